@@ -148,7 +148,14 @@ function configFor(url: string): Config {
         },
       ],
     ]),
-    routing: { retries: 0, maxRetryWaitMs: 0, restartWaitMs: 0, cooldownMs: 0 },
+    routing: {
+      retries: 0,
+      maxRetryWaitMs: 0,
+      restartWaitMs: 0,
+      cooldownMs: 0,
+      placement: 'expected_time',
+      hasSharedPrefixes: false,
+    },
     routes: { rest: undefined, defaultModel: {} },
     usage: {
       enabled: false,

@@ -4,6 +4,7 @@ import { benchBudgets } from './budgets.ts'
 import { benchGateways } from './gateways/run.ts'
 import { benchLedger } from './ledger.ts'
 import { benchLimits } from './limits.ts'
+import { benchLocal } from './local/run.ts'
 import { benchMetrics } from './metrics.ts'
 import { benchWorkers } from './workers.ts'
 
@@ -16,6 +17,7 @@ const benches: Readonly<Record<string, Bench>> = {
   gateways: benchGateways,
   ledger: benchLedger,
   limits: benchLimits,
+  local: benchLocal,
   metrics: benchMetrics,
   workers: benchWorkers,
 }

@@ -2,6 +2,7 @@
 import type { HttpProvider } from '../src/config/provider-types.ts'
 import type { Carriage, Coverage } from '../src/dialects/coverage.ts'
 import type { ClientDialect } from '../src/dialects/dialect.ts'
+import { apiPath } from '../src/http/api-path.ts'
 import { dialects } from '../src/dialects/table.ts'
 import { speaks } from '../src/upstream/providers/kinds.ts'
 
@@ -14,8 +15,18 @@ const formats = [
 
 type FormatName = (typeof formats)[number][0]
 
-const titles: Readonly<Record<FormatName, string>> = {
+/** Formats that clients speak; those of Ollama's own API last. */
+const clientFormats: readonly (readonly [name: string, title: string, programs: string])[] = [
+  ...formats,
+  ['ollama_chat', "Ollama's chat", 'ollama, its libraries, Open WebUI, ChatOllama'],
+  ['ollama_generate', "Ollama's generate", 'ollama, its libraries'],
+  ['ollama_embed', "Ollama's embed", 'its libraries, Open WebUI, OllamaEmbeddings'],
+  ['ollama_embeddings', "Ollama's older embeddings", 'older clients'],
+]
+
+const titles: Readonly<Record<FormatName | 'embedding', string>> = {
   chat: 'chat',
+  embedding: "OpenAI's embeddings",
   response: 'Responses',
   messages: 'Messages',
 }
@@ -64,6 +75,25 @@ curl -o ~/.codex/gateway-models.json 'http://127.0.0.1:4000/v1/models?client_ver
 
 Name it with its absolute path in \`config.toml\`: \`model_catalog_json = "/home/you/.codex/gateway-models.json"\`. Without the file,
 \`model_context_window\` sets the window alone, and the warning stays.
+
+## Ollama's programs and libraries
+
+\`\`\`sh
+export OLLAMA_HOST=http://127.0.0.1:4000
+ollama run qwen-coder
+\`\`\`
+
+\`ollama\` and its libraries read this; LangChain's \`ChatOllama\` has \`base_url\`, Open WebUI a connection of its own for Ollama. The gateway
+serves \`/api/chat\`, \`/api/generate\`, \`/api/embed\`, \`/api/embeddings\`, \`/api/show\`, \`/api/tags\`, \`/api/ps\` and \`/api/version\` for every model
+of every provider. What makes, fetches or removes models is not served.
+
+- A provider of \`kind: ollama\` receives the bytes as they came, except that a call must not change how Ollama holds the model for
+  others: \`keep_alive\` of 0 or below and the options \`main_gpu\`, \`num_batch\`, \`num_ctx\`, \`num_gpu\`, \`num_thread\` and \`use_mmap\` are 403
+  \`management_not_allowed\`.
+- A request without a prompt loads the model where a provider is Ollama; for all others the gateway answers at once that it is loaded.
+- A stream that is silent for long gets a space, which JSON allows before the next line: clients of lines know no comments.
+- What is not known of a model has the value that clients take for nothing: size 0, the year 1, the architecture \`unknown\`. The digest is one of
+  the name. A model of which nothing is known has the capabilities \`completion\` and \`tools\`. \`/api/show\` never has \`modelfile\`.
 
 ## Other agents
 
@@ -118,24 +148,25 @@ export ANTHROPIC_BASE_URL=http://127.0.0.1:4000 ANTHROPIC_API_KEY=none
 
 The official SDKs of OpenAI and Anthropic, for Python and Node, read these. Any key works; it stays at the gateway.`
 
-function clientDialect(name: FormatName): ClientDialect {
+function clientDialect(name: string): ClientDialect {
   return [...dialects.keys()].find((dialect) => dialect.name === name)!
 }
 
 /** The best way between two formats; undefined if none leads there. */
-function wayBetween(client: FormatName, provider: FormatName): string | undefined {
+function wayBetween(client: string, provider: FormatName): string | undefined {
   return dialects.get(clientDialect(client))?.find((way) => way.provider.name === provider)?.way
 }
 
 function wayTable(): string {
   const heads = formats.map(([, title]) => `provider speaks ${title}`)
-  const rows = formats.map(([client, title, programs]) => {
-    const { path } = clientDialect(client)
+  const conversations = clientFormats.filter(([name]) => !name.startsWith('ollama_embed'))
+  const rows = conversations.map(([client, title, programs]) => {
+    const path = apiPath(clientDialect(client).path)
     const ways = formats.map(([provider]) => {
       const way = wayBetween(client, provider)
       return way === undefined ? 'no way' : `\`${way}\``
     })
-    return `| ${title}, \`/v1${path}\`: ${programs} | ${ways.join(' | ')} |`
+    return `| ${title}, \`${path}\`: ${programs} | ${ways.join(' | ')} |`
   })
   return `## Ways
 
@@ -145,7 +176,8 @@ ${rows.join('\n')}
 
 Where a provider speaks several formats, the best way is taken: \`pass\` before a translation. The response names it in
 \`x-llm-gateway-way\`, and the log in \`way\`. \`llm-gateway explain MODEL --dialect messages\` prints the way of each
-target and how it is known; with \`--members\`, what is carried of each member. Calls in other formats (embeddings, audio, images) are not translated.`
+target and how it is known; with \`--members\`, what is carried of each member. Calls in other formats (embeddings, audio, images) are not translated,
+but for Ollama's embeddings, which become OpenAI's. A provider of \`kind: ollama\` receives calls of Ollama's own API as they are.`
 }
 
 const kinds: readonly (readonly [string, Pick<HttpProvider, 'kind' | 'origin'>])[] = [
@@ -181,11 +213,11 @@ const coverageIntro = `## What is carried
 every member that is not listed. In what providers differ is set by [\`translation\`](config.md#translation).`
 
 function* coverageSections(): Generator<string> {
-  for (const [client] of formats) {
+  for (const [client, title] of clientFormats) {
     for (const { way, provider, coverage } of dialects.get(clientDialect(client)) ?? []) {
       if (coverage === undefined) continue
-      const to = titles[provider.name as FormatName]
-      yield `### ${titles[client]} to ${to}: \`${way}\``
+      const to = titles[provider.name as keyof typeof titles]
+      yield `### ${title} to ${to}: \`${way}\``
       yield coverageTable('request', coverage)
       yield coverageTable('response', coverage)
     }

@@ -231,6 +231,9 @@ export interface UsageParts {
   readonly reportedCostNano?: number | undefined
   /** The service tier that the provider has used, which may decide the price. At most 32 characters. */
   readonly serviceTier?: string | undefined
+  /** What the server has needed for the part of the prompt that was not cached, and for the output, in milliseconds. */
+  readonly promptMs?: number | undefined
+  readonly outputMs?: number | undefined
 }
 
 /** Tokens of one call. All counts are whole numbers, at least 0. */
@@ -278,3 +281,51 @@ export interface ResponseHead {
   readonly status: number
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
 }
+
+/** What becomes of the members of a name, of which an object may have several. No two rules of an object have one name. */
+export type MemberRule =
+  | { readonly kind: 'drop'; readonly name: string }
+  /** `set`: in place of whatever is there. `default`: only where the object has no such member. `json` is the value. */
+  | { readonly kind: 'set' | 'default'; readonly name: string; readonly json: string }
+  /**
+   * Rules for the object that is the member's value. Where it is missing, it is added if a rule adds something; another
+   * value than an object is replaced if a rule sets something, and otherwise stays.
+   */
+  | { readonly kind: 'within'; readonly name: string; readonly rules: readonly MemberRule[] }
+/** What a model accepts or does. */
+export const abilities = ['text', 'image', 'audio', 'tools', 'thinking', 'embedding'] as const
+
+export type Ability = (typeof abilities)[number]
+
+/** Whether a server has a model in memory. `sleeping`: it was put aside and comes back with the next call. */
+export type ModelState = 'loaded' | 'loading' | 'unloaded' | 'sleeping'
+
+/** What is known of one model at one provider. Absent: it is unknown. */
+export interface KnownModel {
+  /** Tokens of one call, prompt and answer together. */
+  readonly contextLength?: number | undefined
+  /** What it is not known to lack. */
+  readonly takes?: ReadonlySet<Ability> | undefined
+  readonly state?: ModelState | undefined
+  /** Calls that the server works at together, of this model. */
+  readonly slots?: number | undefined
+  /** Bytes of the server's memory for prompts that no slot holds. */
+  readonly cacheBytes?: number | undefined
+}
+
+/** What a server reports of itself, apart from its list of models. */
+export interface ReportedServer {
+  /** Calls that it works at together, all models in total. Absent: it reports none, or each model has its own. */
+  readonly slots?: number | undefined
+  /** It has put its model aside and loads it with the next call. */
+  readonly isSleeping?: boolean | undefined
+  /** Of whatever model is asked for. Absent: it serves several. */
+  readonly anyModel?: KnownModel | undefined
+  /** By the server's name for each. */
+  readonly models?: ReadonlyMap<string, KnownModel> | undefined
+}
+
+/** What a provider's list says of a model, for clients: the members that pass, under the names there. */
+export type ModelFacts = { readonly [member: string]: ModelFact }
+
+export type ModelFact = number | boolean | string | readonly string[] | ModelFacts

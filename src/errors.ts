@@ -6,6 +6,7 @@ export const errorTable = {
   budget_state_lost: 503,
   call_cancelled: 400,
   clock_not_set: 503,
+  context_too_long: 400,
   expectation_failed: 417,
   headers_too_large: 431,
   host_not_allowed: 403,
@@ -72,10 +73,19 @@ export interface ExceededLimit {
   readonly retryAfterMs: number | undefined
 }
 
+/** In tokens, as a server has counted them. Absent: it has not named the number. */
+interface ExceededContext {
+  /** Of the prompt, or of the prompt and the answer that was requested. */
+  readonly needed?: number
+  readonly had?: number
+}
+
 interface ErrorDetails {
   /** The request's parameter that is at fault: `model`, `messages`, a header's name. */
   readonly param?: string
   readonly limit?: ExceededLimit
+  /** By how much a prompt exceeds the context of every model that may answer. */
+  readonly context?: ExceededContext
   /** Headers that belong to the error in every dialect, names in lower case: `allow`, `retry-after`, `x-should-retry`. */
   readonly headers?: Readonly<Record<string, string>>
   readonly cause?: unknown
@@ -91,6 +101,7 @@ export class GatewayError extends Error {
   readonly status: number
   readonly param: string | null
   readonly limit: ExceededLimit | undefined
+  readonly context: ExceededContext | undefined
   readonly headers: Readonly<Record<string, string>>
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
@@ -99,6 +110,7 @@ export class GatewayError extends Error {
     this.status = errorTable[code]
     this.param = details.param ?? null
     this.limit = details.limit
+    this.context = details.context
     this.headers = details.headers ?? {}
   }
 }

@@ -86,10 +86,12 @@ const narrowed: Readonly<Record<string, readonly string[]>> = {
     // report names how calls ended as metrics do.
     'observe/outcome.ts',
     'routing/route-table.ts',
+    'routing/server-kinds.ts',
     // calls and top show what the gateway reports.
     'status/open-call.ts',
     // status prints the report of the status page.
     'status/status-report.ts',
+    'status/providers-text.ts',
     'status/status-text.ts',
     'upstream/mask.ts',
     'upstream/probe.ts',
@@ -291,7 +293,7 @@ suite('the sources', () => {
 
   test('make what calls share in the two places that own it', () => {
     const owned =
-      /\bnew (Admission|Calibration|MemoryFloodWindows|MemoryStore|ProviderLoad|TargetHealth|UsageWishes)\(/
+      /\bnew (Admission|Calibration|MemoryFloodWindows|MemoryStore|Placer|TargetHealth|UsageWishes)\(/
     const owners = [...sources].filter(([, text]) => owned.test(withoutComments(text)))
     assert.deepEqual(
       owners.map(([file]) => file),

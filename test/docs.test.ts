@@ -6,6 +6,8 @@ import { describe, test } from 'node:test'
 
 import { loadConfig } from '../src/config/load.ts'
 import { defaults } from '../src/config/defaults.ts'
+import { nativeRoutesOf } from '../src/dialects/native/routes.ts'
+import { apiPath } from '../src/http/api-path.ts'
 import { dialects } from '../src/dialects/table.ts'
 import { renderError } from '../src/dialects/openai/errors.ts'
 import { type ErrorCode, errorTable, GatewayError } from '../src/errors.ts'
@@ -34,8 +36,40 @@ describe('docs/http.md', () => {
 
   test('names every route of the API', () => {
     const text = read('docs/http.md')
-    for (const { path } of dialects.keys()) assert.ok(text.includes(`/v1${path}`), path)
+    for (const { path } of dialects.keys()) assert.ok(text.includes(apiPath(path)), path)
   })
+})
+
+describe('docs/native-routes.md', () => {
+  const rows = read('docs/native-routes.md')
+    .split('\n')
+    .map((line) =>
+      line
+        .split('|')
+        .slice(1, -1)
+        .map((cell) => cell.trim()),
+    )
+
+  /** `GET` and `HEAD and GET` stand before the paths that they are for. */
+  function routesIn(cell = ''): string[] {
+    return cell.split('; ').flatMap((part) => {
+      const methods = /^[A-Z]+(?: and [A-Z]+)*/.exec(part)?.[0].split(' and ') ?? []
+      const paths = Array.from(part.matchAll(/`(\/[^`]+)`/g), ([, path]) => path)
+      return methods.flatMap((method) => paths.map((path) => `${method} ${path}`))
+    })
+  }
+
+  for (const kind of ['llama_cpp', 'ollama', 'vllm', 'openai'] as const) {
+    test(`has the table of ${kind} as the code has it`, () => {
+      const cells = rows.find(([first]) => first === `\`${kind}\``)?.slice(1)
+      const routes = nativeRoutesOf(kind)
+      for (const [index, needs] of [undefined, 'own_user', 'management'].entries()) {
+        const expected = routes.filter((route) => route.needs === needs)
+        const names = expected.map(({ method, path }) => `${method} ${path}`)
+        assert.deepEqual(routesIn(cells?.[index]).toSorted(), names.toSorted())
+      }
+    })
+  }
 })
 
 describe('README.md', () => {

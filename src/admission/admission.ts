@@ -74,6 +74,8 @@ export class Admission {
   readonly #maxLineLength: number
   readonly #lines = new Map<string, WaitingLine>()
   readonly #retryTimes = new Map<string, RetryTimes>()
+  /** Calls of programs that have been admitted and are not settled. */
+  readonly #underWay = new Map<Reservation, CallDemand>()
   #limits: RateLimitConfig
   #isClosed = false
 
@@ -124,6 +126,7 @@ export class Admission {
   /** The first call counts; later ones change nothing. */
   settle(reservation: Reservation, outcome: Outcome): void {
     const { store, now, onChange } = this.#parts
+    if (this.#underWay.size > 0) this.#underWay.delete(reservation)
     void store.settle(reservation, chargeOf(outcome, reservation.tokens), now())
     onChange?.()
   }
@@ -181,7 +184,7 @@ export class Admission {
   async #waitOrRefuse(demand: BudgetedDemand, line: WaitingLine): Promise<Decision> {
     if (this.#isClosed) return { kind: 'shutting_down', waitedMs: 0 }
     const maxWaitMs = maxWaitMsOf(this.#limits, demand.model)
-    if (maxWaitMs === 0 || !this.#hasRoom(line, demand.client)) {
+    if (maxWaitMs === 0 || !this.#hasRoom(line, demand)) {
       return this.#refuse(demand, { ...(await line.refusalFor(demand)), waitedMs: 0 })
     }
     const end = await line.join(demand, maxWaitMs)
@@ -216,9 +219,16 @@ export class Admission {
     return times
   }
 
-  /** One client that fills a line does not keep the others out. */
-  #hasRoom(line: WaitingLine, client: Client): boolean {
-    return line.length < this.#maxLineLength || line.makeRoomFor(client)
+  /** One client that fills a line does not keep the others out, nor one program the others of its client. */
+  #hasRoom(line: WaitingLine, demand: CallDemand): boolean {
+    return line.length < this.#maxLineLength || line.makeRoomFor(demand)
+  }
+
+  #isUnderWay({ id }: Client, model: string, program: number): boolean {
+    for (const demand of this.#underWay.values()) {
+      if (demand.client.id === id && demand.model === model && demand.program!.number === program) return true
+    }
+    return false
   }
 
   #waiting(model: string): number {
@@ -232,11 +242,13 @@ export class Admission {
   }
 
   #admit(
-    { client, disconnect, model, spending: spendingDemand }: BudgetedDemand,
+    demand: BudgetedDemand,
     { reservation, limitStatus }: Reserved,
     waitedMs: number,
   ): Admitted | OverBudget | { kind: 'gone'; waitedMs: number } {
+    const { client, disconnect, model, spending: spendingDemand } = demand
     this.#parts.onChange?.()
+    if (demand.program !== undefined) this.#underWay.set(reservation, demand)
     if (this.#retryTimes.size > 0) this.#retryTimes.get(model)?.admit(client.id, this.#parts.now())
     if (disconnect.isGone) {
       // It left while the answer was on its way; nobody would settle this.
@@ -255,7 +267,9 @@ export class Admission {
     let line = this.#lines.get(model)
     if (line === undefined) {
       const { store, now, setTimer } = this.#parts
-      line = new WaitingLine({ store, now, setTimer, demandOf: (demand) => this.#demandOf(demand) })
+      const demandOf = (demand: CallDemand) => this.#demandOf(demand)
+      const isUnderWay = (client: Client, program: number) => this.#isUnderWay(client, model, program)
+      line = new WaitingLine({ store, now, setTimer, demandOf, isUnderWay })
       this.#lines.set(model, line)
     }
     return line

@@ -107,7 +107,7 @@ const uncappedTokens = 16_384
 /** What a call reserves of its budgets. */
 export function budgetDemandOf(
   request: BudgetRequest,
-  { promptTokens, outputTokens, isOutputKnown }: Omit<Estimate, 'tokens' | 'minTokens'>,
+  { promptTokens, longOutputTokens, isOutputKnown }: Omit<Estimate, 'outputTokens' | 'tokens' | 'minTokens'>,
   size: {
     readonly maxOutputTokens: number | undefined
     readonly choices: number
@@ -118,7 +118,7 @@ export function budgetDemandOf(
   const answers = Math.max(1, size.promptCount) * Math.max(1, size.choices)
   const most = (size.maxOutputTokens ?? uncappedTokens) * answers
   const isPredicted = reserve === 'predicted' && isOutputKnown
-  const output = isPredicted ? outputTokens : Math.max(most, outputTokens)
+  const output = isPredicted ? longOutputTokens : Math.max(most, longOutputTokens)
   const demand = { ...request, nano: 0, tokens: plausible(promptTokens + output), promptTokens }
   return { ...demand, nano: nanoOf(demand, demand.tokens) }
 }

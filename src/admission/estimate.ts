@@ -5,10 +5,13 @@ import type { RequestSize } from '../domain.ts'
 
 export interface Estimate {
   readonly promptTokens: number
+  /** What answers take on average, and a little more. */
   readonly outputTokens: number
+  /** What nine of ten answers stay below. */
+  readonly longOutputTokens: number
   /** Whether any answer of the model has been counted; without one, `outputTokens` is a mere guess. */
   readonly isOutputKnown: boolean
-  /** The sum; what to reserve. */
+  /** The sum of the first two; what to reserve. On average a little more than calls use. */
   readonly tokens: number
   /** What the prompt surely takes, to judge whether the call can ever fit. */
   readonly minTokens: number
@@ -23,12 +26,19 @@ export interface CalibrationFact {
   /** Mean relative error of past guesses, 0 to 1. */
   readonly error: number
   readonly tokensPerMedia: number
-  /** Mean completion tokens of one answer; 0: none seen. */
+  /**
+   * Completion tokens of one answer such that it, or the client's cap where that is lower, is on average what answers take;
+   * 0: none seen.
+   */
   readonly outputTokens: number
   /** Mean absolute deviation from it, in tokens. */
   readonly outputDeviation: number
   /** Answers learnt from. */
   readonly samples: number
+  /** Bytes of text that the rate was learnt from, older ones counting less. */
+  readonly textBytes: number
+  /** Prompts with media that were learnt from. */
+  readonly mediaSamples: number
 }
 
 /** What was observed of one model and provider. */
@@ -38,17 +48,28 @@ const tokensPerMessage = 4
 const tokensPerRequest = 3
 /** Least weight of a new observation; the first ones weigh more. */
 const newestWeight = 0.1
-/** A text of this many bytes counts half of a very long one. */
+/** Of an answer's length, which says nothing about the lengths of the next ones but where the kind of calls has changed. */
+const newestOutputWeight = 0.2
+/** How far a text of this many bytes was missed counts half as much as with a very long one. */
 const halfWeightBytes = 256
-/** How many mean errors the reserved guess lies above the mean and the sure one below. */
-const errorMargin = 2
-/** How many mean deviations the predicted output lies above the mean: nine of ten answers, if their lengths are exponential. */
-const outputMargin = 2
+/** Bytes that weigh as much as `defaultTokensPerByte` does before the first observation. */
+const unseenTextBytes = 500
+/** How far the reserved guess of a prompt lies above the mean at least and at most, and for each mean error. */
+const [minPromptMargin, maxPromptMargin, promptMarginOfError] = [0.03, 0.2, 0.5]
+/** How many mean errors the sure guess lies below the mean. */
+const sureMargin = 2
+/** The reserved output lies a mean deviation above the mean, and at most this share of the mean. */
+const maxOutputMargin = 0.2
+/** How many mean deviations the long output lies above the mean: nine of ten answers, if their lengths are exponential. */
+const longMargin = 2
 /** The deviation follows faster than the mean: the first long answers after short ones end last, and must tell soon. */
 const deviationGain = 2
-const minPredictedOutput = 256
+/** Of an answer, before any was counted. Long ones are at least as long. */
+const unseenOutput = 256
 /** What is more is charged, but not learnt from: no model takes or gives so much in one call. */
 const maxLearntTokens = 10_000_000
+/** Of all prompts that count, in a saved file. */
+const maxTextBytes = 1e12
 /**
  * Tokens in a byte of text that nobody has counted: a little above the four characters to a token that OpenAI tells of English
  * (https://help.openai.com/en/articles/4936856), because code and other languages take more.
@@ -62,15 +83,18 @@ export class Calibration {
   /** Prompt with its margin of error plus predicted output; `tpm` bounds the latter, never the prompt. */
   estimate(model: string, provider: string, size: RequestSize, tpm: number | undefined): Estimate {
     const rates = this.#find(model, provider) ?? defaultRates(model, provider)
-    const margin = errorMargin * rates.error
+    const { error } = rates
+    const margin = Math.min(maxPromptMargin, minPromptMargin + promptMarginOfError * error)
     const known = knownTokens(size)
     const text = rates.tokensPerByte * size.textBytes
     const media = rates.tokensPerMedia * size.mediaCount
     const promptTokens = Math.ceil(text * (1 + margin) + media) + known
-    const minTokens = Math.floor(text * Math.max(0, 1 - margin)) + known
-    const outputTokens = predictOutput(rates, size, { promptTokens, tpm })
+    const minTokens = Math.floor(text * Math.max(0, 1 - sureMargin * error)) + known
+    const outputTokens = bounded(usualOutput(rates), size, { promptTokens, tpm })
+    const longOutputTokens = bounded(longOutput(rates), size, { promptTokens, tpm })
     const isOutputKnown = rates.outputTokens > 0
-    return { promptTokens, outputTokens, isOutputKnown, tokens: promptTokens + outputTokens, minTokens }
+    const tokens = promptTokens + outputTokens
+    return { promptTokens, outputTokens, longOutputTokens, isOutputKnown, tokens, minTokens }
   }
 
   /** What the prompt is expected to take, without the margin that a reservation adds. */
@@ -128,6 +152,8 @@ export class Calibration {
         outputTokens: between(fact.outputTokens, 0, maxLearntTokens),
         outputDeviation: between(fact.outputDeviation, 0, maxLearntTokens),
         samples: Math.floor(between(fact.samples, 0, Number.MAX_SAFE_INTEGER)),
+        textBytes: between(fact.textBytes, unseenTextBytes, maxTextBytes),
+        mediaSamples: Math.floor(between(fact.mediaSamples, 0, Number.MAX_SAFE_INTEGER)),
       })
     }
   }
@@ -147,17 +173,25 @@ export class Calibration {
 /**
  * Not the whole cap: coding agents ask for 32,000 tokens and use 500, and one such reservation would lock a model of
  * 40,000 a minute.
+ * @param each of one answer, before its bounds.
  */
-function predictOutput(
-  rates: Rates,
+function bounded(
+  each: number,
   size: RequestSize,
-  within: { promptTokens: number; tpm: number | undefined },
+  { promptTokens, tpm = Infinity }: { promptTokens: number; tpm: number | undefined },
 ): number {
-  const { promptTokens, tpm = Infinity } = within
-  const long = Math.ceil(rates.outputTokens + outputMargin * rates.outputDeviation)
-  const usual = Math.max(minPredictedOutput, long)
-  const each = Math.min(size.maxOutputTokens ?? Infinity, usual, Math.ceil(tpm / 4))
-  return Math.max(0, Math.min(each * completionCount(size), tpm - promptTokens))
+  const { maxOutputTokens = Infinity } = size
+  const most = Math.min(maxOutputTokens, Math.ceil(each), Math.ceil(tpm / 4))
+  return Math.max(0, Math.min(most * completionCount(size), tpm - promptTokens))
+}
+
+function usualOutput({ outputTokens, outputDeviation }: Rates): number {
+  if (outputTokens === 0) return unseenOutput
+  return outputTokens + Math.min(outputDeviation, maxOutputMargin * outputTokens)
+}
+
+function longOutput({ outputTokens, outputDeviation }: Rates): number {
+  return Math.max(unseenOutput, outputTokens + longMargin * outputDeviation)
 }
 
 function learnPrompt(
@@ -169,21 +203,30 @@ function learnPrompt(
   // 0 for a prompt that is not empty: Ollama's older versions leave out what was cached.
   if (!isPlausible(promptTokens) || promptTokens === 0) return false
   const beyondKnown = promptTokens - knownTokens(size)
+  const text = rates.tokensPerByte * size.textBytes
   if (size.mediaCount > 0) {
-    const perMedia = (beyondKnown - rates.tokensPerByte * size.textBytes) / size.mediaCount
-    rates.tokensPerMedia += weight * (between(perMedia, 0, 10_000) - rates.tokensPerMedia)
+    const perMedia = between((beyondKnown - text) / size.mediaCount, 0, 10_000)
+    // The first one replaces the guess: most models count all images of a size alike.
+    rates.tokensPerMedia +=
+      Math.max(newestWeight, 1 / (rates.mediaSamples + 1)) * (perMedia - rates.tokensPerMedia)
+    rates.mediaSamples++
     return true
   }
   if (size.textBytes === 0) return false
-  const textWeight = (weight * size.textBytes) / (size.textBytes + halfWeightBytes)
-  const missedBy = Math.abs(rates.tokensPerByte * size.textBytes - beyondKnown) / promptTokens
-  rates.error += textWeight * (Math.min(1, missedBy) - rates.error)
-  const perByte = between(beyondKnown / size.textBytes, 0.05, 1)
-  rates.tokensPerByte += textWeight * (perByte - rates.tokensPerByte)
+  const missedBy = Math.min(1, Math.abs(text - beyondKnown) / promptTokens)
+  rates.error += weight * (size.textBytes / (size.textBytes + halfWeightBytes)) * (missedBy - rates.error)
+  // Of all tokens to all bytes, so that the guesses add up to what was counted, however prompts differ.
+  const seenTokens = between(beyondKnown, 0.05 * size.textBytes, size.textBytes)
+  const olderBytes = rates.textBytes * (1 - newestWeight)
+  rates.textBytes = olderBytes + size.textBytes
+  rates.tokensPerByte = (rates.tokensPerByte * olderBytes + seenTokens) / rates.textBytes
   return true
 }
 
-/** Mean and deviation as TCP keeps them of its round trips (RFC 6298 section 2). */
+/**
+ * Mean and deviation as TCP keeps them of its round trips (RFC 6298 section 2). An answer counts against what was expected of
+ * it, the client's cap included: else those that are capped low would keep the others' guess below what they take.
+ */
 function learnOutput(
   rates: Rates,
   size: RequestSize,
@@ -191,14 +234,14 @@ function learnOutput(
 ): boolean {
   if (!isPlausible(seen.completionTokens) || seen.completionTokens === 0) return false
   const each = seen.completionTokens / completionCount(size)
-  if (rates.outputTokens === 0) {
-    rates.outputTokens = each
-    rates.outputDeviation = each / 2
-    return true
-  }
-  const missedBy = each - rates.outputTokens
-  rates.outputDeviation += deviationGain * seen.weight * (Math.abs(missedBy) - rates.outputDeviation)
-  rates.outputTokens += seen.weight * missedBy
+  const weight = Math.max(newestOutputWeight, seen.weight)
+  const before = rates.outputTokens === 0 ? unseenOutput : rates.outputTokens
+  const missedBy = each - Math.min(before, size.maxOutputTokens ?? Infinity)
+  if (rates.outputTokens === 0) rates.outputDeviation = each / 2
+  else
+    rates.outputDeviation +=
+      Math.min(1, deviationGain * weight) * (Math.abs(missedBy) - rates.outputDeviation)
+  rates.outputTokens = Math.max(1, before + weight * missedBy)
   return true
 }
 
@@ -208,11 +251,13 @@ function defaultRates(model: string, provider: string): Rates {
     model,
     provider,
     tokensPerByte: defaultTokensPerByte,
-    error: 0.15,
+    error: 0.2,
     tokensPerMedia: 1000,
     outputTokens: 0,
     outputDeviation: 0,
     samples: 0,
+    textBytes: unseenTextBytes,
+    mediaSamples: 0,
   }
 }
 

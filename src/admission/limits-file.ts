@@ -53,7 +53,15 @@ interface Saved extends SavedWindows {
   readonly calibration: readonly CalibrationFact[]
 }
 
-type SavedFact = Omit<CalibrationFact, 'outputDeviation'> & { readonly outputDeviation?: number }
+/** Files of earlier versions lack some numbers. */
+type SavedFact = Omit<CalibrationFact, LaterNumber> & Partial<Pick<CalibrationFact, LaterNumber>>
+
+type LaterNumber = (typeof laterNumbers)[number]
+
+const laterNumbers = ['outputDeviation', 'textBytes', 'mediaSamples'] as const
+
+/** Of the calls that a file without a number of bytes was learnt from. */
+const usualTextBytes = 20_000
 
 const version = 1
 const maxDelayMs = 2000
@@ -248,7 +256,7 @@ function parse(text: string): Saved | string {
   if (!Array.isArray(models) || !models.every(isSavedModel)) return 'malformed entries'
   if (!Array.isArray(clients) || !clients.every(isSavedClient)) return 'malformed entries of clients'
   if (!Array.isArray(calibration) || !calibration.every(isSavedFact)) return 'malformed calibration'
-  return { savedAtMs, unsavedMs, models, clients, calibration: calibration.map(withDeviation) }
+  return { savedAtMs, unsavedMs, models, clients, calibration: calibration.map(withLaterNumbers) }
 }
 
 function isSavedModel(value: unknown): value is SavedModel {
@@ -271,17 +279,21 @@ function areSavedEntries(entries: unknown): entries is SavedEntry[] {
   })
 }
 
-/** Files of earlier versions have none; what a single sample would give takes its place. */
-function withDeviation(fact: SavedFact): CalibrationFact {
-  return { ...fact, outputDeviation: fact.outputDeviation ?? fact.outputTokens / 2 }
+/** What files of earlier versions lack. A deviation is what a single sample would give. */
+function withLaterNumbers(fact: SavedFact): CalibrationFact {
+  const { outputTokens, outputDeviation = outputTokens / 2 } = fact
+  const { textBytes = usualTextBytes, mediaSamples = 0 } = fact
+  return { ...fact, outputDeviation, textBytes, mediaSamples }
 }
 
 function isSavedFact(value: unknown): value is SavedFact {
   if (!isObject(value) || typeof value['model'] !== 'string' || typeof value['provider'] !== 'string')
     return false
   const numbers = ['tokensPerByte', 'error', 'tokensPerMedia', 'outputTokens', 'samples']
-  const deviation = value['outputDeviation']
-  return numbers.every((name) => isAmount(value[name])) && (deviation === undefined || isAmount(deviation))
+  return (
+    numbers.every((name) => isAmount(value[name])) &&
+    laterNumbers.every((name) => value[name] === undefined || isAmount(value[name]))
+  )
 }
 
 function isAmount(value: unknown): value is number {

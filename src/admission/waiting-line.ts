@@ -1,8 +1,9 @@
 // The line of one model's calls that wait for capacity.
 //
-// Order: round-robin between clients, first come first served within one. The call whose turn it is keeps its claim to
-// the next capacity until it is admitted, leaves or has waited its time; nobody overtakes it, so a large call is never
-// starved by small ones. The price: small calls behind a large one wait with it.
+// Order: round-robin between clients, and between the programs of one; first come first served within a program. The call
+// whose turn it is keeps its claim to the next capacity until it is admitted, leaves or has waited its time, so a large call
+// is never starved by small ones. The price: small calls behind a large one wait with it. A single call may overtake it: of
+// another program of the same client, where the one whose turn it is has calls under way and the other has none.
 // The line looks again when something was given back and at the exact moment when the first call fits. It never polls.
 import type { SetTimer } from '../platform/clock.ts'
 import type { Client } from '../domain.ts'
@@ -18,9 +19,17 @@ export interface Disconnect {
   onGone: (() => void) | undefined
 }
 
+/** What tells the calls of one client apart, for their turns alone: clients may name it as they like. */
+export interface Program {
+  /** From 1 on. */
+  readonly number: number
+}
+
 /** What a call asks for. Which scopes that is follows the limits, which a reload may change while the call waits. */
 export interface CallDemand {
   readonly client: Client
+  /** Absent: one that all calls without it share. */
+  readonly program?: Program | undefined
   readonly disconnect: Disconnect
   /** A name of a model or wildcard, never an alias. */
   readonly model: string
@@ -47,6 +56,8 @@ export interface LineParts {
   readonly setTimer: SetTimer
   /** By the limits of this moment. */
   readonly demandOf: (demand: CallDemand) => Demand
+  /** Whether a call of this client's program and of the line's model has been admitted and has not ended. */
+  readonly isUnderWay: (client: Client, program: number) => boolean
 }
 
 interface Waiting {
@@ -54,6 +65,8 @@ interface Waiting {
   readonly sinceMs: number
   readonly deadlineMs: number
   readonly resolve: (end: WaitEnd | Promise<WaitEnd>) => void
+  /** Another program's call was put ahead of it. */
+  isOvertaken: boolean
 }
 
 /** Longer delays are split: beyond 2^31 − 1 ms a timer of Node's fires at once. */
@@ -88,8 +101,8 @@ export class WaitingLine {
   join(demand: CallDemand, maxWaitMs: number): Promise<WaitEnd> {
     return new Promise((resolve) => {
       const sinceMs = this.#parts.now()
-      const waiting: Waiting = { demand, sinceMs, deadlineMs: sinceMs + maxWaitMs, resolve }
-      this.#queue.add(demand.client.id, waiting)
+      const waiting = { demand, sinceMs, deadlineMs: sinceMs + maxWaitMs, resolve, isOvertaken: false }
+      this.#add(waiting)
       const leave = () => this.#leave(waiting)
       demand.disconnect.onGone = leave
       this.examine()
@@ -97,11 +110,11 @@ export class WaitingLine {
   }
 
   /**
-   * Makes room in a full line for a call of this client: the newest call of the client with the most calls gives way, and
-   * is refused. False: this client has about as many itself.
+   * Makes room in a full line for a call: the newest one of the client with the most calls gives way, or of the call's own
+   * client and its program with the most, and is refused. False: this client and program have about as many themselves.
    */
-  makeRoomFor({ id }: Client): boolean {
-    const waiting = this.#queue.givesWayTo(id)
+  makeRoomFor({ client, program }: Pick<CallDemand, 'client' | 'program'>): boolean {
+    const waiting = this.#queue.givesWayTo(client.id, program?.number)
     if (waiting === undefined) return false
     this.#end(waiting, this.refusalFor(waiting.demand))
     return true
@@ -142,6 +155,20 @@ export class WaitingLine {
     this.#stopTimer?.()
     this.#stopTimer = undefined
     for (const waiting of this.#queue) this.#end(waiting, { kind: 'shutting_down' })
+  }
+
+  /** A program that has waited for nothing yet need not wait for one that is being served already. */
+  #add(waiting: Waiting): void {
+    const { client, program } = waiting.demand
+    const first = this.#queue.firstOf(client.id)
+    const isNew = program !== undefined && !this.#queue.has(client.id, program.number)
+    this.#queue.add(client.id, waiting, program?.number)
+    const other = first?.demand.program
+    if (first === undefined || first.isOvertaken || !isNew || other === undefined) return
+    const { isUnderWay } = this.#parts
+    if (!isUnderWay(client, other.number) || isUnderWay(client, program.number)) return
+    first.isOvertaken = true
+    this.#queue.moveAhead(client.id, waiting)
   }
 
   /** True if the turn has passed on, so that the next call is to be looked at. */

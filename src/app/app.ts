@@ -254,8 +254,10 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       snapshots.serveRest(call)
     },
     hasRest,
+    findProvider: (name) => snapshots.current.providers.get(name),
     hasSeveralClients,
     routes: () => snapshots.current.routes,
+    knownModel: ({ provider, model }) => own?.coordinator.serverFacts.modelOf(provider, model) ?? {},
     describeLimits: (models) => coordinator.describe(models),
     readUsage,
     ownClientId: ownClientId(),

@@ -2,34 +2,16 @@
 import { setImmediate } from 'node:timers/promises'
 import type { BudgetScope } from '../admission/budget.ts'
 import { budgetName } from '../admission/budget-error.ts'
-import type { LocalCoordinator } from '../call/local-coordinator.ts'
-import type { Config } from '../config/types.ts'
 import { failureKinds } from '../domain.ts'
 import type { GaugeName, Reading, Readings } from '../observe/metrics/gauges.ts'
 import type { Registry } from '../observe/metrics/registry.ts'
 import { otherName } from '../observe/metrics/families.ts'
 import { slicesOf } from '../observe/metrics/render.ts'
-import type { Clock } from '../platform/clock.ts'
 import { descriptorsOf } from '../platform/descriptors.ts'
-import type { Discovered } from '../routing/route-table.ts'
 import { isProviderWide, type KnownTrouble } from '../routing/target-health.ts'
+import type { GaugeSources } from './gauge-sources.ts'
 import type { OpenedCounts } from './open-counts.ts'
-
-/** What gauges are read from. */
-export interface GaugeSources {
-  readonly version: string
-  /** Milliseconds since 1970. */
-  readonly startedAtMs: number
-  /** In force. */
-  readonly config: Pick<Config, 'providers' | 'models' | 'budgets' | 'metrics' | 'rateLimits'>
-  readonly discovered: Discovered
-  readonly coordinator: LocalCoordinator
-  readonly isDraining: boolean
-  readonly openCalls: number
-  /** Threads that serve calls. */
-  readonly workers: { readonly wanted: number; readonly running: number }
-  readonly clock: Pick<Clock, 'now' | 'wallNow'>
-}
+import { serverReadings } from './server-gauges.ts'
 
 /** In slices of whole lines. Others run between two slices. */
 export async function metricsText(counts: OpenedCounts, state: GaugeSources): Promise<string[]> {
@@ -85,7 +67,8 @@ function single(value: number): readonly Reading[] {
   return [{ values: [], value }]
 }
 
-async function limitReadings(registry: Registry, { config, coordinator }: GaugeSources): Promise<Entry[]> {
+async function limitReadings(registry: Registry, state: GaugeSources): Promise<Entry[]> {
+  const { config, coordinator } = state
   const reports = await coordinator.describe(modelsIn(registry, config))
   const limits: Reading[] = []
   const used: Reading[] = []
@@ -104,11 +87,7 @@ async function limitReadings(registry: Registry, { config, coordinator }: GaugeS
   const lines = reports
     .filter(({ waiting, limits: of }) => waiting > 0 || of.whenLimited === 'wait')
     .map(({ model, waiting }) => ({ values: [model], value: waiting }))
-  return [
-    ['queue_length', lines],
-    ['limit', limits],
-    ['limit_used', used],
-  ]
+  return [...serverReadings(state, reports), ['queue_length', lines], ['limit', limits], ['limit_used', used]]
 }
 
 /** Of the file, with limits of their own, or called so far: providers list thousands that nobody calls. */

@@ -47,6 +47,7 @@ export class OpenCallReporter {
       model: record.model ?? null,
       client: this.#pseudonyms?.of(client.id) ?? client.id,
       key: (key && (this.#pseudonyms?.ofKey(key) ?? key)) ?? null,
+      program: record.programNumber ?? null,
       dialect: dialect.name,
       provider: record.provider ?? null,
       target_model: record.targetModel ?? null,

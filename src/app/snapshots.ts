@@ -7,11 +7,13 @@ import { CallRecord } from '../call/record.ts'
 import type { RestCall } from '../call/rest/request.ts'
 import { handleRestCall, recordOfRest } from '../call/rest-call.ts'
 import type { Config, RoutesConfig } from '../config/types.ts'
+import { nativeFormatNames } from '../dialects/native/formats.ts'
 import type { Client } from '../domain.ts'
 import type { GatewayError } from '../errors.ts'
 import type { PriceList } from '../prices/price-list.ts'
 import { readShippedList } from '../prices/shipped-list.ts'
 import { type Discovered, type Route, RouteTable } from '../routing/route-table.ts'
+import { serverKindsOf } from '../routing/server-kinds.ts'
 import { once, priceBookOf } from './prices.ts'
 import type { ProviderPool, ProviderSet } from './provider-pool.ts'
 
@@ -27,6 +29,7 @@ export type LongLivedParts = Omit<
   | 'defaultModels'
   | 'routing'
   | 'rateLimits'
+  | 'sessionHeaders'
   | 'heartbeatAfterMs'
 >
 
@@ -114,7 +117,7 @@ export class Snapshots {
   /** Offers what the providers list now, from the next call on. */
   setDiscovered(discovered: Discovered): void {
     this.#discovered = discovered
-    this.#current = { ...this.#current, routes: new RouteTable(this.#config.models, discovered) }
+    this.#current = { ...this.#current, routes: this.#routesOf(this.#config) }
   }
 
   /** Ends the open calls of these clients with an error for them. @returns how many. */
@@ -163,18 +166,32 @@ export class Snapshots {
   }
 
   #build(config: Config): [Generation, Snapshot] {
-    const { models, providers: configs, budgets, routing, rateLimits, server, routes: others } = config
+    const { providers: configs, budgets, routing, rateLimits, server, routes: others } = config
     const providers = this.#providers.open(configs)
     const generation: Generation = { providers, calls: new UnorderedList() }
     this.#open.add(generation)
-    const routes = new RouteTable(models, this.#discovered)
+    const routes = this.#routesOf(config)
     const findLate = (name: string) => this.#findLate(name, providers)
     const { heartbeatAfterMs } = server
     const { rest } = others
     const defaultModels = defaultModelsOf(others)
     const prices = priceBookOf(config, this.#shippedPrices)
-    const settings = { rest, defaultModels, prices, budgets, routing, rateLimits, heartbeatAfterMs }
+    const { sessionHeaders } = config.tracing
+    const settings = {
+      rest,
+      defaultModels,
+      prices,
+      budgets,
+      routing,
+      rateLimits,
+      sessionHeaders,
+      heartbeatAfterMs,
+    }
     return [generation, { ...this.#longLived, routes, findLate, providers, ...settings }]
+  }
+
+  #routesOf({ models, providers }: Config): RouteTable {
+    return new RouteTable(models, this.#discovered, serverKindsOf(providers))
   }
 
   /** Calls go on without it: their prices are unknown. */
@@ -189,7 +206,8 @@ export class Snapshots {
 
   async #findLate(name: string, providers: ProviderSet): Promise<Route | undefined> {
     await this.#refresh(name)
-    const route = this.#current.routes.find(name)
+    const { routes } = this.#current
+    const route = routes.find(name) ?? routes.unlisted(name)
     // A reload may have happened in between; the call continues with the providers that it began with.
     return route?.targets.every(({ provider }) => providers.has(provider)) === true ? route : undefined
   }
@@ -210,13 +228,15 @@ export class Snapshots {
 
 /** By dialect. */
 function defaultModelsOf({ defaultModel }: RoutesConfig): ReadonlyMap<string, string> {
-  const { images, moderations, responses } = defaultModel
+  const { images, infill, moderations, native, responses } = defaultModel
   const models = [
     ['image', images],
     ['image_edit', images],
     ['image_variation', images],
+    ['infill', infill ?? native],
     ['moderation', moderations],
     ['response', responses],
+    ...nativeFormatNames.filter((name) => name !== 'infill').map((name) => [name, native] as const),
   ] as const
   return new Map(models.flatMap(([dialect, model]) => (model === undefined ? [] : [[dialect, model]])))
 }

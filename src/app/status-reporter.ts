@@ -4,6 +4,7 @@ import { basename } from 'node:path'
 import type { BudgetScope } from '../admission/budget.ts'
 import type { KeyRecord } from '../clients/keys/key-record.ts'
 import type { Config } from '../config/types.ts'
+import type { Target } from '../domain.ts'
 import type { UsageAnswer } from '../ledger/ledger.ts'
 import type { UsageQuestion } from '../ledger/report.ts'
 import type { Reload } from '../observe/reloads.ts'
@@ -16,6 +17,7 @@ import { limitStates } from '../status/limit-states.ts'
 import type { OpenCall } from '../status/open-call.ts'
 import { failureRows, recentCalls } from '../status/past-rows.ts'
 import { providerStates } from '../status/provider-states.ts'
+import { servedModels } from '../status/served-models.ts'
 import { shownOrNull, shownText } from '../status/shown-text.ts'
 import type { ProviderState, StatusReport, Usage } from '../status/status-report.ts'
 import type { StatusSource, StatusView } from '../status/status-source.ts'
@@ -24,6 +26,7 @@ import type { Pseudonyms } from '../vault/pseudonyms.ts'
 import { oldestFirst } from './open-calls.ts'
 import { reloadState } from './reload-state.ts'
 import type { OwnServices } from './shared-services.ts'
+import { waitingFor } from './waiting-for.ts'
 
 /** What one thread knows of its calls. */
 interface ThreadLook {
@@ -92,9 +95,16 @@ export class StatusReporter implements StatusSource {
       maxCalls: config.status.recentCalls,
       viewUrl: config.tracing.viewUrl,
     }
+    const targets = Array.from(config.models.values(), (model) => model.targets).flat()
+    const targetsOf = (model: string) =>
+      config.models.get(model)?.targets ?? routes.find(model)?.targets ?? noTargets
     const providers = providerStates(config.providers, {
       troubleOf: (name) => coordinator.health.troubleOf(name, clock.now()),
       inFlightOf: (name) => coordinator.load.of(name),
+      waitingOf: (name) => waitingFor(name, limits, targetsOf),
+      facts: coordinator.serverFacts,
+      servedBy: (name) =>
+        servedModels(name, { targets, discovered: services.discovered, facts: coordinator.serverFacts }),
       modelsOf: (name) => services.discovered.get(name)?.length ?? 0,
       looks,
       toWallMs: (ms) => nowMs + ms - clock.now(),
@@ -118,7 +128,7 @@ export class StatusReporter implements StatusSource {
         ? coordinator.admission.budgets.describe(this.#budgetScopes(config)).map(budgetRow)
         : [],
       usage,
-      recent: recentCalls(looks, past),
+      recent: recentCalls(looks, { ...past, isAll: seesAll }),
       failures: failureRows(looks, { ...past, isAll: seesAll }, nowMs),
     }
   }
@@ -192,6 +202,8 @@ export class StatusReporter implements StatusSource {
 }
 
 const ofClient = 'client:'
+
+const noTargets: readonly Target[] = []
 
 /** What others' calls have brought to light, and where keys are, is for viewers that see all calls. */
 function withoutSecondHand(provider: ProviderState): ProviderState {

@@ -4,13 +4,16 @@ import { rateLimitError } from '../admission/rate-limit-error.ts'
 import { noLimitStatus } from '../admission/scope-counter.ts'
 import { clientScope } from '../admission/scopes.ts'
 import type { ModelRequest } from '../dialects/request.ts'
+import { maxWaitMsOf } from '../admission/limits-of.ts'
 import type { LimitStatus, Target } from '../domain.ts'
 import { GatewayError, shuttingDown } from '../errors.ts'
-import { affinityKeyOf } from '../routing/choose-targets.ts'
+import type { PrefixHashes } from '../routing/prefix-hashes.ts'
 import type { Route } from '../routing/route-table.ts'
 import { budgetRequestOf, isBudgeted } from './budget-request.ts'
 import type { Call, Snapshot } from './call.ts'
 import type { AdmissionResult, AllFailing, Hold } from './coordinator.ts'
+import { CallProgram } from './program.ts'
+import { prefixOf } from './prompt-prefix.ts'
 import type { CallRecord } from './record.ts'
 
 /** A call with the model that may answer it. */
@@ -45,36 +48,67 @@ export interface Limited {
   readonly error: GatewayError
 }
 
+type AdmittingParts = Pick<
+  Snapshot,
+  'coordinator' | 'budgets' | 'now' | 'prices' | 'rateLimits' | 'routing' | 'sessionHeaders'
+>
+
 /**
  * Reserves the call's share of the limits, waiting in line where the model's limits say so. Returns a promise where the
  * call waits, or where another thread decides. The receiver of the hold settles it.
  */
 export function admit(
-  { call: { client, reply, dialect, requestId }, request, route, targets, skipsFailing }: AdmitInput,
-  on: Pick<Snapshot, 'coordinator' | 'budgets' | 'now' | 'prices'>,
-  record: Pick<CallRecord, 'model' | 'addWait'>,
+  input: AdmitInput,
+  on: AdmittingParts,
+  record: Pick<CallRecord, 'model' | 'addWait' | 'program'>,
+): AdmitResult | Promise<AdmitResult> {
+  // With one target there is nothing to choose.
+  if (input.targets.length === 1) return ask(input, undefined, on, record)
+  const prefix = prefixOf(input.call, input.request, on)
+  return prefix instanceof Promise
+    ? prefix.then((late) => ask(input, late, on, record))
+    : ask(input, prefix, on, record)
+}
+
+function ask(
+  {
+    call: { client, rawHeaders, reply, dialect, requestId },
+    request,
+    route,
+    targets,
+    skipsFailing,
+  }: AdmitInput,
+  prefix: PrefixHashes | undefined,
+  on: AdmittingParts,
+  record: Pick<CallRecord, 'model' | 'addWait' | 'program'>,
 ): AdmitResult | Promise<AdmitResult> {
   const model = route.model.name
-  const affinityKey = targets.length > 1 ? affinityKeyOf(request.promptPrefix) : undefined
   const { size } = request
   const { name: format } = dialect.native
   const spending = isBudgeted(client, on)
     ? budgetRequestOf({ client, dialect, requestId, request, route, model: record.model }, on)
     : undefined
   if (spending instanceof GatewayError) return overBudget(spending)
+  const { coordinator, sessionHeaders } = on
+  const mayWait = maxWaitMsOf(on.rateLimits, model) > 0
+  if (mayWait) {
+    record.program ??= new CallProgram(rawHeaders, { key: coordinator.prefixKey, sessionHeaders })
+  }
   const asked = {
     client,
     clientScope: clientScope(client),
+    program: mayWait ? record.program : undefined,
     spending,
     disconnect: reply,
     model,
     targets,
     size,
-    affinityKey,
+    prefix,
+    isStream: request.isStream,
     format,
     skipsFailing,
   }
-  const result = on.coordinator.admit(asked)
+  const result = coordinator.admit(asked)
   const toResult = (admission: AdmissionResult) => {
     if (admission.kind === 'admitted' && spending !== undefined) admission.hold.interruptible = reply
     const waitedMs = admission.kind === 'admitted' ? admission.hold.waitedMs : admission.waitedMs

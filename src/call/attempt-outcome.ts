@@ -1,4 +1,5 @@
 // What becomes of one attempt, and how a response that answers the call is read.
+import type { ContextOverflow } from '../dialects/context-overflow.ts'
 import type { ProviderDialect } from '../dialects/dialect.ts'
 import type { ResponseTranslation } from '../dialects/translator.ts'
 import type { ResponseHead } from '../domain.ts'
@@ -28,6 +29,8 @@ export type AttemptFailure =
       readonly providerCode: string | undefined
       readonly providerMessage: string | undefined
       readonly meaning: ErrorMeaning | undefined
+      /** The prompt does not fit into the model's context there. */
+      readonly overflow: ContextOverflow | undefined
       readonly translation: ResponseTranslation | undefined
       /** As of a client that has left. */
       readonly used?: Metered | undefined

@@ -21,6 +21,7 @@ import type { Hold } from './coordinator.ts'
 import { conclusionOf, type Failure, failureOf, sameRefusals } from './failures.ts'
 import { internalError } from './internal-error.ts'
 import { keptInside } from './kept-inside.ts'
+import { withModelMembers } from './model-members.ts'
 import { hasTimeLeft, nextTarget, providerOf } from './next-target.ts'
 import { loggableWords, withLoggableCode } from './provider-words.ts'
 import type { CallRecord } from './record.ts'
@@ -46,6 +47,8 @@ export interface AdmittedCall {
   readonly traits: ModelConfig['traits']
   /** Of the model, for targets that have none of their own. */
   readonly price: ModelConfig['price']
+  /** What the model changes in requests. */
+  readonly members: ModelConfig['request']
 }
 
 /** `charge`: what the attempts cost together. */
@@ -245,7 +248,7 @@ interface AttemptInput {
 
 /** One attempt. A client that leaves ends it, and so does a bug, with which it rejects. */
 async function send(
-  { call, request, hold, boundary, traits }: AdmittedCall,
+  { call, request, hold, boundary, traits, members }: AdmittedCall,
   { target: { model }, provider, translator, asksUsage, wholeAsStream }: AttemptInput,
   on: Pick<Snapshot, 'ticker' | 'now' | 'wallNow' | 'events' | 'routes' | 'routing'>,
   record: CallRecord,
@@ -260,6 +263,8 @@ async function send(
     asksUsage,
     wholeAsStream,
     promptTokens: hold.promptTokens,
+    allowsManagement: provider.allowsManagement,
+    now: on.now,
     nowSeconds: Math.floor(on.wallNow() / 1000),
     newId: randomId,
   })
@@ -268,7 +273,7 @@ async function send(
   const named = way.assembly === undefined ? translator.way : 'assembled'
   record.startAttempt(on.now(), named, dropped?.length === 0 ? undefined : dropped)
   const { provider: dialect } = translator
-  const { body, contentType, response: translation, reshape } = way
+  const { contentType, response: translation, reshape } = way
   const assembly = way.assembly && assemblyOf(way.assembly, { call, hold, dialect }, on, record)
   const sinceMs = record.workSinceMs
   const expected = { sinceMs, dialect, translation, reshape, assembly, stripsUsage: asksUsage }
@@ -279,6 +284,9 @@ async function send(
   const isStream = request.isStream || assembly !== undefined
   // Parameters and headers are part of the client's format.
   const passes = translator.way === 'pass'
+  const changed = passes || members === undefined ? way : withModelMembers(way.body, members)
+  const { body } = changed
+  record.changedMembers = 'changes' in changed ? changed.changes : request.changedMembers
   const query = passes ? call.query : ''
   const carried = passes ? carriedRequestHeaders(call, modelTraits) : []
   const headers = withTrace(carried, record.trace, provider)

@@ -63,6 +63,8 @@ export interface Snapshot {
   readonly hasSeveralClients: boolean
   readonly routing: RoutingConfig
   readonly rateLimits: RateLimitConfig
+  /** In which clients name their sessions, in lower case. */
+  readonly sessionHeaders: readonly string[]
   /** Silence of a stream before each heartbeat, in milliseconds. */
   readonly heartbeatAfterMs: number
   readonly events: Events

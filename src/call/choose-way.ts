@@ -2,7 +2,9 @@
 import type { ClientDialect } from '../dialects/dialect.ts'
 import type { Translator } from '../dialects/translator.ts'
 import { GatewayError } from '../errors.ts'
+import { apiPath } from '../http/api-path.ts'
 import type { Provider } from '../upstream/provider.ts'
+import { shownPath } from '../upstream/request-target.ts'
 import type { AttemptOutcome } from './attempt-outcome.ts'
 import type { Snapshot } from './call.ts'
 
@@ -52,9 +54,9 @@ function known(provider: Provider, { provider: { name } }: Translator, on: On): 
 function noWay({ name }: Provider, dialect: ClientDialect): GatewayError {
   const { path, withoutRoute } = dialect.native
   if (withoutRoute !== undefined) {
-    return new GatewayError('unknown_url', `Provider "${name}" has no ${path}. ${withoutRoute}`)
+    return new GatewayError('unknown_url', `Provider "${name}" has no ${shownPath(path)}. ${withoutRoute}`)
   }
-  const message = `Provider "${name}" supports neither /v1${dialect.path} nor a format that its requests can be translated to.`
+  const message = `Provider "${name}" supports neither ${apiPath(dialect.path)} nor a format that its requests can be translated to.`
   return new GatewayError('not_translatable', message)
 }
 

@@ -13,9 +13,10 @@ import type {
 } from '../admission/budget.ts'
 import type { Outcome } from '../admission/outcome.ts'
 import type { Scope } from '../admission/scopes.ts'
-import type { Disconnect, NotAdmitted } from '../admission/waiting-line.ts'
+import type { Disconnect, NotAdmitted, Program } from '../admission/waiting-line.ts'
 import type { Client, FailureKind, LimitStatus, RequestSize, Target } from '../domain.ts'
-import type { PlacementReason } from '../routing/placement.ts'
+import type { Placed } from '../routing/placement.ts'
+import type { PrefixHashes, PrefixKey } from '../routing/prefix-hashes.ts'
 import type { Metered } from './response/meter.ts'
 
 /** A call that asks to be admitted to a model. */
@@ -25,14 +26,17 @@ export interface AdmissionRequest {
   readonly clientScope: Scope | undefined
   /** Absent: no budget applies to the call. */
   readonly spending?: BudgetRequest | undefined
+  /** Of the client, for the order in which its calls wait; absent: the model's calls do not wait. */
+  readonly program?: Program | undefined
   readonly disconnect: Disconnect
   /** Whose limits count: the name of a model or wildcard, never an alias. */
   readonly model: string
   /** At least one. */
   readonly targets: readonly Target[]
   readonly size: RequestSize
-  /** Of the conversation (`affinityKeyOf`); undefined if the order of targets need not follow it. */
-  readonly affinityKey: number | undefined
+  /** Of the prompt, hashed with `Coordinator.prefixKey`; undefined if the order of targets need not follow it. */
+  readonly prefix: PrefixHashes | undefined
+  readonly isStream: boolean
   /** Of the client (`ProviderDialect.name`): targets that speak it are preferred. */
   readonly format: string
   /** Another model may answer instead, and is preferred to targets that are all known to fail. */
@@ -71,7 +75,7 @@ export interface Hold {
   /** The one whose provider's slot is held. The owner assumes that an attempt at it has begun. */
   readonly target: Target
   /** Why that one, at admission. */
-  readonly placement: PlacementReason
+  readonly placement: Placed
   /** As estimated. */
   readonly promptTokens: number
   /** What is charged so far: as reserved, or as grown since. */
@@ -123,6 +127,8 @@ export interface PromptToCount {
 }
 
 export interface Coordinator {
+  /** Of this process, at random: keys the hashes of prompts and the numbers of clients\' programs. */
+  readonly prefixKey: PrefixKey
   /**
    * Puts the targets in order and reserves the call's share, or lets it wait in line where the model's limits say so.
    * Never throws or rejects. A call that is not admitted has cost nothing.

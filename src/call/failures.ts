@@ -1,4 +1,5 @@
 // What has failed in a call so far, and how that is reported to its client.
+import type { ContextOverflow } from '../dialects/context-overflow.ts'
 import type { FailureKind, Target } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
 import type { AttemptFailure } from './attempt-outcome.ts'
@@ -53,7 +54,12 @@ function reasonOf(failure: AttemptFailure, { failureKind }: RetryDecision): stri
     const status = failure.providerStatus === undefined ? '' : `, status ${failure.providerStatus}`
     return reason + status + code
   }
+  if (failure.overflow !== undefined) return `the prompt is too long${countsOf(failure.overflow)}`
   return `${failureKind ?? 'refused'}, status ${failure.head.status}${code}`
+}
+
+function countsOf({ needed, had }: ContextOverflow): string {
+  return needed === undefined || had === undefined ? '' : ` (${needed} tokens > ${had})`
 }
 
 /** A failure, and whose it is. */
@@ -86,7 +92,8 @@ export function sameRefusals(outcome: AttemptFailure, failures: ReadonlyMap<Targ
 }
 
 /**
- * The response that all providers have given; or of those that are at their limits, the one that is free first; or, where
+ * The response that all providers have given; or where the prompt is too long for all of them, that of the one with the largest
+ * context; or of those that are at their limits, the one that is free first; or, where
  * money is wanting everywhere or all are overloaded in Anthropic's sense, the last.
  */
 function mostHelpful(failures: ReadonlyMap<Target, Failure>): FailedTarget | undefined {
@@ -98,11 +105,19 @@ function mostHelpful(failures: ReadonlyMap<Target, Failure>): FailedTarget | und
   if (refusals.every(({ failure }) => isSame(failure, last.failure))) return last
   // Agents change the model at this status and at no other.
   if (refusals.every(({ failure }) => failure.head.status === anthropicOverload)) return last
+  const overflows = refusals.filter(({ failure }) => failure.overflow !== undefined)
+  if (overflows.length === refusals.length) {
+    return overflows.toSorted((one, other) => hadBy(other.failure) - hadBy(one.failure))[0]
+  }
   const limited = refusals.filter(({ decision }) => decision.failureKind === 'rate_limit')
   const unpaid = refusals.filter(({ decision }) => decision.failureKind === 'billing')
   if (limited.length + unpaid.length < refusals.length) return undefined
   const waitMs = ({ decision }: { decision: RetryDecision }) => decision.retryAfterMs ?? Infinity
   return limited.toSorted((one, other) => (waitMs(one) < waitMs(other) ? -1 : 1))[0] ?? last
+}
+
+function hadBy({ overflow }: Refusal): number {
+  return overflow?.had ?? 0
 }
 
 /** https://docs.claude.com/en/api/errors */

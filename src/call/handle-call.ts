@@ -1,5 +1,6 @@
 // The story of a call, from its bytes to its end. Every line that can end it names the status.
 import { maxWaitMsOf } from '../admission/limits-of.ts'
+import { framingOf } from '../dialects/framing.ts'
 import type { ModelRequest } from '../dialects/request.ts'
 import type { Target } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
@@ -15,7 +16,8 @@ import { Heartbeat } from './heartbeat.ts'
 import { internalError } from './internal-error.ts'
 import { boundaryOfAnswer } from './kept-inside.ts'
 import { modelsToTry, type NextModel } from './models-to-try.ts'
-import { maxTargetsTried } from './next-target.ts'
+import { requestFor } from './model-members.ts'
+import { maxTargetsTried, providerOf } from './next-target.ts'
 import type { CallRecord } from './record.ts'
 import { foreignObjectOf } from './rest/own-objects.ts'
 import { type CallResult, giveUp, type OpenCall, respond } from './respond.ts'
@@ -28,7 +30,7 @@ export async function handleCall(call: Call, on: Snapshot, record: CallRecord): 
   const own = call.dialect.ownEvents(call.requestId)
   const { requestIdHeader } = call.dialect
   if (requestIdHeader !== undefined) call.reply.set(requestIdHeader, call.requestId)
-  const heartbeat = new Heartbeat(call.reply, own, on)
+  const heartbeat = new Heartbeat(call.reply, own, framingOf(call.dialect.native).contentType, on)
   const { rawHeaders, startedAtMs } = call
   const { path } = call.dialect
   record.trace = on.tracing.begin({ method: 'POST', path, rawHeaders, startedAtMs })
@@ -75,6 +77,11 @@ async function serve(open: OpenCall, on: Snapshot): Promise<CallResult> {
   if (queue instanceof GatewayError) return { kind: 'refused', error: queue } // 403 outside_boundary
   const { count } = call.dialect
   if (count !== undefined) return countTokens({ call, request, model: queue[0]!, count }, on, record)
+  const { onlyLoads } = request
+  if (onlyLoads !== undefined && !mayPass(queue[0]!.route, call, on)) {
+    const body = call.dialect.renderLoaded!(request.model, onlyLoads, on.wallNow())
+    return { kind: 'loaded', body } // 200
+  }
   if (request.isStream && call.dialect.hasEvents) heartbeat.start(on.now(), on.heartbeatAfterMs)
   const failures = new Map<Target, Failure>()
   let last: Unserved | undefined
@@ -96,6 +103,11 @@ async function serve(open: OpenCall, on: Snapshot): Promise<CallResult> {
     if (failures.size >= maxTargetsTried) break
   }
   return last! // 429 rate_limit_exceeded, 502, 503 no_target_available, 504, the provider's own status
+}
+
+/** Whether one of the model's providers is known to speak the format of the call. */
+function mayPass({ targets }: Route, { dialect }: Call, on: Snapshot): boolean {
+  return targets.some((target) => providerOf(target, on).speaks(dialect.native.name) === true)
 }
 
 /** What one model does with a call. */
@@ -123,11 +135,24 @@ interface ModelInput extends NextModel {
 
 /** Admits the call to one model and tries its targets. A hold that comes back with an answer is not settled yet. */
 async function tryModel(
-  { open, request, asked, route, targets, boundary, skipsFailing, isLastResort, failures, last }: ModelInput,
+  {
+    open,
+    request: received,
+    asked,
+    route,
+    targets,
+    boundary,
+    skipsFailing,
+    isLastResort,
+    failures,
+    last,
+  }: ModelInput,
   on: Snapshot,
 ): Promise<ModelResult | AllFailing> {
   const { call, record, heartbeat } = open
   record.boundary = boundary
+  const { traits, price, request: members } = route.model
+  const request = requestFor(received, members)
   const admitting = admit({ call, request, route, targets, skipsFailing }, on, record)
   const isWaiting = admitting instanceof Promise
   if (isWaiting) {
@@ -145,16 +170,17 @@ async function tryModel(
 
   const { hold } = admission
   record.promptTokens = hold.promptTokens
-  record.placement = route === asked ? hold.placement : 'fallback'
+  record.placement = route === asked ? hold.placement.reason : 'fallback'
+  record.placed = hold.placement
   heartbeat.provider = soleProviderOf(route, targets)
   if (heartbeat.provider !== undefined) {
-    heartbeat.boundary = boundaryOfAnswer(heartbeat.provider, boundary, on)
+    const { model: targetModel } = targets[0]!
+    heartbeat.boundary = boundaryOfAnswer(heartbeat.provider, { boundary, targetModel }, on)
   }
   if (isAsked) addRateHeaders(call, hold.limitStatus, on)
   else if (last?.kind === 'limited') addRateHeaders(call, last.limitStatus, on)
   record.fallbackModel = isAsked ? undefined : route.model.name
-  const { traits, price } = route.model
-  const admitted = { call, request, hold, failures, isLastResort, boundary, traits, price }
+  const admitted = { call, request, hold, failures, isLastResort, boundary, traits, price, members }
   try {
     const result = await tryTargets(admitted, on, record)
     if (result.kind === 'answered') return { ...result, admitted }

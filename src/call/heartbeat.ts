@@ -13,8 +13,6 @@ const maxSilenceMs = 50_000
 /** A refusal at the end of a wait may be late by this much: the thread is busy, or another one decides. */
 const lateRefusalMs = 1_000
 
-export const eventStreamType = 'text/event-stream; charset=utf-8'
-
 /** Nothing on the way may hold events back, and nothing may keep them. */
 export const streamHeaders = ['cache-control', 'no-cache, no-transform', 'x-accel-buffering', 'no']
 
@@ -29,12 +27,15 @@ export class Heartbeat implements TickListener {
   readonly #reply: Reply
   readonly #own: OwnEvents
   readonly #on: Services
+  readonly #contentType: string
   #afterMs = 0
   #startedAtMs = 0
   #dueAtMs = 0
 
-  constructor(reply: Reply, own: OwnEvents, on: Services) {
+  /** @param contentType of the client's stream. */
+  constructor(reply: Reply, own: OwnEvents, contentType: string, on: Services) {
     this.#reply = reply
+    this.#contentType = contentType
     this.#own = own
     this.#on = on
   }
@@ -69,7 +70,7 @@ export class Heartbeat implements TickListener {
     if (this.provider !== undefined && !this.#reply.isStarted) {
       setProvider(this.#reply, this.provider, this.boundary)
     }
-    this.#reply.start(200, ['content-type', eventStreamType, ...streamHeaders])
+    this.#reply.start(200, ['content-type', this.#contentType, ...streamHeaders])
     this.#reply.write(this.#own.heartbeat(nowMs - this.#startedAtMs))
   }
 

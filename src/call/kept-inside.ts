@@ -31,8 +31,10 @@ export function keptInside(
 /** The narrowest boundary that the call has stayed in, if the provider has answered it. */
 export function boundaryOfAnswer(
   provider: string,
-  boundary: Boundary,
+  { boundary, targetModel }: Pick<CallRecord, 'boundary' | 'targetModel'>,
   { providers }: Pick<Snapshot, 'providers'>,
 ): Boundary {
-  return narrower(providers.get(provider)?.staysIn, boundary)
+  const { staysIn = 'any', passesOn } = providers.get(provider) ?? {}
+  if (boundary !== 'any') return narrower(staysIn, boundary)
+  return targetModel !== undefined && passesOn?.(targetModel) === true ? 'any' : staysIn
 }

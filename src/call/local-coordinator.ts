@@ -14,11 +14,14 @@ import type { Calibration, Estimate } from '../admission/estimate.ts'
 import type { Outcome } from '../admission/outcome.ts'
 import { providerScope, type Scope } from '../admission/scopes.ts'
 import type { Reservation } from '../admission/stores/store.ts'
+import type { ProviderConfig } from '../config/provider-types.ts'
 import type { Config, RoutingConfig } from '../config/types.ts'
 import type { FailureKind, Target } from '../domain.ts'
-import { chooseTargets } from '../routing/choose-targets.ts'
-import { ProviderLoad } from '../routing/load.ts'
-import { Placement, type PlacementReason } from '../routing/placement.ts'
+import type { Choice } from '../routing/choose-targets.ts'
+import type { ServerTraits } from '../routing/expected-time.ts'
+import type { Placed } from '../routing/placement.ts'
+import { type PlacedCall, Placer } from '../routing/placer.ts'
+import { newPrefixKey } from '../routing/prefix-hashes.ts'
 import { ServerFacts } from '../routing/server-facts.ts'
 import { type CoolDown, TargetHealth } from '../routing/target-health.ts'
 import type { Provider } from '../upstream/provider.ts'
@@ -38,6 +41,7 @@ import { UsageWishes } from './usage-wishes.ts'
 interface ProviderFacts {
   readonly isLocal: boolean
   readonly scope: Scope
+  readonly traits: ServerTraits
 }
 
 export interface CoordinatorParts {
@@ -58,17 +62,15 @@ export interface CoordinatorParts {
 export class LocalCoordinator implements Coordinator {
   /** Also receives what health checks find. */
   readonly health: TargetHealth
-  readonly load = new ProviderLoad()
+  readonly placer: Placer
+  readonly prefixKey = newPrefixKey()
   /** Provider → when it answered a call last, in milliseconds of the monotonic clock. */
   readonly lastSuccessMs = new Map<string, number>()
-  readonly placement = new Placement()
   readonly usageWishes = new UsageWishes()
   readonly serverFacts: ServerFacts
   readonly admission: Admission
   readonly calibration: Calibration
   readonly now: () => number
-  readonly chance: () => number
-  readonly hasShown: NonNullable<CoordinatorParts['hasShown']>
   /** By name. Those that a reload has removed stay, for calls that began before it. */
   readonly #providers = new Map<string, ProviderFacts>()
   #configs: Config['providers'] = new Map()
@@ -80,9 +82,16 @@ export class LocalCoordinator implements Coordinator {
     this.admission = admission
     this.calibration = calibration
     this.now = now
-    this.chance = chance
-    this.hasShown = hasShown
     this.serverFacts = parts.serverFacts ?? new ServerFacts()
+    const { health } = this
+    const traitsOf = (provider: string) => this.#providers.get(provider)?.traits ?? unknownTraits
+    const { serverFacts } = this
+    this.placer = new Placer({ health, traitsOf, serverFacts, hasShown, now, chance })
+  }
+
+  /** Calls under way. */
+  get load(): Placer['load'] {
+    return this.placer.load
   }
 
   /** Switches to a configuration. Counts, health and what was learned stay, except for providers that were exchanged. */
@@ -101,16 +110,19 @@ export class LocalCoordinator implements Coordinator {
     this.#configs = configs
     this.admission.budgets.follow(budgets)
     for (const { name, isLocal, maxParallelRequests } of providers) {
-      this.#providers.set(name, { isLocal, scope: providerScope(name, maxParallelRequests) })
+      const scope = providerScope(name, maxParallelRequests)
+      const traits = { cache: cacheOf(configs.get(name), isLocal), slots: maxParallelRequests }
+      this.#providers.set(name, { isLocal, scope, traits })
     }
     this.#routing = routing
-    this.placement.forgetTurns()
+    this.placer.placement.forgetTurns()
     this.admission.applyLimits(rateLimits)
   }
 
   admit(request: AdmissionRequest): AdmissionResult | Promise<AdmissionResult> {
-    const { client, clientScope, disconnect, model, size, spending: asked } = request
-    const { targets, turn, reason } = chooseTargets(request, this)
+    const { client, clientScope, program, disconnect, model, size, spending: asked } = request
+    const choice = this.placer.choose(request)
+    const { targets, turn } = choice
     const tpm = smallest(this.admission.limitsOf(model)?.tpm, clientScope?.limits.tpm)
     const estimate = this.calibration.estimate(model, targets[0]!.provider, size, tpm)
     const { tokens, minTokens } = estimate
@@ -120,6 +132,7 @@ export class LocalCoordinator implements Coordinator {
     const decision = this.admission.reserve({
       client,
       clientScope,
+      program,
       disconnect,
       model,
       tokens,
@@ -129,10 +142,10 @@ export class LocalCoordinator implements Coordinator {
     })
     const resultOf = (decided: Decision): AdmissionResult => {
       if (decided.kind === 'admitted' && (!request.skipsFailing || this.#hasReady(targets))) {
-        const hold = new LocalHold(this, { request, targets, reason, estimate, admitted: decided })
+        const hold = new LocalHold(this, { request, choice, estimate, admitted: decided })
         return { kind: 'admitted', hold }
       }
-      if (turn !== undefined) this.placement.giveBack(turn)
+      if (turn !== undefined) this.placer.placement.giveBack(turn)
       if (decided.kind !== 'admitted') return decided
       this.admission.settle(decided.reservation, unsent)
       if (decided.spending !== undefined) this.admission.budgets.settle(decided.spending, unsent, undefined)
@@ -186,8 +199,10 @@ export class LocalCoordinator implements Coordinator {
   #carryHealth(before: Config['providers'], after: Config['providers']): void {
     for (const [name, old] of before) {
       const provider = after.get(name)
-      if (provider === undefined || !isSameServer(old, provider)) this.health.forget(name)
-      else if (!hasSameCheck(old, provider)) this.health.dropCheck(name)
+      if (provider === undefined || !isSameServer(old, provider)) {
+        this.health.forget(name)
+        this.placer.forget(name)
+      } else if (!hasSameCheck(old, provider)) this.health.dropCheck(name)
     }
   }
 }
@@ -196,20 +211,35 @@ function smallest(one: number | undefined, other: number | undefined): number | 
   return one === undefined || other === undefined ? (one ?? other) : Math.min(one, other)
 }
 
+/** Of a provider that a reload has removed. */
+const unknownTraits: ServerTraits = { cache: 'paid', slots: undefined }
+
+/** A server of an unknown kind is taken for the one that most people run. */
+function cacheOf(config: ProviderConfig | undefined, isLocal: boolean): ServerTraits['cache'] {
+  if (!isLocal) return 'paid'
+  return config?.kind === 'vllm' ? 'shared' : 'slots'
+}
+
+function placedOf({ targets, reason, prospects }: Choice, target: Target): Placed {
+  const placed = prospects?.get(target)
+  const why = target === targets[0] ? reason : 'free_slot'
+  if (placed === undefined) return { reason: why }
+  const { cachedBytes, promptBytes, queue, expectedMs } = placed
+  return { reason: why, cachedBytes, promptBytes, queue, ...(expectedMs !== undefined && { expectedMs }) }
+}
+
 const unsent = { kind: 'unsent' } as const
 
 interface HoldParts {
   readonly request: AdmissionRequest
-  readonly targets: readonly Target[]
-  /** Why the first of them is the first. */
-  readonly reason: PlacementReason
+  readonly choice: Choice
   readonly estimate: Estimate
   readonly admitted: Admitted
 }
 
 class LocalHold implements Hold {
   readonly targets: readonly Target[]
-  readonly placement: PlacementReason
+  readonly placement: Placed
   readonly promptTokens: number
   readonly waitedMs: number
   readonly limitStatus: Hold['limitStatus']
@@ -218,22 +248,25 @@ class LocalHold implements Hold {
   readonly #request: AdmissionRequest
   readonly #reservation: Reservation
   readonly #spending: BudgetHold | undefined
+  /** Undefined: nothing is learned from the call. */
+  readonly #placed: PlacedCall | undefined
   /** An attempt at `target` counts as begun, and nobody has reported its end. */
   #isTrying = false
   #isSettled = false
 
-  constructor(owner: LocalCoordinator, { request, targets, reason, estimate, admitted }: HoldParts) {
+  constructor(owner: LocalCoordinator, { request, choice, estimate, admitted }: HoldParts) {
     this.#owner = owner
     this.#request = request
     this.#reservation = admitted.reservation
     this.#spending = admitted.spending
-    this.targets = targets
+    this.targets = choice.targets
     this.promptTokens = estimate.promptTokens
     this.waitedMs = admitted.waitedMs
     this.limitStatus = admitted.limitStatus
-    this.target = this.#chosenOf(targets)
-    this.placement = this.target === targets[0] ? reason : 'free_slot'
+    this.target = this.#chosenOf(choice.targets)
+    this.placement = placedOf(choice, this.target)
     owner.load.add(this.target.provider)
+    this.#placed = owner.placer.start(choice, request, this.target)
     this.#begin()
   }
 
@@ -276,12 +309,16 @@ class LocalHold implements Hold {
     switch (report.kind) {
       case 'healthy':
         health.recordSuccess(target)
+        if (target === this.target) this.#placed?.answered()
         this.#owner.lastSuccessMs.set(target.provider, now())
         return
       case 'failing': {
         const { failureKind, retryAfterMs } = report
         const of = { cooldownMs, isLocal: isLocal(target.provider), retryAfterMs, nowMs: now() }
         health.recordFailure(target, failureKind, of)
+        if (failureKind === 'unreachable' || failureKind === 'loading') {
+          this.#owner.placer.forgetCache(target.provider)
+        }
         return
       }
       case 'inconclusive':
@@ -322,6 +359,7 @@ class LocalHold implements Hold {
       calibration.learnCut(model, provider, size, usage.completionTokens)
     }
     load.remove(provider)
+    this.#placed?.end(usage?.isEstimated === false ? usage : undefined)
     if (this.#spending !== undefined) admission.budgets.settle(this.#spending, outcome, spent)
     admission.settle(this.#reservation, outcome)
   }
@@ -341,6 +379,7 @@ class LocalHold implements Hold {
     load.remove(this.target.provider)
     this.target = this.#chosenOf(targets)
     load.add(this.target.provider)
+    this.#placed?.moveTo(this.target)
     this.#begin()
     return this.target
   }

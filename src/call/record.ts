@@ -5,11 +5,12 @@ import type { GatewayError, LimitDimension } from '../errors.ts'
 import type { PriceSource, Tariff, UsageParts } from '../domain.ts'
 import type { AttemptEnded, CallFacts } from '../observe/events/calls.ts'
 import type { CallTrace } from '../observe/events/trace.ts'
+import type { Placed, PlacementReason } from '../routing/placement.ts'
 import type { Boundary } from '../platform/boundary.ts'
-import type { PlacementReason } from '../routing/placement.ts'
 import type { Charged } from '../prices/price-book.ts'
 import type { AttemptOutcome } from './attempt-outcome.ts'
 import type { Call } from './call.ts'
+import type { CallProgram } from './program.ts'
 import { ratesOf } from './rates.ts'
 import type { Meter, Metered } from './response/meter.ts'
 import type { AttemptStage } from './response/upstream-response.ts'
@@ -50,10 +51,14 @@ export class CallRecord {
   waitMs = 0
   /** Since when the call waits for its admission; undefined: it does not wait. */
   lineSinceMs: number | undefined
+  /** Of the client; undefined: its calls of this model do not wait. */
+  program: CallProgram | undefined
   /** As estimated when the call was admitted. */
   promptTokens: number | undefined
   /** Why the target is the one that it is. */
   placement: PlacementReason | 'failover' | 'fallback' | undefined
+  /** What was known of the target at admission. */
+  placed: Placed | undefined
   /** The last one, unless it has failed. */
   attempt: { readonly stage: AttemptStage } | undefined
   /** Of the response that answers the call. */
@@ -65,6 +70,8 @@ export class CallRecord {
   /** Of the last attempt: its translator's way, and the members of the request that it left out. */
   way: string | undefined
   dropped: readonly string[] | undefined
+  /** Of its request: what the model's own rules have changed. */
+  changedMembers: number | undefined
   /** Of attempts before that; other than the one after each. */
   readonly #earlierWays: string[] = []
   /** When this model's first attempt was sent. */
@@ -197,6 +204,11 @@ export class CallRecord {
     this.#outcomeAtMs = undefined
   }
 
+  /** The number of the client's program, if the call has waited, or does. */
+  get programNumber(): number | undefined {
+    return this.waitMs > 0 || this.lineSinceMs !== undefined ? this.program?.number : undefined
+  }
+
   /** For `Server-Timing`: what is known when the head goes out, in milliseconds. */
   serverTiming(nowMs: number): string {
     const upstreamMs = this.#upstreamMs(nowMs)
@@ -227,6 +239,7 @@ export class CallRecord {
       key_secret: client.secretId,
       scope: client.terms === undefined ? undefined : scopeNameOf(client),
       via: client.via,
+      program: this.programNumber,
       dialect: dialect.name,
       route,
       model: this.model,
@@ -238,6 +251,7 @@ export class CallRecord {
       way: this.way,
       earlier_ways: this.#earlierWays.length > 0 ? this.#earlierWays : undefined,
       dropped: this.dropped,
+      changed_members: this.changedMembers || undefined,
       status,
       stream: this.isStream,
       prompt_tokens: this.#usage?.promptTokens,
@@ -258,6 +272,7 @@ export class CallRecord {
       gateway_ms: round(gatewayMs),
       attempts: this.attempts,
       placement: this.placement === 'only' ? undefined : this.placement,
+      placed: this.placed && textOf(this.placed),
       code: error?.code,
       trouble: this.trouble,
       limited_by: limitedBy(error),
@@ -317,4 +332,14 @@ function codeOf(outcome: AttemptOutcome): string | undefined {
 /** To a hundredth of a millisecond. */
 function round(ms: number): number {
   return Math.round(ms * 100) / 100
+}
+
+/** What is cached of the prompt, and the calls before this one. Undefined: that did not count. */
+function textOf({ cachedBytes, promptBytes, queue }: Placed): string | undefined {
+  if (cachedBytes === undefined || promptBytes === undefined) return undefined
+  return `cached ${kilobytes(cachedBytes)} of ${kilobytes(promptBytes)}, queue ${queue}`
+}
+
+function kilobytes(bytes: number): string {
+  return `${(bytes / 1000).toFixed(1)} KB`
 }

@@ -1,7 +1,9 @@
 // The end of every call. Here, and nowhere else, the client gets its response and the call its status, the heartbeat
 // stops, the body's memory is released, an answer's hold is settled, and the end is reported.
 import type { Outcome } from '../admission/outcome.ts'
+import { contextTooLong, hasOverflowCode } from '../dialects/context-overflow.ts'
 import type { ErrorFields, OwnEvents } from '../dialects/dialect.ts'
+import { framingOf } from '../dialects/framing.ts'
 import type { ResponseHead, Target } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
 import { mediaTypeOf, responseHeaders } from '../http/headers.ts'
@@ -11,7 +13,7 @@ import type { AnsweringResponse, AttemptFailure } from './attempt-outcome.ts'
 import type { AdmittedCall } from './attempts.ts'
 import { type Call, clientGoneStatus, type Snapshot } from './call.ts'
 import { carryResponseHeaders } from './carried-headers.ts'
-import { eventStreamType, type Heartbeat, setProvider } from './heartbeat.ts'
+import { type Heartbeat, setProvider } from './heartbeat.ts'
 import { boundaryOfAnswer } from './kept-inside.ts'
 import type { CallEnd, CallRecord } from './record.ts'
 import { Meter, type Metered } from './response/meter.ts'
@@ -32,6 +34,8 @@ export type CallResult =
     }
   | Limited
   | Counted
+  /** A request that only loads a model, to servers that load theirs by themselves. */
+  | { readonly kind: 'loaded'; readonly body: Buffer }
   | { readonly kind: 'client-gone' }
   /** The gateway refuses the call, or fails on it. */
   | { readonly kind: 'refused'; readonly error: GatewayError }
@@ -104,6 +108,8 @@ function deliver(result: CallResult, open: OpenCall, on: Snapshot): CallEnd | Pr
       return sendError(result.error, open, on) // the error's status
     case 'counted':
       return sendCount(result, open, on) // 200
+    case 'loaded':
+      return sendBody(result.body, open, on) // 200
     case 'client-gone':
       return endGone(open, on) // 499
     default:
@@ -214,6 +220,11 @@ function sendFailure(
     return sendError(failure.error, open, on)
   }
   const { translation } = failure
+  const unclear = translation === undefined ? unclearOverflow(failure, dialect) : undefined
+  if (unclear !== undefined) {
+    record.providerStatus = failure.head.status
+    return sendError(unclear, open, on)
+  }
   const head = isWorthRepeating ? failure.head : withoutRetry(failure.head)
   const body = translation?.error(head, failure.body, call.requestId) ?? failure.body
   record.providerStatus = head.status
@@ -234,6 +245,19 @@ function sendFailure(
   return { status }
 }
 
+/**
+ * Clients shorten a conversation that is too long, but only if they recognize the error. Undefined: they do, or it is about
+ * something else.
+ */
+function unclearOverflow(
+  { overflow, body }: AttemptFailure & { kind: 'refused' },
+  { native, recognizesOverflow = hasOverflowCode }: Call['dialect'],
+): GatewayError | undefined {
+  const fields = overflow && native.readErrorFields(body)
+  if (overflow === undefined || fields === undefined || recognizesOverflow(fields)) return undefined
+  return contextTooLong(overflow)
+}
+
 /** OpenAI's and Anthropic's SDKs obey it; they repeat a 429 and every 5xx otherwise. */
 const noRetry = ['x-should-retry', 'false'] as const
 
@@ -243,11 +267,15 @@ function withoutRetry(head: ResponseHead): ResponseHead {
 }
 
 function sendCount({ body, provided }: Counted, open: OpenCall, on: Snapshot): CallEnd {
-  const { call } = open
-  if (provided !== undefined) carryResponseHeaders(call, provided.head, maskOf(provided.target, on))
+  if (provided !== undefined) carryResponseHeaders(open.call, provided.head, maskOf(provided.target, on))
+  return sendBody(body, open, on)
+}
+
+function sendBody(body: Buffer, open: OpenCall, on: Snapshot): CallEnd {
+  const { reply } = open.call
   addCallHeaders(open, on)
-  call.reply.start(200, ['content-type', 'application/json', 'content-length', String(body.length)])
-  call.reply.end(body)
+  reply.start(200, ['content-type', 'application/json', 'content-length', String(body.length)])
+  reply.end(body)
   return { status: 200 }
 }
 
@@ -290,7 +318,7 @@ function addCallHeaders(
 ): void {
   if (reply.isStarted) return
   if (record.provider !== undefined) {
-    setProvider(reply, record.provider, boundaryOfAnswer(record.provider, record.boundary, on))
+    setProvider(reply, record.provider, boundaryOfAnswer(record.provider, record, on))
   }
   if (record.providerRequestId !== undefined) {
     reply.set('x-llm-gateway-provider-request-id', record.providerRequestId)
@@ -300,9 +328,10 @@ function addCallHeaders(
 }
 
 /** For events that came under another media type. */
-function contentTypeOfEvents({ head, events }: AnsweringResponse): string | undefined {
-  const isMislabelled = events !== undefined && mediaTypeOf(head) !== 'text/event-stream'
-  return isMislabelled ? eventStreamType : undefined
+function contentTypeOfEvents({ head, events, dialect }: AnsweringResponse): string | undefined {
+  if (events === undefined) return undefined
+  const { mediaTypes, contentType } = framingOf(dialect)
+  return mediaTypes.includes(mediaTypeOf(head)) ? undefined : contentType
 }
 
 /** A provider's headers for the client, without its key. @param contentType of a translated body. */

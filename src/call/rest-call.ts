@@ -6,6 +6,7 @@ import type { PassedRequest } from '../upstream/provider.ts'
 import type { Snapshot } from './call.ts'
 import { internalError } from './internal-error.ts'
 import { CallRecord, type CallEnd } from './record.ts'
+import { judgeNative } from './native/judge.ts'
 import { judgeObjects } from './rest/own-objects.ts'
 import { boundaryAt } from './rest/outside.ts'
 import { passOn } from './rest/pass-on.ts'
@@ -35,10 +36,11 @@ export async function handleRestCall(call: RestCall, on: Snapshot, record: CallR
 
 async function serve(call: RestCall, on: Snapshot, record: CallRecord): Promise<CallEnd> {
   if (call.reply.isGone) return endGone(call, on, record) // 499, 401 key_revoked
-  const objects = await judgeObjects(call, on)
-  if (objects instanceof GatewayError) return sendError(objects, call, on, record) // 400, 404 object_not_found, 415
+  const { native } = call
+  const to = native === undefined ? await judgeObjects(call, on) : judgeNative(call, native, on)
+  if (to instanceof GatewayError) return sendError(to, call, on, record) // 400, 403 management_not_allowed, 404 object_not_found, 415
 
-  const { provider: name } = objects
+  const { provider: name } = to
   const provider = on.providers.get(name)
   if (provider === undefined) return sendError(providerGone(name), call, on, record) // 404 object_not_found
   const boundary = boundaryAt(provider, call, on)

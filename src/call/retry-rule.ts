@@ -68,10 +68,12 @@ function afterFailure(
 }
 
 function afterRefusal(
-  { head, meaning }: AttemptOutcome & { kind: 'refused' },
+  { head, meaning, overflow }: AttemptOutcome & { kind: 'refused' },
   wallNowMs: number,
 ): RetryDecision {
   const retryAfterMs = retryAfterOf(head.headers, wallNowMs)
+  // Another model may have a larger context.
+  if (overflow !== undefined) return { ...final, canFailOver: true }
   // The provider's word on another try is final.
   const canRetry = head.headers['x-should-retry'] !== 'false'
   const again = { canFailOver: true, canRetry, retryAfterMs }

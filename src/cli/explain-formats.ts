@@ -186,3 +186,10 @@ export function printCoverage(out: Output, way: string, coverage: Coverage): voi
     }
   }
 }
+
+/** The routes of its own that calls may take at the root. Of a server of kind `openai` nothing is known. */
+export function ownRoutesOf(provider: ProviderConfig): string[] {
+  if (provider.kind === 'openai') return []
+  const own = [...dialects.keys()].filter(({ name, count }) => name === 'other' && count === undefined)
+  return own.filter(({ native }) => speaks(provider, native.name) === true).map(({ path }) => path)
+}

@@ -22,8 +22,9 @@ const rules = {
 
 /** Prints an explanation for people. @param listsMembers of the translations; else a summary of them. */
 export function printExplanation(out: Output, explanation: Explanation, listsMembers: boolean): void {
-  const { model, rule, entry, targets, limits, fallbacks, routing, heartbeatAfterMs } = explanation
+  const { model, rule, entry, targets, limits, fallbacks, boundary, routing, heartbeatAfterMs } = explanation
   const {
+    request = [],
     defaultFor: kinds,
     rest,
     keys,
@@ -49,10 +50,13 @@ export function printExplanation(out: Output, explanation: Explanation, listsMem
       'key',
       target.credential === 'none' ? 'none' : `${printable(target.credential)}, sent as ${target.auth}`,
     )
-    if (target.proxy !== null) row(out, 'proxy', target.proxy)
+    if (target.boundary !== 'any') row(out, 'boundary', boundaryTexts[target.boundary])
+    if (target.proxy !== null) row(out, 'proxy', proxyText(target.proxy, boundary))
     if (target.plainHttp !== null) row(out, 'plain http', plainHttpRules[target.plainHttp])
     if (target.headers.length > 0) row(out, 'headers', target.headers.join(', '))
     row(out, 'timeouts', formatTimeouts(target.timeouts))
+    if (target.ownRoutes !== undefined) row(out, 'own routes', target.ownRoutes.join(', '))
+    if (target.allowsManagement) row(out, 'management', 'allowed to all clients that may use the provider')
     const { price } = target
     row(
       out,
@@ -65,8 +69,11 @@ export function printExplanation(out: Output, explanation: Explanation, listsMem
   out.line()
   out.line(`limits     ${limits === null ? 'none' : formatLimits(limits)}`)
   out.line(`fallbacks  ${fallbacks.length === 0 ? 'none' : printable(fallbacks.join(', '))}`)
+  if (request.length > 0) out.line(`request    ${printable(request.join(', '))}`)
+  if (boundary !== 'any') out.line(`boundary   ${boundary}: ${boundedTexts[boundary]}`)
   out.line(`heartbeat  after ${heartbeatAfterMs / 1000} s of silence in a stream`)
   out.line(`retries    ${formatRouting(routing)}`)
+  if (targets.length > 1) out.line(`placement  ${placements[routing.placement]}${sharedText(routing)}`)
   if (kinds.length > 0) out.line(`default    for ${kinds.join(', ')} whose requests name no model`)
   if (rest !== null) out.line(`rest       other routes of the API pass to ${printable(rest)}`)
   if (keys !== undefined) out.line(`keys       ${keys.mode}, of ${printable(keys.file)}`)
@@ -100,6 +107,22 @@ function printFormats(out: Output, formats: ExplainedFormats, kind: string): voi
   if (settings.length > 0) row(out, 'translation', settings.join(', '))
 }
 
+/** Of the calls of a target. */
+const boundaryTexts = {
+  local: 'local, its calls stay on this machine',
+  private: 'private, its calls can be kept on private networks',
+} as const
+
+/** Of the calls of a model. */
+const boundedTexts = {
+  local: 'each connection leads to a loopback address, through no proxy',
+  private: 'each connection leads to a loopback or private address, through no proxy',
+} as const
+
+function proxyText(proxy: string, boundary: Explanation['boundary']): string {
+  return boundary === 'any' ? proxy : `${proxy}, not used within the boundary`
+}
+
 const plainHttpRules = {
   private: 'only if the name has no other addresses than loopback and private ones',
   anywhere: 'to any address (allow_http)',
@@ -118,6 +141,18 @@ function formatRouting({ retries, maxRetryWaitMs, restartWaitMs, cooldownMs }: R
   const seconds = (ms: number) => `${ms / 1000} s`
   const restart = restartWaitMs === 0 ? '' : `, up to ${seconds(restartWaitMs)} for a local restart`
   return `${retries}, each after at most ${seconds(maxRetryWaitMs)}${restart}; cool-down ${seconds(cooldownMs)}`
+}
+
+const placements = {
+  expected_time: 'where the answer is expected to begin soonest',
+  least_busy: 'where the fewest calls are under way, by weight',
+}
+
+function sharedText({ placement, hasSharedPrefixes }: RoutingConfig): string {
+  if (placement === 'least_busy') return ''
+  return hasSharedPrefixes
+    ? '; cached prompts of all clients count'
+    : '; cached prompts of the same client count'
 }
 
 function formatLimits({ rpm, tpm, maxParallelRequests, whenLimited, maxWaitMs }: ModelLimits): string {

@@ -5,6 +5,7 @@ import { openConfig } from '../config/load.ts'
 import type { Config } from '../config/types.ts'
 import { printable } from '../platform/printable.ts'
 import { type Discovered, RouteTable } from '../routing/route-table.ts'
+import { serverKindsOf } from '../routing/server-kinds.ts'
 import { findDialect, readProbes, unknownDialect } from './explain-formats.ts'
 import { printExplanation } from './explain-print.ts'
 import { explain } from './explanation.ts'
@@ -38,7 +39,7 @@ export async function explainCommand(io: CommandIo, model: string, options: Expl
     return 1
   }
   const discovered = emptyLists(loaded.config)
-  const routes = new RouteTable(loaded.config.models, discovered)
+  const routes = new RouteTable(loaded.config.models, discovered, serverKindsOf(loaded.config.providers))
   // Explains the file alone: providers are not asked which models they have now.
   const route = routes.find(model) ?? routes.expected(model)
   if (route === undefined) {

@@ -11,9 +11,11 @@ import type { HttpProvider, ProviderConfig, Timeouts } from '../config/provider-
 import type { Coverage } from '../dialects/coverage.ts'
 import type { ClientDialect } from '../dialects/dialect.ts'
 import type { ModelLimits, Target } from '../domain.ts'
+import { type Boundary, narrower } from '../platform/boundary.ts'
 import { readShippedList } from '../prices/shipped-list.ts'
 import type { Route } from '../routing/route-table.ts'
-import { coveragesOf, type ExplainedFormats, explainFormats } from './explain-formats.ts'
+import { coveragesOf, type ExplainedFormats, explainFormats, ownRoutesOf } from './explain-formats.ts'
+import { requestTexts } from './request-texts.ts'
 import { placeText, priceJson, settingText } from './price-text.ts'
 
 export interface Explanation {
@@ -24,6 +26,10 @@ export interface Explanation {
   readonly targets: readonly ExplainedTarget[]
   readonly limits: ModelLimits | null
   readonly fallbacks: readonly string[]
+  /** What is changed in requests: `set top_k: 40`. Absent: nothing. */
+  readonly request?: readonly string[]
+  /** What its calls may not leave, by its own setting and `routing.boundary`. */
+  readonly boundary: Boundary
   readonly heartbeatAfterMs: number
   readonly routing: RoutingConfig
   /** Requests that need not name the model: `images`, `moderations`, `responses`. */
@@ -58,12 +64,18 @@ interface ExplainedTarget extends Omit<Target, 'price'> {
   readonly baseUrl: string | null
   /** `http://proxy.example:3128 (env HTTPS_PROXY)`; null: connections are made directly. */
   readonly proxy: string | null
+  /** The narrowest boundary that calls of it can be kept in. */
+  readonly boundary: Boundary
   /** Over plain HTTP to a name: which addresses it may have. */
   readonly plainHttp: NonNullable<HttpProvider['plainHttp']> | null
   readonly credential: string
   readonly auth: string
   readonly headers: readonly string[]
   readonly timeouts: Timeouts | null
+  /** Of its server, those that calls of the model may take. Absent: it has none. */
+  readonly ownRoutes?: readonly string[]
+  /** Requests may change the server for all of its clients. Absent: they may not. */
+  readonly allowsManagement?: true
   /** `setting` for people; null: it is unknown. */
   readonly price: { readonly place: string; readonly setting: string; readonly usd: unknown } | null
   /** Of calls in the dialect that was named. Absent: none was. */
@@ -127,6 +139,8 @@ export function explain(
     targets: explained,
     limits: limits !== undefined && hasLimit(limits) ? limits : null,
     fallbacks: route.model.fallbacks,
+    ...(route.model.request && { request: requestTexts(route.model.request) }),
+    boundary: narrower(route.model.boundary, config.routing.boundary),
     heartbeatAfterMs: config.server.heartbeatAfterMs,
     routing: config.routing,
     defaultFor: defaultFor(route, config),
@@ -189,17 +203,21 @@ function explainProvider(
   absent: string,
 ): Omit<ExplainedTarget, keyof Target | 'kind' | 'price'> {
   if (provider.kind === 'echo') {
-    const direct = { proxy: null, plainHttp: null, timeouts: null }
+    const direct = { proxy: null, boundary: 'local', plainHttp: null, timeouts: null } as const
     return { ...direct, baseUrl: null, credential: 'none needed', auth: 'none', headers: [] }
   }
+  const ownRoutes = ownRoutesOf(provider)
   const { origin, basePath, query = '', proxy, plainHttp = null, auth, apiKey, timeouts } = provider
   return {
     baseUrl: origin + basePath + query,
     proxy: proxy === undefined ? null : `${proxy.origin} (${proxy.source})`,
+    boundary: provider.boundary ?? 'any',
     plainHttp,
     credential: apiKey === undefined ? absent : `${apiKey.source} (present)`,
     auth: auth === 'bearer' ? 'bearer' : auth.header,
     headers: provider.headers.map(([name]) => name),
     timeouts,
+    ...(ownRoutes.length > 0 && { ownRoutes }),
+    ...(provider.allowsManagement === true && { allowsManagement: true }),
   }
 }

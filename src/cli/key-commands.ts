@@ -57,6 +57,7 @@ function withTermOptions(command: Command): Command {
     )
     .option('--expires <when>', 'refuse it from then on: 90d, 2027-01-31 (UTC), never')
     .option('--not-before <when>', 'refuse it until then: 12h, 2027-01-31 (UTC), never')
+    .option('--boundary <boundary>', 'what its calls may not leave: local, private; any for no boundary')
     .option('--routes', 'allow routes that are passed to a provider as they are')
     .option('--no-routes', 'do not allow them')
     .option('--note <text>', 'a note for people')

@@ -126,6 +126,7 @@ function linesOf(key: KeyRecord, nowMs: number, { usage, spent }: Used): string[
     ['models', modelsText(key)],
     ['limits', limitsText(key) || 'none'],
     ...spent.map((each) => ['spent', spendingText(each)] as const),
+    ['boundary', key.terms.boundary ?? ''],
     ['other routes', key.terms.routes === true ? 'yes' : 'no'],
     ['valid from', key.notBeforeMs === undefined ? '' : momentText(key.notBeforeMs)],
     ['expires', key.expiresMs === undefined ? 'never' : momentText(key.expiresMs)],

@@ -4,6 +4,7 @@ import { isModelPattern, limitBounds, modelRule, namePattern, nameRule } from '.
 import { prefixPattern, secretLength } from '../clients/keys/key-format.ts'
 import type { KeyRecord } from '../clients/keys/key-record.ts'
 import type { Budget, ClientTerms } from '../domain.ts'
+import { boundaries, type Boundary } from '../platform/boundary.ts'
 import { parseDuration } from '../platform/duration.ts'
 import { holdsKey } from './without-keys.ts'
 
@@ -14,6 +15,7 @@ export interface TypedOptions {
   readonly tpm?: string
   readonly parallel?: string
   readonly budget?: readonly string[]
+  readonly boundary?: string
   readonly routes?: boolean
   readonly expires?: string
   readonly notBefore?: string
@@ -30,6 +32,7 @@ export interface KeyOptions {
   readonly tpm?: number | null
   readonly parallel?: number | null
   readonly budgets?: readonly Budget[]
+  readonly boundary?: Boundary | null
   readonly routes?: boolean
   /** Milliseconds since 1970. */
   readonly expiresMs?: number | null
@@ -69,6 +72,7 @@ export function readOptions(typed: TypedOptions, nowMs: number): Read<KeyOptions
     tpm: read('tpm', typed.tpm, (text) => readLimit(text, limitBounds.tpm)),
     parallel: read('parallel', typed.parallel, (text) => readLimit(text, limitBounds.max_parallel_requests)),
     budgets: budgets?.filter((each) => each !== undefined),
+    boundary: read('boundary', typed.boundary, readTypedBoundary),
     routes: typed.routes,
     expiresMs: read('expires', typed.expires, moment),
     notBeforeMs: read('not-before', typed.notBefore, moment),
@@ -114,6 +118,13 @@ function readBudget(text: string): Read<Budget> {
   return {
     fault: 'must be an amount and a period: 5usd/day, 20usd/month, 1000000tokens/total; or none alone',
   }
+}
+
+/** `any` for none. */
+function readTypedBoundary(text: string): Read<Boundary | null> {
+  const value = boundaries.find((each) => each === text)
+  if (value === undefined) return { fault: 'must be local, private or any' }
+  return { value: value === 'any' ? null : value }
 }
 
 /** A duration from now on, a date or a time in UTC; `never` for none. */
@@ -174,7 +185,7 @@ export function withTerms(key: KeyRecord, options: KeyOptions): KeyRecord {
     ...kept('tpm', options.tpm, terms.tpm),
     ...kept('maxParallelRequests', options.parallel, terms.maxParallelRequests),
     budgets: options.budgets ?? terms.budgets,
-    ...kept('boundary', undefined, terms.boundary),
+    ...kept('boundary', options.boundary, terms.boundary),
     ...kept('routes', options.routes, terms.routes),
   }
   return {

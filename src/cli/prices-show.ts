@@ -8,6 +8,7 @@ import type { PriceList } from '../prices/price-list.ts'
 import { readShippedList } from '../prices/shipped-list.ts'
 import { printable } from '../platform/printable.ts'
 import { RouteTable } from '../routing/route-table.ts'
+import { serverKindsOf } from '../routing/server-kinds.ts'
 import { type CommandIo, Output } from './output.ts'
 import { placeText, priceJson, priceLines } from './price-text.ts'
 import { printProblems } from './validate-config.ts'
@@ -61,7 +62,8 @@ function targetsOf(model: string, config: Config): ShownTarget[] {
   const discovered = [...config.providers.values()].filter(
     (each) => each.kind !== 'echo' && each.discoverModels,
   )
-  const routes = new RouteTable(config.models, new Map(discovered.map(({ name }) => [name, []])))
+  const lists = new Map(discovered.map(({ name }) => [name, []]))
+  const routes = new RouteTable(config.models, lists, serverKindsOf(config.providers))
   const route = routes.find(model) ?? routes.expected(model)
   const book = priceBookOf(config, readShippedList)
   return (route?.targets ?? []).map((target) => ({

@@ -148,6 +148,18 @@ function addGatewayCommands(
       done(await statusCommand(io, { config, json }))
     })
   program
+    .command('providers')
+    .description('show the servers behind the running gateway: slots, line, cache, speeds, models')
+    .argument('[name]', 'only this one')
+    .option(...configOption)
+    .option('--json', 'print the list as JSON')
+    .action(
+      async (name: string | undefined, { config, json = false }: { config?: string; json?: boolean }) => {
+        const { providersCommand } = await import('./providers.ts')
+        done(await providersCommand(io, name, { config, json }))
+      },
+    )
+  program
     .command('limits')
     .description('show how the limits of the running gateway stand')
     .option(...configOption)

@@ -9,7 +9,7 @@ export type ShownCall = Pick<OpenCall, 'id' | 'model' | 'client' | 'provider' | 
   /** As of now or of a gateway that knows more phases. */
   readonly phase: string
 } & Readonly<Record<'age_ms' | 'attempt' | 'wait_ms' | 'tokens', number>> &
-  Readonly<Record<'tokens_per_second' | 'first_token_ms', number | null>>
+  Readonly<Record<'program' | 'tokens_per_second' | 'first_token_ms', number | null>>
 
 /** @param calls of a gateway's answer; what is not a call is left out. */
 export function readCalls(calls: unknown): ShownCall[] {
@@ -31,6 +31,7 @@ function readCall(call: unknown): ShownCall {
     model: text('model'),
     client: text('client') ?? '',
     provider: text('provider'),
+    program: number('program'),
     dialect: text('dialect') ?? '',
     phase: text('phase') ?? 'unknown',
     age_ms: number('age_ms') ?? 0,
@@ -59,9 +60,11 @@ export const callsHead = ['id', 'model', 'client', 'provider', 'phase', 'age', '
 export const callsNumbersFrom = 5
 
 export function callCells(call: ShownCall, id: string): string[] {
-  const { model, client, provider, phase, attempt, wait_ms: waitMs, tokens_per_second: speed } = call
+  const { model, client, program, provider, phase, attempt, wait_ms: waitMs } = call
+  const { tokens_per_second: speed } = call
   const retried = attempt > 1 ? `, attempt ${attempt}` : ''
-  const shownPhase = phase === 'in_line' ? `in line ${shortDuration(waitMs)}` : phase
+  const ofProgram = program === null ? '' : `, program ${program}`
+  const shownPhase = phase === 'in_line' ? `in line ${shortDuration(waitMs)}${ofProgram}` : phase
   return [
     id,
     model ?? '-',

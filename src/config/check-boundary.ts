@@ -1,6 +1,14 @@
 // What a model's calls may not leave: no target may be outside, nor one of a fallback, whichever way leads there.
-import { type Boundary, isInside, leavingChain, narrower } from '../platform/boundary.ts'
+import {
+  type Boundary,
+  isInside,
+  isPassedOn,
+  leavingChain,
+  narrower,
+  passedOnFrom,
+} from '../platform/boundary.ts'
 import { parseBaseUrl } from './base-url.ts'
+import { defaults } from './defaults.ts'
 import type { HasProblem, Path, PathProblem } from './problems.ts'
 import { baseUrlOf } from './provider-kind.ts'
 import type { RawConfig, RawModel, RawProvider } from './raw.ts'
@@ -9,6 +17,7 @@ import type { RawConfig, RawModel, RawProvider } from './raw.ts'
 interface Place {
   readonly name: string
   readonly host: string
+  readonly kind: string
   readonly boundary: Boundary
 }
 
@@ -68,10 +77,11 @@ function* modelProblems(
   for (let step = left.pop(); step !== undefined; step = left.pop()) {
     const { model, steps, path } = step
     const isStart = model === name
-    for (const [provider, below] of targetsOf(models.get(model)!)) {
+    for (const { provider, sent, below } of targetsOf(model, models.get(model)!)) {
       const place = places.get(provider)
-      if (place === undefined || isInside(place.boundary, boundary)) continue
-      yield problem(isStart ? [...path, ...below] : path, steps, place, boundary)
+      const at = place && placeOfModel(place, sent)
+      if (at === undefined || isInside(at.boundary, boundary)) continue
+      yield problem(isStart ? [...path, ...below] : path, steps, at, boundary)
     }
     const next: Step[] = []
     for (const { name: other, label, below } of othersOf(models.get(model)!)) {
@@ -81,7 +91,9 @@ function* modelProblems(
       const onwards = [...steps, isOther ? `${label} ${other} (${found})` : `${label} ${other}`]
       if (found === undefined) {
         // A name that the provider may list.
-        const place = places.get(providerIn(other))
+        const provider = providerIn(other)
+        const listed = places.get(provider)
+        const place = listed && placeOfModel(listed, other.slice(provider.length + 1))
         if (place !== undefined && !isInside(place.boundary, boundary)) {
           yield problem(at, onwards, place, boundary)
         }
@@ -108,11 +120,28 @@ function hintFor({ boundary: place }: Place, boundary: Boundary): string {
   return 'remove it, or use a server at a private address or at a name that is never public (gpu, gpu.lan, gpu.internal), without a proxy'
 }
 
-function targetsOf(model: RawModel): [provider: string, below: Path][] {
-  if (model.targets !== undefined) {
-    return model.targets.map(({ provider }, index) => [provider, ['targets', index, 'provider']])
+interface SentTo {
+  readonly provider: string
+  /** The provider's name for the model. */
+  readonly sent: string
+  readonly below: Path
+}
+
+function targetsOf(name: string, { targets, provider, model = name }: RawModel): SentTo[] {
+  if (targets !== undefined) {
+    return targets.map((target, index) => ({
+      provider: target.provider,
+      sent: target.model ?? name,
+      below: ['targets', index, 'provider'],
+    }))
   }
-  return model.provider === undefined ? [] : [[model.provider, ['provider']]]
+  return provider === undefined ? [] : [{ provider, sent: model, below: ['provider'] }]
+}
+
+/** Calls of some models go further than to the provider. */
+function placeOfModel(place: Place, model: string): Place {
+  if (!isPassedOn(place.kind, model)) return place
+  return { ...place, host: passedOnFrom(place.host, model), boundary: 'any' }
 }
 
 /** The names of models that may answer in place of one. */
@@ -155,7 +184,8 @@ function listingProviders(raw: RawConfig): ReadonlySet<string> {
 function placesOf(raw: RawConfig, hasProblem: HasProblem): Places {
   const places = new Map<string, Place>()
   for (const [name, provider] of Object.entries(raw.providers ?? {})) {
-    if (provider.kind === 'echo') places.set(name, { name, host: 'built in', boundary: 'local' })
+    if (provider.kind === 'echo')
+      places.set(name, { name, host: 'built in', kind: 'echo', boundary: 'local' })
     else if (!hasProblem(['providers', name, 'base_url'])) {
       const place = placeOf(name, provider)
       if (place !== undefined) places.set(name, place)
@@ -168,9 +198,9 @@ function placeOf(name: string, provider: RawProvider): Place | undefined {
   const baseUrl = baseUrlOf(provider)
   if (baseUrl === undefined || !URL.canParse(baseUrl)) return undefined
   const { hostname } = new URL(baseUrl)
-  const { proxy = 'env', allow_http: allowHttp = false } = provider
+  const { kind = defaults.provider.kind, proxy = 'env', allow_http: allowHttp = false } = provider
   // One of the environment is left out where a boundary applies.
   if (proxy !== 'env' && proxy !== 'none')
-    return { name, host: `${hostname}, through its proxy`, boundary: 'any' }
-  return { name, host: hostname, boundary: parseBaseUrl(baseUrl, { allowHttp }).boundary ?? 'any' }
+    return { name, host: `${hostname}, through its proxy`, kind, boundary: 'any' }
+  return { name, host: hostname, kind, boundary: parseBaseUrl(baseUrl, { allowHttp }).boundary ?? 'any' }
 }

@@ -1,7 +1,8 @@
 // Names that must match each other: models, aliases, providers, fallbacks, limits.
 import { closestName } from '../platform/did-you-mean.ts'
+import { parseBaseUrl } from './base-url.ts'
 import { quoted, type PathProblem, type HasProblem, type Path } from './problems.ts'
-import type { RawConfig, RawModel, RawTarget } from './raw.ts'
+import type { RawConfig, RawModel, RawProvider, RawTarget } from './raw.ts'
 
 /** Problems of `models`, and of other keys that name a model. */
 export function* modelProblems(raw: RawConfig, hasProblem: HasProblem): Generator<PathProblem> {
@@ -204,14 +205,35 @@ function* limitProblems(
     const path = ['rate_limit_settings', 'limits', name]
     const owner = owners.get(name)
     if (owner === undefined) {
-      if (isDiscoverable(name)) continue
+      if (isDiscoverable(name) || isNamespace(name, raw)) continue
       const hint = nameHint(name, models.keys())
-      yield { path, message: `there is no model ${quoted(name)}`, hint, at: 'key' }
+      if (!mayBeShared(raw)) {
+        yield { path, message: `there is no model ${quoted(name)}`, hint, at: 'key' }
+      } else if (closestName(name, models.keys()) !== undefined) {
+        const message = `has no effect, unless several local providers list a model ${quoted(name)}`
+        yield { path, message, hint, at: 'key', severity: 'warning' }
+      }
     } else {
       const message = `${quoted(name)} is an alias`
       yield { path, message, hint: `use the model's name: ${quoted(owner)}`, at: 'key' }
     }
   }
+}
+
+/** `PROVIDER/*` of a provider whose models are discovered: the names that it does not list share these limits. */
+function isNamespace(name: string, { providers = {} }: RawConfig): boolean {
+  const provider = name.slice(0, -2)
+  if (!name.endsWith('/*') || !Object.hasOwn(providers, provider)) return false
+  return providers[provider]!.discover_models === true
+}
+
+/** Whether several local providers may list one model, which is then a model with limits of its own. */
+function mayBeShared({ providers = {} }: RawConfig): boolean {
+  return Object.values(providers).filter((each) => each.discover_models && isLocal(each)).length > 1
+}
+
+function isLocal({ base_url: url = '', allow_http: allowHttp = false }: RawProvider): boolean {
+  return URL.canParse(url) && parseBaseUrl(url, { allowHttp }).isLocal
 }
 
 function nameHint(name: string, known: Iterable<string>): string {

@@ -21,6 +21,7 @@ import { corsOriginFault, hostHeaderFault, wideOrigin } from './origin.ts'
 import type { PathProblem, HasProblem, Path } from './problems.ts'
 import { headerProblems } from './check-headers.ts'
 import type { RawConfig, RawProvider } from './raw.ts'
+import { requestProblems } from './check-request.ts'
 import { tracingProblems } from './check-tracing.ts'
 
 /**
@@ -70,6 +71,7 @@ export function* configProblems(
   yield* providerProblems(raw)
   yield* modelProblems(raw, hasProblem)
   yield* boundaryProblems(raw, hasProblem)
+  yield* requestProblems(raw)
   yield* priceProblems(raw)
   yield* tracingProblems(raw)
 }

@@ -39,6 +39,7 @@ export const defaults = {
     speaks: 'auto',
     health_check: false,
     discover_models: false,
+    allow_management: false,
     trace_context: 'auto',
   },
   /** A local model may take minutes to its first byte; a cloud provider that does has failed. */
@@ -60,6 +61,8 @@ export const defaults = {
     max_retry_wait_ms: 2000,
     restart_wait_ms: 3000,
     cooldown_ms: 30_000,
+    placement: 'expected_time',
+    shared_prefixes: false,
     boundary: 'any',
   },
   routes: { rest: null, default_model: {} },

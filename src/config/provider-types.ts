@@ -51,6 +51,8 @@ export interface HttpProvider {
   readonly healthCheck?: { readonly path: string; readonly intervalMs: number } | undefined
   /** Offer the models that the provider lists, besides the configured ones. Absent: no. */
   readonly discoverModels?: boolean
+  /** Whether requests may change the server for all of its clients. Absent: no. */
+  readonly allowsManagement?: boolean
   /** What its models cost that have no price of their own. Absent: what the list of prices has. */
   readonly price?: PriceSetting
   /** Whether requests carry the trace of their call. Absent: to a local provider, while spans are recorded. */

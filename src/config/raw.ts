@@ -22,6 +22,8 @@ export interface RawConfig {
     max_retry_wait_ms?: number
     restart_wait_ms?: number
     cooldown_ms?: number
+    placement?: 'expected_time' | 'least_busy'
+    shared_prefixes?: boolean
     boundary?: Boundary
   }
   logging?: RawLogging
@@ -116,7 +118,13 @@ export interface RawClient {
 /** For what has no route of its own, and for calls that name no model. */
 interface RawRoutes {
   rest?: { provider: string } | null
-  default_model?: { images?: string; moderations?: string; responses?: string }
+  default_model?: {
+    images?: string
+    infill?: string
+    moderations?: string
+    native?: string
+    responses?: string
+  }
 }
 
 export interface RawBudget {
@@ -254,6 +262,7 @@ export interface RawProvider {
   max_parallel_requests?: number
   health_check?: boolean | RawHealthCheck
   discover_models?: boolean
+  allow_management?: boolean
   price?: RawPriceSetting
 }
 
@@ -276,4 +285,6 @@ export interface RawModel {
   translation?: RawTranslation
   price?: RawPriceSetting
   boundary?: Boundary
+  /** Names of members, or JSON pointers. */
+  request?: { default?: Record<string, unknown>; set?: Record<string, unknown>; drop?: string[] }
 }

@@ -12,6 +12,7 @@ import { authOf, baseUrlOf } from './provider-kind.ts'
 import { resolveIdentity } from './resolve-identity.ts'
 import { resolveTracing } from './resolve-tracing.ts'
 import { resolveNotify } from './resolve-notify.ts'
+import { resolveRequest } from './resolve-request.ts'
 import { resolveTraits } from './resolve-traits.ts'
 import type {
   RawBudget,
@@ -98,6 +99,8 @@ export function resolve(
       maxRetryWaitMs: routing.max_retry_wait_ms,
       restartWaitMs: routing.restart_wait_ms,
       cooldownMs: routing.cooldown_ms,
+      placement: routing.placement,
+      hasSharedPrefixes: routing.shared_prefixes,
       ...(routing.boundary !== 'any' && { boundary: routing.boundary }),
     },
     routes: { rest: raw.routes?.rest ?? undefined, defaultModel: { ...raw.routes?.default_model } },
@@ -227,7 +230,7 @@ function resolveClient(name: string, raw: RawClient): ClientTerms {
     ...(tpm !== undefined && { tpm }),
     ...(maxParallelRequests !== undefined && { maxParallelRequests }),
     budgets: resolveBudgets(raw.budgets),
-    ...(boundary !== undefined && { boundary }),
+    ...(boundary !== undefined && boundary !== 'any' && { boundary }),
     ...(routes !== undefined && { routes }),
   }
 }
@@ -270,6 +273,7 @@ function resolveProvider(
     maxParallelRequests: raw.max_parallel_requests,
     healthCheck: resolveHealthCheck(provider.health_check, kind),
     discoverModels: provider.discover_models,
+    ...(provider.allow_management && { allowsManagement: true }),
     ...(provider.trace_context !== 'auto' && { traceContext: provider.trace_context }),
     ...resolvePrice(raw.price ?? usualPrice(kind, url)),
   }
@@ -343,6 +347,7 @@ function resolveModel(name: string, raw: RawModel): ModelConfig {
     fallbacks: [...(raw.fallbacks ?? [])],
     ...(raw.translation && { traits: resolveTraits(raw.translation) }),
     ...resolvePrice(raw.price),
+    ...(raw.request && resolveRequest(raw.request)),
     ...(raw.boundary !== undefined && raw.boundary !== 'any' && { boundary: raw.boundary }),
   }
 }

@@ -1,7 +1,7 @@
 // The configuration as the program uses it: defaults applied, units in the names, everything readonly. `resolve.ts` makes
 // it from the file; outside the composition root only this file, its parts (`provider-types.ts`, `observe-types.ts`) and
 // `secret.ts` may be imported of `config/`.
-import type { Budget, ClientTerms, ModelLimits, PriceSetting, Target } from '../domain.ts'
+import type { Budget, ClientTerms, MemberRule, ModelLimits, PriceSetting, Target } from '../domain.ts'
 import type {
   AuditConfig,
   LoggingConfig,
@@ -181,6 +181,8 @@ export interface ModelConfig {
   readonly traits?: Partial<ProviderTraits>
   /** Of those targets that have none of their own. Absent: what their providers' models cost. */
   readonly price?: PriceSetting
+  /** What is changed in the requests of its calls, in the provider's format. Absent: nothing. */
+  readonly request?: readonly MemberRule[]
   /** What its calls may not leave, fallbacks included. Absent: nothing but what bounds all calls. */
   readonly boundary?: Exclude<Boundary, 'any'>
 }
@@ -214,6 +216,10 @@ export interface RoutingConfig {
   readonly restartWaitMs: number
   /** How long a target that failed is tried last, in milliseconds. */
   readonly cooldownMs: number
+  /** How a target is chosen: by when it is expected to answer, or by its load alone. */
+  readonly placement: 'expected_time' | 'least_busy'
+  /** Whether calls of one client are placed where another one's have the same prompt cached. */
+  readonly hasSharedPrefixes: boolean
   /** What no call may leave. Absent: nothing. */
   readonly boundary?: Exclude<Boundary, 'any'>
 }
@@ -224,7 +230,9 @@ export interface RoutesConfig {
   /** The models of calls that name none; absent: such a call is refused. */
   readonly defaultModel: {
     readonly images?: string
+    readonly infill?: string
     readonly moderations?: string
+    readonly native?: string
     readonly responses?: string
   }
 }

@@ -5,6 +5,7 @@ import type { LimitStatus, ResponseHead } from '../domain.ts'
 import type { GatewayError } from '../errors.ts'
 import type { JsonScanner } from '../bytes/json/scanner.ts'
 import type { LargeBody } from '../bytes/large-body.ts'
+import type { Framing } from './framing.ts'
 import type { ModelRequest } from './request.ts'
 import type { UsageReader } from './usage.ts'
 import type { WholeJudgement } from './whole-response.ts'
@@ -61,8 +62,15 @@ export interface ClientDialect {
   readonly carriesResponseHeader?: (name: string) => boolean
   /** For a name that no model has: without what clients of the format add to names; undefined if nothing was added. */
   readonly plainModelName?: (model: string) => string | undefined
+  /** Whether clients of the format recognize by an error that a prompt is too long for the model. Absent: by OpenAI's code. */
+  readonly recognizesOverflow?: (error: ErrorFields) => boolean
   /** The route counts the tokens of a prompt, in place of a response to it. Absent: it does not. */
   readonly count?: PromptCount
+  /**
+   * The answer to a request that only loads a model (`onlyLoads`), where its servers cannot be asked to. Absent: the format
+   * has no such requests.
+   */
+  readonly renderLoaded?: (model: string, done: 'load' | 'unload', wallNowMs: number) => Buffer
   /** The header with the provider's id of the request; the gateway's where there is none. Absent: the format has none. */
   readonly requestIdHeader?: string
 }
@@ -100,12 +108,16 @@ export interface OwnEvents {
 export interface ProviderDialect {
   /** For the log. */
   readonly name: string
-  /** Below a provider's base URL. */
+  /** Below a provider's base URL; below the server's root with a second slash. */
   readonly path: string
+  /** How its streams are framed, at both ends. Absent: as server-sent events. */
+  readonly framing?: Framing
   /**
    * Of a route that few servers have: what a client does without it, as a sentence. A call is 404 where no provider has it.
    */
   readonly withoutRoute?: string
+  /** The client has chosen the server: that it has no such route is its answer. Absent: the provider is at fault. */
+  readonly isRouteOptional?: true
   /** Whether the data of a stream's first event says that nothing follows: the stream is empty. */
   readonly isEndMark: (data: Buffer) => boolean
   /**

@@ -35,6 +35,7 @@ export function indexOfKey(event: Buffer, { bytes, end }: Key, from = 0): number
 
 const choicesKey = keyOf('"choices"', 'oices"')
 const deltaKey = keyOf('"delta"', 'delta"')
+const contentKey = keyOf('"content"', 'ntent"')
 
 /** Members whose texts are generated, of a delta, a message or a tool call, in the names of all servers; by their length. */
 const textMembers: ReadonlyMap<number, readonly Buffer[]> = Map.groupBy(
@@ -59,6 +60,30 @@ export function choicesTextBytes(event: Buffer): number {
 /** The same of an event whose `delta` is an object. */
 export function deltaObjectTextBytes(event: Buffer): number {
   return textBytesBehind(event, deltaKey)
+}
+
+const messageKey = keyOf('"message"', 'essage"')
+
+/** The same of an event whose `message` is an object. */
+export function messageTextBytes(event: Buffer): number {
+  return textBytesBehind(event, messageKey)
+}
+
+/** Bytes of the texts of these members, as they are written; 0 if there are none. */
+export function namedTextBytes(event: Buffer, keys: readonly Key[]): number {
+  let textBytes = 0
+  for (const key of keys) {
+    let colon = -1
+    let at = indexOfKey(event, key)
+    // A value may read as the name does.
+    while (at >= 0 && event[(colon = skipSpaces(event, at + key.bytes.length))] !== COLON) {
+      at = indexOfKey(event, key, at + key.bytes.length)
+    }
+    if (at < 0) continue
+    const start = skipSpaces(event, colon + 1)
+    if (event[start] === QUOTE) textBytes += endOfString(event, start) - start - 1
+  }
+  return textBytes
 }
 
 /** In the container that is the value of the member with this key. */
@@ -89,9 +114,18 @@ function textBytesBehind(event: Buffer, key: Key): number {
 
 /** Bytes of the text `delta` of an event, as it is written; 0 if there is none. */
 export function deltaTextBytes(event: Buffer): number {
-  const key = indexOfKey(event, deltaKey)
+  return textBytesOf(event, deltaKey)
+}
+
+/** Bytes of the text `content` of an event. */
+export function contentTextBytes(event: Buffer): number {
+  return textBytesOf(event, contentKey)
+}
+
+function textBytesOf(event: Buffer, name: Key): number {
+  const key = indexOfKey(event, name)
   if (key < 0) return 0
-  const colon = skipSpaces(event, key + deltaKey.bytes.length)
+  const colon = skipSpaces(event, key + name.bytes.length)
   if (event[colon] !== COLON) return 0
   const start = skipSpaces(event, colon + 1)
   return event[start] === QUOTE ? endOfString(event, start) - start - 1 : 0

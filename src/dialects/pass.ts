@@ -8,7 +8,7 @@ export function passTo(provider: ProviderDialect, reshape?: Reshape): Translator
     provider,
     mayAskUsage: (request) => request.mayAskUsage,
     begin: (request, { model, asksUsage, wholeAsStream }) => {
-      if (wholeAsStream !== undefined && reshape !== undefined) {
+      if (wholeAsStream !== undefined && reshape?.assemble !== undefined) {
         const stream = request.streamBodyFor?.(model, wholeAsStream === 'progress')
         if (stream !== undefined) {
           return { contentType: request.contentType, body: stream, assembly: reshape.assemble() }

@@ -1,11 +1,20 @@
 // A request as a call needs it: its model, whether it is streamed, its size, and its bytes for a given target. The bytes
 // are the client's own; only what must change is spliced in.
-import type { RequestSize, Span } from '../domain.ts'
+import type { MemberRule, RequestSize, Span } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
 import { LargeBody, type SplicedBody } from '../bytes/large-body.ts'
+import type { PromptPieces } from './prompt-pieces.ts'
 import { splice, type Splice, spliceParts } from '../bytes/splice.ts'
 
-export interface ModelRequest {
+/** What a request asks of a server besides an answer, or in its place. */
+export interface ServerWishes {
+  /** The member that changes how the server holds the model: its memory, its threads. Absent: none does. */
+  readonly managing?: string
+  /** There is nothing to answer: the request only loads the model, or unloads it. Absent: it asks for an answer. */
+  readonly onlyLoads?: 'load' | 'unload'
+}
+
+export interface ModelRequest extends ServerWishes {
   /** As the client wrote it: a model, an alias or a name that a wildcard matches. */
   readonly model: string
   readonly isStream: boolean
@@ -13,8 +22,8 @@ export interface ModelRequest {
   /** As it came, for translations. */
   readonly body: Buffer | LargeBody
   readonly size: RequestSize
-  /** The first bytes of the prompt: the same for every call of a conversation. Put together when asked for. */
-  readonly promptPrefix: Buffer
+  /** Where the prompt stands in the body. Found when asked for. */
+  readonly promptPieces: PromptPieces
   /** Whether the gateway may request usage on this stream, because the client did not. */
   readonly mayAskUsage: boolean
   /** The service tier that the client requested, which may decide the price. Absent: none. */
@@ -29,6 +38,13 @@ export interface ModelRequest {
    * @param asksUsage requests usage from the provider; only if `mayAskUsage`.
    */
   bodyFor(providerModel: string, asksUsage: boolean): Buffer | SplicedBody
+  /**
+   * The same request with members that its model sets, adds and drops, in what is read of it and in what `bodyFor` returns;
+   * `body` stays as it came. Absent: it has no members that could be changed.
+   */
+  readonly withMembers?: (rules: readonly MemberRule[]) => ModelRequest
+  /** How many of those rules have changed something. Absent: none were applied. */
+  readonly changedMembers?: number
   /**
    * Of a request for a whole answer: the body that asks for the same answer as a stream with usage.
    * @param asksProgress also asks how far the prompt is.

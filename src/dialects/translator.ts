@@ -39,6 +39,10 @@ export interface TranslationTarget {
   readonly asksUsage: boolean
   /** As estimated, for formats that report the prompt before the provider has counted it. */
   readonly promptTokens: number
+  /** Whether a request may change how the provider's server holds its models. */
+  readonly allowsManagement: boolean
+  /** Milliseconds of the monotonic clock, for formats that report how long a response took. */
+  readonly now: () => number
   /** Unix time in seconds, for formats that report when a response was created. */
   readonly nowSeconds: number
   /** Letters and digits for an id of the response or of a part of it, at random: 24 of them. */
@@ -70,10 +74,13 @@ export interface Assembly extends Pick<ResponseTranslation, 'event'> {
 
 /** Between the two forms of one format, for servers that ignore `stream`. */
 export interface Reshape {
-  /** Events that were requested in place of a whole body become the body that llama.cpp would have sent, which has the most to lose. */
-  readonly assemble: () => Assembly
-  /** Events become a whole body. */
-  readonly toWhole: () => ResponseTranslation
+  /**
+   * Events that were requested in place of a whole body become the body that llama.cpp would have sent, which has the most to
+   * lose. Absent: such events are not requested.
+   */
+  readonly assemble?: () => Assembly
+  /** Events become a whole body. Absent: they pass as they are. */
+  readonly toWhole?: () => ResponseTranslation
   /**
    * A whole body becomes events.
    * @param value the body's JSON.

@@ -99,7 +99,7 @@ export function completeUsage(usage: PartialUsage, estimated: Usage): Usage {
 /** Only those that were reported. */
 export function partsOf(parts: UsageParts): UsageParts {
   const { cachedTokens, cacheWriteTokens, hourCacheWriteTokens, reasoningTokens } = parts
-  const { reportedCostNano, serviceTier } = parts
+  const { reportedCostNano, serviceTier, promptMs, outputMs } = parts
   return {
     ...(cachedTokens !== undefined && { cachedTokens }),
     ...(cacheWriteTokens !== undefined && { cacheWriteTokens }),
@@ -107,6 +107,8 @@ export function partsOf(parts: UsageParts): UsageParts {
     ...(reasoningTokens !== undefined && { reasoningTokens }),
     ...(reportedCostNano !== undefined && { reportedCostNano }),
     ...(serviceTier !== undefined && { serviceTier }),
+    ...(promptMs !== undefined && { promptMs }),
+    ...(outputMs !== undefined && { outputMs }),
   }
 }
 

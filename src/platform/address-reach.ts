@@ -1,6 +1,8 @@
 // Whether an address is on this machine, on a private network, or neither (RFC 1918, 4193, 6598, 6890).
 import { BlockList, isIP } from 'node:net'
 
+import type { Boundary } from './boundary.ts'
+
 export type Reach = 'loopback' | 'private' | 'link-local' | 'unspecified' | 'public'
 
 /** The first that matches counts. */
@@ -28,4 +30,16 @@ export function reachOf(address: string): Reach | undefined {
   if (version === 0) return undefined
   const family = version === 6 ? 'ipv6' : 'ipv4'
   return lists.find(({ list }) => list.check(address, family))?.reach ?? 'public'
+}
+
+/**
+ * The narrowest boundary that an address is in. Link-local addresses are in none, because clouds serve the credentials of their
+ * machines there, and neither are those of NAT64, which lead out.
+ *
+ * @param address without brackets; the zone of `fe80::1%eth0` changes nothing.
+ */
+export function boundaryOfAddress(address: string): Boundary {
+  const reach = reachOf(address.replace(/%.*$/, ''))
+  if (reach === 'loopback') return 'local'
+  return reach === 'private' ? 'private' : 'any'
 }

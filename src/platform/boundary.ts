@@ -1,5 +1,4 @@
 // How far calls may go: not off this machine, not off its private networks, or anywhere.
-import { reachOf } from './address-reach.ts'
 
 /** From the narrowest on. `local`: loopback addresses. `private`: those of private networks as well. */
 export const boundaries = ['local', 'private', 'any'] as const
@@ -18,22 +17,23 @@ export function isInside(place: Boundary, boundary: Boundary): boolean {
 }
 
 /**
- * The narrowest boundary that an address is in. Link-local addresses are in none, because clouds serve the credentials of their
- * machines there, and neither are those of NAT64, which lead out.
- *
- * @param address without brackets; the zone of `fe80::1%eth0` changes nothing.
+ * Whether a server of this kind passes calls of a model on to a server elsewhere: Ollama does with its cloud models
+ * (https://docs.ollama.com/cloud).
  */
-export function boundaryOfAddress(address: string): Boundary {
-  const reach = reachOf(address.replace(/%.*$/, ''))
-  if (reach === 'loopback') return 'local'
-  return reach === 'private' ? 'private' : 'any'
+export function isPassedOn(kind: string, model: string): boolean {
+  return kind === 'ollama' && /[:-]cloud$/i.test(model)
+}
+
+/** For `NamedServer.host`. */
+export function passedOnFrom(host: string, model: string): string {
+  return `${host}, which passes ${model} on`
 }
 
 /** A server as refusals name it. */
 export interface NamedServer {
   /** Of the provider. */
   readonly name: string
-  /** Its host, and what leads there: `api.openai.com`. */
+  /** Its host: `api.openai.com`; and what leads there, or further. */
   readonly host: string
 }
 

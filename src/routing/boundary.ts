@@ -2,11 +2,20 @@
 import type { ModelConfig, RoutingConfig } from '../config/types.ts'
 import type { ClientTerms, Target } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
-import { type Boundary, isInside, leavingChain, type NamedServer, narrower } from '../platform/boundary.ts'
+import {
+  type Boundary,
+  isInside,
+  leavingChain,
+  type NamedServer,
+  narrower,
+  passedOnFrom,
+} from '../platform/boundary.ts'
 
 /** A provider, and the narrowest boundary that calls of it can be kept in. */
-export interface Place extends NamedServer {
+interface Place extends NamedServer {
   readonly boundary: Boundary
+  /** Whether its server passes calls of a model on to a server elsewhere. Absent: of none. */
+  readonly passesOn?: (model: string) => boolean
 }
 
 /** By name. */
@@ -35,8 +44,13 @@ export function targetsInside(
   places: Places,
 ): readonly Target[] {
   if (boundary === 'any') return targets
-  const isIn = ({ provider }: Target) => isInside(places.get(provider)?.boundary ?? 'any', boundary)
+  const isIn = ({ provider, model }: Target) => isInside(boundaryAt(places.get(provider), model), boundary)
   return targets.every(isIn) ? targets : targets.filter(isIn)
+}
+
+/** The narrowest boundary that calls of a model can be kept in at a provider. @param model as the provider names it. */
+function boundaryAt(place: Place | undefined, model: string): Boundary {
+  return place === undefined || place.passesOn?.(model) === true ? 'any' : place.boundary
 }
 
 /**
@@ -49,10 +63,15 @@ export function chainsOutside(
   { boundary, places }: { readonly boundary: Boundary; readonly places: Places },
 ): string[] {
   const inside = new Set(targetsInside(targets, boundary, places))
-  const names = new Set(targets.filter((target) => !inside.has(target)).map(({ provider }) => provider))
-  return [...names].map((name) =>
-    leavingChain(steps, places.get(name) ?? { name, host: 'unknown' }, boundary),
-  )
+  const chains = targets
+    .filter((target) => !inside.has(target))
+    .map(({ provider: name, model }) => {
+      const place = places.get(name)
+      const { host = 'unknown' } = place ?? {}
+      const isFurther = place?.passesOn?.(model) === true
+      return leavingChain(steps, { name, host: isFurther ? passedOnFrom(host, model) : host }, boundary)
+    })
+  return [...new Set(chains)]
 }
 
 /** Chains that an error shows. */

@@ -1,16 +1,32 @@
-// In which order a call tries its model's targets, by what is known of them now and where earlier calls went.
+// In which order a call tries its model's targets, by what is known of them now and where prompts like its own went.
 import type { Target } from '../domain.ts'
+import {
+  comparableRates,
+  expectedMs,
+  expectedPrice,
+  loadMsOf,
+  type ServerTraits,
+  usablePrefix,
+} from './expected-time.ts'
 import type { ProviderLoad } from './load.ts'
+import type { OpenWork } from './open-work.ts'
 import { type Candidate, orderTargets } from './pick-target.ts'
-import type { Placement, PlacementReason, Turn } from './placement.ts'
+import type { Placement, PlacementReason, Prospect, Turn } from './placement.ts'
+import { type PrefixHashes, wordsPerPrefix } from './prefix-hashes.ts'
+import { type KnownPrefix, nothingKnown, type PrefixIndex } from './prefix-index.ts'
+import type { ServerFacts } from './server-facts.ts'
 import type { TargetHealth } from './target-health.ts'
+import type { TargetRates } from './target-rates.ts'
 
 export interface TargetFacts {
   readonly placement: Placement
   readonly health: Pick<TargetHealth, 'stateOf'>
   readonly load: Pick<ProviderLoad, 'of'>
-  /** Whether a provider runs on this machine or its network, and so keeps the caches of its conversations itself. */
-  readonly isLocal: (provider: string) => boolean
+  readonly index: PrefixIndex
+  readonly rates: Pick<TargetRates, 'of'>
+  readonly work: OpenWork
+  readonly traitsOf: (provider: string) => ServerTraits
+  readonly serverFacts: Pick<ServerFacts, 'modelOf' | 'slotsOf' | 'isSleeping'>
   /** Whether a provider is known to speak a format, so that calls in it need no translation. */
   readonly hasShown: (provider: string, format: string) => boolean
   /** Milliseconds of a monotonic clock. */
@@ -20,14 +36,21 @@ export interface TargetFacts {
 }
 
 /** A call that is to be placed. */
-export interface Placed {
+export interface Placeable {
   /** The model or wildcard, never an alias. */
   readonly model: string
   readonly targets: readonly Target[]
-  /** Of the conversation (`affinityKeyOf`); undefined if the order need not follow it. */
-  readonly affinityKey: number | undefined
+  /** Of its prompt. Undefined: targets are chosen by their load alone. */
+  readonly prefix: PrefixHashes | undefined
   /** Of the client. */
   readonly format: string
+}
+
+/** What is known of a target for one call. */
+export interface TargetProspect extends Prospect {
+  /** What it is believed to have cached, whatever experience says. */
+  readonly believed: KnownPrefix
+  readonly readMsPerByte: number
 }
 
 export interface Choice {
@@ -37,68 +60,112 @@ export interface Choice {
   readonly turn: Turn | undefined
   /** Why the first of them is the first. */
   readonly reason: PlacementReason
+  /** Undefined: nothing was asked of them. */
+  readonly prospects: ReadonlyMap<Target, TargetProspect> | undefined
 }
 
 /** Chooses among a model's targets, and counts the choice. */
-export function chooseTargets({ model, targets, affinityKey, format }: Placed, facts: TargetFacts): Choice {
-  if (targets.length === 1) return { targets, turn: undefined, reason: 'only' }
-  const { health, load, placement, isLocal } = facts
+export function chooseTargets({ model, targets, prefix, format }: Placeable, facts: TargetFacts): Choice {
+  if (targets.length === 1) return { targets, turn: undefined, reason: 'only', prospects: undefined }
+  const { health, load, placement } = facts
   const nowMs = facts.now()
-  const conversation = affinityKey === undefined ? undefined : `${affinityKey} ${model}`
-  const home = conversation === undefined ? undefined : placement.homeOf(conversation)
   const credits = placement.creditsOf(model, targets.length)
+  const prospects = prefix === undefined ? undefined : prospectsOf(targets, prefix, facts, nowMs)
   const candidates = targets.map((target, index) => {
     const { isReady, readyAtMs } = health.stateOf(target, nowMs)
-    const isHome = home !== undefined && keyOf(target) === home
     const passes = facts.hasShown(target.provider, format)
     const busy = load.of(target.provider)
-    return { target, isReady, readyAtMs, busy, isHome, passes, credit: credits[index]! }
+    const cost = costOf(target, prospects?.get(target))
+    return { target, isReady, readyAtMs, busy, cost, passes, credit: credits[index]! }
   })
   const { targets: ordered, equals } = orderTargets(candidates, facts.chance())
   const [first] = ordered
-  const isHomeReady = candidates.some(
-    ({ isHome, isReady, target }) => isHome && isReady && target.tier <= first!.tier,
-  )
-  // A cloud balances over servers of its own: which of its keys asks says nothing about its caches.
-  if (conversation !== undefined && !isHomeReady && isLocal(first!.provider)) {
-    placement.setHome(conversation, keyOf(first!))
-  }
-  const reason = reasonFor(candidates, first!, equals)
-  if (equals.length < 2) return { targets: ordered, turn: undefined, reason }
+  const reason = reasonFor(candidates, { first: first!, equals, prospects })
+  if (equals.length < 2) return { targets: ordered, turn: undefined, reason, prospects }
   const indexed = equals.map(({ target }) => ({ index: targets.indexOf(target), weight: target.weight }))
   const turn = { equals: indexed, chosen: targets.indexOf(first!) }
-  return { targets: ordered, turn: placement.take(model, turn, targets.length), reason }
+  return { targets: ordered, turn: placement.take(model, turn, targets.length), reason, prospects }
 }
 
-function reasonFor(
-  candidates: readonly Candidate[],
-  first: Target,
-  equals: readonly Candidate[],
-): PlacementReason {
+/** Of clouds the price, where they are all that the model has. */
+function costOf({ price }: Target, prospect: TargetProspect | undefined): number {
+  if (prospect === undefined) return 0
+  const { expectedMs: ms, promptBytes, cachedBytes } = prospect
+  return ms ?? expectedPrice(promptBytes, cachedBytes, price)
+}
+
+function prospectsOf(
+  targets: readonly Target[],
+  hashes: PrefixHashes,
+  facts: TargetFacts,
+  nowMs: number,
+): Map<Target, TargetProspect> {
+  const { load, work, rates } = facts
+  const promptBytes = bytesOf(hashes)
+  const learned = targets.map((target) => rates.of(targetKey(target)))
+  const readRates = comparableRates(learned)
+  const traits = targets.map(({ provider }) => facts.traitsOf(provider))
+  const isPaid = traits.every(({ cache }) => cache === 'paid')
+  const leastWeight = Math.min(...targets.map(({ weight }) => weight))
+  const prospects = new Map<Target, TargetProspect>()
+  for (const [at, target] of targets.entries()) {
+    const { provider, weight } = target
+    const { slots: reported, state } = facts.serverFacts.modelOf(provider, target.model)
+    const loadMs = loadMsOf(facts.serverFacts.isSleeping(provider) ? 'sleeping' : state)
+    const asked = { provider, target: targetKey(target), hashes, traits: traits[at]! }
+    // A model that was put aside has lost its cache.
+    const believed = loadMs > 0 ? nothingKnown : usablePrefix(asked, facts, nowMs)
+    const cachedBytes = believed.bytes * learned[at]!.trust
+    const readMsPerByte = readRates[at]!
+    const queue = load.of(provider)
+    const known = { believed, cachedBytes, promptBytes, queue, readMsPerByte }
+    if (isPaid) prospects.set(target, known)
+    else {
+      const slots =
+        traits[at]!.slots ??
+        reported ??
+        facts.serverFacts.slotsOf(provider) ??
+        usualSlots(traits[at]!, weight / leastWeight)
+      const expected = { promptBytes, cachedBytes, readMsPerByte, slots, queue, loadMs }
+      prospects.set(target, { ...known, expectedMs: expectedMs(provider, expected, work, nowMs) })
+    }
+  }
+  return prospects
+}
+
+/** Of a server whose slots are not known. */
+function usualSlots({ cache }: ServerTraits, relativeWeight: number): number {
+  return cache === 'slots' ? Math.round(relativeWeight) : Infinity
+}
+
+interface Chosen {
+  readonly first: Target
+  readonly equals: readonly Candidate[]
+  readonly prospects: ReadonlyMap<Target, TargetProspect> | undefined
+}
+
+function reasonFor(candidates: readonly Candidate[], { first, equals, prospects }: Chosen): PlacementReason {
   const ready = candidates.filter(({ isReady, target }) => isReady && target.tier === first.tier)
-  if (!ready.some(({ target }) => target === first)) return 'cooling'
+  const chosen = ready.find(({ target }) => target === first)
+  if (chosen === undefined) return 'cooling'
   if (ready.length === 1) return 'only'
-  if (equals.length === 0) return 'cached'
-  return equals.length === 1 ? 'least_busy' : 'turn'
+  if (equals.length > 1) return 'turn'
+  const cached = (target: Target) => prospects?.get(target)?.cachedBytes ?? 0
+  if (ready.every((each) => each === chosen || cached(each.target) < cached(first))) return 'cached'
+  const load = ({ busy, target }: Candidate) => busy / target.weight
+  return ready.every((each) => load(each) >= load(chosen)) ? 'least_busy' : 'soonest'
 }
 
-/** Unambiguous, because a provider's name contains no line feed. */
-function keyOf({ provider, model }: Target): string {
-  return `${provider}\n${model}`
+/** Of the whole prompt, in bytes. */
+export function bytesOf(hashes: PrefixHashes): number {
+  return hashes.length === 0 ? 0 : hashes[hashes.length - wordsPerPrefix + 2]!
 }
 
-/**
- * A number that all turns of a conversation share.
- * @param promptPrefix the bytes with which each of its prompts begins.
- * @returns 32 bits; undefined for a prompt without bytes to go by.
- */
-export function affinityKeyOf(promptPrefix: Buffer): number | undefined {
-  return promptPrefix.length === 0 ? undefined : hashed(0x811c9dc5, promptPrefix)
+export function targetKey({ provider, model }: Target): string {
+  return startOfKeys(provider) + model
 }
 
-/** FNV-1a, which is quick and good enough to spread; it goes on from the hash of the bytes before. */
-function hashed(start: number, bytes: Buffer): number {
-  let hash = start
-  for (const byte of bytes) hash = Math.imul(hash ^ byte, 0x01000193)
-  return hash
+/** Of the keys of a provider's targets. Unambiguous, because a provider's name contains no line feed. */
+export function startOfKeys(provider: string): string {
+  return `${provider}\n`
 }

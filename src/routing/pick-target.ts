@@ -11,28 +11,24 @@ export interface Candidate {
   readonly readyAtMs: number
   /** Open calls at the target's provider. */
   readonly busy: number
-  /** Whether the conversation began here, so that its cache is here. */
-  readonly isHome: boolean
+  /** What the call is expected to take or to cost there, in a measure that is the same for a whole tier. 0: not compared. */
+  readonly cost: number
   /** Whether the call can pass there as it is, and needs no translation. */
   readonly passes: boolean
   /** How much the target is owed (`Placement`). */
   readonly credit: number
 }
 
-/** A conversation's own server may be this much busier than the average of its tier before it is skipped. */
-const maxImbalance = 1.25
-
 export interface Order {
   readonly targets: readonly Target[]
-  /** The candidates that were equally busy when the first target was chosen among them. Empty: it was chosen otherwise. */
+  /** The candidates that were equally good when the first target was chosen among them by turns. */
   readonly equals: readonly Candidate[]
 }
 
 /**
- * Ready targets tier by tier, then the cooling ones, the soonest ready first. Within a tier: the server that holds the
- * conversation's cache if its load allows (bounded as in https://arxiv.org/abs/1608.01350), then the least busy by weight,
- * of those the ones that need no translation; among equals the first by what they are owed, the ones after it by weighted
- * chance.
+ * Ready targets tier by tier, then the cooling ones, the soonest ready first. Within a tier: the one with the lowest cost, of
+ * equals the least busy by weight, of those the ones that need no translation; among equals the first by what they are owed,
+ * the ones after it by weighted chance.
  * @param roll from 0 to below 1.
  */
 export function orderTargets(candidates: readonly Candidate[], roll: number): Order {
@@ -55,41 +51,35 @@ function orderTier(
   tier: readonly Candidate[],
   roll: number,
 ): { ordered: Candidate[]; equals: readonly Candidate[] } {
-  const home = homeOf(tier)
-  const equals = home === undefined ? leastBusy(tier) : []
-  const first = home ?? mostOwed(equals)
+  const equals = best(tier)
+  const first = mostOwed(equals)
   const ordered = [first]
   const left = tier.filter((each) => each !== first)
   while (left.length > 0) {
-    const { chosen, restOfRoll } = byChance(leastBusy(left), roll)
+    const { chosen, restOfRoll } = byChance(best(left), roll)
     ordered.push(...left.splice(left.indexOf(chosen), 1))
     roll = restOfRoll
   }
   return { ordered, equals }
 }
 
-/** The target with the conversation's cache, unless it is too busy. */
-function homeOf(tier: readonly Candidate[]): Candidate | undefined {
-  const home = tier.find(({ isHome }) => isHome)
-  if (home === undefined) return undefined
-  const weights = sum(tier.map(({ target }) => target.weight))
-  // Includes this call; otherwise an idle tier would have no capacity.
-  const share = ((sum(tier.map(({ busy }) => busy)) + 1) * home.target.weight) / weights
-  return home.busy + 1 <= Math.ceil(maxImbalance * share) ? home : undefined
-}
+/** Costs are estimates: they are equal if they differ by less than this share of the larger one. */
+const sameCost = 0.02
 
-/** Those with the least load for their weight; of these, those that the call can pass to, if there are any. */
-function leastBusy(candidates: readonly Candidate[]): Candidate[] {
+/** Those with the lowest cost; of these the least busy for their weight; of these, if there are any, those that pass. */
+function best(candidates: readonly Candidate[]): Candidate[] {
+  const lowest = Math.min(...candidates.map(({ cost }) => cost))
+  const cheapest = candidates.filter(({ cost }) => cost - lowest <= cost * sameCost)
   const load = ({ busy, target }: Candidate) => busy / target.weight
-  const least = Math.min(...candidates.map(load))
-  const equals = candidates.filter((candidate) => load(candidate) === least)
+  const least = Math.min(...cheapest.map(load))
+  const equals = cheapest.filter((candidate) => load(candidate) === least)
   const passing = equals.filter(({ passes }) => passes)
   return passing.length > 0 ? passing : equals
 }
 
 function mostOwed(equals: readonly Candidate[]): Candidate {
   const due = ({ credit, target }: Candidate) => credit + target.weight
-  return equals.reduce((best, each) => (due(each) > due(best) ? each : best))
+  return equals.reduce((first, each) => (due(each) > due(first) ? each : first))
 }
 
 /**

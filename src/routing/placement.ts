@@ -1,12 +1,27 @@
-// What placing calls has to remember: whose turn it is among targets that are equally busy, and which server began a
-// conversation and so has it cached. A restart forgets it.
+// What placing calls has to remember: whose turn it is among targets that are equally good. A restart forgets it.
 
 /**
- * Why a call went to its first target. `only`: no other one of its tier was ready. `cached`: the conversation's cache is there.
- * `least_busy`: by its weight. `turn`: its turn among equally busy ones. `cooling`: none was ready, and this one is soonest.
- * `free_slot`: better ones had no slot.
+ * Why a call went to its first target. `only`: no other one of its tier was ready. `cached`: it has most of the prompt cached.
+ * `soonest`: it is expected to answer first. `least_busy`: by its weight. `turn`: its turn among equally good ones.
+ * `cooling`: none was ready, and this one is soonest. `free_slot`: better ones had no slot.
  */
-export type PlacementReason = 'only' | 'cached' | 'least_busy' | 'turn' | 'cooling' | 'free_slot'
+export type PlacementReason = 'only' | 'cached' | 'soonest' | 'least_busy' | 'turn' | 'cooling' | 'free_slot'
+
+/** What was known of a target when a call was placed there. */
+export interface Prospect {
+  /** Of the prompt: what was expected to be cached. */
+  readonly cachedBytes: number
+  readonly promptBytes: number
+  /** Calls under way at the provider. */
+  readonly queue: number
+  /** Until the first token. Absent: not known, or the provider is a cloud. */
+  readonly expectedMs?: number
+}
+
+/** Why a call was placed where it was. Without a prospect: there was no choice, or none by what is cached. */
+export interface Placed extends Partial<Prospect> {
+  readonly reason: PlacementReason
+}
 
 /** How much a target is owed: positive if it got fewer calls than its weight entitles it to. */
 type Credits = number[]
@@ -14,19 +29,14 @@ type Credits = number[]
 /** A choice that was made by turns. */
 export interface Turn {
   readonly credits: Credits
-  /** The targets that were equally busy, by their position among the model's. */
+  /** The targets that were equally good, by their position among the model's. */
   readonly equals: readonly { readonly index: number; readonly weight: number }[]
   readonly chosen: number
 }
 
-/** Beyond this many, the conversations that have not called for the longest time are forgotten. */
-const maxHomes = 10_000
-
 export class Placement {
   /** By model or wildcard. */
   readonly #credits = new Map<string, Credits>()
-  /** Conversation → target, the most recently used last. */
-  readonly #homes = new Map<string, string>()
 
   /** What the targets of a model are owed, by position. Bounded by the file: discovered models have one target each. */
   creditsOf(model: string, targets: number): Readonly<Credits> {
@@ -47,19 +57,6 @@ export class Placement {
   /** Takes a choice back: the call was not admitted. */
   giveBack(turn: Turn): void {
     count(turn, -1)
-  }
-
-  /** @returns the key of the target at which a conversation is at home. */
-  homeOf(conversation: string): string | undefined {
-    const home = this.#homes.get(conversation)
-    if (home !== undefined) this.setHome(conversation, home)
-    return home
-  }
-
-  setHome(conversation: string, target: string): void {
-    this.#homes.delete(conversation)
-    this.#homes.set(conversation, target)
-    if (this.#homes.size > maxHomes) this.#homes.delete(this.#homes.keys().next().value!)
   }
 
   /** Begins the turns anew, for a configuration that may have other targets and weights. */

@@ -1,8 +1,11 @@
 // Model name → the configured model and its targets. Names come from clients, so they serve as map keys only.
 import type { ModelConfig } from '../config/types.ts'
 import { closestName, nameThatBegins } from '../platform/did-you-mean.ts'
-import type { Target } from '../domain.ts'
+import type { ModelFacts, Target } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
+import { looseName } from './loose-names.ts'
+import { mergedFacts } from './merged-facts.ts'
+import { noServerKinds, type ServerKinds } from './server-kinds.ts'
 
 export interface Route {
   readonly model: ModelConfig
@@ -19,24 +22,23 @@ export type Discovered = ReadonlyMap<string, readonly ListedModel[]>
 interface ListedModel {
   readonly id: string
   readonly aliases: readonly string[]
-  readonly facts?: ListedFacts
+  readonly facts?: ModelFacts
+  readonly hasLooseName?: true
 }
-
-/** What a provider says of a model, for clients. */
-type ListedFacts = Readonly<Record<string, number | Readonly<Record<string, number>>>>
 
 /**
  * The file's names and aliases have precedence, then its wildcards, the longest prefix first. A provider whose models are
  * discovered counts as a wildcard `PROVIDER/*` that matches only the names it lists, after one that the file has; shorter
  * wildcards do not match in that namespace. A listed name without prefix has the lowest precedence: no list redirects a
- * call that the file or another provider's list routes elsewhere.
+ * call that the file or another provider's list routes elsewhere. A short name that several local providers list is one
+ * model with all of them as targets. Of models at Ollama, other spellings of a name that leads nowhere else lead there too.
  */
 export class RouteTable {
   readonly #byName = new Map<string, Route>()
   readonly #byAlias = new Map<string, Route>()
   /** `PROVIDER/MODEL` and, if that name is not in use, `MODEL`. */
   readonly #discovered = new Map<string, Route>()
-  /** Names that several providers list → the full name at each of them. */
+  /** Names that several providers list, not all of them local → the full name at each of them. */
   readonly #ambiguous = new Map<string, readonly string[]>()
   readonly #discovering: ReadonlySet<string>
   /** Those of them that have listed nothing. */
@@ -44,7 +46,10 @@ export class RouteTable {
   /** Names that lead to a wildcard of the file, and that one of its providers lists. */
   readonly #matched = new Set<string>()
   /** By `listedKey`. */
-  readonly #facts = new Map<string, ListedFacts>()
+  readonly #facts = new Map<string, ModelFacts>()
+  /** By `looseName`, in the namespace of a provider by `looseKey`. */
+  readonly #loose = new Map<string, Route>()
+  readonly #kinds: ServerKinds
   /** Whether calls of a model are bounded more than all others. */
   readonly hasBoundaries: boolean
   /** Prefix → model. */
@@ -52,7 +57,12 @@ export class RouteTable {
   /** Lengths of the prefixes, the longest first. */
   readonly #prefixLengths: readonly number[]
 
-  constructor(models: ReadonlyMap<string, ModelConfig>, discovered: Discovered = new Map()) {
+  constructor(
+    models: ReadonlyMap<string, ModelConfig>,
+    discovered: Discovered = new Map(),
+    kinds: ServerKinds = noServerKinds,
+  ) {
+    this.#kinds = kinds
     for (const [name, model] of models) {
       if (name.endsWith('*')) this.#wildcards.set(name.slice(0, -1), model)
       else this.#byName.set(name, { model, rule: 'name', targets: model.targets })
@@ -66,15 +76,20 @@ export class RouteTable {
     this.#unlisted = [...discovered].filter(([, listed]) => listed.length === 0).map(([provider]) => provider)
     this.#addDiscovered(discovered)
     this.#addMatched(discovered)
+    this.#addLoose(discovered)
   }
 
-  /** The exact name, else the alias, else a listed name, else the wildcard with the longest prefix. */
+  /**
+   * The exact name, else the alias, else a listed name, else the wildcard with the longest prefix, else a name at Ollama
+   * in another spelling.
+   */
   find(name: string): Route | undefined {
     return (
       this.#byName.get(name) ??
       this.#byAlias.get(name) ??
       this.#discovered.get(name) ??
-      this.#findWildcard(name)
+      this.#findWildcard(name) ??
+      this.#findLoose(name)
     )
   }
 
@@ -94,6 +109,18 @@ export class RouteTable {
     return owner === undefined ? this.#unlisted : this.#unlisted.filter((provider) => provider === owner)
   }
 
+  /**
+   * The route of a name in the namespace of a provider that does not list it: the provider is asked. All such names share
+   * the limits of `PROVIDER/*`. Undefined for a name outside such namespaces.
+   */
+  unlisted(name: string): Route | undefined {
+    const target = this.expected(name)?.targets[0]
+    if (target === undefined) return undefined
+    const targets = [target]
+    const model = { name: `${target.provider}/*`, aliases: [], targets, fallbacks: [] }
+    return { model, rule: 'wildcard', targets }
+  }
+
   /** The route of a name if its provider listed it; undefined for a name outside the namespaces of such providers. */
   expected(name: string): Route | undefined {
     const provider = this.#ownerOf(name)
@@ -109,10 +136,9 @@ export class RouteTable {
     return [...this.#names()]
   }
 
-  /** What the provider of a model's only target says of it; undefined if it says nothing, or there are several. */
-  factsOf({ targets }: Route): ListedFacts | undefined {
-    const [target, ...others] = targets
-    return target === undefined || others.length > 0 ? undefined : this.#facts.get(listedKey(target))
+  /** What the providers of a model's targets all say of it; undefined: nothing. */
+  factsOf({ targets }: Route): ModelFacts | undefined {
+    return mergedFacts(targets.map((target) => this.#facts.get(listedKey(target))))
   }
 
   *#names(): Generator<string> {
@@ -141,7 +167,7 @@ export class RouteTable {
           .map((name) => [`${provider}/${name}`, name] as const)
           .filter(([name]) => !this.#isConfigured(name, provider.length + 1))
         const short = names
-          .filter((name) => owners.get(name)?.length === 1 && !this.#isTaken(name))
+          .filter((name) => owners.get(name)?.size === 1 && !this.#isTaken(name))
           .map((name) => [name, name] as const)
         const reachable = [...full, ...short]
         const { model } = routeTo(
@@ -157,8 +183,13 @@ export class RouteTable {
         for (const name of names) this.#facts.set(listedKey({ provider, model: name }), each.facts)
       }
     }
-    for (const [name, providers] of owners) {
-      if (providers.length < 2 || this.#isTaken(name)) continue
+    for (const [name, ids] of owners) {
+      if (ids.size < 2 || this.#isTaken(name)) continue
+      const providers = [...ids.keys()]
+      if (providers.every((provider) => this.#kinds.local.has(provider))) {
+        this.#discovered.set(name, sharedRoute(name, ids))
+        continue
+      }
       this.#ambiguous.set(
         name,
         providers.map((provider) => `${provider}/${name}`),
@@ -178,6 +209,33 @@ export class RouteTable {
         }
       }
     }
+  }
+
+  #addLoose(discovered: Discovered): void {
+    const add = (key: string, route: Route | undefined) => {
+      if (route !== undefined && !this.#loose.has(key)) this.#loose.set(key, route)
+    }
+    for (const [name, route] of [...this.#byName, ...this.#byAlias]) {
+      if (route.targets.every(({ provider }) => this.#kinds.ollama.has(provider))) add(looseName(name), route)
+    }
+    for (const [provider, listed] of discovered) {
+      const isOllama = this.#kinds.ollama.has(provider)
+      for (const { id, aliases, hasLooseName = isOllama } of listed) {
+        if (!hasLooseName) continue
+        for (const name of [id, ...aliases]) {
+          const full = `${provider}/${name}`
+          add(looseKey(provider, name), this.#discovered.get(full))
+          add(looseName(name), this.#discovered.get(name))
+        }
+      }
+    }
+  }
+
+  #findLoose(name: string): Route | undefined {
+    if (this.#loose.size === 0) return undefined
+    const owner = this.#ownerOf(name)
+    if (owner === undefined) return this.#loose.get(looseName(name))
+    return this.#loose.get(looseKey(owner, name.slice(owner.length + 1)))
   }
 
   /** Whether the file covers a short name, or it looks like one in another provider's namespace. */
@@ -210,19 +268,27 @@ export class RouteTable {
   }
 }
 
-/** Listed name or alias → the providers that have it. */
-function ownersOfShortNames(discovered: Discovered): Map<string, string[]> {
-  const owners = new Map<string, string[]>()
+/** Listed name or alias → the providers that have it, with the model's id there. */
+function ownersOfShortNames(discovered: Discovered): Map<string, Map<string, string>> {
+  const owners = new Map<string, Map<string, string>>()
   for (const [provider, listed] of discovered) {
     for (const { id, aliases } of listed) {
       for (const name of [id, ...aliases]) {
         const known = owners.get(name)
-        if (known === undefined) owners.set(name, [provider])
-        else known.push(provider)
+        if (known === undefined) owners.set(name, new Map([[provider, id]]))
+        else known.set(provider, id)
       }
     }
   }
   return owners
+}
+
+/** A name that several local providers list. Its limits are those of its id, if that is the same everywhere, else of the name. */
+function sharedRoute(name: string, ids: ReadonlyMap<string, string>): Route {
+  const [id, ...others] = new Set(ids.values())
+  const targets = Array.from(ids.keys(), (provider) => ({ provider, model: name, ...defaultRank }))
+  const model = { name: others.length === 0 ? id! : name, aliases: [], targets, fallbacks: [] }
+  return { model, rule: 'discovered', targets }
 }
 
 /** All names of a listed model share the limits of the full name. */
@@ -279,6 +345,11 @@ function restOf(listed: string, pattern: string): string | undefined {
 /** Unambiguous, because a provider's name contains no line feed. */
 function listedKey({ provider, model }: Pick<Target, 'provider' | 'model'>): string {
   return `${provider}\n${model}`
+}
+
+/** Unlike every name that a client sends. */
+function looseKey(provider: string, name: string): string {
+  return `${provider}\n${looseName(name)}`
 }
 
 function filledIn(targets: readonly Target[], rest: string): Target[] {

@@ -2,39 +2,14 @@
 // loaded. The configuration counts before what a server reports, and what it reports of itself before what its list of
 // models says. A restart forgets what was reported.
 
-/** What a model accepts or does. `text` is in every set of a model that answers prompts. */
-export type Ability = 'text' | 'image' | 'audio' | 'tools' | 'thinking' | 'embedding'
+import type { Ability, KnownModel, ReportedServer } from '../domain.ts'
 
-export type ModelState = 'loaded' | 'loading' | 'unloaded' | 'sleeping'
-
-/** What is known of one model at one provider. Absent: it is unknown. */
-export interface KnownModel {
-  /** Tokens of one call, prompt and answer together. */
-  readonly contextLength?: number | undefined
-  readonly takes?: ReadonlySet<Ability> | undefined
-  readonly state?: ModelState | undefined
-  /** Calls that the server works at together, of this model. */
-  readonly slots?: number | undefined
-  /** Bytes of the server's memory for prompts that no slot holds. */
-  readonly cacheBytes?: number | undefined
-}
+export type { Ability, KnownModel } from '../domain.ts'
 
 /** What a provider's entry in the configuration says of its models. */
 export interface ConfiguredServer {
   readonly contextLength?: number | undefined
   readonly takes?: ReadonlySet<Ability> | undefined
-}
-
-/** What a server reports of itself. */
-export interface ReportedServer {
-  /** Calls that it works at together, all models in total. Absent: it reports none, or each model has its own. */
-  readonly slots?: number | undefined
-  /** It has put its model aside and loads it with the next call. */
-  readonly isSleeping?: boolean
-  /** Of whatever model is asked for. Absent: it serves several. */
-  readonly anyModel?: KnownModel
-  /** By the server's name for each. */
-  readonly models?: ReadonlyMap<string, KnownModel>
 }
 
 interface Server {

@@ -3,7 +3,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import { GatewayError } from '../errors.ts'
 import { boundaries, type Boundary } from '../platform/boundary.ts'
 
-export const boundaryHeader = 'x-llm-gateway-boundary'
+const boundaryHeader = 'x-llm-gateway-boundary'
 
 /** Undefined: the request has no such header. One that is not understood is an error, because it may mean a narrower one. */
 export function askedBoundary(headers: IncomingHttpHeaders): Boundary | undefined | GatewayError {

@@ -13,7 +13,7 @@ type ErrorFormat = ClientDialect['renderError']
 
 /** For a request that no dialect's route has taken. */
 export function errorFormatOf({ url = '', headers }: IncomingMessage): ErrorFormat {
-  if (isOllamaPath(url)) return renderOllamaError
+  if (isOllamaPath(url.replace(/^\/providers\/[^/]+(?=\/api)/, ''))) return renderOllamaError
   // Every client of Anthropic's API sends its version.
   const isAnthropic = headers['anthropic-version'] !== undefined || isMessagesPath(url)
   return isAnthropic ? renderAnthropicError : renderOpenAiError

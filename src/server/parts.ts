@@ -9,12 +9,14 @@ import type { Call } from '../call/call.ts'
 import type { RestCall } from '../call/rest/request.ts'
 import type { IdentityCheck } from '../clients/identity/identity-check.ts'
 import type { Dialects } from '../dialects/table.ts'
-import type { Client } from '../domain.ts'
+import type { Client, Target } from '../domain.ts'
 import type { UsageAnswer } from '../ledger/ledger.ts'
 import type { UsageQuestion } from '../ledger/report.ts'
 import type { Events } from '../observe/events.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { RouteTable } from '../routing/route-table.ts'
+import type { Provider } from '../upstream/provider.ts'
+import type { KnownModel } from '../routing/server-facts.ts'
 import type { StatusSource } from '../status/status-source.ts'
 import type { Guard } from './guards/guard.ts'
 import type { Observers } from './observers.ts'
@@ -45,7 +47,10 @@ export interface ServerParts {
   readonly hasRest: () => boolean
   /** Whether others than the gateway's own user may call it. */
   readonly hasSeveralClients: boolean
+  readonly findProvider: (name: string) => Pick<Provider, 'allowsManagement' | 'kind'> | undefined
   readonly routes: () => RouteTable
+  /** What a target is known for. */
+  readonly knownModel: (target: Target) => KnownModel
   /** The limits of these models, as they stand. */
   readonly describeLimits: (models: readonly string[]) => Promise<readonly ModelReport[]>
   /** Reads the ledger. */

@@ -67,6 +67,11 @@ export function isOllamaPath(target: string): boolean {
   return /^(?:\/v1)?\/api(?:[/?]|$)/.test(target)
 }
 
+/** What passes to a provider that the path names. */
+export function isProviderPath(target: string): boolean {
+  return target.startsWith('/providers/')
+}
+
 /** What shows the gateway itself: the metrics, the status page and all below it. */
 export function isViewPath(target: string): boolean {
   return /^\/(?:metrics|status)(?:[/?]|$)/.test(target)

@@ -29,11 +29,13 @@ import { ownHeaders } from './reply.ts'
 import { requestIdOf } from './request-id.ts'
 import { addHealth } from './routes/health.ts'
 import { findApiPath } from '../dialects/openai/api-routes.ts'
-import { deploymentPrefix, isViewPath, splitTarget, targetReader } from './paths.ts'
+import { deploymentPrefix, isProviderPath, isViewPath, splitTarget, targetReader } from './paths.ts'
 import { addLimits } from './routes/limits.ts'
 import { addModelCalls } from './routes/model-calls.ts'
 import { addModels } from './routes/models.ts'
 import { collectMethods, hasOwnRoute, notFound, type PathMethods } from './routes/not-found.ts'
+import { addNative } from './routes/native.ts'
+import { addOllama } from './routes/ollama.ts'
 import { addRest } from './routes/rest.ts'
 import { addRoot } from './routes/root.ts'
 import { addMetrics } from './routes/metrics.ts'
@@ -49,7 +51,7 @@ declare module 'fastify' {
   }
   interface FastifyContextConfig {
     dialect?: ClientDialect
-    /** The wildcard for what has no route of its own. */
+    /** A wildcard for what passes to a provider. */
     isRest?: boolean
     /** Served without a key and an identity, whatever is required; the route may have a check of its own. */
     isOpen?: boolean
@@ -122,7 +124,9 @@ async function createRoutes(parts: ServerParts, refuse: Refuse): Promise<Fastify
     parts.hasRest() && url.startsWith('/v1/') && !hasOwnRoute(url, methods)
   app.addHook('onRequest', (request, _, done) => {
     // No page of another origin may read what passes to a provider as it is, nor what the gateway shows of itself.
-    const isHidden = request.method === 'OPTIONS' && (isRest(request) || isViewPath(request.url))
+    const isHidden =
+      request.method === 'OPTIONS' &&
+      (isRest(request) || isProviderPath(request.url) || isViewPath(request.url))
     done(isHidden ? notFound(request, methods) : undefined)
   })
   if (parts.hasStatusPage) addRootViewer(app, parts)
@@ -215,12 +219,21 @@ async function addApi(
     },
     { prefix: '/v1' },
   )
+  await app.register(async (native) => {
+    native.addHook('onRequest', (request, reply, done) => {
+      for (const name of corsHeaderNames(request.headers.origin)) reply.removeHeader(name)
+      done()
+    })
+    await limitCalls(native)
+    addNative(native, { ...parts, ...bodies, refuse })
+  })
   await app.register(async (lists) => {
     if (floodWindows !== undefined) await addFloodLimit(lists, { rpm: listsPerMinute, departures }, parts)
     for (const prefix of prefixes) {
       await lists.register(
         async (routes) => {
           addModels(routes, parts)
+          addOllama(routes, parts)
           addLimits(routes, parts)
           addUsage(routes, parts)
         },

@@ -16,6 +16,8 @@ export interface OpenCall {
   readonly client: string
   /** Name of the client's key; null: it has none. */
   readonly key: string | null
+  /** Tells the programs of one client apart; null: the call has not waited in line. */
+  readonly program: number | null
   /** `other`: a request that is no model call. */
   readonly dialect: string
   /** Of the last attempt; null before the first one. */

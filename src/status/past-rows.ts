@@ -16,6 +16,8 @@ export interface PastView {
   readonly maxCalls: number
   /** Of the page of a trace, with `{trace_id}` in it. Undefined: there is none. */
   readonly viewUrl?: string | undefined
+  /** Whether the viewer may see all calls. Others do not see why theirs were placed: it shows what others have sent. */
+  readonly isAll: boolean
 }
 
 /** Of all threads, the newest first. */
@@ -32,7 +34,7 @@ function visibleCalls(looks: readonly HistoryLook[], isVisible: PastView['isVisi
     .toSorted((one, other) => other.endedMs - one.endedMs)
 }
 
-function recentCall({ call, endedMs }: PastCall, { viewUrl }: PastView): RecentCall {
+function recentCall({ call, endedMs }: PastCall, { viewUrl, isAll }: PastView): RecentCall {
   const traceId = call.trace_id ?? null
   const outcome = outcomeOf(call)
   return {
@@ -62,7 +64,8 @@ function recentCall({ call, endedMs }: PastCall, { viewUrl }: PastView): RecentC
     code: call.code ?? null,
     reason: shownOrNull(call.reason),
     fix: hasFailed({ outcome, code: call.code }) ? fixOf(call.code, outcome, call) : null,
-    placement: call.placement ?? null,
+    placement: isAll ? (call.placement ?? null) : null,
+    placed: isAll ? (call.placed ?? null) : null,
     trace_id: traceId,
     trace_url:
       traceId === null ? null : (viewUrl?.replaceAll('{trace_id}', encodeURIComponent(traceId)) ?? null),
@@ -72,7 +75,7 @@ function recentCall({ call, endedMs }: PastCall, { viewUrl }: PastView): RecentC
 /** @param isAll whether the viewer sees all clients; otherwise only failures among the calls that it may see are counted. */
 export function failureRows(
   looks: readonly HistoryLook[],
-  { isAll, isVisible }: Omit<PastView, 'maxCalls' | 'viewUrl'> & { readonly isAll: boolean },
+  { isAll, isVisible }: Omit<PastView, 'maxCalls' | 'viewUrl'>,
   nowMs: number,
 ): FailureRow[] {
   const counts = isAll

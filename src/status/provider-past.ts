@@ -24,10 +24,15 @@ export interface ProviderPastLook {
   readonly measures: readonly Measure[]
 }
 
+/** Of one call; null: not known, as of a response that was no stream. */
 interface Measure {
   readonly endedMs: number
-  readonly firstTokenMs: number
+  readonly firstTokenMs: number | null
+  readonly promptPerSecond: number | null
   readonly tokensPerSecond: number | null
+  /** As the provider has counted them; `cachedTokens` is null where it counts none apart. */
+  readonly promptTokens: number
+  readonly cachedTokens: number | null
 }
 
 interface Cell {
@@ -65,12 +70,16 @@ export class ProviderPast {
   }
 
   addMeasures(call: CallFacts, endedMs: number): void {
-    const { first_token_ms: firstTokenMs, tokens_per_second: tokensPerSecond = null, status } = call
-    if (firstTokenMs === undefined || status >= 400) return
+    const { first_token_ms: firstTokenMs, cached_tokens: cachedTokens = null, status } = call
+    const isCounted = call.estimated !== true && cachedTokens !== null
+    if ((firstTokenMs === undefined && !isCounted) || status >= 400) return
     this.#measures[this.#nextMeasure] = {
       endedMs,
-      firstTokenMs: firstTokenMs - call.wait_ms,
-      tokensPerSecond,
+      firstTokenMs: firstTokenMs === undefined ? null : firstTokenMs - call.wait_ms,
+      promptPerSecond: call.prompt_per_second ?? null,
+      tokensPerSecond: call.tokens_per_second ?? null,
+      promptTokens: isCounted ? (call.prompt_tokens ?? 0) : 0,
+      cachedTokens: isCounted ? cachedTokens : null,
     }
     this.#nextMeasure = (this.#nextMeasure + 1) % maxMeasures
   }
@@ -137,6 +146,16 @@ function latestOf(times: readonly (number | undefined)[]): number | undefined {
 export function medianOf(values: readonly (number | null)[]): number | null {
   const sorted = values.filter((value) => value !== null).toSorted((one, other) => one - other)
   return percentile(sorted, 0.5) ?? null
+}
+
+/** The part of the prompts that came from the provider's cache, from 0 to 1. Null: no call has shown it. */
+export function cachedShareOf(measures: ProviderPastLook['measures']): number | null {
+  const counted = measures.filter(
+    ({ cachedTokens, promptTokens }) => cachedTokens !== null && promptTokens > 0,
+  )
+  if (counted.length === 0) return null
+  const cached = sum(counted.map(({ cachedTokens, promptTokens }) => Math.min(cachedTokens!, promptTokens)))
+  return cached / sum(counted.map(({ promptTokens }) => promptTokens))
 }
 
 function sum(values: readonly number[]): number {

@@ -1,16 +1,21 @@
 // The providers of a configuration as the status page shows them.
 import type { ProviderConfig } from '../config/provider-types.ts'
+import type { ServerFacts } from '../routing/server-facts.ts'
 import type { KnownTrouble } from '../routing/target-health.ts'
 import type { HistoryLook } from './call-history.ts'
-import { medianOf, mergedPast, type ProviderPastLook, shownMinutes } from './provider-past.ts'
+import { cachedShareOf, medianOf, mergedPast, type ProviderPastLook, shownMinutes } from './provider-past.ts'
 import { shownOrNull, shownText } from './shown-text.ts'
-import type { ProviderState } from './status-report.ts'
+import type { ProviderState, ServedModel } from './status-report.ts'
 
 type Trouble = Pick<KnownTrouble, 'failureKind' | 'untilMs'>
 
 export interface ProviderSources {
   readonly troubleOf: (provider: string) => Trouble | undefined
   readonly inFlightOf: (provider: string) => number
+  /** Calls in line for models that it serves. */
+  readonly waitingOf: (provider: string) => number
+  readonly facts: Pick<ServerFacts, 'isSleeping' | 'slotsOf'>
+  readonly servedBy: (provider: string) => readonly ServedModel[]
   /** Models that it lists. */
   readonly modelsOf: (provider: string) => number
   readonly looks: readonly HistoryLook[]
@@ -28,7 +33,7 @@ export function providerStates(
 
 function providerState(
   config: ProviderConfig,
-  { troubleOf, inFlightOf, modelsOf, looks, toWallMs }: ProviderSources,
+  { troubleOf, inFlightOf, waitingOf, modelsOf, facts, servedBy, looks, toWallMs }: ProviderSources,
 ): ProviderState {
   const { name, kind } = config
   const isHttp = kind !== 'echo'
@@ -43,6 +48,7 @@ function providerState(
     origin: isHttp ? config.origin : null,
     kind,
     is_local: isHttp ? config.isLocal : true,
+    boundary: isHttp ? (config.boundary ?? 'any') : 'local',
     state: stateOf(trouble, past),
     trouble: trouble?.failureKind ?? null,
     until: trouble?.untilMs === undefined ? null : isoOf(toWallMs(trouble.untilMs)),
@@ -51,10 +57,18 @@ function providerState(
     last_success: past.lastSuccessMs === undefined ? null : isoOf(past.lastSuccessMs),
     in_flight: Math.max(0, inFlightOf(name)),
     max_parallel: (isHttp ? config.maxParallelRequests : undefined) ?? null,
-    first_token_p50_ms: medianOf(past.measures.map(({ firstTokenMs }) => Math.round(firstTokenMs))),
+    slots: facts.slotsOf(name) ?? null,
+    waiting: waitingOf(name),
+    is_sleeping: facts.isSleeping(name),
+    first_token_p50_ms: medianOf(
+      past.measures.map(({ firstTokenMs }) => (firstTokenMs === null ? null : Math.round(firstTokenMs))),
+    ),
+    prompt_per_second: medianOf(past.measures.map(({ promptPerSecond }) => promptPerSecond)),
+    cached_share: cachedShareOf(past.measures),
     tokens_per_second: medianOf(past.measures.map(({ tokensPerSecond }) => tokensPerSecond)),
     minutes: past.minutes,
     models: modelsOf(name),
+    served: servedBy(name),
     key_from: isHttp ? shownOrNull(config.apiKey?.source) : null,
   }
 }

@@ -56,6 +56,8 @@ export interface ProviderState {
   readonly origin: string | null
   readonly kind: string
   readonly is_local: boolean
+  /** The narrowest boundary that calls of it can be kept in. */
+  readonly boundary: 'local' | 'private' | 'any'
   /**
    * `unused`: neither a call nor a check has reached it since the start. `failing`: calls may try it, and nothing has reached it
    * since its last failure.
@@ -71,15 +73,37 @@ export interface ProviderState {
   readonly last_success: string | null
   readonly in_flight: number
   readonly max_parallel: number | null
+  /** Calls that the server reports to work at together; null: it reports none. */
+  readonly slots: number | null
+  /** Calls in line for models that it serves, whatever they wait for. */
+  readonly waiting: number
+  /** It has put its models out of memory until the next call. */
+  readonly is_sleeping: boolean
   /** Medians of the last 15 minutes; null: there is nothing to measure. */
   readonly first_token_p50_ms: number | null
+  /** Tokens of prompts that it reads, without those from its cache. */
+  readonly prompt_per_second: number | null
   readonly tokens_per_second: number | null
+  /** Of the prompts of that time, from 0 to 1: what came from its cache. */
+  readonly cached_share: number | null
   /** The last 15, the oldest first. */
   readonly minutes: readonly MinuteCell[]
   /** Models that it lists. */
   readonly models: number
+  /** Those of the configuration, then those that it lists; at most 50. */
+  readonly served: readonly ServedModel[]
   /** Where its key is, never the key: `credential anthropic_api_key`. Null: it has none. */
   readonly key_from: string | null
+}
+
+/** A model at one provider, by the provider's name. Null: not known. */
+export interface ServedModel {
+  readonly name: string
+  /** Tokens, prompt and answer of one call. */
+  readonly context_length: number | null
+  readonly state: 'loaded' | 'loading' | 'unloaded' | 'sleeping' | null
+  /** `text`, `image`, `tools` and others. */
+  readonly takes: readonly string[] | null
 }
 
 export interface MinuteCell {
@@ -162,8 +186,10 @@ export interface RecentCall {
   readonly reason: string | null
   /** What to do about it. */
   readonly fix: string | null
-  /** Why this target was chosen, as in the log; null: there was no choice. */
+  /** Why this target was chosen, as in the log; null: there was no choice, or the viewer sees its own calls only. */
   readonly placement: string | null
+  /** What was known of it then, as in the log. */
+  readonly placed: string | null
   readonly trace_id: string | null
   /** Where the trace can be seen (`tracing.view_url`). */
   readonly trace_url: string | null

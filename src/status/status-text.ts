@@ -1,6 +1,7 @@
 // The report as text: `llm-gateway status`, and `GET /status` for clients that accept plain text only.
 import { durationText } from '../platform/duration.ts'
 import type { StatusReport, UsageRow } from './status-report.ts'
+import { columns } from './text-columns.ts'
 
 /** Of lists that go on. */
 const shownCalls = 20
@@ -176,12 +177,6 @@ function usage({ usage: found }: StatusReport): string[] {
 function usageWords({ calls, failed, prompt_tokens, completion_tokens, cost_usd }: UsageRow): string {
   const cost = cost_usd === null ? '' : `, ${cost_usd} USD`
   return `${calls} ${calls === 1 ? 'call' : 'calls'}, ${failed} failed, ${prompt_tokens}+${completion_tokens} tokens${cost}`
-}
-
-function columns(names: readonly string[], rows: readonly (readonly string[])[]): string[] {
-  const all = [names, ...rows]
-  const widths = names.map((_, index) => Math.max(...all.map((row) => row[index]!.length)))
-  return all.map((row) => `  ${row.map((cell, index) => cell.padEnd(widths[index]!)).join('  ')}`.trimEnd())
 }
 
 function speed(tokensPerSecond: number | null): string {

@@ -3,13 +3,11 @@ import type { LookupAddress } from 'node:dns'
 import { isIP, type LookupFunction } from 'node:net'
 import buildConnector from 'undici/lib/core/connect.js'
 import type { HttpProvider } from '../config/provider-types.ts'
-import { type Boundary, boundaryOfAddress, isInside } from '../platform/boundary.ts'
-import { reachOf } from '../platform/address-reach.ts'
+import { boundaryOfAddress, reachOf } from '../platform/address-reach.ts'
+import { type Boundary, isInside } from '../platform/boundary.ts'
+import { addressNotAllowed } from './provider.ts'
 import { sharedLookup } from './shared-lookup.ts'
 import { createForwarding, createTunnel, isForwarded } from './tunnel.ts'
-
-/** The name has an address that must not be connected to. */
-export const addressNotAllowed = 'ADDRESS_NOT_ALLOWED'
 
 /** Which addresses may be connected to. `anywhere`: all but link-local ones. */
 type AllowedAddresses = Exclude<Boundary, 'any'> | 'anywhere'

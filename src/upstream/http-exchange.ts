@@ -3,10 +3,10 @@ import type { Dispatcher } from 'undici'
 import type { ResponseHead } from '../domain.ts'
 import { decoderFor } from '../http/content-coding.ts'
 import { isOutOfDescriptors } from '../platform/descriptors.ts'
-import { addressNotAllowed } from './connector.ts'
 import { Decoding } from './decoding.ts'
 import { proxyFailed } from './tunnel.ts'
 import {
+  addressNotAllowed,
   type Exchange,
   type ProviderFailure,
   type ResponseHandler,

@@ -19,7 +19,7 @@ import { requestTarget } from './request-target.ts'
 export function createHttpProvider(
   config: HttpProvider,
   userAgent: string,
-  ofKind: Pick<Provider, 'meaningOf' | 'speaks' | 'traitsOf' | 'wholeAsStream'>,
+  ofKind: Pick<Provider, 'meaningOf' | 'passesOn' | 'speaks' | 'traitsOf' | 'wholeAsStream'>,
 ): Provider {
   const usual: Way = {
     config,
@@ -47,6 +47,8 @@ export function createHttpProvider(
 
   return {
     name: config.name,
+    kind: config.kind,
+    allowsManagement: config.allowsManagement === true,
     host: new URL(config.origin).hostname,
     boundary: config.boundary ?? 'any',
     staysIn,

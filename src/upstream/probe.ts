@@ -2,6 +2,7 @@
 // to a size and a time; nothing is retried, and no redirect is followed.
 import { Socket } from 'node:net'
 import type { buildConnector, Dispatcher } from 'undici'
+import type { Boundary } from '../platform/boundary.ts'
 import { type Clock, systemClock } from '../platform/clock.ts'
 import { randomId } from '../platform/random-id.ts'
 import type { HttpProvider } from '../config/provider-types.ts'
@@ -9,7 +10,7 @@ import type { ResponseHead } from '../domain.ts'
 import { ByteCollector } from '../bytes/byte-collector.ts'
 import { headersOf, secretsOf, versionOf } from './authorization.ts'
 import { Connections } from './connections.ts'
-import { createConnector } from './connector.ts'
+import { createBoundedConnector, createConnector } from './connector.ts'
 import { failureOf } from './http-exchange.ts'
 import { createMask } from './mask.ts'
 import type { Exchange, Provider, ProviderFailure, ResponseHandler } from './provider.ts'
@@ -89,6 +90,21 @@ export function probe(
       response.abort()
     },
   }
+}
+
+/**
+ * Makes a connection as calls within a boundary do, and ends it without a request. Resolves with why none was made, or undefined
+ * when one was.
+ */
+export function tryConnectionWithin(
+  config: HttpProvider,
+  boundary: Exclude<Boundary, 'any'>,
+  timeoutMs: number,
+): Promise<ProviderFailure | undefined> {
+  const connect = createBoundedConnector(config, boundary)
+  return new Promise((resolve) =>
+    connectOnce(connect, { origin: config.origin, timeoutMs }, systemClock, resolve),
+  )
 }
 
 /**

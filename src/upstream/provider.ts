@@ -1,5 +1,5 @@
 // A provider as a call sees it: it accepts a request and pushes the response back.
-import type { HttpProvider, ProviderTraits, Timeouts } from '../config/provider-types.ts'
+import type { HttpProvider, ProviderConfig, ProviderTraits, Timeouts } from '../config/provider-types.ts'
 import type { ResponseHead } from '../domain.ts'
 import type { Boundary } from '../platform/boundary.ts'
 import type { SplicedBody } from '../bytes/large-body.ts'
@@ -64,6 +64,9 @@ export const unaskedContinue = 'UNASKED_CONTINUE'
 /** The code of a body that is not in the content coding that its head names. The detail is a clause about the provider. */
 export const undecodable = 'UNDECODABLE'
 
+/** The code of a connection that was not made: the provider's address is outside the boundary of its calls. */
+export const addressNotAllowed = 'ADDRESS_NOT_ALLOWED'
+
 /** Receives a response as it arrives: `onHead`, any `onData`, then one of the two ends. Must not throw. */
 export interface ResponseHandler {
   onHead(head: ResponseHead): void
@@ -88,12 +91,18 @@ export type WholeAsStream = 'plain' | 'progress'
 
 export interface Provider {
   readonly name: string
+  /** Which server it is, whose own routes differ. */
+  readonly kind: ProviderConfig['kind']
+  /** Whether clients may change the server for all of its clients. */
+  readonly allowsManagement: boolean
   /** Of its base URL, for messages. */
   readonly host: string
   /** The narrowest boundary that requests to it can be kept in. */
   readonly boundary: Boundary
   /** The narrowest boundary that all of its connections stay in, also those of requests without a boundary. */
   readonly staysIn: Boundary
+  /** Whether its server passes calls of a model on to a server elsewhere, by its name for the model. Absent: of none. */
+  readonly passesOn?: (model: string) => boolean
   readonly timeouts: Timeouts
   /** On this machine or its network: loading takes long, failures pass soon, and caches belong to one server. */
   readonly isLocal: boolean

@@ -24,6 +24,11 @@ export function requestTarget(
   return [own, ...others.filter((each) => !fixed.has(nameOf(each)))].join('&')
 }
 
+/** A path below the base URL, or below the server's root, for messages. */
+export function shownPath(path: string): string {
+  return path.startsWith('//') ? path.slice(1) : path
+}
+
 function nameOf(parameter: string): string {
   const [name = ''] = new URLSearchParams(parameter).keys()
   return name

@@ -205,7 +205,7 @@ test('the worst case reserves the longest answers that a request allows', () => 
     rates: { input: 2000, output: 3000, request: 500 },
     call,
   }
-  const estimate = { promptTokens: 10, outputTokens: 256, isOutputKnown: true }
+  const estimate = { promptTokens: 10, longOutputTokens: 256, isOutputKnown: true }
   const size = { maxOutputTokens: 1000, choices: 2, promptCount: 1 }
   const predicted = budgetDemandOf(request, estimate, size, 'predicted')
   assert.deepEqual([predicted.tokens, predicted.nano], [266, 20 + 768 + 1])

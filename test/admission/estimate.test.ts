@@ -168,9 +168,15 @@ function predicted(calibration: Calibration, of: Partial<RequestSize> = {}, tpm?
   return calibration.estimate('m', 'p', size(of), tpm).outputTokens
 }
 
-test('answers of all lengths are predicted at two mean deviations above their mean', () => {
-  const output = predicted(taught(...Array.from({ length: 100 }, (_, index) => (index % 2 ? 3000 : 1000))))
-  assert.ok(output > 3700 && output < 4300, `${output}`)
+function longest(calibration: Calibration): number {
+  return calibration.estimate('m', 'p', size(), undefined).longOutputTokens
+}
+
+test('answers of all lengths are predicted a little above their mean, long ones at two mean deviations above it', () => {
+  const calibration = taught(...Array.from({ length: 100 }, (_, index) => (index % 2 ? 3000 : 1000)))
+  const [usual, long] = [predicted(calibration), longest(calibration)]
+  assert.ok(usual > 2000 && usual < 2600, `${usual}`)
+  assert.ok(long > 3700 && long < 4500, `${long}`)
 })
 
 test('answers of one length are predicted with hardly a margin', () => {
@@ -180,12 +186,14 @@ test('answers of one length are predicted with hardly a margin', () => {
 
 test('three long answers after many short ones are enough to expect the next', () => {
   const short = Array.from({ length: 200 }, () => 30)
-  assert.equal(predicted(taught(...short)), 256)
-  assert.ok(predicted(taught(...short, 1200, 1200, 1200)) >= 1200)
+  assert.ok(predicted(taught(...short)) <= 40)
+  assert.equal(longest(taught(...short)), 256)
+  assert.ok(predicted(taught(...short, 1200, 1200, 1200)) >= 600)
+  assert.ok(longest(taught(...short, 1200, 1200, 1200)) >= 1200)
 })
 
 test('however much answers vary, an agent that asks for 32,000 tokens leaves room for others in 40,000', () => {
-  const calibration = taught(200, 9000, 150, 30_000, 80, 12_000)
+  const calibration = taught(200, 9000, 150, 30_000, 80, 30_000)
   assert.equal(predicted(calibration, { maxOutputTokens: 32_000 }, 40_000), 10_000)
 })
 
@@ -207,7 +215,7 @@ test('no prediction is above the cap of the client or a quarter of the limit', (
 test('a long answer that was cut teaches its length so far, a short one nothing', () => {
   const calibration = taught(1000, 1000)
   const before = calibration.describe()
-  calibration.learnCut('m', 'p', size(), 999)
+  calibration.learnCut('m', 'p', size(), 700)
   assert.deepEqual(calibration.describe(), before)
   calibration.learnCut('m', 'p', size(), 5000)
   assert.ok(calibration.describe()[0]!.outputTokens > 1000)
@@ -217,6 +225,17 @@ test('cut answers alone teach nothing: there is no counted one to compare them w
   const calibration = new Calibration()
   calibration.learnCut('m', 'p', size(), 5000)
   assert.deepEqual(calibration.describe(), [])
+})
+
+test('answers that are capped low do not lower what is expected of the others', () => {
+  const calibration = new Calibration()
+  const [short, long] = [size({ maxOutputTokens: 20 }), size({ maxOutputTokens: 32_000 })]
+  for (let count = 0; count < 40; count++) {
+    calibration.learn('m', 'p', short, { promptTokens: 30, completionTokens: 10 })
+    calibration.learn('m', 'p', long, { promptTokens: 30, completionTokens: 500 })
+  }
+  assert.ok(predicted(calibration, long) >= 490)
+  assert.equal(predicted(calibration, short), 20)
 })
 
 test('a saved deviation out of range is brought into it', () => {

@@ -174,13 +174,14 @@ const fact = {
   samples: 9,
 }
 
-test('a file from before deviations were learnt is taken up with that of a single sample', () =>
+test('a file of an earlier version is taken up, with what it lacks as of a single sample', () =>
   inDirectory(async (directory) => {
     const content = { version: 1, savedAtMs: 1000, models: [], calibration: [fact] }
     await writeFile(join(directory, 'limits.json'), JSON.stringify(content))
     const after = start(directory, 2000)
     assert.equal(after.file.load().kind, 'restored')
-    assert.deepEqual(after.calibration.describe(), [{ ...fact, outputDeviation: 400 }])
+    const later = { outputDeviation: 400, textBytes: 20_000, mediaSamples: 0 }
+    assert.deepEqual(after.calibration.describe(), [{ ...fact, ...later }])
   }))
 
 const foreign: readonly (readonly [what: string, content: unknown])[] = [

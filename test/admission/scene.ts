@@ -6,7 +6,7 @@ import { Calibration } from '../../src/admission/estimate.ts'
 import { MemoryStore } from '../../src/admission/stores/memory.ts'
 import type { Scope } from '../../src/admission/scopes.ts'
 import type { AdmissionStore } from '../../src/admission/stores/store.ts'
-import type { Disconnect } from '../../src/admission/waiting-line.ts'
+import type { Disconnect, Program } from '../../src/admission/waiting-line.ts'
 import type { RateLimitConfig } from '../../src/config/types.ts'
 import type { ModelLimits } from '../../src/domain.ts'
 import { FakeClock, settled } from '../support/fake-clock.ts'
@@ -30,7 +30,7 @@ export class Scene {
   }
 
   /** `name` begins with the client's name: `a1` is a call of `a`. */
-  call(name: string, tokens = 10, of: { model?: string; providers?: Scope[] } = {}): void {
+  call(name: string, tokens = 10, of: { model?: string; providers?: Scope[]; program?: Program } = {}): void {
     const call: Call = { disconnect: { isGone: false, onGone: undefined }, decision: undefined }
     this.calls.set(name, call)
     const note = (decision: Decision): void => {

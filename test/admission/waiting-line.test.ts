@@ -1,6 +1,7 @@
 // Calls that wait: order, claims, deadlines, departures, wake-ups.
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { suite, test } from 'node:test'
+import { FairQueue } from '../../src/admission/fair-queue.ts'
 import { providerScope } from '../../src/admission/scopes.ts'
 import type { ModelLimits } from '../../src/domain.ts'
 import { settled } from '../support/fake-clock.ts'
@@ -22,6 +23,65 @@ test('clients take turns, whoever sends more', async () => {
   const order = ['a0', 'a1', 'b1', 'c1', 'a2', 'b2', 'a3']
   for (const name of order) await scene.finish(name)
   assert.deepEqual(scene.admitted, order)
+})
+
+suite('programs of one client', () => {
+  /** Of client `a`; each is named for its program. */
+  function callAll(scene: Scene, names: readonly string[]): void {
+    for (const name of names) scene.call(name, 10, { program: { number: Number(name.charAt(1)) } })
+  }
+
+  async function finishAll(scene: Scene, count: number): Promise<void> {
+    for (let index = 0; index < count; index++) await scene.finish(scene.admitted[index]!)
+  }
+
+  test('take turns within those of their client', async () => {
+    const scene = new Scene({ maxParallelRequests: 1 })
+    callAll(scene, ['a1-1', 'a1-2', 'a1-3', 'a1-4', 'a2-1', 'a3-1', 'a2-2'])
+    scene.call('b')
+    await finishAll(scene, 8)
+    assert.deepEqual(scene.admitted, ['a1-1', 'a2-1', 'b', 'a1-2', 'a3-1', 'a2-2', 'a1-3', 'a1-4'])
+  })
+
+  test('that have no call under way overtake one call of one that has, and no second time', async () => {
+    const scene = new Scene({ maxParallelRequests: 1 })
+    callAll(scene, ['a1-1', 'a1-2', 'a2-1', 'a3-1', 'a4-1'])
+    await finishAll(scene, 5)
+    assert.deepEqual(scene.admitted, ['a1-1', 'a2-1', 'a1-2', 'a3-1', 'a4-1'])
+  })
+
+  test('share one turn beyond the sixteenth', () => {
+    const queue = new FairQueue<string>()
+    for (let program = 1; program <= 20; program++) queue.add('a', `first of ${program}`, program)
+    queue.add('a', 'second of 20', 20)
+    queue.add('a', 'second of 1', 1)
+    const order: string[] = []
+    for (let item = queue.first(); item !== undefined; item = queue.first()) {
+      order.push(item)
+      queue.passTurn()
+      queue.remove('a', item)
+    }
+    assert.deepEqual(order.slice(0, 19), [
+      ...Array.from({ length: 16 }, (_, index) => `first of ${index + 1}`),
+      'first of 17',
+      'second of 1',
+      'first of 18',
+    ])
+    assert.equal(queue.length, 0)
+  })
+
+  test('do not keep one another out of a full line', async () => {
+    const scene = new Scene({ maxParallelRequests: 1 })
+    callAll(
+      scene,
+      Array.from({ length: 31 }, (_, index) => `a1-${index}`),
+    )
+    callAll(scene, ['a1-31', 'a2-1'])
+    await settled()
+    assert.equal(scene.outcome('a1-31'), 'limited')
+    assert.equal(scene.outcome('a1-30'), 'limited')
+    assert.equal(scene.outcome('a2-1'), 'waiting')
+  })
 })
 
 test('a waiting call is admitted at the exact moment when it fits, woken by one timer', async () => {

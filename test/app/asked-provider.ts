@@ -18,6 +18,8 @@ export class AskedProvider {
   constructor(name: string, isLocal = true) {
     this.provider = {
       name,
+      kind: 'openai',
+      allowsManagement: false,
       host: '127.0.0.1',
       boundary: 'local',
       staysIn: 'local',

@@ -125,6 +125,8 @@ class FakeReply implements Reply {
 function fakeProvider(name: string, next: () => string): Provider {
   return {
     name,
+    kind: 'openai',
+    allowsManagement: false,
     host: '127.0.0.1',
     boundary: 'local',
     staysIn: 'local',
@@ -201,7 +203,14 @@ function startScene(next: () => string) {
   }
   const admission = new Admission({ store, calibration, limits: rateLimits, now, setTimer })
   const coordinator = new LocalCoordinator({ admission, calibration, now, chance: () => 0.5 })
-  const routing = { retries: 2, maxRetryWaitMs: 2000, restartWaitMs: 3000, cooldownMs: 30_000 }
+  const routing = {
+    retries: 2,
+    maxRetryWaitMs: 2000,
+    restartWaitMs: 3000,
+    cooldownMs: 30_000,
+    placement: 'expected_time' as const,
+    hasSharedPrefixes: false,
+  }
   const providers = new Map(['a', 'b', 'c'].map((name) => [name, fakeProvider(name, next)]))
   coordinator.follow({ providers: new Map(), routing, rateLimits }, providers.values())
   const on: Snapshot = {
@@ -220,6 +229,7 @@ function startScene(next: () => string) {
     hasSeveralClients: false,
     routing,
     rateLimits,
+    sessionHeaders: [],
     heartbeatAfterMs: 15_000,
     events: {
       emit(event) {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
+import type { ContextOverflow } from '../../src/dialects/context-overflow.ts'
 import type { AttemptOutcome } from '../../src/call/attempt-outcome.ts'
 import { decideRetry } from '../../src/call/retry-rule.ts'
 import { type ErrorCode, GatewayError } from '../../src/errors.ts'
@@ -12,14 +13,15 @@ interface Word {
   readonly code?: string
   readonly body?: string
   readonly headers?: Record<string, string>
+  readonly overflow?: ContextOverflow
 }
 
-function refused(status: number, { code, body = '{}', headers = {} }: Word = {}): AttemptOutcome {
+function refused(status: number, { code, body = '{}', headers = {}, overflow }: Word = {}): AttemptOutcome {
   const bytes = Buffer.from(body)
   const meaning = errorReaders.openai({ status, code, body: bytes })
   const head = { status, headers }
   const words = { providerCode: code, providerMessage: undefined }
-  return { kind: 'refused', head, body: bytes, ...words, meaning, translation: undefined }
+  return { kind: 'refused', head, body: bytes, ...words, meaning, overflow, translation: undefined }
 }
 
 function failed(code: ErrorCode, isStaleConnection = false): AttemptOutcome & { kind: 'failed' } {
@@ -35,6 +37,7 @@ type Case = readonly [string, AttemptOutcome, FailureKind | undefined, may: '' |
 const cases: readonly Case[] = [
   ['gone', { kind: 'gone', wasSent: true }, undefined, ''],
   ['400', refused(400), undefined, ''],
+  ['400 of a full context', refused(400, { overflow: { had: 8 } }), undefined, 'move'],
   ['402', refused(402), 'billing', 'move'],
   ['404 of an API for something else', refused(404, { body: '{"error":"no such file"}' }), undefined, ''],
   ['404 of a missing route', { ...failed('provider_bad_response'), isRouteMissing: true }, undefined, 'move'],

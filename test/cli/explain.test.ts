@@ -110,6 +110,7 @@ test('JSON has the same facts', async (t) => {
         weight: 1,
         baseUrl: 'https://a.example/v1',
         proxy: null,
+        boundary: 'any',
         plainHttp: null,
         credential: 'env CLOUD_KEY (present)',
         auth: 'bearer',
@@ -120,8 +121,16 @@ test('JSON has the same facts', async (t) => {
     ],
     limits: null,
     fallbacks: [],
+    boundary: 'any',
     heartbeatAfterMs: 15_000,
-    routing: { retries: 2, maxRetryWaitMs: 2000, restartWaitMs: 3000, cooldownMs: 30_000 },
+    routing: {
+      retries: 2,
+      maxRetryWaitMs: 2000,
+      restartWaitMs: 3000,
+      cooldownMs: 30_000,
+      placement: 'expected_time',
+      hasSharedPrefixes: false,
+    },
     defaultFor: [],
     rest: null,
   })
@@ -204,4 +213,57 @@ test('sources of identities are shown where there are any', async (t) => {
     stdout,
     new RegExp(`^identity   required, by ${cloudflare}; tailscale-user-login, from self$`, 'm'),
   )
+})
+
+test('what a model changes in requests is shown', async (t) => {
+  const request = '{ default: { temperature: 0.2 }, set: { /a/b: true }, drop: [seed] }'
+  const text = `providers: { echo: { kind: echo } }\nmodels: { m: { provider: echo, request: ${request} } }\n`
+  const { stdout } = await run(t, 'm', { text })
+  assert.match(stdout, /^request +drop seed, default temperature: 0\.2, set \/a\/b: true$/m)
+})
+
+test('the own routes of a server are listed, and whether it may be changed', async (t) => {
+  const text = `providers:
+  llama: { kind: llama_cpp, base_url: "http://127.0.0.1:8080/v1", allow_management: true }
+  vllm: { kind: vllm, base_url: "http://127.0.0.1:8000/v1" }
+models:
+  coder: { targets: [{ provider: llama }, { provider: vllm }] }
+routes: { default_model: { infill: coder } }
+`
+  const { stdout } = await run(t, 'coder', { text })
+  assert.ok(
+    stdout.includes(
+      '\n   own routes    /apply-template, /completion, /detokenize, /infill, /tokenize\n   management    allowed to all clients',
+    ),
+    stdout,
+  )
+  assert.ok(stdout.includes('\n   own routes    /detokenize, /tokenize\n'), stdout)
+  assert.equal(stdout.match(/management/g)?.length, 1)
+  assert.ok(stdout.includes('\ndefault    for infill whose requests name no model\n'), stdout)
+})
+
+test('a boundary is shown with the places of the targets', async (t) => {
+  const text = `providers:
+  here: { base_url: "http://127.0.0.1:8000/v1" }
+  nas: { base_url: "https://nas.lan/v1" }
+models: { m: { targets: [{ provider: here }, { provider: nas }], boundary: private } }
+`
+  const env = { HTTPS_PROXY: 'http://proxy.example:3128' }
+  const { stdout } = await run(t, 'm', { text, env })
+  assert.match(stdout, /^ +boundary +local, its calls stay on this machine$/m)
+  assert.match(stdout, /^ +boundary +private, its calls can be kept on private networks$/m)
+  assert.match(
+    stdout,
+    /^ +proxy +http:\/\/proxy\.example:3128 \(env HTTPS_PROXY\), not used within the boundary$/m,
+  )
+  assert.match(
+    stdout,
+    /^boundary   private: each connection leads to a loopback or private address, through no proxy$/m,
+  )
+  const { stdout: json } = await run(t, 'm', { text, env, json: true })
+  const { boundary, targets } = JSON.parse(json) as {
+    boundary: string
+    targets: { boundary: string }[]
+  }
+  assert.deepEqual([boundary, ...targets.map((each) => each.boundary)], ['private', 'local', 'private'])
 })

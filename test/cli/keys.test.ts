@@ -253,6 +253,20 @@ suite('key set', () => {
     assert.equal(at.generation(), 3)
   })
 
+  test('sets a boundary, and takes it away again', async (t) => {
+    const at = desk(t)
+    await created(at, 'ann', '--boundary', 'local')
+    assert.equal(at.record('ann').terms.boundary, 'local')
+    assert.match((await at.key('show', 'ann')).stdout, /^boundary +local$/m)
+    await at.key('set', 'ann', '--rpm', '5')
+    assert.equal(at.record('ann').terms.boundary, 'local')
+    await at.key('set', 'ann', '--boundary', 'any')
+    assert.equal('boundary' in at.record('ann').terms, false)
+    const { status, stderr } = await at.key('set', 'ann', '--boundary', 'lan')
+    assert.equal(status, 2)
+    assert.match(stderr, /--boundary must be local, private or any/)
+  })
+
   test('wants to know what to change, and suggests a name', async (t) => {
     const at = desk(t)
     await created(at, 'ann-laptop')

@@ -84,6 +84,7 @@ test('origin and path are told apart, without slashes at the end', () => {
   assert.deepEqual(parseBaseUrl('http://[::1]:8000', keyless), {
     origin: 'http://[::1]:8000',
     basePath: '',
+    boundary: 'local',
     isLocal: true,
   })
 })

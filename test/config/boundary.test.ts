@@ -85,6 +85,22 @@ for (const [name, models, expected] of cases) {
   })
 }
 
+test('a cloud model of Ollama leaves the machine that Ollama runs on', (t) => {
+  const text = `providers:
+  ollama: { kind: ollama, base_url: "http://127.0.0.1:11434/v1", discover_models: true }
+models:
+  m: { provider: ollama, model: "gpt-oss:120b-cloud", boundary: local }
+  "glm-4.6:cloud": { provider: ollama }
+  n: { provider: ollama, boundary: private, fallbacks: ["glm-4.6:cloud", "ollama/kimi-k2:1t-cloud", ollama/cloudy] }
+`
+  const found = problemsOf(t, text).map((problem) => problem.replace(/^\S+ \S+: /, ''))
+  assert.deepEqual(found, [
+    'm → ollama (127.0.0.1, which passes gpt-oss:120b-cloud on): leaves the box',
+    'n → fallback glm-4.6:cloud → ollama (127.0.0.1, which passes glm-4.6:cloud on): leaves the private network',
+    'n → fallback ollama/kimi-k2:1t-cloud → ollama (127.0.0.1, which passes kimi-k2:1t-cloud on): leaves the private network',
+  ])
+})
+
 test('a name that only a provider lists leads to that provider', (t) => {
   const text = `providers:
   cloud: { base_url: "https://api.example.com/v1", discover_models: true }

@@ -106,7 +106,22 @@ ${top}
     assert.deepEqual(problemsOf(t, text), [])
   })
 
-  for (const name of ['x', 'ollama/', 'ollama/*', 'other/x', '/x']) {
+  test('limits may name all those together that its provider does not list', (t) => {
+    assert.deepEqual(problemsOf(t, discovering(limit('ollama/*'))), [])
+  })
+
+  test('limits may name one in short if several local providers may list it', (t) => {
+    const text = (other: string) => `providers:
+  one: { base_url: "http://127.0.0.1:11434/v1", discover_models: true }
+  other: { base_url: "${other}", discover_models: true }
+models: { plain: { provider: one } }
+${limit('qwen3:8b')}
+`
+    assert.deepEqual(problemsOf(t, text('http://10.0.0.2:8000/v1')), [])
+    assert.equal(problemsOf(t, text('https://api.example.com/v1')).length, 1)
+  })
+
+  for (const name of ['x', 'ollama/', 'other/*', 'other/x', '/x']) {
     test(`limits may not name ${JSON.stringify(name)}`, (t) => {
       assert.deepEqual(problemsOf(t, discovering(limit(name))), [
         `5:34 rate_limit_settings.limits["${name}"]: there is no model "${name}"`.replace('["x"]', '.x'),

@@ -50,11 +50,7 @@ const faults: [what: string, text: string, problem: RegExp][] = [
     'clients: { default: { budgets: [{ usd: 5, tokens: 1, per: day }] } }',
     /must have either "usd" or "tokens"/,
   ],
-  [
-    'a boundary',
-    'clients: { default: { boundary: local } }',
-    /other boundaries are not enforced by this version/,
-  ],
+  ['a boundary', 'clients: { default: { boundary: here } }', /boundary: must be one of/],
 ]
 for (const [what, text, problem] of faults) {
   test(`a problem is reported for ${what}`, (t) => {

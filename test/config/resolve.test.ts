@@ -65,7 +65,14 @@ test('what the file leaves out has its default', () => {
     ]),
     prices: { list: 'shipped' },
     budgets: { timeZone: 'UTC', reserve: 'predicted', whenExhausted: 'finish', total: [] },
-    routing: { retries: 2, maxRetryWaitMs: 2000, restartWaitMs: 3000, cooldownMs: 30_000 },
+    routing: {
+      retries: 2,
+      maxRetryWaitMs: 2000,
+      restartWaitMs: 3000,
+      cooldownMs: 30_000,
+      placement: 'expected_time',
+      hasSharedPrefixes: false,
+    },
     routes: { rest: undefined, defaultModel: {} },
     usage: {
       enabled: true,

@@ -2,20 +2,28 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
+import { nativeDialects, nativeFormatNames } from '../../src/dialects/native/formats.ts'
 import { dialects } from '../../src/dialects/table.ts'
+import { kindsWith } from '../../src/upstream/providers/native-formats.ts'
 import { openServerTraits } from '../../src/upstream/providers/traits.ts'
 
-test('the formats are sorted by path, and no path or name stands twice but that of counts', () => {
+test('the formats are sorted by path, and no path or name stands twice but those of what is no format of its own', () => {
   const paths = Array.from(dialects.keys(), ({ path }) => path)
   assert.deepEqual(paths, paths.toSorted())
   assert.equal(new Set(paths).size, paths.length)
   const counting = [...dialects.keys()].filter(({ count }) => count !== undefined)
+  const natives = nativeDialects.map(({ name }) => name)
   const names = Array.from(dialects.keys(), ({ name }) => name)
   assert.deepEqual(
     counting.map(({ name }) => name),
     counting.map(() => 'other'),
   )
-  assert.equal(new Set(names).size, names.length - counting.length + 1)
+  assert.equal(new Set(names).size, names.length - counting.length - natives.length + 1)
+  assert.deepEqual(new Set(natives), new Set(['other', 'rerank']))
+})
+
+test("of each of the servers' own formats it is known which kinds have it", () => {
+  for (const name of nativeFormatNames) assert.ok(kindsWith(name)?.has('llama_cpp'), name)
 })
 
 test('a provider that speaks the format of the client gets the identical buffer', () => {
@@ -29,6 +37,8 @@ test('a provider that speaks the format of the client gets the identical buffer'
     traits: openServerTraits,
     asksUsage: false,
     promptTokens: 1,
+    allowsManagement: false,
+    now: () => 0,
     nowSeconds: 0,
     newId: () => 'id',
   })

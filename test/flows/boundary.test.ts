@@ -3,14 +3,16 @@
 import assert from 'node:assert/strict'
 import { suite, test, type TestContext } from 'node:test'
 
+import { createTicker } from '../../src/call/ticker.ts'
+import { SkippingClock } from '../faults/fault.ts'
 import { type Running, startGateway, type TestGateway } from '../support/app.ts'
 import { post } from '../support/calls.ts'
 import { messages } from '../support/chat-content.ts'
 import { resolveNames, watchConnections } from '../support/connections-made.ts'
 import { startHttpProxy, startTlsProvider, trustFixture } from '../support/proxies.ts'
-import { exchange, rawRequest } from '../support/raw-client.ts'
+import { connectRaw, exchange, rawRequest } from '../support/raw-client.ts'
 import { type ScriptedUpstream, startUpstream } from '../support/scripted-upstream.ts'
-import { json, sse } from '../support/upstream-script.ts'
+import { json, sse, wait, type Step } from '../support/upstream-script.ts'
 
 const completion = json(200, { id: 'x', object: 'chat.completion', choices: [] })
 const speaks = ['chat', 'messages', 'responses'] as const
@@ -89,6 +91,35 @@ suite('the response says where it was made:', () => {
     assert.equal(response.headers.get('x-llm-gateway-boundary'), 'local')
     await response.text()
   })
+})
+
+test('a stream that begins with a heartbeat says it, too', async (t) => {
+  const clock = new SkippingClock()
+  const { gateway, upstream } = await startGateway(t, {}, { clock, ticker: createTicker(clock.fake) })
+  const answer = Promise.withResolvers<void>()
+  upstream.respond(afterwards(answer.promise))
+  const client = await connectRaw(t, gateway.url)
+  const body = JSON.stringify({ model: 'plain', messages, stream: true })
+  client.send(rawRequest('POST /v1/chat/completions', {}, body))
+  await upstream.nextRequest()
+  clock.fake.advance(15_100)
+  await client.seen('x-llm-gateway-boundary: local')
+  answer.resolve()
+  assert.equal((await client.response()).status, 200)
+})
+
+test('worker threads keep boundaries, too', async (t) => {
+  const { gateway, upstreams } = await startGateway<'here'>(t, {
+    server: { workers: 2 },
+    providers: { far: { base_url: 'http://10.255.255.1:8000/v1' }, here: {} } as Record<'here', object>,
+    models: { m: { targets: [{ provider: 'far' }, { provider: 'here', tier: 2 }] }, n: { provider: 'far' } },
+  })
+  upstreams.here.respondAlways(completion)
+  const response = await call(t, gateway, 'm', bounded('local'))
+  assert.deepEqual([response.status, response.header('x-llm-gateway-boundary')], [200, 'local'])
+  const refused = await call(t, gateway, 'n', bounded('local'))
+  assert.equal(refused.status, 403)
+  assert.match(refused.body().toString(), /n → far \(10\.255\.255\.1\): leaves the box/)
 })
 
 suite('a call that narrows its boundary', () => {
@@ -351,6 +382,29 @@ test('a proxy of the environment is left out within a boundary', async (t) => {
   assert.deepEqual(proxy.asked, [`CONNECT nas.lan:${port}`])
 })
 
+test('a cloud model of an Ollama on this machine is outside', async (t) => {
+  const { gateway, upstreams } = await startGateway(t, {
+    providers: { ollama: { kind: 'ollama' } },
+    models: { 'own/*': { provider: 'ollama' } },
+    routes: { rest: { provider: 'ollama' } },
+  })
+  upstreams.ollama.respondAlways(completion)
+  const free = await call(t, gateway, 'own/gpt-oss:120b-cloud')
+  assert.deepEqual([free.status, free.header('x-llm-gateway-boundary')], [200, 'any'])
+  const near = await call(t, gateway, 'own/gpt-oss:20b', bounded('local'))
+  assert.deepEqual([near.status, near.header('x-llm-gateway-boundary')], [200, 'local'])
+  const refused = await call(t, gateway, 'own/gpt-oss:120b-cloud', bounded('local'))
+  assert.equal(refused.status, 403)
+  assert.match(
+    refused.body().toString(),
+    /own\/gpt-oss:120b-cloud → ollama \(127\.0\.0\.1, which passes gpt-oss:120b-cloud on\): leaves the box/,
+  )
+  const body = '{"model":"gpt-oss:120b-cloud"}'
+  const other = await exchange(t, gateway.url, rawRequest('POST /v1/conversations', bounded('local'), body))
+  assert.equal(other.status, 403)
+  assert.equal(upstreams.ollama.requests.length, 2)
+})
+
 suite('other routes', () => {
   const routes = { rest: { provider: 'cloud' } }
 
@@ -385,3 +439,8 @@ suite('other routes', () => {
     assert.equal((await rest(t, gateway, '{"input":"x","model":"cloud"}')).status, 200)
   })
 })
+
+async function* afterwards(until: Promise<void>): AsyncGenerator<Step> {
+  yield wait(until)
+  yield* sse(['{"choices":[]}', '[DONE]'])
+}

@@ -233,6 +233,6 @@ describe('around the calls', () => {
     assert.deepEqual(await typeAt('POST /v1/messages/batches'), [404, 'error', 'not_found_error'])
     assert.deepEqual(await typeAt('POST /v1/complete', version), [404, 'error', 'not_found_error'])
     assert.deepEqual(await typeAt('POST /v1/complete'), [404, undefined, 'invalid_request_error'])
-    assert.deepEqual(await typeAt('POST /api/chat'), [404, undefined, 'text'])
+    assert.deepEqual(await typeAt('POST /api/pull'), [404, undefined, 'text'])
   })
 })

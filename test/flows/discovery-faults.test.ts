@@ -71,7 +71,7 @@ describe('a provider that answers with', () => {
     const { gateway, clock } = await startAsking(t, { slow })
     await slow.nextRequest()
     const timers = clock.pendingTimers
-    const calls = [call(t, gateway, 'x'), call(t, gateway, 'slow/y')]
+    const calls = [call(t, gateway, 'x'), call(t, gateway, 'y')]
     while (clock.pendingTimers < timers + calls.length) await settled()
     void gateway.reload(discovering({ slow }))
     clock.advance(9_999)

@@ -2,11 +2,19 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
-import { llamaCppList, lmStudioList, ollamaList, vllmList } from '../fixtures/model-lists.ts'
+import {
+  llamaCppList,
+  llamaSwapList,
+  lmStudioList,
+  ollamaList,
+  routerList,
+  vllmList,
+} from '../fixtures/model-lists.ts'
 import { exchange, rawRequest } from '../support/raw-client.ts'
 import { after, chunk, hang, json, lastChunk, streamHead, wait } from '../support/upstream-script.ts'
 import { call, offered, refreshMs, startAsking, startDiscovering, startModelServer } from './model-servers.ts'
-import { providerKey } from '../support/gateway-config.ts'
+import { startGateway } from '../support/app.ts'
+import { at, providerKey } from '../support/gateway-config.ts'
 
 describe('what a provider lists', () => {
   test('can be called by its full and its short name, and goes upstream as the provider calls it', async (t) => {
@@ -124,10 +132,8 @@ describe('a list is looked at again', () => {
       'ollama/new',
     ])
     assert.equal((await call(t, gateway, 'new')).status, 200)
-    for (const name of ['old', 'ollama/old']) {
-      const { status, code } = await call(t, gateway, name)
-      assert.deepEqual([status, code], [404, 'model_not_found'])
-    }
+    const { status, code } = await call(t, gateway, 'old')
+    assert.deepEqual([status, code], [404, 'model_not_found'])
   })
 
   test('while a call to a model that goes away is under way: it ends as it began', async (t) => {
@@ -185,18 +191,39 @@ describe('a call that comes before the first list', () => {
   })
 })
 
-describe('a name that two providers list', () => {
-  test('is refused with the names that lead somewhere', async (t) => {
+describe('a name that two local providers list', () => {
+  test('is one model with both as targets, and each has its full name besides', async (t) => {
     const servers = { ollama: await startModelServer(t, 'm'), vllm: await startModelServer(t, 'm') }
     const { gateway } = await startDiscovering(t, servers)
-    const { status, message } = await call(t, gateway, 'm')
-    assert.equal(status, 404)
-    assert.match(message, /use "ollama\/m" or "vllm\/m"/)
-    assert.deepEqual(Object.keys(await offered(t, gateway)), ['echo', 'ollama/m', 'vllm/m'])
+    assert.equal((await call(t, gateway, 'm')).status, 200)
+    assert.deepEqual(Object.keys(await offered(t, gateway)).sort(), ['echo', 'm', 'ollama/m', 'vllm/m'])
     assert.equal((await call(t, gateway, 'vllm/m')).provider, 'vllm')
   })
 
-  test('is free again when one of them has it no more', async (t) => {
+  test('is answered by the other one when one of them fails', async (t) => {
+    const servers = { one: await startModelServer(t, 'm'), other: await startModelServer(t, 'm') }
+    servers.one.respondsToCalls(json(500, { error: { message: 'broken' } }))
+    const { gateway } = await startDiscovering(t, servers)
+    for (const _ of [1, 2]) {
+      const { status, provider } = await call(t, gateway, 'm')
+      assert.deepEqual([status, provider], [200, 'other'])
+    }
+  })
+
+  test('has limits of its own, by its id', async (t) => {
+    const servers = {
+      one: await startModelServer(t, 'm:latest'),
+      other: await startModelServer(t, 'm:latest'),
+    }
+    const more = { rate_limit_settings: { limits: { 'm:latest': { rpm: 2 } } } }
+    const { gateway } = await startDiscovering(t, servers, more)
+    assert.equal((await call(t, gateway, 'm')).status, 200)
+    assert.equal((await call(t, gateway, 'm:latest')).status, 200)
+    assert.equal((await call(t, gateway, 'm')).status, 429)
+    assert.equal((await call(t, gateway, 'one/m')).status, 200)
+  })
+
+  test('is a model of one of them when the other has it no more', async (t) => {
     const servers = { ollama: await startModelServer(t, 'm'), vllm: await startModelServer(t, 'm') }
     const { gateway, clock } = await startDiscovering(t, servers)
     servers.ollama.has()
@@ -204,6 +231,88 @@ describe('a name that two providers list', () => {
     await gateway.logged({ event: 'models_discovered', provider: 'ollama', removed: 1 })
     assert.equal((await call(t, gateway, 'm')).provider, 'vllm')
   })
+})
+
+describe('a name that a provider does not list', () => {
+  test('is asked of the provider that it begins with, which has the last word', async (t) => {
+    const ollama = await startModelServer(t, 'm')
+    const missing = { error: { message: "model 'new' not found", type: 'not_found_error' } }
+    const { gateway } = await startDiscovering(t, { ollama })
+    assert.equal((await call(t, gateway, 'ollama/just-pulled')).status, 200)
+    ollama.respondsToCalls(json(404, missing))
+    const { status, message } = await call(t, gateway, 'ollama/new')
+    assert.equal(status, 404)
+    assert.match(message, /not found/)
+    assert.deepEqual(ollama.called(), ['just-pulled', 'new'])
+    assert.ok(!('ollama/new' in (await offered(t, gateway))))
+  })
+
+  test('shares the limits of all such names', async (t) => {
+    const more = { rate_limit_settings: { limits: { 'ollama/*': { rpm: 1 } } } }
+    const { gateway } = await startDiscovering(t, { ollama: await startModelServer(t, 'm') }, more)
+    assert.equal((await call(t, gateway, 'ollama/a')).status, 200)
+    assert.equal((await call(t, gateway, 'ollama/b')).status, 429)
+    assert.equal((await call(t, gateway, 'ollama/m')).status, 200)
+  })
+
+  test('leads nowhere where the models of its provider are not discovered', async (t) => {
+    const { gateway } = await startDiscovering(t, { ollama: await startModelServer(t, 'm') })
+    assert.equal((await call(t, gateway, 'echo/any')).status, 404)
+  })
+})
+
+describe('a model of Ollama is found', () => {
+  for (const name of ['llama3', 'llama3:latest', 'Llama3', 'library/llama3', 'library/LLAMA3:latest']) {
+    test(`as ${name}, alone and in full`, async (t) => {
+      const ollama = await startModelServer(t, 'llama3:latest', 'qwen3:8b')
+      const { gateway } = await startDiscovering(t, { ollama })
+      for (const asked of [name, `ollama/${name}`]) assert.equal((await call(t, gateway, asked)).status, 200)
+      const listed = new Set(['llama3', 'llama3:latest'])
+      assert.ok(ollama.called().every((each) => listed.has(each)))
+      assert.equal((await call(t, gateway, 'registry.ollama.ai/library/Qwen3:8B')).status, 200)
+      assert.equal(ollama.called().at(-1), 'qwen3:8b')
+    })
+  }
+
+  test('by the other spellings of a name of the file, if its provider is one', async (t) => {
+    const server = await startModelServer(t)
+    const setup = (kind: 'ollama' | 'openai') => ({
+      providers: { box: at(server, { kind }) },
+      models: { 'llama3:8b': { provider: 'box' } },
+    })
+    const ollama = await startGateway(t, setup('ollama'))
+    const { status } = await call(t, ollama.gateway, 'Library/Llama3:8B')
+    assert.deepEqual([status, server.called()], [200, ['llama3:8b']])
+    const other = await startGateway(t, setup('openai'))
+    assert.equal((await call(t, other.gateway, 'Llama3:8B')).status, 404)
+  })
+})
+
+test('what a router lists of its command lines and paths does not pass, and its state does', async (t) => {
+  const server = await startModelServer(t)
+  server.lists(json(200, routerList))
+  const { gateway } = await startDiscovering(t, { router: server })
+  const response = await exchange(t, gateway.url, rawRequest('GET /v1/models/gemma'))
+  assert.deepEqual(JSON.parse(response.body().toString()), {
+    id: 'gemma',
+    object: 'model',
+    created: 1763769600,
+    owned_by: 'router',
+    architecture: { input_modalities: ['text', 'image'], output_modalities: ['text'] },
+    meta: { n_ctx: 2048, n_ctx_train: 32768 },
+    status: { value: 'loaded' },
+  })
+  const list = await exchange(t, gateway.url, rawRequest('GET /v1/models'))
+  assert.doesNotMatch(list.body().toString(), /srv|--model|preset|args/)
+})
+
+test("llama-swap's further names of a model are names", async (t) => {
+  const server = await startModelServer(t)
+  server.lists(json(200, llamaSwapList))
+  const { gateway } = await startDiscovering(t, { swap: server })
+  for (const name of ['gemma-small', 'little', 'swap/little']) {
+    assert.equal((await call(t, gateway, name)).status, 200, name)
+  }
 })
 
 test('a name of the file keeps its meaning, whatever is listed', async (t) => {

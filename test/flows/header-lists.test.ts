@@ -169,6 +169,7 @@ const providers = {
   via: '1.1 proxy',
   'keep-alive': 'timeout=1',
   trailer: 'x-late',
+  'x-llm-gateway-boundary': 'forged',
   'x-llm-gateway-provider': 'forged',
   'x-llm-gateway-way': 'forged',
   'server-timing': 'forged;dur=1',
@@ -201,6 +202,7 @@ for (const [what, script] of [
       what === 'a stream' ? 'transfer-encoding' : 'content-length',
       'cross-origin-resource-policy',
       'x-content-type-options',
+      'x-llm-gateway-boundary',
       'x-llm-gateway-provider',
       'x-llm-gateway-provider-request-id',
       'x-llm-gateway-way',
@@ -217,6 +219,7 @@ for (const [what, script] of [
     assert.deepEqual(rest.toSorted(), [...expected].toSorted())
     assert.equal(response.header('x-request-id'), 'mine-1')
     assert.equal(response.header('x-llm-gateway-provider'), 'scripted')
+    assert.equal(response.header('x-llm-gateway-boundary'), 'local')
     assert.equal(response.header('x-llm-gateway-way'), 'pass')
     assert.equal(response.header('x-llm-gateway-provider-request-id'), 'req_of_the_provider')
     assert.doesNotMatch(response.header('server-timing') ?? '', /forged/)

@@ -45,6 +45,7 @@ suite('a call under way is reported', () => {
       id: 'mine-1',
       model: 'renamed',
       key: null,
+      program: null,
       dialect: 'chat',
       provider: 'scripted',
       target_model: 'vendor/deep-model:7b',

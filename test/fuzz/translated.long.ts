@@ -15,7 +15,7 @@ test(`spoiled requests and responses are translated by the rules over HTTP, seed
   assert.deepEqual(findings, [])
   if (made < 1_000) return
   // It would prove nothing if all of them were spoiled beyond use, or none.
-  for (const dialect of ['chat', 'messages', 'response']) {
+  for (const dialect of ['chat', 'messages', 'ollama_chat', 'response']) {
     for (const end of ['streamed', 'broken', 'whole'])
       assert.ok(ends.get(`${dialect} ${end}`), `${dialect} ${end}`)
   }

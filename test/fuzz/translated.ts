@@ -2,6 +2,7 @@
 // reports what its clients must not get.
 import { ClientConnection, type Wire } from '../chaos/client-connection.ts'
 import {
+  type ClientFormat,
   type Conversation,
   readErrorBody,
   readStream,
@@ -46,9 +47,11 @@ const warmUpCount = 5_000
 const maxGrowthBytes = 10 * 1024 * 1024
 const maxFindings = 20
 
-const paths: Readonly<Record<Conversation, string>> = {
+const paths: Readonly<Record<ClientFormat, string>> = {
   chat: '/v1/chat/completions',
   messages: '/v1/messages',
+  ollama_chat: '/api/chat',
+  ollama_generate: '/api/generate',
   response: '/v1/responses',
 }
 
@@ -138,7 +141,7 @@ interface Input {
   readonly id: string
   /** For findings: what is spoiled, and of which vectors. */
   readonly what: string
-  readonly dialect: Conversation
+  readonly dialect: ClientFormat
   /** `reshaped`: a response in the client's format and the other form, whose members stay as the provider wrote them. */
   readonly kind: 'translated' | 'reshaped' | 'counted'
   /** Undefined: either is right. */
@@ -185,7 +188,7 @@ function makeInput(random: Random, id: string): Input {
   const taken = spoilt === 'request' ? vectors : takenBy.get(format)!
   const asking = random.has(0.3) && spoilt !== 'request' ? source : random.pick(taken)
   const isStream = random.has(0.7)
-  const dialect = asking.dialect as Conversation
+  const dialect = asking.dialect as ClientFormat
   const asked = JSON.stringify({ ...requestOf(asking), model: providerOf(asking).name, stream: isStream })
   const isCount = spoilt === 'request' && dialect === 'messages' && random.has(0.1)
   const path = isCount ? '/v1/messages/count_tokens' : paths[dialect]
@@ -262,9 +265,9 @@ function endOfAnswer(
     const { input_tokens: tokens } = JSON.parse(body.toString()) as { input_tokens?: unknown }
     return Number.isSafeInteger(tokens) ? 'counted' : { fault: `no count: ${body.toString()}` }
   }
-  const isEvents = type.startsWith('text/event-stream')
+  const isEvents = type.startsWith('text/event-stream') || type === 'application/x-ndjson'
   if (isStream !== undefined && isEvents !== isStream) return { fault: `a 200 of type ${type}` }
-  if (kind === 'reshaped') return endOfReshaped(dialect, isEvents, body.toString())
+  if (kind === 'reshaped') return endOfReshaped(dialect as Conversation, isEvents, body.toString())
   if (!isEvents) {
     readWhole(dialect, body)
     return `${dialect} whole`
@@ -291,5 +294,5 @@ function endOfReshaped(
 
 /** Before the first event of a response. */
 function withoutEarlyPings(text: string): string {
-  return text.replace(/^(?:event: ping\ndata: \{"type":"ping"\}\n\n|: ping\n)+/, '')
+  return text.replace(/^(?: +|event: ping\ndata: \{"type":"ping"\}\n\n|: ping\n)+/, '')
 }

@@ -21,7 +21,7 @@ params.n_ctx = 4096
 params.n_parallel = 2
 # One thread: several spin while they wait for each other on a busy machine.
 params.cpuparams.n_threads = 1
-params.use_jinja = params.endpoint_metrics = params.endpoint_slots = True
+params.use_jinja = params.endpoint_metrics = params.endpoint_props = params.endpoint_slots = True
 if len(sys.argv) > 1:
     params.chat_template = pathlib.Path(sys.argv[1]).read_text()
 # Its counters leave out tokens that come from a cache, unlike the usage in its responses.

@@ -295,8 +295,9 @@ suite('Clients of the HTTP surface', () => {
   test('clients of Ollama’s own API get its form of an error', async (t) => {
     const { gateway } = await startGateway(t)
     for (const [path, headers, status] of [
-      ['/api/chat', {}, 404],
-      ['/v1/api/tags', {}, 404],
+      ['/api/chat', {}, 400],
+      ['/api/pull', {}, 404],
+      ['/v1/api/tags', {}, 405],
       ['/api/chat', { origin: 'http://evil.example' }, 403],
     ] as const) {
       const response = await exchange(t, gateway.url, rawRequest(`POST ${path}`, headers, '{}'))

@@ -9,16 +9,16 @@ interface Facts {
   readonly tier?: number
   readonly weight?: number
   readonly busy?: number
-  readonly isHome?: boolean
+  readonly cost?: number
   readonly passes?: boolean
   readonly credit?: number
   readonly readyAtMs?: number
 }
 
 function candidate(provider: string, facts: Facts = {}): Candidate {
-  const { tier = 1, weight = 1, busy = 0, isHome = false, passes = false, credit = 0, readyAtMs = 0 } = facts
+  const { tier = 1, weight = 1, busy = 0, cost = 0, passes = false, credit = 0, readyAtMs = 0 } = facts
   const target = { provider, model: 'm', tier, weight }
-  return { target, isReady: readyAtMs === 0, readyAtMs, busy, isHome, passes, credit }
+  return { target, isReady: readyAtMs === 0, readyAtMs, busy, cost, passes, credit }
 }
 
 function order(candidates: readonly Candidate[], roll = 0): string {
@@ -61,10 +61,10 @@ describe('targets that need no translation', () => {
     assert.deepEqual(orderTargets(three, 0).equals, three.slice(1))
   })
 
-  test('come after a less busy one, a lower tier and the home of the conversation', () => {
+  test('come after a less busy one, a lower tier and a lower cost', () => {
     assert.equal(order([candidate('a', { passes: true, busy: 1 }), candidate('b')]), 'b a')
     assert.equal(order([candidate('a', { passes: true, tier: 2 }), candidate('b')]), 'b a')
-    assert.equal(order([candidate('a', { passes: true }), candidate('b', { isHome: true })]), 'b a')
+    assert.equal(order([candidate('a', { passes: true, cost: 9 }), candidate('b', { cost: 1 })]), 'b a')
   })
 })
 
@@ -75,10 +75,9 @@ describe('idle targets', () => {
     assert.deepEqual(orderTargets(owed, 0).equals, owed)
   })
 
-  test('are equals only if they are equally busy, and no home comes first', () => {
+  test('are equals only if they are equally busy', () => {
     const busy = [candidate('a', { busy: 1 }), candidate('b', { credit: -9 })]
     assert.deepEqual(orderTargets(busy, 0).equals, [busy[1]])
-    assert.deepEqual(orderTargets([candidate('a'), candidate('b', { isHome: true })], 0).equals, [])
   })
 
   test('take over evenly what the first one drops', () => {
@@ -127,28 +126,24 @@ describe('tiers', () => {
   })
 })
 
-describe('affinity', () => {
-  test('a conversation goes to its own server, whatever the roll', () => {
-    const targets = [candidate('a', { credit: 8 }), candidate('b', { isHome: true })]
+describe('cost', () => {
+  test('the lowest comes first, however busy its target is and whatever others are owed', () => {
+    const targets = [candidate('a', { cost: 9, credit: 8 }), candidate('b', { cost: 2, busy: 7 })]
     for (const roll of rolls) assert.equal(order(targets, roll), 'b a')
+    assert.deepEqual(orderTargets(targets, 0).equals, [targets[1]])
   })
 
-  test('it goes elsewhere while its own server has more than its share and a quarter', () => {
-    const at = (busy: number) =>
-      order([candidate('home', { isHome: true, busy }), candidate('other', { busy: 4 })])
-    // With this call there are 13 or 14; a quarter more than half of that, rounded up, is 9 both times.
-    assert.equal(at(8), 'home other')
-    assert.equal(at(9), 'other home')
+  test('costs that differ by less than a fiftieth are equal', () => {
+    const at = (cost: number) => order([candidate('a', { cost, busy: 1 }), candidate('b', { cost: 1000 })])
+    assert.equal(at(981), 'b a')
+    assert.equal(at(979), 'a b')
   })
 
-  test('conversations that all belong to one server do not pile up there', () => {
-    const busy = { a: 0, b: 0, c: 0 }
-    for (let call = 1; call <= 300; call++) {
-      const names = ['a', 'b', 'c'] as const
-      const targets = names.map((name, index) => candidate(name, { isHome: index === 0, busy: busy[name] }))
-      busy[orderTargets(targets, (call * 0.618) % 1).targets[0]!.provider as 'a'] += 1
-      assert.ok(busy.a <= Math.ceil((1.25 * call) / 3), `${busy.a} of ${call}`)
-    }
+  test('is compared within a tier', () => {
+    assert.equal(
+      order([candidate('late', { tier: 2, cost: 1 }), candidate('early', { cost: 9 })]),
+      'early late',
+    )
   })
 })
 
@@ -157,7 +152,7 @@ test('every target comes exactly once, whatever is known of it', () => {
     tier: fc.integer({ min: 1, max: 3 }),
     weight: fc.integer({ min: 1, max: 50 }),
     busy: fc.nat(20),
-    isHome: fc.boolean(),
+    cost: fc.nat(50),
     credit: fc.integer({ min: -50, max: 50 }),
     readyAtMs: fc.oneof(fc.constant(0), fc.nat(9999)),
   })

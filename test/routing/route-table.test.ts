@@ -112,6 +112,14 @@ test('of all wildcards that fit, the longest wins', () => {
 
 /** A table with these lists, `NAME` or `NAME=ALIAS` each. */
 function tableWith(lists: Readonly<Record<string, readonly string[]>>, ...models: [string, ModelConfig][]) {
+  return tableOf(lists, models)
+}
+
+function tableOf(
+  lists: Readonly<Record<string, readonly string[]>>,
+  models: readonly [string, ModelConfig][],
+  kinds?: { local?: readonly string[]; ollama?: readonly string[] },
+) {
   const discovered = Object.entries(lists).map(([provider, names]) => {
     const listed = names.map((name) => {
       const [id, ...aliases] = name.split('=')
@@ -119,7 +127,11 @@ function tableWith(lists: Readonly<Record<string, readonly string[]>>, ...models
     })
     return [provider, listed] as const
   })
-  return new RouteTable(new Map(models), new Map(discovered))
+  const { local, ollama } = kinds ?? {}
+  return new RouteTable(new Map(models), new Map(discovered), {
+    local: new Set(local),
+    ollama: new Set(ollama),
+  })
 }
 
 /** `RULE SCOPE → PROVIDER MODEL`. */
@@ -194,6 +206,84 @@ test("a shorter wildcard neither hides what a provider lists nor catches what it
   assert.equal(way(routes, 'ollama/m'), 'discovered ollama/m → ollama m')
   assert.equal(routes.find('ollama/gone'), undefined)
   assert.equal(way(routes, 'elsewhere/gone'), 'wildcard * → p elsewhere/gone')
+})
+
+describe('a name that several local providers list', () => {
+  const lists = { a: ['m', 'x:latest=x', 'y'], b: ['m', 'x', 'y'], cloud: ['y'] }
+  const routes = tableOf(lists, [], { local: ['a', 'b'] })
+
+  test('leads to all of them', () => {
+    const targets = routes.find('m')?.targets.map(({ provider, model }) => `${provider} ${model}`)
+    assert.deepEqual(targets, ['a m', 'b m'])
+    assert.deepEqual(
+      routes.find('x')?.targets.map(({ model }) => model),
+      ['x', 'x'],
+    )
+    assert.deepEqual(
+      routes.find('x:latest')?.targets.map(({ provider }) => provider),
+      ['a'],
+    )
+  })
+
+  test('is a model by its id, else by the name that they share', () => {
+    assert.deepEqual(
+      ['m', 'x', 'a/m'].map((name) => routes.find(name)?.model.name),
+      ['m', 'x', 'a/m'],
+    )
+  })
+
+  test('leads nowhere if a cloud has it too', () => {
+    assert.equal(routes.find('y'), undefined)
+    assert.deepEqual(routes.namesakes('y'), ['a/y', 'b/y', 'cloud/y'])
+  })
+
+  test('has what all of them report of it, the smaller number of two', () => {
+    const listed = (contextLength: number, status: string) => [
+      {
+        id: 'm',
+        aliases: [],
+        facts: { max_model_len: contextLength, status: { value: status }, created: 1 },
+      },
+    ]
+    const discovered = new Map([
+      ['a', listed(8192, 'unloaded')],
+      ['b', listed(4096, 'loaded')],
+    ])
+    const kinds = { local: new Set(['a', 'b']), ollama: new Set<string>() }
+    const table = new RouteTable(new Map(), discovered, kinds)
+    assert.deepEqual(table.factsOf(table.find('m')!), {
+      max_model_len: 4096,
+      status: { value: 'loaded' },
+      created: 1,
+    })
+  })
+})
+
+describe('another spelling of a name at Ollama', () => {
+  test('leads where the file and its wildcards lead first', () => {
+    const wild = tableOf({ o: ['m:latest=m'] }, [model('*', '*')], { ollama: ['o'] })
+    assert.equal(way(wild, 'M'), 'wildcard * → p M')
+    assert.equal(way(wild, 'o/M:latest'), 'discovered o/m:latest → o m:latest')
+    const named = tableOf({ o: ['m:latest=m'] }, [model('M', 'up')], { ollama: ['o'] })
+    assert.equal(way(named, 'M'), 'name M → p up')
+  })
+
+  test('opens no name that the provider does not list, and none elsewhere', () => {
+    const routes = tableOf({ o: ['m'], other: ['n'] }, [], { ollama: ['o'] })
+    for (const name of ['mm', 'library/', 'N', 'other/N', 'O/m', 'o/library/x']) {
+      assert.equal(routes.find(name), undefined, name)
+    }
+  })
+})
+
+test('a name in the namespace of a provider that does not list it leads to the provider, by one scope for all', () => {
+  const routes = tableWith({ o: ['m'] })
+  const route = routes.unlisted('o/any/thing')
+  assert.deepEqual(
+    [route?.rule, route?.model.name, route?.targets[0]?.provider, route?.targets[0]?.model],
+    ['wildcard', 'o/*', 'o', 'any/thing'],
+  )
+  assert.equal(routes.unlisted('p/any'), undefined)
 })
 
 describe('a name that several providers list', () => {

@@ -160,14 +160,21 @@ suite('the history of a thread', () => {
   test('shows others only what is theirs', () => {
     const { history, call } = historyAt()
     call({ client: 'user:eve', ...unreachable })
-    call({ client: 'key:app', via: 'user:ann', request_id: 'mine' })
+    call({
+      client: 'key:app',
+      via: 'user:ann',
+      request_id: 'mine',
+      placement: 'cached',
+      placed: 'cached 1.0 KB',
+    })
     const isVisible = ({ client, via }: { client: string; via?: string | undefined }) =>
       client === 'user:ann' || via === 'user:ann'
-    const rows = recentCalls([history.look()], { isVisible, maxCalls: 9 })
+    const rows = recentCalls([history.look()], { isVisible, isAll: false, maxCalls: 9 })
     assert.deepEqual(
-      rows.map(({ id }) => id),
-      ['mine'],
+      rows.map(({ id, placement, placed }) => [id, placement, placed]),
+      [['mine', null, null]],
     )
+    assert.deepEqual(recentCalls([history.look()], { ...all, maxCalls: 9 })[0]!.placed, 'cached 1.0 KB')
     assert.deepEqual(failureRows([history.look()], { isVisible, isAll: false }, startMs), [])
   })
 

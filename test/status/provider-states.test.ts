@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
+import { ServerFacts } from '../../src/routing/server-facts.ts'
 import { CallHistory } from '../../src/status/call-history.ts'
 import { providerStates } from '../../src/status/provider-states.ts'
 import { loadText } from '../support/config-file.ts'
@@ -18,6 +19,9 @@ test('a provider fails until a call or a check reaches it again', (t) => {
     providerStates(loaded.config.providers, {
       troubleOf: () => trouble,
       inFlightOf: () => 0,
+      waitingOf: () => 0,
+      facts: new ServerFacts(),
+      servedBy: () => [],
       modelsOf: () => 0,
       looks: [history.look()],
       toWallMs: (ms) => ms,

@@ -14,6 +14,7 @@ const services = new RemoteServices({
   now: () => performance.now(),
   discovered: new Map(),
   foundFormats: new Map(),
+  prefixKey: [1, 2],
 })
 port.on('message', ({ messages }: Batch<ToWorker>) => {
   for (const message of messages) {

@@ -66,6 +66,7 @@ export async function startAskingWorkers(
       reloaded: undefined,
       discovered: new Map(),
       foundFormats: new Map(),
+      prefixKey: [1, 2] as const,
       hosts: [],
       tcpPort: 0,
       unixSocket: undefined,

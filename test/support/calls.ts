@@ -21,11 +21,15 @@ export interface Report {
 export function post(
   gateway: At,
   body: object | string,
-  options: { readonly path?: string; readonly signal?: AbortSignal } = {},
+  options: {
+    readonly path?: string
+    readonly signal?: AbortSignal
+    readonly headers?: Readonly<Record<string, string>>
+  } = {},
 ): Promise<Response> {
   return fetch(`${gateway.url}${options.path ?? '/v1/chat/completions'}`, {
     method: 'POST',
-    headers: { 'content-type': 'application/json' },
+    headers: { 'content-type': 'application/json', ...options.headers },
     body: typeof body === 'string' ? body : JSON.stringify(body),
     ...(options.signal && { signal: options.signal }),
   })

@@ -20,7 +20,8 @@ import type { UsageQuestion } from '../../ledger/report.ts'
 import type { GatewayEvent } from '../../observe/events.ts'
 import type { FamilyName } from '../../observe/metrics/families.ts'
 import type { OwnedObject, OwnersFound } from '../../routing/object-owners.ts'
-import type { PlacementReason } from '../../routing/placement.ts'
+import type { Placed } from '../../routing/placement.ts'
+import type { PrefixKey } from '../../routing/prefix-hashes.ts'
 import type { Discovered } from '../../routing/route-table.ts'
 import type { InheritedSocket } from '../../server/listeners/inherited.ts'
 import type { HistoryLook } from '../../status/call-history.ts'
@@ -47,6 +48,7 @@ export interface WorkerStart {
   readonly reloaded: SerializedConfig | undefined
   readonly discovered: Discovered
   readonly foundFormats: FoundFormats
+  readonly prefixKey: PrefixKey
   readonly keyFile: KeyFile
   /** Where this one listens. */
   readonly hosts: readonly string[]
@@ -67,7 +69,7 @@ export type AdmissionMessage =
       /** The best first. */
       readonly order: readonly number[]
       readonly target: number
-      readonly placement: PlacementReason
+      readonly placement: Placed
       readonly promptTokens: number
       readonly tokens: number
       readonly waitedMs: number

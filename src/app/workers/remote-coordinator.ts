@@ -13,6 +13,7 @@ import type {
 } from '../../call/coordinator.ts'
 import type { Metered } from '../../call/response/meter.ts'
 import type { FailureKind, Target } from '../../domain.ts'
+import type { PrefixKey } from '../../routing/prefix-hashes.ts'
 import { isProviderWide } from '../../routing/target-health.ts'
 import type { AdmissionMessage } from './messages.ts'
 import type { PendingRequests, ToOwner } from './pending-requests.ts'
@@ -20,6 +21,7 @@ import type { PendingRequests, ToOwner } from './pending-requests.ts'
 type AdmittedMessage = AdmissionMessage & { readonly kind: 'admitted' }
 
 export class RemoteCoordinator implements Coordinator {
+  readonly prefixKey: PrefixKey
   readonly #requests: PendingRequests
   readonly #outbox: ToOwner
   readonly #now: () => number
@@ -29,7 +31,9 @@ export class RemoteCoordinator implements Coordinator {
   #nextReport: Promise<readonly ModelReport[]> | undefined
   #reportedModels: readonly string[] = []
 
-  constructor(requests: PendingRequests, outbox: ToOwner, now: () => number) {
+  /** @param prefixKey the owner's. */
+  constructor(requests: PendingRequests, outbox: ToOwner, now: () => number, prefixKey: PrefixKey) {
+    this.prefixKey = prefixKey
     this.#requests = requests
     this.#outbox = outbox
     this.#now = now
@@ -38,13 +42,15 @@ export class RemoteCoordinator implements Coordinator {
   admit({
     disconnect,
     client: { id: clientId },
+    program: sender,
     ...rest
   }: AdmissionRequest): AdmissionResult | Promise<AdmissionResult> {
     if (disconnect.isGone) return { kind: 'gone', waitedMs: 0 }
     if (this.#isClosed) return { kind: 'shutting_down', waitedMs: 0 }
     const sinceMs = this.#now()
     // What else is known of the client may be long.
-    const params = { ...rest, client: { id: clientId } }
+    const program = sender && { number: sender.number }
+    const params = { ...rest, client: { id: clientId }, program }
     const { id, result, pending } = this.#requests.send('admit', params)
     return new Promise((resolve) => {
       const cancel = (kind: 'gone' | 'shutting_down') => {
@@ -199,8 +205,10 @@ class RemoteHold implements Hold {
     const { id, outbox, requests } = this.#parts
     requests.drop(id)
     const message = { kind: 'settle', hold: id, outcome, usage, spent } as const
-    // Its client may call again at once, perhaps at another worker, and is to find the slot free. To hurry costs 25 µs.
-    if (this.isSlotLimited || this.isBudgeted) outbox.postSoon(message)
+    // Its client may call again at once, perhaps at another worker, and is to find the slot free, and its server idle. To
+    // hurry costs 25 µs.
+    const isPlaced = this.placement.promptBytes !== undefined
+    if (this.isSlotLimited || this.isBudgeted || isPlaced) outbox.postSoon(message)
     else outbox.post(message)
   }
 }

@@ -3,6 +3,7 @@ import type { Coordinator } from '../../call/coordinator.ts'
 import type { UsageAnswer } from '../../ledger/ledger.ts'
 import type { UsageQuestion } from '../../ledger/report.ts'
 import type { ObjectOwners, OwnedObject, OwnersFound } from '../../routing/object-owners.ts'
+import type { PrefixKey } from '../../routing/prefix-hashes.ts'
 import type { Discovered } from '../../routing/route-table.ts'
 import type { SharedServices } from '../shared-services.ts'
 import type { StatusSource } from '../../status/status-source.ts'
@@ -19,6 +20,8 @@ interface RemoteParts {
   readonly now: () => number
   readonly discovered: Discovered
   readonly foundFormats: FoundFormats
+  /** The owner's. */
+  readonly prefixKey: PrefixKey
 }
 
 export class RemoteServices implements SharedServices {
@@ -36,11 +39,11 @@ export class RemoteServices implements SharedServices {
    * @param parts.rpm requests that one client may send in 60 seconds; undefined: unlimited.
    * @param parts.now milliseconds of a monotonic clock.
    */
-  constructor({ outbox, rpm, now, discovered, foundFormats }: RemoteParts) {
+  constructor({ outbox, rpm, now, discovered, foundFormats, prefixKey }: RemoteParts) {
     const requests = new PendingRequests(outbox)
     this.#requests = requests
     this.status = remoteStatus(requests)
-    this.coordinator = new RemoteCoordinator(requests, outbox, now)
+    this.coordinator = new RemoteCoordinator(requests, outbox, now, prefixKey)
     this.owners = new RemoteObjectOwners(requests, outbox)
     this.discovered = discovered
     this.formats = new RemoteFormats({

@@ -15,6 +15,7 @@ import type { Events } from '../../observe/events.ts'
 import type { CounterReader } from '../../observe/metrics/counters.ts'
 import type { Registry } from '../../observe/metrics/registry.ts'
 import { type Discovered, RouteTable } from '../../routing/route-table.ts'
+import { serverKindsOf } from '../../routing/server-kinds.ts'
 import { limitsReport } from '../../server/routes/limits.ts'
 import { checkFree } from '../../server/listeners/listen.ts'
 import type { OpenCall } from '../../status/open-call.ts'
@@ -245,10 +246,14 @@ class WorkerPool implements App {
 
   /** Built again when a model has come or gone: pages that are open ask each second. */
   #routes(): RouteTable {
-    const { models } = this.#newest
+    const { models, providers } = this.#newest
     const { discovered } = this.#parts.services
     if (this.#table?.models !== models || this.#table.discovered !== discovered) {
-      this.#table = { models, discovered, routes: new RouteTable(models, discovered) }
+      this.#table = {
+        models,
+        discovered,
+        routes: new RouteTable(models, discovered, serverKindsOf(providers)),
+      }
     }
     return this.#table.routes
   }
@@ -387,6 +392,7 @@ class WorkerPool implements App {
       reloaded: this.#reloaded,
       discovered: this.#parts.services.discovered,
       foundFormats: this.#parts.services.formats.confirmed(),
+      prefixKey: this.#parts.services.coordinator.prefixKey,
       keyFile: this.#keyFile,
       hosts,
       tcpPort: port,

@@ -30,9 +30,16 @@ const outbox = new Outbox<FromWorker>(port)
 const post = (message: FromWorker) => outbox.post(message)
 // Also after an error that nobody caught.
 process.on('exit', () => outbox.flush())
-const { discovered, foundFormats } = start
+const { discovered, foundFormats, prefixKey } = start
 const rpm = perClientRpmOf(config)
-const services = new RemoteServices({ outbox, rpm, now: systemClock.now, discovered, foundFormats })
+const services = new RemoteServices({
+  outbox,
+  rpm,
+  now: systemClock.now,
+  discovered,
+  foundFormats,
+  prefixKey,
+})
 const log: LogOutput = { write: (text) => post({ kind: 'log', text }) }
 const logLines = logSink(createLog(config.logging.level, log))
 let openCalls = 0

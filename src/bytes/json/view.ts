@@ -10,7 +10,7 @@ const OBJECT = 0x7b
 const ARRAY = 0x5b
 
 /** A body, and where its values end: the search for a value's end finds those of all values in it. */
-interface Document extends Source {
+export interface Document extends Source {
   /** By their first byte; only of strings and containers of more than `longBytes`, and of so many. */
   readonly ends: Map<number, number>
 }
@@ -100,10 +100,16 @@ export class JsonView {
 
 /** @param body an object that `scanJson` has accepted. */
 export function viewJson(body: Buffer): JsonView {
-  const source: Document = Object.assign(sourceOf(body), { ends: new Map<number, number>() })
-  source.limit = body.length
+  const source = documentOf(body)
   const start = skipSpace(source, 0)
   return new JsonView(source, start, endOfValue(source, start))
+}
+
+/** A body that has arrived, of which no value's end is known yet. */
+export function documentOf(body: Buffer): Document {
+  const source: Document = Object.assign(sourceOf(body), { ends: new Map<number, number>() })
+  source.limit = body.length
+  return source
 }
 
 /**
@@ -137,8 +143,8 @@ function isPlainText(bytes: Buffer, start: number, end: number): boolean {
 /** Names that occurred last, because a body repeats a few of them in each of its objects. */
 const knownNames: string[] = Array.from({ length: 256 }, () => '')
 
-/** @param start of a string, with its quotes. */
-function nameOf(bytes: Buffer, start: number, end: number): string {
+/** The decoded name of a member. @param start of the string, with its quotes. */
+export function nameOf(bytes: Buffer, start: number, end: number): string {
   const length = end - start - 2
   const slot = (bytes[start + 1]! * 31 + bytes[end - 2]! * 7 + length) & 0xff
   const known = knownNames[slot]!
@@ -157,12 +163,13 @@ function isAt(text: string, bytes: Buffer, start: number): boolean {
 }
 
 /** The offset of what follows the comma after a value; of the closing bracket if there is none. */
-function afterComma(source: Document, end: number): number {
+export function afterComma(source: Document, end: number): number {
   const at = skipSpace(source, end)
   return source.bytes[at] === COMMA ? skipSpace(source, at + 1) : at
 }
 
-function endOfValue(source: Document, start: number): number {
+/** Where the value ends that starts there. */
+export function endOfValue(source: Document, start: number): number {
   const { bytes } = source
   const first = bytes[start]
   if (first === QUOTE) return endOfText(source, start)

@@ -1,10 +1,12 @@
 // A provider's response with a status from 300 on: the client gets it as it is, or an error about the gateway's set-up.
+import { readContextOverflow } from '../../dialects/context-overflow.ts'
 import { GatewayError } from '../../errors.ts'
 import { withoutCoding } from '../../http/content-coding.ts'
 import { mediaTypeOf } from '../../http/headers.ts'
 import type { ResponseHead } from '../../domain.ts'
 import { maskBytes, maskBytesInTurns } from '../../upstream/mask.ts'
 import type { Provider } from '../../upstream/provider.ts'
+import { shownPath } from '../../upstream/request-target.ts'
 import type { AnsweringResponse, AttemptFailure } from '../attempt-outcome.ts'
 
 /** The longest error that compression may hide. */
@@ -41,7 +43,8 @@ function judgeMasked(
   const { name } = provider
   const body = masked ?? Buffer.alloc(0)
   const providerCode = dialect.readErrorCode(body)
-  const providerMessage = dialect.readErrorFields(body)?.message
+  const fields = dialect.readErrorFields(body)
+  const providerMessage = fields?.message
   const failed = (
     code: 'provider_auth_failed' | 'provider_bad_response' | 'unknown_url',
     what: string,
@@ -99,13 +102,21 @@ function judgeMasked(
   const isUnknownPath = (status === 404 || status === 405) && meaning !== 'missing_model'
   if (dialect.withoutRoute !== undefined && isUnknownPath) {
     const facts = { isRouteMissing: true }
-    return failed('unknown_url', `has no ${dialect.path} (${status}). ${dialect.withoutRoute}`, facts)
+    return failed(
+      'unknown_url',
+      `has no ${shownPath(dialect.path)} (${status}). ${dialect.withoutRoute}`,
+      facts,
+    )
   }
-  if (meaning === 'missing_route') {
+  if (meaning === 'missing_route' && dialect.isRouteOptional !== true) {
     const hint = `Check providers.${name}.base_url, which often ends in /v1; or the server lacks this route.`
-    return failed('provider_bad_response', `has no ${dialect.path} below its base URL (${status}). ${hint}`, {
-      isRouteMissing: true,
-    })
+    return failed(
+      'provider_bad_response',
+      `has no ${shownPath(dialect.path)} below its base URL (${status}). ${hint}`,
+      {
+        isRouteMissing: true,
+      },
+    )
   }
   return {
     kind: 'refused',
@@ -114,6 +125,7 @@ function judgeMasked(
     providerCode,
     providerMessage,
     meaning,
+    overflow: readContextOverflow(status, fields, body),
     translation,
   }
 }

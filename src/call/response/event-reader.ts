@@ -1,22 +1,24 @@
 // The events of one response, split once: the first that tells what the response is (an answer or an error) is looked at
 // before the call is answered by it.
 import type { ProviderDialect } from '../../dialects/dialect.ts'
+import { framingOf } from '../../dialects/framing.ts'
 import { ByteCollector } from '../../bytes/byte-collector.ts'
-import { eventData, type EventSink, EventSplitter } from '../../bytes/sse.ts'
+import type { EventSink } from '../../bytes/sse.ts'
 
 const noBytes = Buffer.alloc(0)
 
-type EventRules = Pick<ProviderDialect, 'isPreamble' | 'standardEvent'>
+type EventRules = Pick<ProviderDialect, 'framing' | 'isPreamble' | 'standardEvent'>
 
 /** Keeps what comes until a sink reads. */
 export class EventReader implements EventSink {
-  readonly #splitter = new EventSplitter()
+  readonly #splitter: ReturnType<ReturnType<typeof framingOf>['newSplitter']>
   readonly #rules: EventRules
   #peeked: PeekedEvents | undefined
   #sink: EventSink
 
   constructor(rules: EventRules) {
     this.#rules = rules
+    this.#splitter = framingOf(rules).newSplitter()
     this.#peeked = new PeekedEvents(rules)
     this.#sink = this.#peeked
   }
@@ -82,7 +84,7 @@ class PeekedEvents implements EventSink {
       this.#kept.push({ length })
       return
     }
-    const data = eventData(bytes)
+    const data = framingOf(this.#rules).dataOf(bytes)
     const last = this.#kept.at(-1)
     // What has no data (comments, mostly) counts as one event. A preamble may bring usage, so it remains one by itself.
     if (data === undefined && last?.hasNoData === true) last.length += length

@@ -1,7 +1,12 @@
 // An exchange with a provider that has failed, as an error for the client and facts for the next attempt.
 import { GatewayError } from '../../errors.ts'
-import { addressNotAllowed } from '../../upstream/connector.ts'
-import { type Provider, type ProviderFailure, unaskedContinue, undecodable } from '../../upstream/provider.ts'
+import {
+  addressNotAllowed,
+  type Provider,
+  type ProviderFailure,
+  unaskedContinue,
+  undecodable,
+} from '../../upstream/provider.ts'
 import type { AttemptOutcome } from '../attempt-outcome.ts'
 
 /** An idle connection that the provider has closed breaks at once; one that breaks later broke during the work. */

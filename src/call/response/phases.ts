@@ -3,10 +3,10 @@
 // attempt: a stream answers with its first event, a JSON body when it is whole (or too large to be held), any other body
 // with its first byte.
 import type { ProviderDialect } from '../../dialects/dialect.ts'
+import { framingOf } from '../../dialects/framing.ts'
 import type { ResponseHead } from '../../domain.ts'
 import type { GatewayError } from '../../errors.ts'
 import { ByteCollector } from '../../bytes/byte-collector.ts'
-import { eventData } from '../../bytes/sse.ts'
 import { mediaTypeOf } from '../../http/headers.ts'
 import type { ResponseReader, WholeBody } from '../attempt-outcome.ts'
 import { EventReader } from './event-reader.ts'
@@ -25,8 +25,6 @@ const maxReshapedBytes = 1_048_576
 
 /** White space before the first field, and the field. */
 const maxSniffedBytes = 64
-
-const blankLine = Buffer.from('\n\n')
 
 export interface Phase {
   /** Takes a piece of the body. Undefined: nothing follows yet. */
@@ -67,14 +65,15 @@ export function phaseAfter(
 ): Phase {
   if (head.status >= 300) return collectingError(head)
   const mediaType = mediaTypeOf(head)
-  if (mediaType === 'text/event-stream') return stream()
+  if (framingOf(dialect).mediaTypes.includes(mediaType)) return stream()
   const maxBytes = mediaType === 'application/json' ? maxHeldBytes : 0
   const maxWholeBytes = becomes === 'translated' ? maxTranslatedBytes : maxReshapedBytes
   const held =
     becomes !== 'passed'
       ? holdingWhole(head, dialect, maxWholeBytes, () => tooLong(maxWholeBytes))
       : holdingWhole(head, dialect, maxBytes, (bytes) => ({ kind: 'forward', held: bytes }))
-  return mislabelled.has(mediaType) ? new Sniffing(held, stream) : held
+  const mayBeMislabelled = mislabelled.has(mediaType) && dialect.framing !== 'ndjson'
+  return mayBeMislabelled ? new Sniffing(held, stream) : held
 }
 
 /** Media types under which servers send events, too. */
@@ -149,7 +148,8 @@ export function peekingStream(dialect: ProviderDialect): Phase {
     end() {
       // An error may be all that comes, and lack its blank line.
       const rest = events.end()
-      const data = rest && eventData(dialect.standardEvent(Buffer.concat([rest, blankLine])))
+      const { dataOf, end } = framingOf(dialect)
+      const data = rest && dataOf(dialect.standardEvent(Buffer.concat([rest, end])))
       const head = data && dialect.errorHeadOf(data)
       return head === undefined ? nothing : { kind: 'error', head, body: data! }
     },

@@ -1,6 +1,7 @@
 // A stream of events, forwarded at event boundaries and at once. It ends as the provider ended it, or with an event
 // that reports that it is broken; never silently, because the SDKs take a silent end for success.
 import type { ProviderDialect } from '../../dialects/dialect.ts'
+import { framingOf } from '../../dialects/framing.ts'
 import { StreamTail } from '../../dialects/stream-tail.ts'
 import { GatewayError } from '../../errors.ts'
 import { type EventSink, isComment } from '../../bytes/sse.ts'
@@ -45,13 +46,10 @@ export const endingErrors = {
  * The event of a stream's last bytes: some servers forget the blank line after it. Undefined for half an event, which is
  * of no use to anybody.
  */
-export function lastEvent(
-  rest: Buffer | undefined,
-  { ending, standardEvent }: ProviderDialect,
-): Buffer | undefined {
+export function lastEvent(rest: Buffer | undefined, dialect: ProviderDialect): Buffer | undefined {
   if (rest === undefined) return undefined
-  const event = standardEvent(Buffer.concat([rest, Buffer.from('\n\n')]))
-  return ending([event]) === 'cut' ? undefined : event
+  const event = dialect.standardEvent(Buffer.concat([rest, framingOf(dialect).end]))
+  return dialect.ending([event]) === 'cut' ? undefined : event
 }
 
 export class StreamRelay implements Relay, EventSink {

@@ -271,7 +271,7 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
         this.#phase = new Forwarding(step.held)
         if (step.held instanceof EventReader) {
           this.events = step.held
-          if (!this.#isStream && this.#reshape !== undefined) {
+          if (!this.#isStream && this.#reshape?.toWhole !== undefined) {
             this.translation = this.#reshape.toWhole()
             this.reshapedInto = 'whole'
           }

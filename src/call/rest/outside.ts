@@ -4,8 +4,7 @@ import { namedModelIn } from '../../dialects/openai/named-model.ts'
 import { GatewayError } from '../../errors.ts'
 import { LargeBody } from '../../bytes/large-body.ts'
 import { type Boundary, isInside, leavingChain } from '../../platform/boundary.ts'
-import { boundaryOf, outsideBoundary } from '../../routing/boundary.ts'
-import type { Route } from '../../routing/route-table.ts'
+import { boundaryOf, chainsOutside, outsideBoundary } from '../../routing/boundary.ts'
 import type { Provider } from '../../upstream/provider.ts'
 import type { Snapshot } from '../call.ts'
 import { boundsOf } from '../models-to-try.ts'
@@ -14,35 +13,39 @@ import type { RestCall } from './request.ts'
 /** The boundary that the request is kept in, or its refusal. */
 export function boundaryAt(
   provider: Provider,
-  call: Pick<RestCall, 'body' | 'boundary' | 'client' | 'contentType' | 'path' | 'route'>,
+  call: Pick<RestCall, 'body' | 'boundary' | 'client' | 'contentType' | 'native' | 'path' | 'route'>,
   on: Pick<Snapshot, 'routes' | 'routing'>,
 ): Boundary | GatewayError {
   const bounds = boundsOf(call, on)
   const boundary = boundaryOf(bounds)
-  const from = `/v1${call.path}`
+  const from = call.native === undefined ? `/v1${call.path}` : call.path.slice(1)
   if (!isInside(provider.boundary, boundary)) {
     return outsideBoundary([leavingChain([from], provider, boundary)], bounds)
   }
-  if (!on.routes.hasBoundaries || provider.boundary === 'local') return boundary
-  const named = namedModelOf(call, on)
+  const mayGoFurther = provider.passesOn !== undefined
+  const mayLeave = on.routes.hasBoundaries && (provider.boundary !== 'local' || mayGoFurther)
+  if (!mayLeave && (boundary === 'any' || !mayGoFurther)) return boundary
+  const named = namedModelOf(call)
   if (named instanceof GatewayError || named === undefined) return named ?? boundary
-  const { model } = named
+  const model = on.routes.find(named.name)?.model
   const ofModel = boundaryOf(bounds, model)
-  if (isInside(provider.boundary, ofModel)) return ofModel
-  return outsideBoundary([leavingChain([model.name, from], provider, ofModel)], bounds, model)
+  const target = { provider: provider.name, model: named.name, tier: 1, weight: 1 }
+  const places = new Map([[provider.name, provider]])
+  const chains = chainsOutside([named.name, from], [target], { boundary: ofModel, places })
+  return chains.length === 0 ? ofModel : outsideBoundary(chains, bounds, model)
 }
 
-function namedModelOf(
-  { body: received, contentType, route }: Pick<RestCall, 'body' | 'contentType' | 'route'>,
-  { routes }: Pick<Snapshot, 'routes'>,
-): Route | GatewayError | undefined {
+function namedModelOf({
+  body: received,
+  contentType,
+  route,
+}: Pick<RestCall, 'body' | 'contentType' | 'route'>): { readonly name: string } | GatewayError | undefined {
   // A file is no prompt of a call.
   if (received === undefined || route.isUpload === true) return undefined
   const body = received instanceof LargeBody ? received.bytes : received
   const named = Buffer.isBuffer(body) ? namedModelIn(body, contentType) : 'unreadable'
-  if (named === undefined) return undefined
-  if (named !== 'unreadable') return routes.find(named.name)
+  if (named !== 'unreadable') return named
   const message =
-    'Models of the configuration have boundaries, and which model this body names cannot be determined. Send it as application/json.'
+    'A boundary applies to the model of this request, and which one its body names cannot be determined. Send it as application/json.'
   return new GatewayError('outside_boundary', message)
 }

@@ -1,5 +1,9 @@
 // One request that passes to its provider, and the response on its way back: as it is, except that a list of several clients'
-// objects is reduced to the client's own, and that the gateway remembers which client owns the objects that it creates.
+// objects is reduced to the client's own, that a member may be withheld, and that the gateway remembers which client owns the
+// objects that it creates.
+import { nativeDialect } from '../../dialects/native/format.ts'
+import { withoutMember } from '../../dialects/native/withheld.ts'
+import type { ProviderDialect } from '../../dialects/dialect.ts'
 import { apiDialect, ownApiEvents } from '../../dialects/openai/api-format.ts'
 import { createdObjectsIn } from '../../dialects/openai/created-objects.ts'
 import { emptyList, goesBackwards, queryAfter } from '../../dialects/openai/object-list.ts'
@@ -53,6 +57,8 @@ export async function passOn(passage: Passage, on: Snapshot): Promise<CallEnd> {
     if (outcome.kind === 'gone') return endGone(call, on, record) // 499, 503 shutting_down
     if (outcome.kind !== 'answered') return sendFailure(outcome, passage, on) // the provider's status; 502, 503, 504
     const { response } = outcome
+    const withheld = call.native?.withheld
+    if (withheld !== undefined) return deliverWithout(withheld, response, passage, on)
     if (!isReduced) return deliver(response, passage, on)
     const list = response.whole && (await ownListOf(response.whole.bytes, client.id, on.owners))
     if (list === undefined) return sendError(notReducible(provider.name), call, on, record) // 502
@@ -61,6 +67,20 @@ export async function passOn(passage: Passage, on: Snapshot): Promise<CallEnd> {
     }
     query = queryAfter(query, list.nextAfter!)
   }
+}
+
+/** The response with nothing in the member of this name. */
+function deliverWithout(
+  name: string,
+  { whole, head }: AnsweringResponse,
+  passage: Passage,
+  on: Snapshot,
+): CallEnd {
+  const { call, provider, record } = passage
+  const body = whole && withoutMember(whole.bytes, name)
+  if (body !== undefined) return sendWhole(head, body, passage, on)
+  const what = `Provider "${provider.name}" returned a response in a form from which "${name}" can't be removed.`
+  return sendError(new GatewayError('provider_bad_response', what), call, on, record) // 502
 }
 
 /** An empty page would be taken for the end of the list. */
@@ -104,16 +124,17 @@ async function send(
 ): Promise<AttemptOutcome> {
   const { call, provider, body, record } = passage
   const { reply, path, headers, requestId } = call
+  const dialect = dialectOf(call)
   if (reply.isGone) return { kind: 'gone', wasSent: false }
   record.provider = provider.name
   record.startAttempt(on.now(), 'pass', undefined)
   const upload = uploadOf(passage)
-  const passing: Passing = { phaseAfter: (head) => phaseAfter(head, call, isReduced), upload }
+  const passing: Passing = { phaseAfter: (head) => phaseAfter(head, call, isReduced, dialect), upload }
   const response = new UpstreamResponse(
     provider,
     {
       sinceMs: record.workSinceMs,
-      dialect: apiDialect(path),
+      dialect,
       translation: undefined,
       reshape: undefined,
       stripsUsage: false,
@@ -142,14 +163,23 @@ async function send(
 }
 
 /** What a head leads to: events pass as they come, JSON that is to be read is held, all else passes. */
-function phaseAfter(head: ResponseHead, { route, path }: RestCall, isReduced: boolean): Phase {
-  const dialect = apiDialect(path)
+function phaseAfter(
+  head: ResponseHead,
+  { route, native }: RestCall,
+  isReduced: boolean,
+  dialect: ProviderDialect,
+): Phase {
   if (head.status >= 300) return collectingError(head)
   const isPlain = (head.headers['content-encoding'] ?? 'identity') === 'identity'
-  if (isReduced) return holdingWhole(head, dialect, maxListBytes, () => tooLong(maxListBytes))
+  if (isReduced || native?.withheld !== undefined)
+    return holdingWhole(head, dialect, maxListBytes, () => tooLong(maxListBytes))
   if (isPlain && mediaTypeOf(head) === 'text/event-stream') return peekingStream(dialect)
   const isRead = isPlain && mediaTypeOf(head) === 'application/json' && mayShowObjects(route)
   return holdingWhole(head, dialect, isRead ? maxReadBytes : 0, (held) => ({ kind: 'forward', held }))
+}
+
+function dialectOf({ native, path }: RestCall): ProviderDialect {
+  return native === undefined ? apiDialect(path) : nativeDialect(path)
 }
 
 function mayShowObjects({ lists, path, creates, hasUsage }: RestCall['route']): boolean {
@@ -179,7 +209,10 @@ async function deliver(response: AnsweringResponse, passage: Passage, on: Snapsh
   }
   if (whole !== undefined) {
     const value = mediaTypeOf(head) === 'application/json' ? parseJson(whole.bytes) : undefined
-    if (isObject(value)) {
+    if (value !== undefined && call.native !== undefined) {
+      meter.readWhole(whole.bytes, value)
+      takeUsage()
+    } else if (isObject(value)) {
       learn(value)
       meter.readWhole(whole.bytes, value)
       takeUsage()
@@ -196,11 +229,11 @@ async function deliver(response: AnsweringResponse, passage: Passage, on: Snapsh
     headers: passedResponseHeaders(head.headers, mask),
     meter,
     mask,
-    watcher: { onEvent: (event) => learn(objectOf(event)) },
+    ...(call.native === undefined && { watcher: { onEvent: (event) => learn(objectOf(event)) } }),
     hold: unlimited,
     heartbeatAfterMs: Infinity,
   })
-  if (response.events !== undefined) takeUsage()
+  if (response.events !== undefined || call.native !== undefined) takeUsage()
   if (relayed.kind === 'gone') return endGone(call, on, record) // 499
   if (relayed.kind === 'complete') return { status: head.status }
   return { status: head.status, error: relayed.error }

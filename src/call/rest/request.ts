@@ -1,4 +1,5 @@
 // A request that is no model call, its head read.
+import type { NativeRoute } from '../../dialects/native/routes.ts'
 import type { ApiRoute } from '../../dialects/openai/api-routes.ts'
 import type { Client } from '../../domain.ts'
 import type { GatewayError } from '../../errors.ts'
@@ -16,9 +17,18 @@ export interface IncomingUpload extends StreamedBody, Upload {
   abandon(): void
 }
 
+/** Where a request of a model server's own routes goes. */
+export interface NativeTarget {
+  readonly provider: string
+  /** Of the response. Absent: all of it passes. */
+  readonly withheld: NativeRoute['withheld']
+}
+
 export interface RestCall {
-  readonly route: ApiRoute
-  /** Below `/v1`, in its normal form. */
+  readonly route: Omit<ApiRoute, 'method'> & Pick<NativeRoute, 'method'>
+  /** Absent: a route of OpenAI's API, whose objects determine the provider. */
+  readonly native?: NativeTarget
+  /** Below `/v1`, in its normal form; below the server's root with a second slash: `//props`. */
   readonly path: string
   /** What stands for the names in the route's path. */
   readonly ids: readonly string[]

@@ -40,7 +40,7 @@ export function addCallHeaders(
   record: CallRecord,
 ): void {
   if (record.provider !== undefined) {
-    setProvider(reply, record.provider, boundaryOfAnswer(record.provider, record.boundary, on))
+    setProvider(reply, record.provider, boundaryOfAnswer(record.provider, record, on))
   }
   if (record.providerRequestId !== undefined) {
     reply.set('x-llm-gateway-provider-request-id', record.providerRequestId)

@@ -169,12 +169,13 @@ const startCommands: Readonly<Record<string, string>> = {
   '1234': "start LM Studio's server: lms server start",
 }
 
-function unreachableFix(code: string, { name, origin, isLocal }: HttpProvider): string {
+function unreachableFix(code: string, { name, origin, isLocal, boundary }: HttpProvider): string {
   const setting = `providers.${name}.base_url`
   if (code === 'ENOTFOUND') return `the host does not exist: correct ${setting}`
   if (code === 'EAI_AGAIN') return "no name server responds: check this machine's network (resolvectl query)"
   if (code === 'PROXY_FAILED') return `check the proxy, or set providers.${name}.proxy: none`
   if (code === 'ADDRESS_NOT_ALLOWED') {
+    if (boundary === 'local') return `write 127.0.0.1 in ${setting}, or correct what the name resolves to`
     return `use https:// in ${setting}, or allow plain HTTP with providers.${name}.allow_http: true`
   }
   if (!isLocal) return `check this machine's network and firewall, or correct ${setting}`

@@ -14,6 +14,7 @@ import {
 } from '../../config/load.ts'
 import { readPartialConfig } from '../../config/partial-config.ts'
 import type { RawConfig } from '../../config/raw.ts'
+import { type Boundary, narrower } from '../../platform/boundary.ts'
 import { systemAccounts } from '../../platform/ownership.ts'
 import type { Config } from '../../config/types.ts'
 import type { Clock } from '../../platform/clock.ts'
@@ -223,6 +224,7 @@ async function examineProviders(
     const report = await examineProvider({
       config: provider,
       models: modelsOf(config, provider.name),
+      boundary: boundaryAt(config, provider.name),
       missingKey: credentials?.missing.get(provider.name),
       optionalKeyFix: credentials?.optionalFixes.get(provider.name),
       mayCall,
@@ -246,6 +248,14 @@ function packagedConfig(): Config | undefined {
     accounts: packageAccounts(),
   })
   return loaded.ok ? loaded.config : undefined
+}
+
+/** What calls at a provider may not leave: the narrowest boundary of the models that use it. */
+function boundaryAt({ models, routing }: Config, provider: string): Boundary {
+  const bounded = [...models.values()].filter(({ targets }) =>
+    targets.some((target) => target.provider === provider),
+  )
+  return bounded.map(({ boundary }) => boundary ?? 'any').reduce(narrower, routing.boundary ?? 'any')
 }
 
 /** The provider's names for the models that the configuration uses, each once; without wildcards. */

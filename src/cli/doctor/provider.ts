@@ -6,7 +6,8 @@ import type { Clock } from '../../platform/clock.ts'
 import { modelListPath } from '../../dialects/anthropic/model-pages.ts'
 import { type ModelList, readModelList } from '../../dialects/openai/model-list.ts'
 import { speaks } from '../../upstream/providers/kinds.ts'
-import { createProbe, type Probe, type ProbeOutcome } from '../../upstream/probe.ts'
+import type { Boundary } from '../../platform/boundary.ts'
+import { createProbe, type Probe, type ProbeOutcome, tryConnectionWithin } from '../../upstream/probe.ts'
 import type { ProviderFailure } from '../../upstream/provider.ts'
 import type { MissingKey } from './credentials.ts'
 import { callFindings } from './call-findings.ts'
@@ -27,6 +28,8 @@ export interface ProviderExamination {
   readonly config: ProviderConfig
   /** The provider's names for the models that the configuration uses; without wildcards. */
   readonly models: readonly string[]
+  /** The narrowest one of the models that use it. */
+  readonly boundary: Boundary
   readonly missingKey: MissingKey | undefined
   /** How to provide the optional key that the configuration refers to; undefined if there is none, or it was found. */
   readonly optionalKeyFix?: string | undefined
@@ -93,7 +96,9 @@ class Examiner {
     const { timeoutMs = listTimeoutMs, onWait } = this.#examination
     if (this.#mayOnlyConnect()) {
       const failure = await this.#probe.connect(Math.min(timeoutMs, listTimeoutMs))
-      if (this.#addReachable(failure)) this.#addOne('models', 'skipped', notAsked)
+      if (!this.#addReachable(failure)) return this.#findings
+      await this.#addBoundary()
+      this.#addOne('models', 'skipped', notAsked)
       return this.#findings
     }
     onWait('its list of models')
@@ -104,6 +109,7 @@ class Examiner {
     })
     const isUnanswered = outcome.kind === 'failed' && outcome.head === undefined
     if (!this.#addReachable(isUnanswered ? outcome.failure : undefined)) return this.#findings
+    await this.#addBoundary()
     const list = this.#readList(outcome)
     const called = await this.#call(list)
     this.#addKey(list, called)
@@ -152,6 +158,22 @@ class Examiner {
     const figures = connectMs === undefined ? {} : { connectMs: Math.round(connectMs) }
     this.#addOne('reachable', 'ok', address + shown, { figures })
     return true
+  }
+
+  /** Whether calls of models with a boundary are kept inside, wherever the provider's name leads now. */
+  async #addBoundary(): Promise<void> {
+    const { boundary, timeoutMs = listTimeoutMs } = this.#examination
+    if (boundary === 'any') return
+    const figures = { boundary }
+    const failure = await tryConnectionWithin(this.#config, boundary, Math.min(timeoutMs, listTimeoutMs))
+    if (failure === undefined) {
+      return this.#addOne('boundary', 'ok', `calls stay inside (${boundary}), through no proxy`, { figures })
+    }
+    const { detail, fix } = diagnoseFailure(failure, this.#config)
+    const what = `calls of models with boundary: ${boundary} are refused: ${this.#probe.mask(detail)}`
+    const outside = `remove the provider from those models, or correct what its name resolves to`
+    const isOutside = failure.code === 'ADDRESS_NOT_ALLOWED'
+    this.#addOne('boundary', 'fail', what, { fix: isOutside ? outside : fix, figures })
   }
 
   #readList(outcome: ProbeOutcome): ListResult {

@@ -4,6 +4,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Config, ModelConfig } from '../../config/types.ts'
 import type { ProviderConfig } from '../../config/provider-types.ts'
 import { RouteTable } from '../../routing/route-table.ts'
+import { serverKindsOf } from '../../routing/server-kinds.ts'
 import { counted } from '../output.ts'
 import type { Finding } from './finding.ts'
 
@@ -59,7 +60,8 @@ class Dependents {
     this.#config = config
     this.#examples = examples
     const discovering = [...config.providers.values()].filter(discovers)
-    this.#routes = new RouteTable(config.models, new Map(discovering.map(({ name }) => [name, []])))
+    const lists = new Map(discovering.map(({ name }) => [name, []]))
+    this.#routes = new RouteTable(config.models, lists, serverKindsOf(config.providers))
     const faulty = reports.filter(({ findings }) => findings.some(({ state }) => state === 'fail'))
     this.#faulty = new Set(faulty.map((report) => report.config.name))
   }

@@ -1,6 +1,7 @@
 // The text of the key file, `keys.json` beside the configuration. The command line alone writes it; the gateway only reads it,
 // as a whole: a file with one fault is refused, because half of the keys would be a state that nobody has chosen.
 import type { ClientTerms } from '../../domain.ts'
+import { boundaries } from '../../platform/boundary.ts'
 import { formatPath } from '../../platform/key-path.ts'
 import { formatBudget, readBudgets } from './key-budgets.ts'
 import type { KeyFile, KeyRecord, KeyRole, KeySecret } from './key-record.ts'
@@ -249,8 +250,6 @@ function readTerms(name: string, key: Members, report: ReportFault): ClientTerms
   if (routes !== undefined) terms.routes = routes
   return terms
 }
-
-const boundaries = ['local', 'private', 'any'] as const
 
 const maxModels = 1000
 

@@ -34,6 +34,8 @@ const target = {
   },
 } as const satisfies Schema
 
+const requestMember = { type: 'string', minLength: 1, maxLength: 256 } as const satisfies Schema
+
 const limitHint = 'limits stand in rate_limit_settings: { limits: { MODEL: { rpm: 60, tpm: 100000 } } }'
 
 const model = {
@@ -80,6 +82,27 @@ const model = {
     price: price(
       'What it costs ([Prices](#price)), at targets without a `price`. Default: the `price` of the provider.',
     ),
+    request: {
+      type: 'object',
+      description:
+        'What is changed in the requests of its calls ([Requests](#requests)). Members are those of the format that the provider gets, named as they are or by a JSON pointer (`/chat_template_kwargs/enable_thinking`).',
+      additionalProperties: false,
+      properties: {
+        default: {
+          type: 'object',
+          description: 'Members and the values that they have where the client has sent none.',
+          propertyNames: requestMember,
+          additionalProperties: {},
+        },
+        set: {
+          type: 'object',
+          description: 'Members and their values, whatever the client has sent.',
+          propertyNames: requestMember,
+          additionalProperties: {},
+        },
+        drop: { type: 'array', description: 'Members that are left out.', items: requestMember },
+      },
+    },
     boundary: boundary(
       'What calls for the model may not leave: `local` is this machine (loopback addresses), `private` also private networks. Every target and fallback has to be inside, and each connection checks it ([Boundaries](security.md#boundaries)). Default: `any`.',
     ),
@@ -184,6 +207,18 @@ export const routingSchema = {
       default: defaults.routing.cooldown_ms,
       minimum: 0,
       maximum: 3_600_000,
+    },
+    placement: {
+      enum: ['expected_time', 'least_busy'],
+      description:
+        'How a model with several targets chooses one: by when it is expected to answer (by price among clouds), counting what it has cached of the prompt, or by its calls under way alone.',
+      default: defaults.routing.placement,
+    },
+    shared_prefixes: {
+      type: 'boolean',
+      description:
+        "Place a client's call where another client's has the beginning of the same prompt cached. Then how fast an answer comes, and `cached_tokens`, may show what other clients have sent.",
+      default: defaults.routing.shared_prefixes,
     },
     boundary: {
       ...boundary('What no call may leave, in addition to the `boundary` of its model.'),

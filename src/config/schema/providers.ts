@@ -167,6 +167,12 @@ const provider = {
         'Offer the models that the provider lists, as `PROVIDER/MODEL`, and as `MODEL` if that name is not in use.',
       default: defaults.provider.discover_models,
     },
+    allow_management: {
+      type: 'boolean',
+      description:
+        "Let clients change the server for all of its clients: load and unload models, pull and delete them, save and erase slots, choose a slot. Also lets all of them see its slots, properties, metrics and models, which otherwise only the gateway's own user sees. See [native-routes.md](native-routes.md).",
+      default: defaults.provider.allow_management,
+    },
     price: price(
       "What its models cost that have no price of their own ([Prices](#price)). Default: `free` for `ollama`, `llama_cpp` and `vllm` at a loopback or private address, `reported` for OpenRouter, otherwise the list's price.",
     ),

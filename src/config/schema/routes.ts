@@ -27,7 +27,16 @@ export const routesSchema = {
       additionalProperties: false,
       properties: {
         images: { ...modelName, description: 'For `/v1/images/…`.' },
+        infill: {
+          ...modelName,
+          description: "For llama.cpp's `/infill`, whose clients name none. Default: `native`.",
+        },
         moderations: { ...modelName, description: 'For `/v1/moderations`.' },
+        native: {
+          ...modelName,
+          description:
+            "For llama.cpp's other routes: `/completion`, `/tokenize`, `/detokenize` and `/apply-template`.",
+        },
         responses: { ...modelName, description: 'For `/v1/responses`.' },
       },
     },

@@ -3146,7 +3146,7 @@ validate34.errors = vErrors;
 return errors === 0;
 }
 
-const schema14 = {"type":"object","minProperties":1,"propertyNames":{"type":"string","minLength":1,"maxLength":64,"pattern":"^[A-Za-z0-9][A-Za-z0-9._-]*$","patternErrorMessage":"must consist of letters, digits, \".\", \"_\" and \"-\", and begin with a letter or digit"},"additionalProperties":{"type":"object","hint":"write { base_url: \"https://HOST/v1\" }","additionalProperties":false,"elsewhere":{"max_tokens_field":"it stands in translation: { max_tokens_field: … }","default_max_tokens":"it stands in translation: { default_max_tokens: … }","system_in_middle":"it stands in translation: { system_in_middle: … }","system_role":"it stands in translation: { system_role: … }","text_parts":"it stands in translation: { text_parts: … }","reasoning_field":"it stands in translation: { reasoning_field: … }","reasoning_turns":"it stands in translation: { reasoning_turns: … }","efforts":"it stands in translation: { efforts: … }","think_tags":"it stands in translation: { think_tags: … }","thinking":"it stands in translation: { thinking: … }","max_temperature":"it stands in translation: { max_temperature: … }","max_stop_sequences":"it stands in translation: { max_stop_sequences: … }","top_k":"it stands in translation: { top_k: … }","tool_images":"it stands in translation: { tool_images: … }","file_parts":"it stands in translation: { file_parts: … }","prefill":"it stands in translation: { prefill: … }","platform_members":"it stands in translation: { platform_members: … }","keep_billing_block":"it stands in translation: { keep_billing_block: … }","cache_prompts":"it stands in translation: { cache_prompts: … }"},"properties":{"kind":{"type":"string","description":"`openai`: any server with an OpenAI-compatible API; `llama_cpp`, `ollama` and `vllm` name the software. `anthropic`: Anthropic, and servers with Anthropic's API. `echo`: built in, returns the last message of the request.","default":"openai","enum":["openai","anthropic","llama_cpp","ollama","vllm","echo"]},"base_url":{"type":"string","description":"URL up to and including `/v1`; a query (`?api-version=…`) goes with every request. `http://` is allowed for loopback and private addresses, and for names that have no others: this is checked for each connection. Such a name cannot have a key. Required unless `kind` is `echo` or `anthropic`, whose default is `https://api.anthropic.com`; there, `/v1` need not be written.","minLength":1,"maxLength":2048},"allow_http":{"type":"boolean","description":"Allow `http://` to any address, with the key if there is one. Whoever can read the network between then reads all of it.","default":false},"proxy":{"type":"string","description":"What leads to the provider: `env` for the proxy in the environment ([Proxies](#proxies)), `none`, or the URL of a proxy: `http://HOST:PORT`, `https://…`, `socks5://…`. `env` never applies to a local provider.","default":"env","minLength":1,"maxLength":2048,"writeOnly":true},"api_key":{"type":"object","description":"Where to find the key, never the key itself. It is sent to the origin of `base_url` and nowhere else.","writeOnly":true,"additionalProperties":false,"properties":{"credential":{"type":"string","description":"Name of a systemd credential: a file in `$CREDENTIALS_DIRECTORY`.","minLength":1,"maxLength":255,"pattern":"^[A-Za-z0-9_][A-Za-z0-9_.-]*$","patternErrorMessage":"must be the name of a credential, made of letters, digits, \".\", \"_\" and \"-\"","writeOnly":true},"file":{"type":"string","description":"Absolute path of a file that only its owner can read (mode 0600); `~/` stands for the home directory.","minLength":1,"maxLength":4096,"pattern":"^(/|~/)","patternErrorMessage":"must be an absolute path, or begin with ~/","writeOnly":true},"env":{"type":"string","description":"Name of an environment variable.","minLength":1,"maxLength":255,"pattern":"^[A-Za-z_][A-Za-z0-9_]*$","patternErrorMessage":"must be the name of an environment variable","hint":"write { env: NAME }, without $ and braces","writeOnly":true},"secret":{"type":"string","description":"Name of a secret that `llm-gateway secret set NAME` has stored, encrypted.","minLength":1,"maxLength":100,"pattern":"^[A-Za-z0-9_][A-Za-z0-9_.-]*$","patternErrorMessage":"must be the name of a secret, made of letters, digits, \".\", \"_\" and \"-\"","writeOnly":true},"optional":{"type":"boolean","description":"Start without this secret if it cannot be found.","default":false,"writeOnly":true}},"if":{"type":"object","properties":{"credential":false,"file":false,"env":false,"secret":false}},"then":{"not":{},"errorMessage":"names no source of the secret","hint":"add credential, file, env or secret"}},"auth":{"type":["string","object"],"description":"How the key is sent: `bearer` is `Authorization: Bearer KEY`; `{ header: api-key }` sends it in that header. Default: `bearer`; for `anthropic`, `{ header: x-api-key }`.","pattern":"^bearer$","patternErrorMessage":"must be \"bearer\" or { header: NAME }","additionalProperties":false,"required":["header"],"properties":{"header":{"type":"string","minLength":1,"maxLength":128,"pattern":"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$","patternErrorMessage":"must be a valid HTTP header name","description":"Name of the header that carries the key."}}},"headers":{"type":"object","description":"Additional headers of every request to this provider. A value is text or a secret reference as in `api_key`.","propertyNames":{"type":"string","minLength":1,"maxLength":128,"pattern":"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$","patternErrorMessage":"must be a valid HTTP header name"},"additionalProperties":{"type":["string","object"],"maxLength":8192,"pattern":"^[ -~]*$","patternErrorMessage":"must be one line of visible ASCII characters","writeOnly":true,"additionalProperties":false,"properties":{"credential":{"type":"string","description":"Name of a systemd credential: a file in `$CREDENTIALS_DIRECTORY`.","minLength":1,"maxLength":255,"pattern":"^[A-Za-z0-9_][A-Za-z0-9_.-]*$","patternErrorMessage":"must be the name of a credential, made of letters, digits, \".\", \"_\" and \"-\"","writeOnly":true},"file":{"type":"string","description":"Absolute path of a file that only its owner can read (mode 0600); `~/` stands for the home directory.","minLength":1,"maxLength":4096,"pattern":"^(/|~/)","patternErrorMessage":"must be an absolute path, or begin with ~/","writeOnly":true},"env":{"type":"string","description":"Name of an environment variable.","minLength":1,"maxLength":255,"pattern":"^[A-Za-z_][A-Za-z0-9_]*$","patternErrorMessage":"must be the name of an environment variable","hint":"write { env: NAME }, without $ and braces","writeOnly":true},"secret":{"type":"string","description":"Name of a secret that `llm-gateway secret set NAME` has stored, encrypted.","minLength":1,"maxLength":100,"pattern":"^[A-Za-z0-9_][A-Za-z0-9_.-]*$","patternErrorMessage":"must be the name of a secret, made of letters, digits, \".\", \"_\" and \"-\"","writeOnly":true},"optional":{"type":"boolean","description":"Start without this secret if it cannot be found.","default":false,"writeOnly":true}},"if":{"type":"object","properties":{"credential":false,"file":false,"env":false,"secret":false}},"then":{"not":{},"errorMessage":"names no source of the secret","hint":"add credential, file, env or secret"}}},"include_usage":{"type":"string","description":"Request token counts at the end of streams; `auto` stops requesting them from a provider that rejects this or reports them in any case.","default":"auto","enum":["auto","always","never"]},"whole_as_stream":{"type":"string","description":"Ask for whole answers as streams and put them together, so that a client that leaves ends the work on them. `auto`: where the kind of server is known not to notice (`llama_cpp`).","default":"auto","enum":["auto","always","never"]},"speaks":{"type":["string","array"],"description":"The conversation formats that the server understands: `[chat, responses, messages]` or some of them. `auto`: known from its kind, or probed by a request without a prompt when a call needs to know; the result is kept over restarts. Calls in other formats are translated ([Translation](#translation)).","default":"auto","pattern":"^auto$","patternErrorMessage":"must be auto, or a list of chat, responses and messages","minItems":1,"items":{"type":"string","enum":["chat","responses","messages"]}},"translation":{"type":"object","additionalProperties":false,"hint":"write { max_temperature: 1 }","properties":{"max_tokens_field":{"type":"string","description":"Chat: the member for the cap of the output.","enum":["max_tokens","max_completion_tokens"]},"default_max_tokens":{"type":"integer","description":"Messages: the cap of the output where the client set none; the format requires one.","minimum":1,"maximum":1000000},"system_in_middle":{"type":"string","description":"What becomes of a system message after the first turn. `fold`: it goes into the text of a user turn, marked; many chat templates refuse it elsewhere.","enum":["keep","fold"]},"system_role":{"type":"string","description":"Chat: the role of instructions.","enum":["system","developer"]},"text_parts":{"type":"boolean","description":"Chat: whether several texts of one message may be parts. `false`: they are joined by a blank line."},"reasoning_field":{"type":"string","description":"Chat: the member for reasoning of earlier turns. `none`: it is dropped.","enum":["reasoning_content","reasoning","none"]},"reasoning_turns":{"type":"string","description":"Of which turns reasoning is sent: of `all`, or of those after the `last` message that a person wrote.","enum":["all","last"]},"efforts":{"type":"array","description":"How much thinking can be asked for. Other efforts become the next weaker one, or the weakest. Empty: the member is dropped.","items":{"type":"string","enum":["none","minimal","low","medium","high","xhigh","max"]}},"think_tags":{"type":"boolean","description":"Chat: whether `<think>…</think>` at the start of an answer's text is its reasoning."},"thinking":{"type":"string","description":"Messages: how thinking is asked for: by an effort (`adaptive`), or by a number of tokens (`budget`), as models before Claude 4.6 need it.","enum":["adaptive","budget"]},"max_temperature":{"type":"number","description":"The highest temperature; higher ones become it.","minimum":0,"maximum":10},"max_stop_sequences":{"type":["integer","null"],"description":"The largest number of stop sequences; calls with more are refused. `null`: any number.","minimum":0,"maximum":1000},"top_k":{"type":"boolean","description":"Whether `top_k` is sent."},"tool_images":{"type":"boolean","description":"Whether a tool's result may hold images. `false`: they follow in a user message."},"file_parts":{"type":"boolean","description":"Whether documents may be parts of a message. `false`: calls with documents are refused."},"prefill":{"type":"boolean","description":"Whether the last message may be the beginning of the answer. `false`: such calls are refused."},"platform_members":{"type":"boolean","description":"Whether members of OpenAI's own platform are sent: `metadata`, `prompt_cache_key`, `safety_identifier`, `service_tier`, `store`, `verbosity`."},"keep_billing_block":{"type":"boolean","description":"Whether Claude Code's `x-anthropic-billing-header` block stays in the prompt; outside of Anthropic it makes prefix caches useless."},"cache_prompts":{"type":"boolean","description":"Messages: whether calls that mark nothing for the cache (`cache_control`) have their prompt cached. Anthropic charges a quarter more for a prompt that it keeps, and a tenth for what it finds again, so it pays for agents and long conversations."}},"description":"What calls are adapted to that are translated to a format of the server, where it differs from others of its kind. The defaults are right for OpenAI, Anthropic, OpenRouter, DeepSeek, Moonshot, Ollama, vLLM and llama.cpp, and cautious for others ([Translation](#translation))."},"trace_context":{"type":"string","description":"Whether requests carry the trace of their call (`traceparent`, `tracestate`). `auto`: to a local provider, while [tracing](#tracing) has an endpoint. `always`: also to a remote one, and without an endpoint the trace that the client has sent.","default":"auto","enum":["auto","always","never"]},"timeouts":{"type":"object","description":"In milliseconds; 0 disables a timeout.","additionalProperties":false,"properties":{"connect_ms":{"type":"integer","description":"Until the connection is established. Checked about once a second, so it may expire up to a second late. Default: 2000 for a local provider, 5000 otherwise.","minimum":0,"maximum":86400000},"first_byte_ms":{"type":"integer","description":"From sending the request to the first byte of the response. Default: 600000 for a local provider, 120000 otherwise.","minimum":0,"maximum":86400000},"idle_ms":{"type":"integer","description":"Longest silence within the response. Default: 600000 for a local provider, 120000 otherwise.","minimum":0,"maximum":86400000},"total_ms":{"type":"integer","description":"The whole call, including all attempts. Default: 1800000.","minimum":0,"maximum":86400000}}},"max_parallel_requests":{"type":"integer","description":"Maximum number of simultaneous calls to this provider, all models together.","minimum":1,"maximum":1000000},"health_check":{"type":["boolean","object"],"description":"Send the provider a request at regular intervals, and try its targets last while it does not respond with 2xx.","default":false,"additionalProperties":false,"properties":{"path":{"type":"string","description":"Path below the base URL that returns 2xx on a healthy server; with a second slash, as in `//health`, below the server's root (the base URL without `/v1`). Default: `/models`; by kind, `//health` for `llama_cpp` and `vllm`, `//api/version` for `ollama`.","minLength":1,"maxLength":1024,"pattern":"^/[!-~]*$","patternErrorMessage":"must begin with / and contain only visible ASCII characters"},"interval_ms":{"type":"integer","description":"Time between two checks, in milliseconds. Default: 15000.","minimum":1000,"maximum":3600000}}},"discover_models":{"type":"boolean","description":"Offer the models that the provider lists, as `PROVIDER/MODEL`, and as `MODEL` if that name is not in use.","default":false},"price":{"description":"What its models cost that have no price of their own ([Prices](#price)). Default: `free` for `ollama`, `llama_cpp` and `vllm` at a loopback or private address, `reported` for OpenRouter, otherwise the list's price.","$ref":"#/definitions/price"}},"if":{"properties":{"kind":{"const":"echo"}},"required":["kind"]},"then":{"propertyNames":{"enum":["kind"],"errorMessage":"does not apply to a provider of kind echo","hint":"remove it"}},"else":{"if":{"properties":{"kind":{"const":"anthropic"}},"required":["kind"]},"then":{},"else":{"required":["base_url"],"hint":"add base_url: https://HOST/v1, or kind: echo"}}}};
+const schema14 = {"type":"object","minProperties":1,"propertyNames":{"type":"string","minLength":1,"maxLength":64,"pattern":"^[A-Za-z0-9][A-Za-z0-9._-]*$","patternErrorMessage":"must consist of letters, digits, \".\", \"_\" and \"-\", and begin with a letter or digit"},"additionalProperties":{"type":"object","hint":"write { base_url: \"https://HOST/v1\" }","additionalProperties":false,"elsewhere":{"max_tokens_field":"it stands in translation: { max_tokens_field: … }","default_max_tokens":"it stands in translation: { default_max_tokens: … }","system_in_middle":"it stands in translation: { system_in_middle: … }","system_role":"it stands in translation: { system_role: … }","text_parts":"it stands in translation: { text_parts: … }","reasoning_field":"it stands in translation: { reasoning_field: … }","reasoning_turns":"it stands in translation: { reasoning_turns: … }","efforts":"it stands in translation: { efforts: … }","think_tags":"it stands in translation: { think_tags: … }","thinking":"it stands in translation: { thinking: … }","max_temperature":"it stands in translation: { max_temperature: … }","max_stop_sequences":"it stands in translation: { max_stop_sequences: … }","top_k":"it stands in translation: { top_k: … }","tool_images":"it stands in translation: { tool_images: … }","file_parts":"it stands in translation: { file_parts: … }","prefill":"it stands in translation: { prefill: … }","platform_members":"it stands in translation: { platform_members: … }","keep_billing_block":"it stands in translation: { keep_billing_block: … }","cache_prompts":"it stands in translation: { cache_prompts: … }"},"properties":{"kind":{"type":"string","description":"`openai`: any server with an OpenAI-compatible API; `llama_cpp`, `ollama` and `vllm` name the software. `anthropic`: Anthropic, and servers with Anthropic's API. `echo`: built in, returns the last message of the request.","default":"openai","enum":["openai","anthropic","llama_cpp","ollama","vllm","echo"]},"base_url":{"type":"string","description":"URL up to and including `/v1`; a query (`?api-version=…`) goes with every request. `http://` is allowed for loopback and private addresses, and for names that have no others: this is checked for each connection. Such a name cannot have a key. Required unless `kind` is `echo` or `anthropic`, whose default is `https://api.anthropic.com`; there, `/v1` need not be written.","minLength":1,"maxLength":2048},"allow_http":{"type":"boolean","description":"Allow `http://` to any address, with the key if there is one. Whoever can read the network between then reads all of it.","default":false},"proxy":{"type":"string","description":"What leads to the provider: `env` for the proxy in the environment ([Proxies](#proxies)), `none`, or the URL of a proxy: `http://HOST:PORT`, `https://…`, `socks5://…`. `env` never applies to a local provider.","default":"env","minLength":1,"maxLength":2048,"writeOnly":true},"api_key":{"type":"object","description":"Where to find the key, never the key itself. It is sent to the origin of `base_url` and nowhere else.","writeOnly":true,"additionalProperties":false,"properties":{"credential":{"type":"string","description":"Name of a systemd credential: a file in `$CREDENTIALS_DIRECTORY`.","minLength":1,"maxLength":255,"pattern":"^[A-Za-z0-9_][A-Za-z0-9_.-]*$","patternErrorMessage":"must be the name of a credential, made of letters, digits, \".\", \"_\" and \"-\"","writeOnly":true},"file":{"type":"string","description":"Absolute path of a file that only its owner can read (mode 0600); `~/` stands for the home directory.","minLength":1,"maxLength":4096,"pattern":"^(/|~/)","patternErrorMessage":"must be an absolute path, or begin with ~/","writeOnly":true},"env":{"type":"string","description":"Name of an environment variable.","minLength":1,"maxLength":255,"pattern":"^[A-Za-z_][A-Za-z0-9_]*$","patternErrorMessage":"must be the name of an environment variable","hint":"write { env: NAME }, without $ and braces","writeOnly":true},"secret":{"type":"string","description":"Name of a secret that `llm-gateway secret set NAME` has stored, encrypted.","minLength":1,"maxLength":100,"pattern":"^[A-Za-z0-9_][A-Za-z0-9_.-]*$","patternErrorMessage":"must be the name of a secret, made of letters, digits, \".\", \"_\" and \"-\"","writeOnly":true},"optional":{"type":"boolean","description":"Start without this secret if it cannot be found.","default":false,"writeOnly":true}},"if":{"type":"object","properties":{"credential":false,"file":false,"env":false,"secret":false}},"then":{"not":{},"errorMessage":"names no source of the secret","hint":"add credential, file, env or secret"}},"auth":{"type":["string","object"],"description":"How the key is sent: `bearer` is `Authorization: Bearer KEY`; `{ header: api-key }` sends it in that header. Default: `bearer`; for `anthropic`, `{ header: x-api-key }`.","pattern":"^bearer$","patternErrorMessage":"must be \"bearer\" or { header: NAME }","additionalProperties":false,"required":["header"],"properties":{"header":{"type":"string","minLength":1,"maxLength":128,"pattern":"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$","patternErrorMessage":"must be a valid HTTP header name","description":"Name of the header that carries the key."}}},"headers":{"type":"object","description":"Additional headers of every request to this provider. A value is text or a secret reference as in `api_key`.","propertyNames":{"type":"string","minLength":1,"maxLength":128,"pattern":"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$","patternErrorMessage":"must be a valid HTTP header name"},"additionalProperties":{"type":["string","object"],"maxLength":8192,"pattern":"^[ -~]*$","patternErrorMessage":"must be one line of visible ASCII characters","writeOnly":true,"additionalProperties":false,"properties":{"credential":{"type":"string","description":"Name of a systemd credential: a file in `$CREDENTIALS_DIRECTORY`.","minLength":1,"maxLength":255,"pattern":"^[A-Za-z0-9_][A-Za-z0-9_.-]*$","patternErrorMessage":"must be the name of a credential, made of letters, digits, \".\", \"_\" and \"-\"","writeOnly":true},"file":{"type":"string","description":"Absolute path of a file that only its owner can read (mode 0600); `~/` stands for the home directory.","minLength":1,"maxLength":4096,"pattern":"^(/|~/)","patternErrorMessage":"must be an absolute path, or begin with ~/","writeOnly":true},"env":{"type":"string","description":"Name of an environment variable.","minLength":1,"maxLength":255,"pattern":"^[A-Za-z_][A-Za-z0-9_]*$","patternErrorMessage":"must be the name of an environment variable","hint":"write { env: NAME }, without $ and braces","writeOnly":true},"secret":{"type":"string","description":"Name of a secret that `llm-gateway secret set NAME` has stored, encrypted.","minLength":1,"maxLength":100,"pattern":"^[A-Za-z0-9_][A-Za-z0-9_.-]*$","patternErrorMessage":"must be the name of a secret, made of letters, digits, \".\", \"_\" and \"-\"","writeOnly":true},"optional":{"type":"boolean","description":"Start without this secret if it cannot be found.","default":false,"writeOnly":true}},"if":{"type":"object","properties":{"credential":false,"file":false,"env":false,"secret":false}},"then":{"not":{},"errorMessage":"names no source of the secret","hint":"add credential, file, env or secret"}}},"include_usage":{"type":"string","description":"Request token counts at the end of streams; `auto` stops requesting them from a provider that rejects this or reports them in any case.","default":"auto","enum":["auto","always","never"]},"whole_as_stream":{"type":"string","description":"Ask for whole answers as streams and put them together, so that a client that leaves ends the work on them. `auto`: where the kind of server is known not to notice (`llama_cpp`).","default":"auto","enum":["auto","always","never"]},"speaks":{"type":["string","array"],"description":"The conversation formats that the server understands: `[chat, responses, messages]` or some of them. `auto`: known from its kind, or probed by a request without a prompt when a call needs to know; the result is kept over restarts. Calls in other formats are translated ([Translation](#translation)).","default":"auto","pattern":"^auto$","patternErrorMessage":"must be auto, or a list of chat, responses and messages","minItems":1,"items":{"type":"string","enum":["chat","responses","messages"]}},"translation":{"type":"object","additionalProperties":false,"hint":"write { max_temperature: 1 }","properties":{"max_tokens_field":{"type":"string","description":"Chat: the member for the cap of the output.","enum":["max_tokens","max_completion_tokens"]},"default_max_tokens":{"type":"integer","description":"Messages: the cap of the output where the client set none; the format requires one.","minimum":1,"maximum":1000000},"system_in_middle":{"type":"string","description":"What becomes of a system message after the first turn. `fold`: it goes into the text of a user turn, marked; many chat templates refuse it elsewhere.","enum":["keep","fold"]},"system_role":{"type":"string","description":"Chat: the role of instructions.","enum":["system","developer"]},"text_parts":{"type":"boolean","description":"Chat: whether several texts of one message may be parts. `false`: they are joined by a blank line."},"reasoning_field":{"type":"string","description":"Chat: the member for reasoning of earlier turns. `none`: it is dropped.","enum":["reasoning_content","reasoning","none"]},"reasoning_turns":{"type":"string","description":"Of which turns reasoning is sent: of `all`, or of those after the `last` message that a person wrote.","enum":["all","last"]},"efforts":{"type":"array","description":"How much thinking can be asked for. Other efforts become the next weaker one, or the weakest. Empty: the member is dropped.","items":{"type":"string","enum":["none","minimal","low","medium","high","xhigh","max"]}},"think_tags":{"type":"boolean","description":"Chat: whether `<think>…</think>` at the start of an answer's text is its reasoning."},"thinking":{"type":"string","description":"Messages: how thinking is asked for: by an effort (`adaptive`), or by a number of tokens (`budget`), as models before Claude 4.6 need it.","enum":["adaptive","budget"]},"max_temperature":{"type":"number","description":"The highest temperature; higher ones become it.","minimum":0,"maximum":10},"max_stop_sequences":{"type":["integer","null"],"description":"The largest number of stop sequences; calls with more are refused. `null`: any number.","minimum":0,"maximum":1000},"top_k":{"type":"boolean","description":"Whether `top_k` is sent."},"tool_images":{"type":"boolean","description":"Whether a tool's result may hold images. `false`: they follow in a user message."},"file_parts":{"type":"boolean","description":"Whether documents may be parts of a message. `false`: calls with documents are refused."},"prefill":{"type":"boolean","description":"Whether the last message may be the beginning of the answer. `false`: such calls are refused."},"platform_members":{"type":"boolean","description":"Whether members of OpenAI's own platform are sent: `metadata`, `prompt_cache_key`, `safety_identifier`, `service_tier`, `store`, `verbosity`."},"keep_billing_block":{"type":"boolean","description":"Whether Claude Code's `x-anthropic-billing-header` block stays in the prompt; outside of Anthropic it makes prefix caches useless."},"cache_prompts":{"type":"boolean","description":"Messages: whether calls that mark nothing for the cache (`cache_control`) have their prompt cached. Anthropic charges a quarter more for a prompt that it keeps, and a tenth for what it finds again, so it pays for agents and long conversations."}},"description":"What calls are adapted to that are translated to a format of the server, where it differs from others of its kind. The defaults are right for OpenAI, Anthropic, OpenRouter, DeepSeek, Moonshot, Ollama, vLLM and llama.cpp, and cautious for others ([Translation](#translation))."},"trace_context":{"type":"string","description":"Whether requests carry the trace of their call (`traceparent`, `tracestate`). `auto`: to a local provider, while [tracing](#tracing) has an endpoint. `always`: also to a remote one, and without an endpoint the trace that the client has sent.","default":"auto","enum":["auto","always","never"]},"timeouts":{"type":"object","description":"In milliseconds; 0 disables a timeout.","additionalProperties":false,"properties":{"connect_ms":{"type":"integer","description":"Until the connection is established. Checked about once a second, so it may expire up to a second late. Default: 2000 for a local provider, 5000 otherwise.","minimum":0,"maximum":86400000},"first_byte_ms":{"type":"integer","description":"From sending the request to the first byte of the response. Default: 600000 for a local provider, 120000 otherwise.","minimum":0,"maximum":86400000},"idle_ms":{"type":"integer","description":"Longest silence within the response. Default: 600000 for a local provider, 120000 otherwise.","minimum":0,"maximum":86400000},"total_ms":{"type":"integer","description":"The whole call, including all attempts. Default: 1800000.","minimum":0,"maximum":86400000}}},"max_parallel_requests":{"type":"integer","description":"Maximum number of simultaneous calls to this provider, all models together.","minimum":1,"maximum":1000000},"health_check":{"type":["boolean","object"],"description":"Send the provider a request at regular intervals, and try its targets last while it does not respond with 2xx.","default":false,"additionalProperties":false,"properties":{"path":{"type":"string","description":"Path below the base URL that returns 2xx on a healthy server; with a second slash, as in `//health`, below the server's root (the base URL without `/v1`). Default: `/models`; by kind, `//health` for `llama_cpp` and `vllm`, `//api/version` for `ollama`.","minLength":1,"maxLength":1024,"pattern":"^/[!-~]*$","patternErrorMessage":"must begin with / and contain only visible ASCII characters"},"interval_ms":{"type":"integer","description":"Time between two checks, in milliseconds. Default: 15000.","minimum":1000,"maximum":3600000}}},"discover_models":{"type":"boolean","description":"Offer the models that the provider lists, as `PROVIDER/MODEL`, and as `MODEL` if that name is not in use.","default":false},"allow_management":{"type":"boolean","description":"Let clients change the server for all of its clients: load and unload models, pull and delete them, save and erase slots, choose a slot. Also lets all of them see its slots, properties, metrics and models, which otherwise only the gateway's own user sees. See [native-routes.md](native-routes.md).","default":false},"price":{"description":"What its models cost that have no price of their own ([Prices](#price)). Default: `free` for `ollama`, `llama_cpp` and `vllm` at a loopback or private address, `reported` for OpenRouter, otherwise the list's price.","$ref":"#/definitions/price"}},"if":{"properties":{"kind":{"const":"echo"}},"required":["kind"]},"then":{"propertyNames":{"enum":["kind"],"errorMessage":"does not apply to a provider of kind echo","hint":"remove it"}},"else":{"if":{"properties":{"kind":{"const":"anthropic"}},"required":["kind"]},"then":{},"else":{"required":["base_url"],"hint":"add base_url: https://HOST/v1, or kind: echo"}}}};
 const pattern16 = new RegExp("^[A-Za-z0-9][A-Za-z0-9._-]*$", "u");
 const pattern17 = new RegExp("^[A-Za-z0-9_][A-Za-z0-9_.-]*$", "u");
 const pattern18 = new RegExp("^(/|~/)", "u");
@@ -5689,15 +5689,10 @@ vErrors.push(err165);
 errors++;
 }
 }
-if(data0.price !== undefined){
-if(!(validate37(data0.price, {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/price",parentData:data0,parentDataProperty:"price",rootData}))){
-vErrors = vErrors === null ? validate37.errors : vErrors.concat(validate37.errors);
-errors = vErrors.length;
-}
-}
-}
-else {
-const err166 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema14.additionalProperties.type,parentSchema:schema14.additionalProperties,data:data0};
+if(data0.allow_management !== undefined){
+let data66 = data0.allow_management;
+if(typeof data66 !== "boolean"){
+const err166 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/allow_management",schemaPath:"#/additionalProperties/properties/allow_management/type",keyword:"type",params:{type: "boolean"},schema:schema14.additionalProperties.properties.allow_management.type,parentSchema:schema14.additionalProperties.properties.allow_management,data:data66};
 if(vErrors === null){
 vErrors = [err166];
 }
@@ -5707,9 +5702,15 @@ vErrors.push(err166);
 errors++;
 }
 }
+if(data0.price !== undefined){
+if(!(validate37(data0.price, {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/price",parentData:data0,parentDataProperty:"price",rootData}))){
+vErrors = vErrors === null ? validate37.errors : vErrors.concat(validate37.errors);
+errors = vErrors.length;
+}
+}
 }
 else {
-const err167 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema14.type,parentSchema:schema14,data};
+const err167 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema14.additionalProperties.type,parentSchema:schema14.additionalProperties,data:data0};
 if(vErrors === null){
 vErrors = [err167];
 }
@@ -5718,11 +5719,23 @@ vErrors.push(err167);
 }
 errors++;
 }
+}
+}
+else {
+const err168 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema14.type,parentSchema:schema14,data};
+if(vErrors === null){
+vErrors = [err168];
+}
+else {
+vErrors.push(err168);
+}
+errors++;
+}
 validate36.errors = vErrors;
 return errors === 0;
 }
 
-const schema19 = {"type":"object","minProperties":1,"propertyNames":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters","not":{"type":"string","pattern":"\\*."},"errorMessage":"may contain only one *, at its end"},"additionalProperties":{"type":"object","additionalProperties":false,"hint":"write { provider: NAME }","elsewhere":{"max_tokens_field":"it stands in translation: { max_tokens_field: … }","default_max_tokens":"it stands in translation: { default_max_tokens: … }","system_in_middle":"it stands in translation: { system_in_middle: … }","system_role":"it stands in translation: { system_role: … }","text_parts":"it stands in translation: { text_parts: … }","reasoning_field":"it stands in translation: { reasoning_field: … }","reasoning_turns":"it stands in translation: { reasoning_turns: … }","efforts":"it stands in translation: { efforts: … }","think_tags":"it stands in translation: { think_tags: … }","thinking":"it stands in translation: { thinking: … }","max_temperature":"it stands in translation: { max_temperature: … }","max_stop_sequences":"it stands in translation: { max_stop_sequences: … }","top_k":"it stands in translation: { top_k: … }","tool_images":"it stands in translation: { tool_images: … }","file_parts":"it stands in translation: { file_parts: … }","prefill":"it stands in translation: { prefill: … }","platform_members":"it stands in translation: { platform_members: … }","keep_billing_block":"it stands in translation: { keep_billing_block: … }","cache_prompts":"it stands in translation: { cache_prompts: … }","rpm":"limits stand in rate_limit_settings: { limits: { MODEL: { rpm: 60, tpm: 100000 } } }","tpm":"limits stand in rate_limit_settings: { limits: { MODEL: { rpm: 60, tpm: 100000 } } }","max_parallel_requests":"limits stand in rate_limit_settings: { limits: { MODEL: { rpm: 60, tpm: 100000 } } }"},"properties":{"provider":{"type":"string","minLength":1,"maxLength":64,"pattern":"^[A-Za-z0-9][A-Za-z0-9._-]*$","patternErrorMessage":"must consist of letters, digits, \".\", \"_\" and \"-\", and begin with a letter or digit","description":"Name of a provider; with `model`, the short form of a single target."},"model":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters","description":"The provider's name for the model. Default: the name in `models`."},"targets":{"type":"array","description":"Providers that serve the model; replaces `provider` and `model`.","minItems":1,"items":{"type":"object","additionalProperties":false,"required":["provider"],"properties":{"provider":{"type":"string","minLength":1,"maxLength":64,"pattern":"^[A-Za-z0-9][A-Za-z0-9._-]*$","patternErrorMessage":"must consist of letters, digits, \".\", \"_\" and \"-\", and begin with a letter or digit","description":"Name of a provider."},"model":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters","description":"The provider's name for the model. Default: as for `model` above."},"tier":{"type":"integer","description":"Lower tiers are tried first.","default":1,"minimum":1,"maximum":100},"weight":{"type":"integer","description":"Share of the calls within a tier, relative to the other targets in it.","default":1,"minimum":1,"maximum":1000000},"price":{"description":"What it costs ([Prices](#price)). Default: the `price` of the model.","$ref":"#/definitions/price"}}}},"aliases":{"type":"array","description":"Additional names for clients to use.","items":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters","not":{"type":"string","pattern":"\\*"},"errorMessage":"an alias cannot contain a *","hint":"add a model whose name ends in * instead"}},"fallbacks":{"type":"array","description":"Models to try when all targets of this one have failed: in order, each followed by its own fallbacks.","items":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters"}},"translation":{"type":"object","description":"What calls for this model are adapted to when they are translated, in place of the settings of its providers. Keys as in `providers.NAME.translation`.","additionalProperties":false,"hint":"write { max_temperature: 1 }","properties":{"max_tokens_field":{"type":"string","description":"Chat: the member for the cap of the output.","enum":["max_tokens","max_completion_tokens"]},"default_max_tokens":{"type":"integer","description":"Messages: the cap of the output where the client set none; the format requires one.","minimum":1,"maximum":1000000},"system_in_middle":{"type":"string","description":"What becomes of a system message after the first turn. `fold`: it goes into the text of a user turn, marked; many chat templates refuse it elsewhere.","enum":["keep","fold"]},"system_role":{"type":"string","description":"Chat: the role of instructions.","enum":["system","developer"]},"text_parts":{"type":"boolean","description":"Chat: whether several texts of one message may be parts. `false`: they are joined by a blank line."},"reasoning_field":{"type":"string","description":"Chat: the member for reasoning of earlier turns. `none`: it is dropped.","enum":["reasoning_content","reasoning","none"]},"reasoning_turns":{"type":"string","description":"Of which turns reasoning is sent: of `all`, or of those after the `last` message that a person wrote.","enum":["all","last"]},"efforts":{"type":"array","description":"How much thinking can be asked for. Other efforts become the next weaker one, or the weakest. Empty: the member is dropped.","items":{"type":"string","enum":["none","minimal","low","medium","high","xhigh","max"]}},"think_tags":{"type":"boolean","description":"Chat: whether `<think>…</think>` at the start of an answer's text is its reasoning."},"thinking":{"type":"string","description":"Messages: how thinking is asked for: by an effort (`adaptive`), or by a number of tokens (`budget`), as models before Claude 4.6 need it.","enum":["adaptive","budget"]},"max_temperature":{"type":"number","description":"The highest temperature; higher ones become it.","minimum":0,"maximum":10},"max_stop_sequences":{"type":["integer","null"],"description":"The largest number of stop sequences; calls with more are refused. `null`: any number.","minimum":0,"maximum":1000},"top_k":{"type":"boolean","description":"Whether `top_k` is sent."},"tool_images":{"type":"boolean","description":"Whether a tool's result may hold images. `false`: they follow in a user message."},"file_parts":{"type":"boolean","description":"Whether documents may be parts of a message. `false`: calls with documents are refused."},"prefill":{"type":"boolean","description":"Whether the last message may be the beginning of the answer. `false`: such calls are refused."},"platform_members":{"type":"boolean","description":"Whether members of OpenAI's own platform are sent: `metadata`, `prompt_cache_key`, `safety_identifier`, `service_tier`, `store`, `verbosity`."},"keep_billing_block":{"type":"boolean","description":"Whether Claude Code's `x-anthropic-billing-header` block stays in the prompt; outside of Anthropic it makes prefix caches useless."},"cache_prompts":{"type":"boolean","description":"Messages: whether calls that mark nothing for the cache (`cache_control`) have their prompt cached. Anthropic charges a quarter more for a prompt that it keeps, and a tenth for what it finds again, so it pays for agents and long conversations."}}},"price":{"description":"What it costs ([Prices](#price)), at targets without a `price`. Default: the `price` of the provider.","$ref":"#/definitions/price"},"boundary":{"type":"string","description":"What calls for the model may not leave: `local` is this machine (loopback addresses), `private` also private networks. Every target and fallback has to be inside, and each connection checks it ([Boundaries](security.md#boundaries)). Default: `any`.","enum":["local","private","any"]}},"if":{"required":["targets"]},"then":{"propertyNames":{"not":{"enum":["provider","model"]},"errorMessage":"cannot be combined with \"targets\"","hint":"move it into the list"}},"else":{"required":["provider"],"errorMessage":"needs the key \"provider\" or \"targets\"","hint":"write { provider: NAME }"}},"allOf":[{"patternProperties":{"\\*$":{"type":"object","properties":{"model":{"not":{"type":"string","pattern":"\\*.*\\*"},"errorMessage":"must contain at most one *","hint":"it is replaced with the part that the * in the model's own name matches"},"targets":{"type":"array","items":{"type":"object","properties":{"model":{"not":{"type":"string","pattern":"\\*.*\\*"},"errorMessage":"must contain at most one *","hint":"it is replaced with the part that the * in the model's own name matches"}}}},"aliases":{"type":"array","items":{"not":{},"errorMessage":"a model whose name ends in * cannot have aliases: nothing would replace the *","hint":"add a model for the alias"}}}},"[^*]$":{"type":"object","properties":{"model":{"type":"string","pattern":"^[^*]*$","patternErrorMessage":"must be a name without *","hint":"only a model whose own name ends in * may use one"},"targets":{"type":"array","items":{"type":"object","properties":{"model":{"type":"string","pattern":"^[^*]*$","patternErrorMessage":"must be a name without *","hint":"only a model whose own name ends in * may use one"}}}}}}}}]};
+const schema19 = {"type":"object","minProperties":1,"propertyNames":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters","not":{"type":"string","pattern":"\\*."},"errorMessage":"may contain only one *, at its end"},"additionalProperties":{"type":"object","additionalProperties":false,"hint":"write { provider: NAME }","elsewhere":{"max_tokens_field":"it stands in translation: { max_tokens_field: … }","default_max_tokens":"it stands in translation: { default_max_tokens: … }","system_in_middle":"it stands in translation: { system_in_middle: … }","system_role":"it stands in translation: { system_role: … }","text_parts":"it stands in translation: { text_parts: … }","reasoning_field":"it stands in translation: { reasoning_field: … }","reasoning_turns":"it stands in translation: { reasoning_turns: … }","efforts":"it stands in translation: { efforts: … }","think_tags":"it stands in translation: { think_tags: … }","thinking":"it stands in translation: { thinking: … }","max_temperature":"it stands in translation: { max_temperature: … }","max_stop_sequences":"it stands in translation: { max_stop_sequences: … }","top_k":"it stands in translation: { top_k: … }","tool_images":"it stands in translation: { tool_images: … }","file_parts":"it stands in translation: { file_parts: … }","prefill":"it stands in translation: { prefill: … }","platform_members":"it stands in translation: { platform_members: … }","keep_billing_block":"it stands in translation: { keep_billing_block: … }","cache_prompts":"it stands in translation: { cache_prompts: … }","rpm":"limits stand in rate_limit_settings: { limits: { MODEL: { rpm: 60, tpm: 100000 } } }","tpm":"limits stand in rate_limit_settings: { limits: { MODEL: { rpm: 60, tpm: 100000 } } }","max_parallel_requests":"limits stand in rate_limit_settings: { limits: { MODEL: { rpm: 60, tpm: 100000 } } }"},"properties":{"provider":{"type":"string","minLength":1,"maxLength":64,"pattern":"^[A-Za-z0-9][A-Za-z0-9._-]*$","patternErrorMessage":"must consist of letters, digits, \".\", \"_\" and \"-\", and begin with a letter or digit","description":"Name of a provider; with `model`, the short form of a single target."},"model":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters","description":"The provider's name for the model. Default: the name in `models`."},"targets":{"type":"array","description":"Providers that serve the model; replaces `provider` and `model`.","minItems":1,"items":{"type":"object","additionalProperties":false,"required":["provider"],"properties":{"provider":{"type":"string","minLength":1,"maxLength":64,"pattern":"^[A-Za-z0-9][A-Za-z0-9._-]*$","patternErrorMessage":"must consist of letters, digits, \".\", \"_\" and \"-\", and begin with a letter or digit","description":"Name of a provider."},"model":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters","description":"The provider's name for the model. Default: as for `model` above."},"tier":{"type":"integer","description":"Lower tiers are tried first.","default":1,"minimum":1,"maximum":100},"weight":{"type":"integer","description":"Share of the calls within a tier, relative to the other targets in it.","default":1,"minimum":1,"maximum":1000000},"price":{"description":"What it costs ([Prices](#price)). Default: the `price` of the model.","$ref":"#/definitions/price"}}}},"aliases":{"type":"array","description":"Additional names for clients to use.","items":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters","not":{"type":"string","pattern":"\\*"},"errorMessage":"an alias cannot contain a *","hint":"add a model whose name ends in * instead"}},"fallbacks":{"type":"array","description":"Models to try when all targets of this one have failed: in order, each followed by its own fallbacks.","items":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters"}},"translation":{"type":"object","description":"What calls for this model are adapted to when they are translated, in place of the settings of its providers. Keys as in `providers.NAME.translation`.","additionalProperties":false,"hint":"write { max_temperature: 1 }","properties":{"max_tokens_field":{"type":"string","description":"Chat: the member for the cap of the output.","enum":["max_tokens","max_completion_tokens"]},"default_max_tokens":{"type":"integer","description":"Messages: the cap of the output where the client set none; the format requires one.","minimum":1,"maximum":1000000},"system_in_middle":{"type":"string","description":"What becomes of a system message after the first turn. `fold`: it goes into the text of a user turn, marked; many chat templates refuse it elsewhere.","enum":["keep","fold"]},"system_role":{"type":"string","description":"Chat: the role of instructions.","enum":["system","developer"]},"text_parts":{"type":"boolean","description":"Chat: whether several texts of one message may be parts. `false`: they are joined by a blank line."},"reasoning_field":{"type":"string","description":"Chat: the member for reasoning of earlier turns. `none`: it is dropped.","enum":["reasoning_content","reasoning","none"]},"reasoning_turns":{"type":"string","description":"Of which turns reasoning is sent: of `all`, or of those after the `last` message that a person wrote.","enum":["all","last"]},"efforts":{"type":"array","description":"How much thinking can be asked for. Other efforts become the next weaker one, or the weakest. Empty: the member is dropped.","items":{"type":"string","enum":["none","minimal","low","medium","high","xhigh","max"]}},"think_tags":{"type":"boolean","description":"Chat: whether `<think>…</think>` at the start of an answer's text is its reasoning."},"thinking":{"type":"string","description":"Messages: how thinking is asked for: by an effort (`adaptive`), or by a number of tokens (`budget`), as models before Claude 4.6 need it.","enum":["adaptive","budget"]},"max_temperature":{"type":"number","description":"The highest temperature; higher ones become it.","minimum":0,"maximum":10},"max_stop_sequences":{"type":["integer","null"],"description":"The largest number of stop sequences; calls with more are refused. `null`: any number.","minimum":0,"maximum":1000},"top_k":{"type":"boolean","description":"Whether `top_k` is sent."},"tool_images":{"type":"boolean","description":"Whether a tool's result may hold images. `false`: they follow in a user message."},"file_parts":{"type":"boolean","description":"Whether documents may be parts of a message. `false`: calls with documents are refused."},"prefill":{"type":"boolean","description":"Whether the last message may be the beginning of the answer. `false`: such calls are refused."},"platform_members":{"type":"boolean","description":"Whether members of OpenAI's own platform are sent: `metadata`, `prompt_cache_key`, `safety_identifier`, `service_tier`, `store`, `verbosity`."},"keep_billing_block":{"type":"boolean","description":"Whether Claude Code's `x-anthropic-billing-header` block stays in the prompt; outside of Anthropic it makes prefix caches useless."},"cache_prompts":{"type":"boolean","description":"Messages: whether calls that mark nothing for the cache (`cache_control`) have their prompt cached. Anthropic charges a quarter more for a prompt that it keeps, and a tenth for what it finds again, so it pays for agents and long conversations."}}},"price":{"description":"What it costs ([Prices](#price)), at targets without a `price`. Default: the `price` of the provider.","$ref":"#/definitions/price"},"request":{"type":"object","description":"What is changed in the requests of its calls ([Requests](#requests)). Members are those of the format that the provider gets, named as they are or by a JSON pointer (`/chat_template_kwargs/enable_thinking`).","additionalProperties":false,"properties":{"default":{"type":"object","description":"Members and the values that they have where the client has sent none.","propertyNames":{"type":"string","minLength":1,"maxLength":256},"additionalProperties":{}},"set":{"type":"object","description":"Members and their values, whatever the client has sent.","propertyNames":{"type":"string","minLength":1,"maxLength":256},"additionalProperties":{}},"drop":{"type":"array","description":"Members that are left out.","items":{"type":"string","minLength":1,"maxLength":256}}}},"boundary":{"type":"string","description":"What calls for the model may not leave: `local` is this machine (loopback addresses), `private` also private networks. Every target and fallback has to be inside, and each connection checks it ([Boundaries](security.md#boundaries)). Default: `any`.","enum":["local","private","any"]}},"if":{"required":["targets"]},"then":{"propertyNames":{"not":{"enum":["provider","model"]},"errorMessage":"cannot be combined with \"targets\"","hint":"move it into the list"}},"else":{"required":["provider"],"errorMessage":"needs the key \"provider\" or \"targets\"","hint":"write { provider: NAME }"}},"allOf":[{"patternProperties":{"\\*$":{"type":"object","properties":{"model":{"not":{"type":"string","pattern":"\\*.*\\*"},"errorMessage":"must contain at most one *","hint":"it is replaced with the part that the * in the model's own name matches"},"targets":{"type":"array","items":{"type":"object","properties":{"model":{"not":{"type":"string","pattern":"\\*.*\\*"},"errorMessage":"must contain at most one *","hint":"it is replaced with the part that the * in the model's own name matches"}}}},"aliases":{"type":"array","items":{"not":{},"errorMessage":"a model whose name ends in * cannot have aliases: nothing would replace the *","hint":"add a model for the alias"}}}},"[^*]$":{"type":"object","properties":{"model":{"type":"string","pattern":"^[^*]*$","patternErrorMessage":"must be a name without *","hint":"only a model whose own name ends in * may use one"},"targets":{"type":"array","items":{"type":"object","properties":{"model":{"type":"string","pattern":"^[^*]*$","patternErrorMessage":"must be a name without *","hint":"only a model whose own name ends in * may use one"}}}}}}}}]};
 const pattern34 = new RegExp("\\*$", "u");
 const pattern35 = new RegExp("\\*.*\\*", "u");
 const pattern37 = new RegExp("[^*]$", "u");
@@ -6239,7 +6252,7 @@ errors++;
 }
 if(data12 && typeof data12 == "object" && !Array.isArray(data12)){
 for(const key5 in data12){
-if(!((((((((key5 === "provider") || (key5 === "model")) || (key5 === "targets")) || (key5 === "aliases")) || (key5 === "fallbacks")) || (key5 === "translation")) || (key5 === "price")) || (key5 === "boundary"))){
+if(!(func2.call(schema19.additionalProperties.properties, key5))){
 const err33 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key5},schema:false,parentSchema:schema19.additionalProperties,data:data12};
 if(vErrors === null){
 vErrors = [err33];
@@ -7171,10 +7184,12 @@ vErrors = vErrors === null ? validate37.errors : vErrors.concat(validate37.error
 errors = vErrors.length;
 }
 }
-if(data12.boundary !== undefined){
-let data48 = data12.boundary;
-if(typeof data48 !== "string"){
-const err109 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/boundary",schemaPath:"#/additionalProperties/properties/boundary/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.boundary.type,parentSchema:schema19.additionalProperties.properties.boundary,data:data48};
+if(data12.request !== undefined){
+let data48 = data12.request;
+if(data48 && typeof data48 == "object" && !Array.isArray(data48)){
+for(const key8 in data48){
+if(!(((key8 === "default") || (key8 === "set")) || (key8 === "drop"))){
+const err109 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request",schemaPath:"#/additionalProperties/properties/request/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key8},schema:false,parentSchema:schema19.additionalProperties.properties.request,data:data48};
 if(vErrors === null){
 vErrors = [err109];
 }
@@ -7183,8 +7198,15 @@ vErrors.push(err109);
 }
 errors++;
 }
-if(!(((data48 === "local") || (data48 === "private")) || (data48 === "any"))){
-const err110 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/boundary",schemaPath:"#/additionalProperties/properties/boundary/enum",keyword:"enum",params:{allowedValues: schema19.additionalProperties.properties.boundary.enum},schema:schema19.additionalProperties.properties.boundary.enum,parentSchema:schema19.additionalProperties.properties.boundary,data:data48};
+}
+if(data48.default !== undefined){
+let data49 = data48.default;
+if(data49 && typeof data49 == "object" && !Array.isArray(data49)){
+for(const key9 in data49){
+const _errs124 = errors;
+if(typeof key9 === "string"){
+if(func4(key9) > 256){
+const err110 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/default",schemaPath:"#/additionalProperties/properties/request/properties/default/propertyNames/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema19.additionalProperties.properties.request.properties.default.propertyNames,data:key9,propertyName:key9};
 if(vErrors === null){
 vErrors = [err110];
 }
@@ -7193,10 +7215,8 @@ vErrors.push(err110);
 }
 errors++;
 }
-}
-}
-else {
-const err111 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema19.additionalProperties.type,parentSchema:schema19.additionalProperties,data:data12};
+if(func4(key9) < 1){
+const err111 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/default",schemaPath:"#/additionalProperties/properties/request/properties/default/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.request.properties.default.propertyNames,data:key9,propertyName:key9};
 if(vErrors === null){
 vErrors = [err111];
 }
@@ -7206,14 +7226,207 @@ vErrors.push(err111);
 errors++;
 }
 }
-}
 else {
-const err112 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema19.type,parentSchema:schema19,data};
+const err112 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/default",schemaPath:"#/additionalProperties/properties/request/properties/default/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.request.properties.default.propertyNames.type,parentSchema:schema19.additionalProperties.properties.request.properties.default.propertyNames,data:key9,propertyName:key9};
 if(vErrors === null){
 vErrors = [err112];
 }
 else {
 vErrors.push(err112);
+}
+errors++;
+}
+var valid33 = _errs124 === errors;
+if(!valid33){
+const err113 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/default",schemaPath:"#/additionalProperties/properties/request/properties/default/propertyNames",keyword:"propertyNames",params:{propertyName: key9},schema:schema19.additionalProperties.properties.request.properties.default.propertyNames,parentSchema:schema19.additionalProperties.properties.request.properties.default,data:data49};
+if(vErrors === null){
+vErrors = [err113];
+}
+else {
+vErrors.push(err113);
+}
+errors++;
+}
+}
+}
+else {
+const err114 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/default",schemaPath:"#/additionalProperties/properties/request/properties/default/type",keyword:"type",params:{type: "object"},schema:schema19.additionalProperties.properties.request.properties.default.type,parentSchema:schema19.additionalProperties.properties.request.properties.default,data:data49};
+if(vErrors === null){
+vErrors = [err114];
+}
+else {
+vErrors.push(err114);
+}
+errors++;
+}
+}
+if(data48.set !== undefined){
+let data50 = data48.set;
+if(data50 && typeof data50 == "object" && !Array.isArray(data50)){
+for(const key10 in data50){
+const _errs129 = errors;
+if(typeof key10 === "string"){
+if(func4(key10) > 256){
+const err115 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/set",schemaPath:"#/additionalProperties/properties/request/properties/set/propertyNames/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema19.additionalProperties.properties.request.properties.set.propertyNames,data:key10,propertyName:key10};
+if(vErrors === null){
+vErrors = [err115];
+}
+else {
+vErrors.push(err115);
+}
+errors++;
+}
+if(func4(key10) < 1){
+const err116 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/set",schemaPath:"#/additionalProperties/properties/request/properties/set/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.request.properties.set.propertyNames,data:key10,propertyName:key10};
+if(vErrors === null){
+vErrors = [err116];
+}
+else {
+vErrors.push(err116);
+}
+errors++;
+}
+}
+else {
+const err117 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/set",schemaPath:"#/additionalProperties/properties/request/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.request.properties.set.propertyNames.type,parentSchema:schema19.additionalProperties.properties.request.properties.set.propertyNames,data:key10,propertyName:key10};
+if(vErrors === null){
+vErrors = [err117];
+}
+else {
+vErrors.push(err117);
+}
+errors++;
+}
+var valid34 = _errs129 === errors;
+if(!valid34){
+const err118 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/set",schemaPath:"#/additionalProperties/properties/request/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key10},schema:schema19.additionalProperties.properties.request.properties.set.propertyNames,parentSchema:schema19.additionalProperties.properties.request.properties.set,data:data50};
+if(vErrors === null){
+vErrors = [err118];
+}
+else {
+vErrors.push(err118);
+}
+errors++;
+}
+}
+}
+else {
+const err119 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/set",schemaPath:"#/additionalProperties/properties/request/properties/set/type",keyword:"type",params:{type: "object"},schema:schema19.additionalProperties.properties.request.properties.set.type,parentSchema:schema19.additionalProperties.properties.request.properties.set,data:data50};
+if(vErrors === null){
+vErrors = [err119];
+}
+else {
+vErrors.push(err119);
+}
+errors++;
+}
+}
+if(data48.drop !== undefined){
+let data51 = data48.drop;
+if(Array.isArray(data51)){
+const len7 = data51.length;
+for(let i7=0; i7<len7; i7++){
+let data52 = data51[i7];
+if(typeof data52 === "string"){
+if(func4(data52) > 256){
+const err120 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/drop/" + i7,schemaPath:"#/additionalProperties/properties/request/properties/drop/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema19.additionalProperties.properties.request.properties.drop.items,data:data52};
+if(vErrors === null){
+vErrors = [err120];
+}
+else {
+vErrors.push(err120);
+}
+errors++;
+}
+if(func4(data52) < 1){
+const err121 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/drop/" + i7,schemaPath:"#/additionalProperties/properties/request/properties/drop/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.request.properties.drop.items,data:data52};
+if(vErrors === null){
+vErrors = [err121];
+}
+else {
+vErrors.push(err121);
+}
+errors++;
+}
+}
+else {
+const err122 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/drop/" + i7,schemaPath:"#/additionalProperties/properties/request/properties/drop/items/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.request.properties.drop.items.type,parentSchema:schema19.additionalProperties.properties.request.properties.drop.items,data:data52};
+if(vErrors === null){
+vErrors = [err122];
+}
+else {
+vErrors.push(err122);
+}
+errors++;
+}
+}
+}
+else {
+const err123 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/drop",schemaPath:"#/additionalProperties/properties/request/properties/drop/type",keyword:"type",params:{type: "array"},schema:schema19.additionalProperties.properties.request.properties.drop.type,parentSchema:schema19.additionalProperties.properties.request.properties.drop,data:data51};
+if(vErrors === null){
+vErrors = [err123];
+}
+else {
+vErrors.push(err123);
+}
+errors++;
+}
+}
+}
+else {
+const err124 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request",schemaPath:"#/additionalProperties/properties/request/type",keyword:"type",params:{type: "object"},schema:schema19.additionalProperties.properties.request.type,parentSchema:schema19.additionalProperties.properties.request,data:data48};
+if(vErrors === null){
+vErrors = [err124];
+}
+else {
+vErrors.push(err124);
+}
+errors++;
+}
+}
+if(data12.boundary !== undefined){
+let data53 = data12.boundary;
+if(typeof data53 !== "string"){
+const err125 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/boundary",schemaPath:"#/additionalProperties/properties/boundary/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.boundary.type,parentSchema:schema19.additionalProperties.properties.boundary,data:data53};
+if(vErrors === null){
+vErrors = [err125];
+}
+else {
+vErrors.push(err125);
+}
+errors++;
+}
+if(!(((data53 === "local") || (data53 === "private")) || (data53 === "any"))){
+const err126 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/boundary",schemaPath:"#/additionalProperties/properties/boundary/enum",keyword:"enum",params:{allowedValues: schema19.additionalProperties.properties.boundary.enum},schema:schema19.additionalProperties.properties.boundary.enum,parentSchema:schema19.additionalProperties.properties.boundary,data:data53};
+if(vErrors === null){
+vErrors = [err126];
+}
+else {
+vErrors.push(err126);
+}
+errors++;
+}
+}
+}
+else {
+const err127 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema19.additionalProperties.type,parentSchema:schema19.additionalProperties,data:data12};
+if(vErrors === null){
+vErrors = [err127];
+}
+else {
+vErrors.push(err127);
+}
+errors++;
+}
+}
+}
+else {
+const err128 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema19.type,parentSchema:schema19,data};
+if(vErrors === null){
+vErrors = [err128];
+}
+else {
+vErrors.push(err128);
 }
 errors++;
 }
@@ -7594,14 +7807,14 @@ validate72.errors = vErrors;
 return errors === 0;
 }
 
-const schema22 = {"type":"object","additionalProperties":false,"properties":{"retries":{"type":"integer","description":"Number of times that a call may retry targets that have already failed. First attempts at other targets do not count.","default":2,"minimum":0,"maximum":10},"max_retry_wait_ms":{"type":"integer","description":"Longest pause before a retry, in milliseconds. If a provider asks to wait longer (`retry-after`), the client receives its response at once.","default":2000,"minimum":0,"maximum":60000},"restart_wait_ms":{"type":"integer","description":"How long a local provider that refuses connections is tried again when no other target or fallback is left, in milliseconds: it may be restarting. 0 turns this off.","default":3000,"minimum":0,"maximum":60000},"cooldown_ms":{"type":"integer","description":"How long a failed target cools down (is tried last), in milliseconds. Some kinds of failure shorten or lengthen this.","default":30000,"minimum":0,"maximum":3600000},"boundary":{"type":"string","description":"What no call may leave, in addition to the `boundary` of its model.","enum":["local","private","any"],"default":"any"}}};
+const schema22 = {"type":"object","additionalProperties":false,"properties":{"retries":{"type":"integer","description":"Number of times that a call may retry targets that have already failed. First attempts at other targets do not count.","default":2,"minimum":0,"maximum":10},"max_retry_wait_ms":{"type":"integer","description":"Longest pause before a retry, in milliseconds. If a provider asks to wait longer (`retry-after`), the client receives its response at once.","default":2000,"minimum":0,"maximum":60000},"restart_wait_ms":{"type":"integer","description":"How long a local provider that refuses connections is tried again when no other target or fallback is left, in milliseconds: it may be restarting. 0 turns this off.","default":3000,"minimum":0,"maximum":60000},"cooldown_ms":{"type":"integer","description":"How long a failed target cools down (is tried last), in milliseconds. Some kinds of failure shorten or lengthen this.","default":30000,"minimum":0,"maximum":3600000},"placement":{"enum":["expected_time","least_busy"],"description":"How a model with several targets chooses one: by when it is expected to answer (by price among clouds), counting what it has cached of the prompt, or by its calls under way alone.","default":"expected_time"},"shared_prefixes":{"type":"boolean","description":"Place a client's call where another client's has the beginning of the same prompt cached. Then how fast an answer comes, and `cached_tokens`, may show what other clients have sent.","default":false},"boundary":{"type":"string","description":"What no call may leave, in addition to the `boundary` of its model.","enum":["local","private","any"],"default":"any"}}};
 
 function validate74(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(data && typeof data == "object" && !Array.isArray(data)){
 for(const key0 in data){
-if(!(((((key0 === "retries") || (key0 === "max_retry_wait_ms")) || (key0 === "restart_wait_ms")) || (key0 === "cooldown_ms")) || (key0 === "boundary"))){
+if(!(((((((key0 === "retries") || (key0 === "max_retry_wait_ms")) || (key0 === "restart_wait_ms")) || (key0 === "cooldown_ms")) || (key0 === "placement")) || (key0 === "shared_prefixes")) || (key0 === "boundary"))){
 const err0 = {instancePath,schemaPath:"#/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},schema:false,parentSchema:schema22,data};
 if(vErrors === null){
 vErrors = [err0];
@@ -7752,10 +7965,10 @@ errors++;
 }
 }
 }
-if(data.boundary !== undefined){
-let data4 = data.boundary;
-if(typeof data4 !== "string"){
-const err13 = {instancePath:instancePath+"/boundary",schemaPath:"#/properties/boundary/type",keyword:"type",params:{type: "string"},schema:schema22.properties.boundary.type,parentSchema:schema22.properties.boundary,data:data4};
+if(data.placement !== undefined){
+let data4 = data.placement;
+if(!((data4 === "expected_time") || (data4 === "least_busy"))){
+const err13 = {instancePath:instancePath+"/placement",schemaPath:"#/properties/placement/enum",keyword:"enum",params:{allowedValues: schema22.properties.placement.enum},schema:schema22.properties.placement.enum,parentSchema:schema22.properties.placement,data:data4};
 if(vErrors === null){
 vErrors = [err13];
 }
@@ -7764,8 +7977,11 @@ vErrors.push(err13);
 }
 errors++;
 }
-if(!(((data4 === "local") || (data4 === "private")) || (data4 === "any"))){
-const err14 = {instancePath:instancePath+"/boundary",schemaPath:"#/properties/boundary/enum",keyword:"enum",params:{allowedValues: schema22.properties.boundary.enum},schema:schema22.properties.boundary.enum,parentSchema:schema22.properties.boundary,data:data4};
+}
+if(data.shared_prefixes !== undefined){
+let data5 = data.shared_prefixes;
+if(typeof data5 !== "boolean"){
+const err14 = {instancePath:instancePath+"/shared_prefixes",schemaPath:"#/properties/shared_prefixes/type",keyword:"type",params:{type: "boolean"},schema:schema22.properties.shared_prefixes.type,parentSchema:schema22.properties.shared_prefixes,data:data5};
 if(vErrors === null){
 vErrors = [err14];
 }
@@ -7775,9 +7991,10 @@ vErrors.push(err14);
 errors++;
 }
 }
-}
-else {
-const err15 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema22.type,parentSchema:schema22,data};
+if(data.boundary !== undefined){
+let data6 = data.boundary;
+if(typeof data6 !== "string"){
+const err15 = {instancePath:instancePath+"/boundary",schemaPath:"#/properties/boundary/type",keyword:"type",params:{type: "string"},schema:schema22.properties.boundary.type,parentSchema:schema22.properties.boundary,data:data6};
 if(vErrors === null){
 vErrors = [err15];
 }
@@ -7786,11 +8003,33 @@ vErrors.push(err15);
 }
 errors++;
 }
+if(!(((data6 === "local") || (data6 === "private")) || (data6 === "any"))){
+const err16 = {instancePath:instancePath+"/boundary",schemaPath:"#/properties/boundary/enum",keyword:"enum",params:{allowedValues: schema22.properties.boundary.enum},schema:schema22.properties.boundary.enum,parentSchema:schema22.properties.boundary,data:data6};
+if(vErrors === null){
+vErrors = [err16];
+}
+else {
+vErrors.push(err16);
+}
+errors++;
+}
+}
+}
+else {
+const err17 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema22.type,parentSchema:schema22,data};
+if(vErrors === null){
+vErrors = [err17];
+}
+else {
+vErrors.push(err17);
+}
+errors++;
+}
 validate74.errors = vErrors;
 return errors === 0;
 }
 
-const schema23 = {"type":"object","additionalProperties":false,"properties":{"rest":{"type":["object","null"],"description":"Passes the other routes of OpenAI's API (files, batches, vector stores, stored responses and the like) to one provider, with its key. null: they are 404. See [http.md](http.md#the-rest-of-the-api).","default":null,"hint":"write { provider: NAME }","additionalProperties":false,"required":["provider"],"properties":{"provider":{"type":"string","minLength":1,"maxLength":64,"pattern":"^[A-Za-z0-9][A-Za-z0-9._-]*$","patternErrorMessage":"must consist of letters, digits, \".\", \"_\" and \"-\", and begin with a letter or digit","description":"Name of a provider, not of kind `echo`."}}},"default_model":{"type":"object","description":"Models of calls whose body names none. Without one, such a call is refused with status 400.","additionalProperties":false,"properties":{"images":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters","description":"For `/v1/images/…`."},"moderations":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters","description":"For `/v1/moderations`."},"responses":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters","description":"For `/v1/responses`."}}}}};
+const schema23 = {"type":"object","additionalProperties":false,"properties":{"rest":{"type":["object","null"],"description":"Passes the other routes of OpenAI's API (files, batches, vector stores, stored responses and the like) to one provider, with its key. null: they are 404. See [http.md](http.md#the-rest-of-the-api).","default":null,"hint":"write { provider: NAME }","additionalProperties":false,"required":["provider"],"properties":{"provider":{"type":"string","minLength":1,"maxLength":64,"pattern":"^[A-Za-z0-9][A-Za-z0-9._-]*$","patternErrorMessage":"must consist of letters, digits, \".\", \"_\" and \"-\", and begin with a letter or digit","description":"Name of a provider, not of kind `echo`."}}},"default_model":{"type":"object","description":"Models of calls whose body names none. Without one, such a call is refused with status 400.","additionalProperties":false,"properties":{"images":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters","description":"For `/v1/images/…`."},"infill":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters","description":"For llama.cpp's `/infill`, whose clients name none. Default: `native`."},"moderations":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters","description":"For `/v1/moderations`."},"native":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters","description":"For llama.cpp's other routes: `/completion`, `/tokenize`, `/detokenize` and `/apply-template`."},"responses":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters","description":"For `/v1/responses`."}}}}};
 
 function validate76(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -7894,7 +8133,7 @@ if(data.default_model !== undefined){
 let data2 = data.default_model;
 if(data2 && typeof data2 == "object" && !Array.isArray(data2)){
 for(const key2 in data2){
-if(!(((key2 === "images") || (key2 === "moderations")) || (key2 === "responses"))){
+if(!(((((key2 === "images") || (key2 === "infill")) || (key2 === "moderations")) || (key2 === "native")) || (key2 === "responses"))){
 const err8 = {instancePath:instancePath+"/default_model",schemaPath:"#/properties/default_model/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key2},schema:false,parentSchema:schema23.properties.default_model,data:data2};
 if(vErrors === null){
 vErrors = [err8];
@@ -7950,11 +8189,11 @@ vErrors.push(err12);
 errors++;
 }
 }
-if(data2.moderations !== undefined){
-let data4 = data2.moderations;
+if(data2.infill !== undefined){
+let data4 = data2.infill;
 if(typeof data4 === "string"){
 if(func4(data4) > 256){
-const err13 = {instancePath:instancePath+"/default_model/moderations",schemaPath:"#/properties/default_model/properties/moderations/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema23.properties.default_model.properties.moderations,data:data4};
+const err13 = {instancePath:instancePath+"/default_model/infill",schemaPath:"#/properties/default_model/properties/infill/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema23.properties.default_model.properties.infill,data:data4};
 if(vErrors === null){
 vErrors = [err13];
 }
@@ -7964,7 +8203,7 @@ vErrors.push(err13);
 errors++;
 }
 if(func4(data4) < 1){
-const err14 = {instancePath:instancePath+"/default_model/moderations",schemaPath:"#/properties/default_model/properties/moderations/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema23.properties.default_model.properties.moderations,data:data4};
+const err14 = {instancePath:instancePath+"/default_model/infill",schemaPath:"#/properties/default_model/properties/infill/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema23.properties.default_model.properties.infill,data:data4};
 if(vErrors === null){
 vErrors = [err14];
 }
@@ -7974,7 +8213,7 @@ vErrors.push(err14);
 errors++;
 }
 if(!pattern3.test(data4)){
-const err15 = {instancePath:instancePath+"/default_model/moderations",schemaPath:"#/properties/default_model/properties/moderations/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema23.properties.default_model.properties.moderations,data:data4};
+const err15 = {instancePath:instancePath+"/default_model/infill",schemaPath:"#/properties/default_model/properties/infill/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema23.properties.default_model.properties.infill,data:data4};
 if(vErrors === null){
 vErrors = [err15];
 }
@@ -7985,7 +8224,7 @@ errors++;
 }
 }
 else {
-const err16 = {instancePath:instancePath+"/default_model/moderations",schemaPath:"#/properties/default_model/properties/moderations/type",keyword:"type",params:{type: "string"},schema:schema23.properties.default_model.properties.moderations.type,parentSchema:schema23.properties.default_model.properties.moderations,data:data4};
+const err16 = {instancePath:instancePath+"/default_model/infill",schemaPath:"#/properties/default_model/properties/infill/type",keyword:"type",params:{type: "string"},schema:schema23.properties.default_model.properties.infill.type,parentSchema:schema23.properties.default_model.properties.infill,data:data4};
 if(vErrors === null){
 vErrors = [err16];
 }
@@ -7995,11 +8234,11 @@ vErrors.push(err16);
 errors++;
 }
 }
-if(data2.responses !== undefined){
-let data5 = data2.responses;
+if(data2.moderations !== undefined){
+let data5 = data2.moderations;
 if(typeof data5 === "string"){
 if(func4(data5) > 256){
-const err17 = {instancePath:instancePath+"/default_model/responses",schemaPath:"#/properties/default_model/properties/responses/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema23.properties.default_model.properties.responses,data:data5};
+const err17 = {instancePath:instancePath+"/default_model/moderations",schemaPath:"#/properties/default_model/properties/moderations/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema23.properties.default_model.properties.moderations,data:data5};
 if(vErrors === null){
 vErrors = [err17];
 }
@@ -8009,7 +8248,7 @@ vErrors.push(err17);
 errors++;
 }
 if(func4(data5) < 1){
-const err18 = {instancePath:instancePath+"/default_model/responses",schemaPath:"#/properties/default_model/properties/responses/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema23.properties.default_model.properties.responses,data:data5};
+const err18 = {instancePath:instancePath+"/default_model/moderations",schemaPath:"#/properties/default_model/properties/moderations/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema23.properties.default_model.properties.moderations,data:data5};
 if(vErrors === null){
 vErrors = [err18];
 }
@@ -8019,7 +8258,7 @@ vErrors.push(err18);
 errors++;
 }
 if(!pattern3.test(data5)){
-const err19 = {instancePath:instancePath+"/default_model/responses",schemaPath:"#/properties/default_model/properties/responses/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema23.properties.default_model.properties.responses,data:data5};
+const err19 = {instancePath:instancePath+"/default_model/moderations",schemaPath:"#/properties/default_model/properties/moderations/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema23.properties.default_model.properties.moderations,data:data5};
 if(vErrors === null){
 vErrors = [err19];
 }
@@ -8030,7 +8269,7 @@ errors++;
 }
 }
 else {
-const err20 = {instancePath:instancePath+"/default_model/responses",schemaPath:"#/properties/default_model/properties/responses/type",keyword:"type",params:{type: "string"},schema:schema23.properties.default_model.properties.responses.type,parentSchema:schema23.properties.default_model.properties.responses,data:data5};
+const err20 = {instancePath:instancePath+"/default_model/moderations",schemaPath:"#/properties/default_model/properties/moderations/type",keyword:"type",params:{type: "string"},schema:schema23.properties.default_model.properties.moderations.type,parentSchema:schema23.properties.default_model.properties.moderations,data:data5};
 if(vErrors === null){
 vErrors = [err20];
 }
@@ -8040,9 +8279,11 @@ vErrors.push(err20);
 errors++;
 }
 }
-}
-else {
-const err21 = {instancePath:instancePath+"/default_model",schemaPath:"#/properties/default_model/type",keyword:"type",params:{type: "object"},schema:schema23.properties.default_model.type,parentSchema:schema23.properties.default_model,data:data2};
+if(data2.native !== undefined){
+let data6 = data2.native;
+if(typeof data6 === "string"){
+if(func4(data6) > 256){
+const err21 = {instancePath:instancePath+"/default_model/native",schemaPath:"#/properties/default_model/properties/native/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema23.properties.default_model.properties.native,data:data6};
 if(vErrors === null){
 vErrors = [err21];
 }
@@ -8051,15 +8292,103 @@ vErrors.push(err21);
 }
 errors++;
 }
-}
-}
-else {
-const err22 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema23.type,parentSchema:schema23,data};
+if(func4(data6) < 1){
+const err22 = {instancePath:instancePath+"/default_model/native",schemaPath:"#/properties/default_model/properties/native/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema23.properties.default_model.properties.native,data:data6};
 if(vErrors === null){
 vErrors = [err22];
 }
 else {
 vErrors.push(err22);
+}
+errors++;
+}
+if(!pattern3.test(data6)){
+const err23 = {instancePath:instancePath+"/default_model/native",schemaPath:"#/properties/default_model/properties/native/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema23.properties.default_model.properties.native,data:data6};
+if(vErrors === null){
+vErrors = [err23];
+}
+else {
+vErrors.push(err23);
+}
+errors++;
+}
+}
+else {
+const err24 = {instancePath:instancePath+"/default_model/native",schemaPath:"#/properties/default_model/properties/native/type",keyword:"type",params:{type: "string"},schema:schema23.properties.default_model.properties.native.type,parentSchema:schema23.properties.default_model.properties.native,data:data6};
+if(vErrors === null){
+vErrors = [err24];
+}
+else {
+vErrors.push(err24);
+}
+errors++;
+}
+}
+if(data2.responses !== undefined){
+let data7 = data2.responses;
+if(typeof data7 === "string"){
+if(func4(data7) > 256){
+const err25 = {instancePath:instancePath+"/default_model/responses",schemaPath:"#/properties/default_model/properties/responses/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema23.properties.default_model.properties.responses,data:data7};
+if(vErrors === null){
+vErrors = [err25];
+}
+else {
+vErrors.push(err25);
+}
+errors++;
+}
+if(func4(data7) < 1){
+const err26 = {instancePath:instancePath+"/default_model/responses",schemaPath:"#/properties/default_model/properties/responses/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema23.properties.default_model.properties.responses,data:data7};
+if(vErrors === null){
+vErrors = [err26];
+}
+else {
+vErrors.push(err26);
+}
+errors++;
+}
+if(!pattern3.test(data7)){
+const err27 = {instancePath:instancePath+"/default_model/responses",schemaPath:"#/properties/default_model/properties/responses/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema23.properties.default_model.properties.responses,data:data7};
+if(vErrors === null){
+vErrors = [err27];
+}
+else {
+vErrors.push(err27);
+}
+errors++;
+}
+}
+else {
+const err28 = {instancePath:instancePath+"/default_model/responses",schemaPath:"#/properties/default_model/properties/responses/type",keyword:"type",params:{type: "string"},schema:schema23.properties.default_model.properties.responses.type,parentSchema:schema23.properties.default_model.properties.responses,data:data7};
+if(vErrors === null){
+vErrors = [err28];
+}
+else {
+vErrors.push(err28);
+}
+errors++;
+}
+}
+}
+else {
+const err29 = {instancePath:instancePath+"/default_model",schemaPath:"#/properties/default_model/type",keyword:"type",params:{type: "object"},schema:schema23.properties.default_model.type,parentSchema:schema23.properties.default_model,data:data2};
+if(vErrors === null){
+vErrors = [err29];
+}
+else {
+vErrors.push(err29);
+}
+errors++;
+}
+}
+}
+else {
+const err30 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema23.type,parentSchema:schema23,data};
+if(vErrors === null){
+vErrors = [err30];
+}
+else {
+vErrors.push(err30);
 }
 errors++;
 }
@@ -8483,7 +8812,7 @@ return errors === 0;
 }
 
 const schema27 = {"type":"object","additionalProperties":false,"properties":{"endpoint":{"type":["string","null"],"description":"URL of the receiver, as in `OTEL_EXPORTER_OTLP_ENDPOINT`: `/v1/traces` is appended unless it ends so. `http://` only on this machine. Without it, nothing is recorded or sent.","default":null,"minLength":1,"maxLength":2048,"writeOnly":true},"protocol":{"type":"string","description":"How spans are written.","default":"http/protobuf","enum":["http/protobuf","http/json"]},"headers":{"type":"object","description":"Headers of every request to the receiver, its key for example. A value is text or a secret reference as in `api_key`.","propertyNames":{"type":"string","minLength":1,"maxLength":128,"pattern":"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$","patternErrorMessage":"must be a valid HTTP header name"},"additionalProperties":{"type":["string","object"],"maxLength":8192,"pattern":"^[ -~]*$","patternErrorMessage":"must be one line of visible ASCII characters","writeOnly":true,"additionalProperties":false,"properties":{"credential":{"type":"string","description":"Name of a systemd credential: a file in `$CREDENTIALS_DIRECTORY`.","minLength":1,"maxLength":255,"pattern":"^[A-Za-z0-9_][A-Za-z0-9_.-]*$","patternErrorMessage":"must be the name of a credential, made of letters, digits, \".\", \"_\" and \"-\"","writeOnly":true},"file":{"type":"string","description":"Absolute path of a file that only its owner can read (mode 0600); `~/` stands for the home directory.","minLength":1,"maxLength":4096,"pattern":"^(/|~/)","patternErrorMessage":"must be an absolute path, or begin with ~/","writeOnly":true},"env":{"type":"string","description":"Name of an environment variable.","minLength":1,"maxLength":255,"pattern":"^[A-Za-z_][A-Za-z0-9_]*$","patternErrorMessage":"must be the name of an environment variable","hint":"write { env: NAME }, without $ and braces","writeOnly":true},"secret":{"type":"string","description":"Name of a secret that `llm-gateway secret set NAME` has stored, encrypted.","minLength":1,"maxLength":100,"pattern":"^[A-Za-z0-9_][A-Za-z0-9_.-]*$","patternErrorMessage":"must be the name of a secret, made of letters, digits, \".\", \"_\" and \"-\"","writeOnly":true},"optional":{"type":"boolean","description":"Start without this secret if it cannot be found.","default":false,"writeOnly":true}},"if":{"type":"object","properties":{"credential":false,"file":false,"env":false,"secret":false}},"then":{"not":{},"errorMessage":"names no source of the secret","hint":"add credential, file, env or secret"}}},"sample_ratio":{"type":"number","description":"Part of the traces that is recorded, from 0 to 1. A call that belongs to a trace of its client follows that one.","default":1,"minimum":0,"maximum":1},"service_name":{"type":"string","minLength":1,"maxLength":300,"description":"`service.name` of the spans.","default":"llm-gateway"},"resource":{"type":"object","description":"More attributes of the gateway: `{ deployment.environment.name: home }`.","propertyNames":{"type":"string","minLength":1,"maxLength":128},"additionalProperties":{"type":"string","minLength":1,"maxLength":300}},"conventions":{"type":"string","description":"Names of the attributes about models: of OpenTelemetry's semantic conventions 1.36, or the `latest`, which are still in development.","default":"semconv-1.36","enum":["semconv-1.36","latest"]},"session_headers":{"type":"array","description":"Headers in which a client names its session, for `session.id`: the first that is there, with letters, digits, `.`, `_`, `:` and `-`, at most 128 of them.","default":["x-session-id","agent-session-id"],"maxItems":10,"items":{"type":"string","minLength":1,"maxLength":128,"pattern":"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$","patternErrorMessage":"must be a valid HTTP header name"}},"content":{"type":"string","description":"Prompts and responses never stand in spans.","default":"never","enum":["never"],"errorMessage":"must be \"never\": the gateway does not export prompts and responses","hint":"remove it"},"view_url":{"type":["string","null"],"description":"Page that shows a trace, with `{trace_id}` in it, for links of the status page.","default":null,"maxLength":2048,"pattern":"^https?://[!-~]*[{]trace_id[}][!-~]*$","patternErrorMessage":"must be a URL with {trace_id} in it"}}};
-const pattern64 = new RegExp("^https?://[!-~]*[{]trace_id[}][!-~]*$", "u");
+const pattern66 = new RegExp("^https?://[!-~]*[{]trace_id[}][!-~]*$", "u");
 
 function validate84(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -9290,7 +9619,7 @@ vErrors.push(err65);
 }
 errors++;
 }
-if(!pattern64.test(data21)){
+if(!pattern66.test(data21)){
 const err66 = {instancePath:instancePath+"/view_url",schemaPath:"#/properties/view_url/pattern",keyword:"pattern",params:{pattern: "^https?://[!-~]*[{]trace_id[}][!-~]*$"},schema:"^https?://[!-~]*[{]trace_id[}][!-~]*$",parentSchema:schema27.properties.view_url,data:data21};
 if(vErrors === null){
 vErrors = [err66];

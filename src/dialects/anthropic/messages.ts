@@ -5,6 +5,7 @@ import { membersOf, parseJson } from '../../bytes/json/parse.ts'
 import type { JsonScan } from '../../bytes/json/types.ts'
 import { MemberNames } from '../../bytes/json/member-names.ts'
 import type { ClientDialect, ProviderDialect } from '../dialect.ts'
+import { hasOverflowWords } from '../context-overflow.ts'
 import { deltaObjectTextBytes } from '../event-bytes.ts'
 import { readErrorCode, readErrorFields } from '../openai/errors.ts'
 import { type JsonFormat, jsonScannerOf, readJsonRequest } from '../openai/json-request.ts'
@@ -50,7 +51,8 @@ const format: JsonFormat = {
   hasOutputTokens: true,
   guarded,
   problemOf,
-  promptStart,
+  promptValues,
+  hasCacheMarks: true,
 }
 
 /** What every server refuses, because it could not even be routed or translated. */
@@ -70,18 +72,18 @@ const billingMark = Buffer.from('x-anthropic-billing-header')
 const billingBytes = 256
 const OPENING = 0x7b
 
-/**
- * The instructions and the first turn. Claude Code's billing block, whose text may change with every request, is passed
- * over.
- */
-function promptStart(body: Buffer, members: JsonScan['members']): readonly Span[] {
-  const values = [members.get('system'), members.get('messages')].flatMap((member) => member?.value ?? [])
-  const [first, ...others] = values
-  if (first === undefined || !body.subarray(first.start, first.start + billingBytes).includes(billingMark)) {
-    return values
-  }
-  const second = body.indexOf(OPENING, body.indexOf(billingMark, first.start))
-  return second < 0 || second >= first.end ? others : [{ start: second, end: first.end }, ...others]
+/** Claude Code's billing block, whose text may change with every request, is passed over. */
+function promptValues(body: Buffer, members: JsonScan['members']): readonly Span[] {
+  const [tools, system, messages] = ['tools', 'system', 'messages'].map((each) => members.get(each)?.value)
+  const instructions = system && withoutBilling(body, system)
+  return [tools, instructions, messages].filter((value) => value !== undefined)
+}
+
+function withoutBilling(body: Buffer, { start, end }: Span): Span | undefined {
+  const head = body.subarray(start, Math.min(end, start + billingBytes))
+  if (!head.includes(billingMark)) return { start, end }
+  const second = body.indexOf(OPENING, body.indexOf(billingMark, start))
+  return second < 0 || second >= end ? undefined : { start: second, end }
 }
 
 /** With it Claude Code's users ask for the long context of a model, which elsewhere is the model's own. */
@@ -107,6 +109,7 @@ export const messagesDialect: ClientDialect = {
   carriesResponseHeader,
   requestIdHeader,
   plainModelName,
+  recognizesOverflow: hasOverflowWords,
 }
 
 /**

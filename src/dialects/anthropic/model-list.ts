@@ -1,5 +1,6 @@
 // The gateway's list of models for clients of Anthropic's API. https://docs.claude.com/en/api/models-list
-import { contextLengthOf, createdOf, maxOutputOf, type ModelFacts } from '../model-facts.ts'
+import type { ModelFacts } from '../../domain.ts'
+import { contextLengthOf, createdOf, maxOutputOf } from '../model-facts.ts'
 
 /** A row of the list; only the context and the output are known of other providers' models. */
 export function renderModel(id: string, facts: ModelFacts = {}): object {

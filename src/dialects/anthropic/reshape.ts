@@ -9,16 +9,16 @@ import { type OutgoingEvent, splitInto } from '../openai/reshape/forms.ts'
 import type { Reshape, ResponseTranslation, TranslatedStep } from '../translator.ts'
 import { errorHeadOf } from './errors.ts'
 
-export const messageReshape: Reshape = {
+export const messageReshape = {
   assemble: () => new AssembledMessage(true),
-  toWhole: () => new AssembledMessage(false),
+  toWhole: (): ResponseTranslation => new AssembledMessage(false),
   toEvents(value, _, body) {
     const message = membersOf(value)
     const { type, content } = message
     if (type !== 'message' || !Array.isArray(content)) return undefined
     return splitInto(eventsOf(message, content, body))
   },
-}
+} satisfies Reshape
 
 /** A block with what its deltas have added. */
 interface Block {

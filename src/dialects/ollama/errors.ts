@@ -5,9 +5,13 @@ import type { RenderedError } from '../dialect.ts'
 
 /** The error as a response of its own. */
 export function renderError(error: GatewayError): RenderedError {
-  const body = Buffer.from(JSON.stringify({ error: error.message }))
+  const body = errorBody(error.message)
   const headers = ['content-type', 'application/json; charset=utf-8', 'content-length', String(body.length)]
   headers.push('x-llm-gateway-error', error.code)
   for (const [name, value] of Object.entries(error.headers)) headers.push(name, value)
   return { status: error.status, headers, body }
+}
+
+export function errorBody(message: string): Buffer {
+  return Buffer.from(JSON.stringify({ error: message }))
 }

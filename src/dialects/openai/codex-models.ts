@@ -1,6 +1,7 @@
 // The rows that Codex reads from a list of models. All that its versions require must be there, or it takes none of them.
 // https://github.com/openai/codex/blob/main/codex-rs/protocol/src/openai_models.rs
-import { contextLengthOf, type ModelFacts } from '../model-facts.ts'
+import type { ModelFacts } from '../../domain.ts'
+import { contextLengthOf } from '../model-facts.ts'
 
 /** Codex sends them in place of its own, which it has only for OpenAI's models. */
 const instructions = `You are a coding agent that works in the user's terminal through Codex.

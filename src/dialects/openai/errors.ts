@@ -3,6 +3,7 @@
 import { isObject, type JsonObject, membersOf, parseJson } from '../../bytes/json/parse.ts'
 import type { ResponseHead } from '../../domain.ts'
 import { GatewayError } from '../../errors.ts'
+import { overflowCode } from '../context-overflow.ts'
 import type { ErrorFields, OwnEvents, RenderedError } from '../dialect.ts'
 import { limitHeaders } from './rate-headers.ts'
 
@@ -18,7 +19,13 @@ export function renderError(error: GatewayError): RenderedError {
 
 function errorEnvelope(error: GatewayError | ErrorFields): object {
   const { message, type, param, code } = fieldsOf(error)
-  return { error: { message, type, param, code } }
+  const { needed, had } = (error instanceof GatewayError ? error.context : undefined) ?? {}
+  // By the names of llama.cpp, the only server that writes them apart.
+  const counts = {
+    ...(needed !== undefined && { n_prompt_tokens: needed }),
+    ...(had !== undefined && { n_ctx: had }),
+  }
+  return { error: { message, type, param, code, ...counts } }
 }
 
 /** The error's fields with OpenAI's `type`, which depends on the status, except for exceeded limits. */
@@ -27,7 +34,8 @@ export function fieldsOf(error: GatewayError | ErrorFields): ErrorFields {
   const { message, param, code, limit, headers } = error
   const seconds = headers['retry-after']
   const retryAfterMs = limit?.retryAfterMs ?? (seconds === undefined ? undefined : 1000 * Number(seconds))
-  return { message, type: typeOf(error), param, code, retryAfterMs }
+  const ownCode = code === 'context_too_long' ? overflowCode : code
+  return { message, type: typeOf(error), param, code: ownCode, retryAfterMs }
 }
 
 /** A comment line, which every client of OpenAI's streams ignores. Without a blank line, which would dispatch an event to some. */

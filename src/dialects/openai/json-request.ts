@@ -1,15 +1,25 @@
 // A JSON request of OpenAI's API: one scan of its bytes.
-import type { RequestSize, Span } from '../../domain.ts'
+import type { MemberRule, RequestSize, Span } from '../../domain.ts'
 import { GatewayError } from '../../errors.ts'
+import { editMembers, type MemberEdits } from '../../bytes/json/member-edits.ts'
 import { readJson, readString, scanJson } from '../../bytes/json/scan.ts'
 import type { JsonMember, JsonScan } from '../../bytes/json/types.ts'
 import { JsonScanner } from '../../bytes/json/scanner.ts'
 import { LargeBody } from '../../bytes/large-body.ts'
 import { MemberNames } from '../../bytes/json/member-names.ts'
-import type { Splice } from '../../bytes/splice.ts'
+import { splice, type Splice } from '../../bytes/splice.ts'
 import type { ReceivedRequest } from '../dialect.ts'
-import { bytesOf, checkModel, checkModelName, edited, invalidRequest, type ModelRequest } from '../request.ts'
+import {
+  bytesOf,
+  checkModel,
+  checkModelName,
+  edited,
+  invalidRequest,
+  type ModelRequest,
+  type ServerWishes,
+} from '../request.ts'
 import { includeUsageSplice } from './include-usage.ts'
+import { JsonPromptPieces } from '../prompt-pieces.ts'
 import { promptMembers, PromptSize } from './prompt-size.ts'
 
 export interface JsonFormat {
@@ -22,8 +32,18 @@ export interface JsonFormat {
   readonly guarded?: MemberNames
   /** What is wrong with the members beyond what all formats require. Absent: nothing. */
   readonly problemOf?: (members: JsonScan['members']) => GatewayError | undefined
-  /** The values with which the prompt begins. Absent: the first of those that OpenAI's formats have. */
-  readonly promptStart?: (body: Buffer, members: JsonScan['members']) => readonly Span[]
+  /** What to do about a missing model. Absent: nothing more is known. */
+  readonly modelHint?: string
+  /** The values that a server makes the prompt of, in its order. Absent: those that OpenAI's formats have. */
+  readonly promptValues?: (body: Buffer, members: JsonScan['members']) => readonly Span[]
+  /** Whether `cache_control` is part of the format. */
+  readonly hasCacheMarks?: true
+  /** Whether a request is streamed that does not say so. Absent: it is not. */
+  readonly streamsByDefault?: boolean
+  /** A cap of the output that is no member at the top. Absent: there is none. */
+  readonly outputCap?: (body: Buffer, members: JsonScan['members']) => number | undefined
+  /** What the request asks for besides an answer, or in its place. Absent: nothing. */
+  readonly wishesOf?: (body: Buffer, members: JsonScan['members']) => ServerWishes | undefined
   /** As what a provider keeps the response, and whether it does so unless `store` is false. Absent: it does not. */
   readonly stored?: { readonly as: 'chat_completion' | 'response'; readonly byDefault: boolean } | undefined
 }
@@ -46,7 +66,9 @@ const guardedMembers = new MemberNames(
     ...outputCaps,
     'background',
     'best_of',
+    'functions',
     'input',
+    'instructions',
     'messages',
     'model',
     'n',
@@ -55,6 +77,7 @@ const guardedMembers = new MemberNames(
     'store',
     'stream',
     'stream_options',
+    'tools',
   ],
   promptMembers,
 )
@@ -81,46 +104,104 @@ export function readJsonRequest(
   const member = scan.members.get('model')
   const other = member === undefined ? (named ?? defaultModel) : named
   if (member === undefined && other === undefined) {
-    return invalidRequest('The body has no "model".', 'model')
+    return invalidRequest(`The body has no "model".${format.modelHint ?? ''}`, 'model')
   }
   const inBody = member && checkModel(member.value, () => readString(body, member))
   const model = other === undefined ? inBody! : checkModelName(other)
   if (model instanceof GatewayError) return model
   const problem = format.problemOf?.(scan.members)
   if (problem !== undefined) return problem
-  const isStream = scan.members.get('stream')?.kind === 'true'
+  const wish = scan.members.get('stream')?.kind
+  const isStream = format.streamsByDefault === true ? wish !== 'false' : wish === 'true'
   const usageSplice = format.hasStreamOptions && isStream ? includeUsageSplice(body, scan) : undefined
   if (usageSplice instanceof GatewayError) return usageSplice
-  const size = sizeOf(format, body, scan)
+  const parts = { format, received, body, scan, model, inBody, isStream, usageSplice }
+  return requestOf(parts, { body, scan })
+}
+
+interface Parts {
+  readonly format: JsonFormat
+  readonly received: Buffer | LargeBody
+  /** Its bytes. */
+  readonly body: Buffer
+  readonly scan: JsonScan
+  readonly model: string
+  /** The name that the body has; an error where it is none, and another one counts. */
+  readonly inBody: string | GatewayError | undefined
+  readonly isStream: boolean
+  readonly usageSplice: Splice | undefined
+}
+
+/**
+ * @param facts where the members are read that decide what the call costs: in the body itself, unless rules change them.
+ * @param edits by the model's rules. Absent: there are none.
+ */
+function requestOf(parts: Parts, facts: { body: Buffer; scan: JsonScan }, edits?: MemberEdits): ModelRequest {
+  const { format, received, body, scan, model, inBody, isStream, usageSplice } = parts
+  const size = sizeOf(format, facts.body, facts.scan)
   return {
     model,
     isStream,
     contentType: 'application/json',
     body: received,
     size,
-    get promptPrefix() {
-      return prefixOf(format, received, scan)
+    get promptPieces() {
+      return piecesOf(format, body, scan)
     },
     mayAskUsage: usageSplice !== undefined,
-    serviceTier: serviceTierOf(body, scan),
-    storedAs: storedAs(format, scan),
-    ...(isInBackground(format, scan) && { isInBackground: true }),
+    serviceTier: serviceTierOf(facts.body, facts.scan),
+    storedAs: storedAs(format, facts.scan),
+    ...(isInBackground(format, facts.scan) && { isInBackground: true }),
+    ...format.wishesOf?.(body, scan.members),
     bodyFor(name, asksUsage) {
-      const edits: Splice[] = name === inBody ? [] : [modelSplice(name, scan)]
-      if (asksUsage && usageSplice !== undefined) edits.push(usageSplice)
-      return edited(received, edits)
+      const isEmpty = edits?.isEmpty ?? scan.isEmpty
+      const splices: Splice[] = name === inBody ? [] : [modelSplice(name, scan, isEmpty)]
+      if (asksUsage && usageSplice !== undefined) splices.push(usageSplice)
+      if (edits !== undefined) splices.push(...edits.splices)
+      return edited(received, splices)
     },
+    withMembers: (rules) =>
+      requestOf(parts, afterRules(body, scan, rules), editMembers(body, rules, scan.members)),
+    ...(edits !== undefined && { changedMembers: edits.changes }),
     streamBodyFor(name, asksProgress) {
-      if (isStream || size.choices > 1) return undefined
+      if (isStream || size.choices > 1 || asksDetails(facts.scan)) return undefined
       if (size.maxOutputTokens !== undefined && size.maxOutputTokens <= maxHeldBackTokens) return undefined
-      const edits = streamSplices(format, body, scan, asksProgress)
-      if (edits === undefined) return undefined
-      return edited(received, name === inBody ? edits : [modelSplice(name, scan), ...edits])
+      const asking = streamSplices(format, body, scan, asksProgress)
+      if (asking === undefined) return undefined
+      const isEmpty = edits?.isEmpty ?? scan.isEmpty
+      const named = name === inBody ? [] : [modelSplice(name, scan, isEmpty)]
+      return edited(received, [...named, ...asking, ...(edits?.splices ?? [])])
     },
   }
 }
 
-function modelSplice(name: string, { members, insertAt, isEmpty }: JsonScan): Splice {
+/** Members that are read where rules may change them. */
+const factMembers = [...outputCaps, 'background', 'best_of', 'n', 'options', 'service_tier', 'speed', 'store']
+const factNames = new MemberNames(factMembers)
+/** Longer values of these are no counts, names or options. */
+const maxFactBytes = 4096
+
+/** What `rules` make of the members that decide what a call costs, as an object of these alone. */
+function afterRules(
+  body: Buffer,
+  { members, visitor }: JsonScan,
+  rules: readonly MemberRule[],
+): { body: Buffer; scan: JsonScan } {
+  const own = factMembers.flatMap((name) => {
+    const { start, end } = members.get(name)?.value ?? { start: 0, end: 0 }
+    const isRead = end > start && end - start <= maxFactBytes
+    return isRead ? [`${JSON.stringify(name)}:${body.toString('utf8', start, end)}`] : []
+  })
+  const before = Buffer.from(`{${own.join(',')}}`)
+  const ofFacts = rules.filter(({ name }) => factNames.isWanted(name))
+  const facts = splice(before, editMembers(before, ofFacts).splices)
+  const outcome = scanJson(facts, factNames)
+  if (!outcome.ok) throw new Error(outcome.problem)
+  return { body: facts, scan: { ...outcome.scan, visitor } }
+}
+
+/** @param isEmpty whether the body has no other members. */
+function modelSplice(name: string, { members, insertAt }: JsonScan, isEmpty: boolean): Splice {
   const member = members.get('model')
   if (member !== undefined) return { at: member.value, bytes: JSON.stringify(name) }
   const at = { start: insertAt, end: insertAt }
@@ -140,9 +221,8 @@ function streamSplices(
   scan: JsonScan,
   asksProgress: boolean,
 ): Splice[] | undefined {
-  const { members, insertAt, visitor, isEmpty } = scan
+  const { members, insertAt, isEmpty } = scan
   if (format.isStreamable !== true || isEmpty || isInBackground(format, scan)) return undefined
-  if (!(visitor instanceof PromptSize) || visitor.asksDetails) return undefined
   // Several prompts have several answers.
   if (members.get('prompt')?.kind === 'array') return undefined
   const stream = members.get('stream')
@@ -159,6 +239,11 @@ function streamSplices(
   const usage = includeUsageSplice(body, scan)
   if (usage instanceof GatewayError) return undefined
   return usage === undefined ? edits : [...edits, usage]
+}
+
+/** Whether the answer has more than its stream, or what it has cannot be told. */
+function asksDetails({ visitor }: JsonScan): boolean {
+  return !(visitor instanceof PromptSize) || visitor.asksDetails
 }
 
 /** Anthropic has a dearer way of serving besides its tiers: `speed: fast`. */
@@ -181,33 +266,31 @@ function isInBackground({ stored }: JsonFormat, { members }: JsonScan): boolean 
   return kind !== undefined && kind !== 'false' && kind !== 'null'
 }
 
-/** Short, so that it ends before the messages that a conversation adds; a shorter cached prefix saves nothing. */
-const prefixBytes = 512
-
-function prefixOf(
-  { promptStart = openAiPromptStart }: JsonFormat,
-  received: Buffer | LargeBody,
+function piecesOf(
+  { promptValues = openAiPromptValues, hasCacheMarks }: JsonFormat,
+  body: Buffer,
   { members }: JsonScan,
-): Buffer {
-  const body = bytesOf(received)
-  const parts = promptStart(body, members).map(({ start, end }) =>
-    body.subarray(start, Math.min(end, start + prefixBytes)),
-  )
-  // The memory of a large body is used again.
-  return parts.length === 1 && received === body ? parts[0]! : Buffer.concat(parts)
+): JsonPromptPieces {
+  return new JsonPromptPieces(body, promptValues(body, members), hasCacheMarks === true)
 }
 
-function openAiPromptStart(_: Buffer, members: JsonScan['members']): readonly Span[] {
+/** Chat templates put tools at the start. */
+function openAiPromptValues(_: Buffer, members: JsonScan['members']): readonly Span[] {
   const prompt = members.get('messages') ?? members.get('input') ?? members.get('prompt')
-  return prompt === undefined ? [] : [prompt.value]
+  const values = [members.get('tools'), members.get('functions'), members.get('instructions'), prompt]
+  return values.flatMap((member) => member?.value ?? [])
 }
 
-function sizeOf({ hasOutputTokens }: JsonFormat, body: Buffer, { members, visitor }: JsonScan): RequestSize {
+function sizeOf(
+  { hasOutputTokens, outputCap }: JsonFormat,
+  body: Buffer,
+  { members, visitor }: JsonScan,
+): RequestSize {
   if (!(visitor instanceof PromptSize)) throw new Error('scanned without counting the prompt')
   const counts = visitor.counts()
   const numberIn = (name: string) => readCount(body, members.get(name))
   const caps = outputCaps.map(numberIn).filter((cap) => cap !== undefined)
-  const cap = caps.length === 0 ? undefined : Math.max(...caps)
+  const cap = caps.length === 0 ? outputCap?.(body, members) : Math.max(...caps)
   return {
     ...counts,
     // The texts of an embedding are not messages, which add tokens of their own.

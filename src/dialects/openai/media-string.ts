@@ -1,7 +1,7 @@
 import type { JsonPosition } from '../../bytes/json/types.ts'
 
-/** Members that hold base64 in OpenAI's formats: `input_audio.data`, `file.file_data`, images. */
-const payloadKeys: readonly string[] = ['b64_json', 'data', 'file_data', 'image']
+/** Members that hold base64 in OpenAI's formats: `input_audio.data`, `file.file_data`, images; and Ollama's `images`. */
+const payloadKeys: readonly string[] = ['b64_json', 'data', 'file_data', 'image', 'images']
 
 /** Shorter strings are never media. */
 const MIN_MEDIA_BYTES = 16

@@ -2,7 +2,8 @@
 // it. The names come from outside: they are checked here, and only then become names that clients can ask for. And our
 // own list, for clients.
 import { type JsonObject, membersOf, parseJson } from '../../bytes/json/parse.ts'
-import type { ModelFacts } from '../model-facts.ts'
+import type { ModelFacts } from '../../domain.ts'
+import { factsIn } from './listed-facts.ts'
 
 /** A model as its provider names it. */
 export interface ListedModel {
@@ -10,8 +11,10 @@ export interface ListedModel {
   readonly id: string
   /** Further names of the same model. */
   readonly aliases: readonly string[]
-  /** What its entry says of it in numbers, under the names there. Absent: nothing. */
+  /** What its entry says of it. Absent: nothing that passes. */
   readonly facts?: ModelFacts
+  /** The server accepts further spellings of the name, as Ollama does. */
+  readonly hasLooseName?: true
 }
 
 export interface ModelList {
@@ -22,7 +25,7 @@ export interface ModelList {
   /** The response is one page of several, or has more names than are read. */
   readonly isPartial: boolean
   /** The software that wrote the list, as far as its entries tell. */
-  readonly server: 'ollama' | 'llama.cpp' | 'vllm' | 'other'
+  readonly server: 'ollama' | 'llama.cpp' | 'llama-swap' | 'vllm' | 'other'
 }
 
 /**
@@ -36,24 +39,6 @@ const maxValues = 150_000
 
 /** Further names of one model. */
 const maxAliases = 16
-
-/**
- * Numbers that clients go by: when a model was made, and how many tokens it takes and gives, as vLLM, Groq, Mistral, LM
- * Studio, OpenRouter, Together and GitHub name them.
- */
-const factNames = [
-  'context_length',
-  'context_window',
-  'created',
-  'max_completion_tokens',
-  'max_context_length',
-  'max_input_tokens',
-  'max_model_len',
-  'max_output_tokens',
-] as const
-
-/** llama.cpp's, within `meta`. */
-const metaNames = ['n_ctx', 'n_ctx_train', 'n_params'] as const
 
 /** Ollama's name for a model without a tag is the one with this tag (https://docs.ollama.com/api/introduction). */
 const defaultTag = ':latest'
@@ -79,34 +64,42 @@ export function readModelList(
   if (entries === undefined) return undefined
   const isName = (name: unknown): name is string =>
     typeof name === 'string' && name.length <= maxNameLength && usable.test(name) && mask(name) === name
+  const factsOf = (members: JsonObject) => {
+    const facts = factsIn(members)
+    const text = JSON.stringify(facts)
+    return facts !== undefined && mask(text) === text ? facts : undefined
+  }
   const found = new Map<string, { aliases: readonly string[]; facts: ModelFacts | undefined }>()
   let namesLeft = maxListedNames
   let droppedNames = 0
   for (const entry of entries) {
     if (namesLeft === 0) break
-    const { id, aliases } = membersOf(entry)
+    const members = membersOf(entry)
+    const { id } = members
     if (!isName(id) || found.has(id)) continue
     namesLeft -= 1
-    const others: unknown[] = Array.isArray(aliases) ? aliases.slice(0, maxAliases) : []
+    const others = aliasesIn(members)
     if (id.endsWith(defaultTag)) others.push(id.slice(0, -defaultTag.length))
     const names = new Set(others.filter(isName).filter((name) => name !== id))
     const kept = [...names].slice(0, namesLeft)
     namesLeft -= kept.length
     droppedNames += names.size - kept.length
-    found.set(id, { aliases: kept, facts: factsOf(entry) })
+    found.set(id, { aliases: kept, facts: factsOf(members) })
   }
   if (found.size === 0 && entries.length > 0) return undefined
   const kept = new Set(found.keys())
+  const server = serverOf(list, entries)
   const models = [...found].sort(([one], [other]) => (one < other ? -1 : 1))
   return {
     models: models.map(([id, { aliases, facts }]) => ({
       id,
       aliases: aliases.filter((alias) => isNew(alias, kept)),
       ...(facts && { facts }),
+      ...(server === 'ollama' && { hasLooseName: true }),
     })),
     skipped: entries.length - found.size + droppedNames,
     isPartial: membersOf(list)['has_more'] === true || namesLeft === 0,
-    server: serverOf(list, entries),
+    server,
   }
 }
 
@@ -120,30 +113,12 @@ export function joinedLists(pages: readonly ModelList[]): ModelList {
   return { models, skipped, isPartial: isPartial || sorted.length > models.length, server }
 }
 
-function factsOf(entry: unknown): ModelFacts | undefined {
-  const members = membersOf(entry)
-  const facts: Record<string, number | Readonly<Record<string, number>>> = numbersOf(members, factNames)
-  const created = secondsOf(members['created_at'])
-  if (created !== undefined) facts['created'] ??= created
-  const meta = numbersOf(membersOf(members['meta']), metaNames)
-  if (Object.keys(meta).length > 0) facts['meta'] = meta
-  return Object.keys(facts).length === 0 ? undefined : facts
-}
-
-function numbersOf(members: JsonObject, names: readonly string[]): Record<string, number> {
-  const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0
-  return Object.fromEntries(
-    names.flatMap((name) => {
-      const value = members[name]
-      return isCount(value) ? [[name, value]] : []
-    }),
-  )
-}
-
-/** Anthropic writes the time as a text. */
-function secondsOf(time: unknown): number | undefined {
-  const ms = typeof time === 'string' ? Date.parse(time) : Number.NaN
-  return ms >= 0 ? Math.floor(ms / 1000) : undefined
+/** llama.cpp's and llama-swap's. */
+function aliasesIn({ aliases, meta }: JsonObject): unknown[] {
+  const { aliases: swapped } = membersOf(membersOf(meta)['llamaswap'])
+  return [aliases, swapped]
+    .flatMap((each): unknown[] => (Array.isArray(each) ? each : []))
+    .slice(0, maxAliases)
 }
 
 function isNew(name: string, kept: Set<string>): boolean {
@@ -163,6 +138,7 @@ function serverOf(list: unknown, entries: readonly unknown[]): ModelList['server
   const { owned_by: owner } = membersOf(entries[0])
   if (owner === 'library' || membersOf(list)['data'] === null) return 'ollama'
   if (owner === 'llamacpp') return 'llama.cpp'
+  if (owner === 'llama-swap') return 'llama-swap'
   return owner === 'vllm' ? 'vllm' : 'other'
 }
 

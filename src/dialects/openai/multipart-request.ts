@@ -4,6 +4,7 @@ import { GatewayError } from '../../errors.ts'
 import { soleParameter } from '../../http/media-type.ts'
 import { type FormField, readField, scanMultipart } from '../../bytes/multipart.ts'
 import type { ReceivedRequest } from '../dialect.ts'
+import { noPieces } from '../prompt-pieces.ts'
 import { bytesOf, checkModel, checkModelName, edited, invalidRequest, type ModelRequest } from '../request.ts'
 
 /** Of a field that is read as a number or a word. */
@@ -59,7 +60,7 @@ export function readMultipartRequest(
       maxOutputTokens: hasOutputTokens ? undefined : 0,
       choices: Math.max(1, Number.parseInt(wordIn('n'), 10) || 1),
     },
-    promptPrefix: Buffer.alloc(0),
+    promptPieces: noPieces,
     mayAskUsage: false,
     bodyFor: (name) => edited(received, name === inBody ? [] : [modelSplice(name, field, boundary)]),
   }

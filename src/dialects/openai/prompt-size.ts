@@ -20,6 +20,9 @@ const promptRoles: ReadonlyMap<string, PromptRole> = new Map([
   ['image', {}],
   ['images', {}],
   ['input', { elements: 'messages', mayHoldTokenIds: true }],
+  ['input_extra', {}],
+  ['input_prefix', {}],
+  ['input_suffix', {}],
   ['instructions', {}],
   ['mask', {}],
   ['messages', { elements: 'messages' }],
@@ -30,6 +33,9 @@ const promptRoles: ReadonlyMap<string, PromptRole> = new Map([
   ['system', {}],
   ['tools', { isSchema: true }],
 ])
+
+/** What surrounds the prompt of llama.cpp's `/infill`. */
+const infillMembers: readonly string[] = ['input_extra', 'input_prefix', 'input_suffix']
 
 /** With a value that asks for something, the answer is more than the sum of its stream, or the stream more than the answer. */
 const detailMembers: ReadonlySet<string> = new Set([
@@ -44,8 +50,11 @@ const detailMembers: ReadonlySet<string> = new Set([
   'top_logprobs',
 ])
 
-/** The members whose values `PromptSize` visits. */
-export const promptMembers: readonly string[] = [...promptRoles.keys(), ...detailMembers]
+/** The members whose values `PromptSize` visits in OpenAI's formats. */
+export const promptMembers: readonly string[] = [
+  ...[...promptRoles.keys()].filter((name) => !infillMembers.includes(name)),
+  ...detailMembers,
+]
 
 const ARRAY = 0x5b
 const MINUS = 0x2d

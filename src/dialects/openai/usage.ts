@@ -94,7 +94,8 @@ export function findUsage(value: unknown): PartialUsage | undefined {
   for (const holder of [value, response, message, groq]) {
     const { usage: reported, service_tier: serviceTier } = membersOf(holder)
     const usage = readUsage(membersOf(reported), serviceTier)
-    if (usage !== undefined) return usage
+    if (usage !== undefined)
+      return timings === undefined ? usage : { ...usage, ...timesOf(membersOf(timings)) }
   }
   return readTimings(membersOf(timings)) ?? readTokens(membersOf(membersOf(meta)['tokens']))
 }
@@ -156,8 +157,12 @@ function tierName(value: unknown): string | undefined {
 function readTimings(timings: JsonObject): PartialUsage | undefined {
   const promptTokens = sum([timings['prompt_n'], timings['cache_n']])
   const completionTokens = count(timings['predicted_n'])
-  const parts = partsOf({ cachedTokens: count(timings['cache_n']) })
+  const parts = partsOf({ cachedTokens: count(timings['cache_n']), ...timesOf(timings) })
   return counted({ promptTokens, completionTokens, totalTokens: undefined, ...parts })
+}
+
+function timesOf(timings: JsonObject): UsageParts {
+  return partsOf({ promptMs: duration(timings['prompt_ms']), outputMs: duration(timings['predicted_ms']) })
 }
 
 /** The `meta.tokens` of Cohere, whose form rerank servers share. */
@@ -183,6 +188,11 @@ function counted(usage: PartialUsage): PartialUsage | undefined {
 function count(value: unknown): number | undefined {
   const isCount = typeof value === 'number' && value >= 0 && value <= maxPlausibleTokens
   return isCount ? Math.ceil(value) : undefined
+}
+
+/** At most a day. */
+function duration(value: unknown): number | undefined {
+  return typeof value === 'number' && value >= 0 && value <= 86_400_000 ? value : undefined
 }
 
 function sum(values: readonly unknown[]): number | undefined {

@@ -64,8 +64,8 @@ function middleRequest(request: ModelRequest, { contentType, body }: Translation
     contentType,
     body: bytes,
     size: request.size,
-    get promptPrefix() {
-      return request.promptPrefix
+    get promptPieces() {
+      return request.promptPieces
     },
     mayAskUsage: false,
     bodyFor: () => (bytes instanceof LargeBody ? { of: bytes, parts: [bytes.bytes] } : bytes),

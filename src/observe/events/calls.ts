@@ -39,6 +39,8 @@ export interface CallFacts {
   readonly scope?: string | undefined
   /** The Unix user, address or identity that a client with a key or an identity came through. */
   readonly via?: string | undefined
+  /** Tells the programs of one client apart by their turns in line, until the gateway ends. Absent: the call did not wait. */
+  readonly program?: number | undefined
   readonly dialect: string
   /** Of the API's routes, of a request that passes as it is: `GET /files/{file}`. */
   readonly route: string | undefined
@@ -57,6 +59,8 @@ export interface CallFacts {
   readonly earlier_ways: readonly string[] | undefined
   /** Names of members of the request that the last attempt left out. */
   readonly dropped: readonly string[] | undefined
+  /** How many members of its request the model's `request` has set, added or dropped. Absent: none. */
+  readonly changed_members?: number | undefined
   /** What the client received; 499 when it left before the end. */
   readonly status: number
   readonly stream: boolean
@@ -90,6 +94,8 @@ export interface CallFacts {
    * (another model answered). Absent: there was no choice.
    */
   readonly placement?: string | undefined
+  /** What was known of the target when it was chosen: `cached 3.1 KB of 4.0 KB, queue 0`. Absent: it was not compared. */
+  readonly placed?: string | undefined
   readonly code: string | undefined
   /** What is wrong with the provider, by the attempt that the client's response is about. Absent: nothing. */
   readonly trouble?: FailureKind | undefined

@@ -19,6 +19,7 @@ const details: ReadonlySet<string> = new Set([
   'dialect',
   'target_model',
   'dropped',
+  'changed_members',
   'stream',
   'cached_tokens',
   'cache_write_tokens',

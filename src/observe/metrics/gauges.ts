@@ -36,6 +36,31 @@ export const gauges = {
   workers: { type: 'gauge', labels: ['state'], help: 'Threads that serve calls: wanted and running.' },
   calls_in_flight: { type: 'gauge', labels: [], help: 'Calls under way, those that wait included.' },
   provider_calls_in_flight: { type: 'gauge', labels: ['provider'], help: 'Calls under way at a provider.' },
+  provider_slots: {
+    type: 'gauge',
+    labels: ['provider'],
+    help: 'Calls that a server reports to work at together; more of them wait inside it.',
+  },
+  provider_queue_length: {
+    type: 'gauge',
+    labels: ['provider'],
+    help: 'Calls in line for models that a provider serves, whatever they wait for.',
+  },
+  provider_sleeping: {
+    type: 'gauge',
+    labels: ['provider'],
+    help: '1 while a local server reports that it sleeps: its next call waits for the model to load.',
+  },
+  provider_context_tokens: {
+    type: 'gauge',
+    labels: ['provider', 'target_model'],
+    help: 'Tokens, prompt and answer of one call, that a model has room for, as the server or the configuration says.',
+  },
+  provider_model_state: {
+    type: 'gauge',
+    labels: ['provider', 'target_model', 'state'],
+    help: '1 for the state that a server reports of a model: loaded, loading, unloaded or sleeping.',
+  },
   queue_length: {
     type: 'gauge',
     labels: ['model'],

@@ -36,6 +36,7 @@ const refusedCalls: ReadonlySet<string> = new Set([
   'budget_state_lost',
   'management_not_allowed',
   'model_not_allowed',
+  'outside_boundary',
   'price_unknown',
   'rate_limit_exceeded',
 ])

@@ -3,6 +3,7 @@
 import { type Attributes, createTraceState, type HrTime, SpanKind, SpanStatusCode } from '@opentelemetry/api'
 import type { Resource } from '@opentelemetry/resources'
 import type { ReadableSpan } from '@opentelemetry/sdk-trace'
+import { apiPath } from '../../http/api-path.ts'
 import { usdOfNano } from '../../prices/usd.ts'
 import type { CallFacts } from '../events/calls.ts'
 import { outcomeOf } from '../outcome.ts'
@@ -66,7 +67,7 @@ export function spansOf(
     }
   }
   const own = make({
-    name: `${trace.method} /v1${trace.path}`,
+    name: `${trace.method} ${apiPath(trace.path)}`,
     kind: SpanKind.SERVER,
     spanId: trace.spanId,
     parentId: trace.parentId,
@@ -107,7 +108,7 @@ interface SpanFacts {
 }
 
 function attributesOfCall(call: CallFacts, trace: RecordedTrace): SpanFacts['attributes'] {
-  const path = `/v1${trace.path}`
+  const path = apiPath(trace.path)
   return {
     'http.request.method': trace.method,
     'url.path': path,

@@ -14,11 +14,17 @@ export function bodySizeGuard(maxBytes: number, hasRest: () => boolean): Guard {
   return ({ method, headers, url = '' }) => {
     const length = Number(headers['content-length'] ?? 0)
     if (length <= maxBytes) return undefined
+    if (length <= maxUploadBytes && isBlob(method, url)) return undefined
     const passes = findApiPath(pathBelowV1(url))?.routes.some((route) => route.method === method) === true
     if (!hasRest() || !passes) return bodyTooLarge(maxBytes)
     // Its route decides whether it is read.
     return length > maxUploadBytes ? uploadTooLarge() : undefined
   }
+}
+
+/** A file for Ollama, whose route decides whether it may pass. */
+function isBlob(method: string | undefined, url: string): boolean {
+  return method === 'POST' && /^\/providers\/[^/]+\/api\/blobs\/[^/?]+$/.test(url)
 }
 
 function pathBelowV1(target: string): string {

@@ -4,10 +4,9 @@ import {
   renderModel as renderAnthropicModel,
   renderModelList as renderAnthropicList,
 } from '../../dialects/anthropic/model-list.ts'
-import type { ModelFacts } from '../../dialects/model-facts.ts'
 import { renderCodexModel } from '../../dialects/openai/codex-models.ts'
 import { renderModel, renderModelList } from '../../dialects/openai/model-list.ts'
-import type { Client } from '../../domain.ts'
+import type { Client, ModelFacts } from '../../domain.ts'
 import { type AllowedModels, allowedModels } from '../../routing/allowed-models.ts'
 import { modelNotFound, type Route, type RouteTable } from '../../routing/route-table.ts'
 import type { ServerParts } from '../parts.ts'

@@ -76,7 +76,7 @@ function restHint(path: string, host: string | undefined): string {
 function hintFor(path: string, host: string | undefined): string {
   const base = baseUrlOf(host)
   if (isOllamaPath(path)) {
-    return `Ollama's own API is not served here: use a client of OpenAI's API with the base URL ${base}.`
+    return `Of Ollama's own API, answers and lists of models are served; models are made, fetched and removed at their servers.`
   }
   if (/^(?:\/v1)?\/v1(?:alpha|beta)\d*\//.test(path)) {
     return `Gemini's own API is not served here: use a client of OpenAI's API with the base URL ${base}.`

@@ -12,7 +12,7 @@ const phases: Readonly<Record<OpenCall['phase'], readonly [words: string, tone: 
   reading: ['reading the request', 'calm'],
   in_line: ['in line', 'warn'],
   connecting: ['connecting', 'calm'],
-  waiting: ['waiting for the first token', 'calm'],
+  waiting: ['awaiting the first token', 'calm'],
   streaming: ['streaming', 'good'],
   whole: ['collecting the answer', 'good'],
 }
@@ -34,7 +34,7 @@ export function callsSection({ calls, calls_unshown, viewer }: StatusReport): VN
       !viewer.sees_all && '; you see your own',
     ),
     calls.length === 0
-      ? empty('No call is under way. One that runs appears here within a second.')
+      ? empty('No call is under way. A new one appears here within a second.')
       : table('Calls under way, the oldest first', [...columns, ...stop], {
           rows: calls,
           keyOf: ({ id }) => id,
@@ -53,7 +53,11 @@ const columns: readonly Column<OpenCall>[] = [
   ],
   ['Phase', 'text', phaseCell],
   ['For', 'n', (call) => duration(call.age_ms)],
-  ['In line', 'n l', (call) => duration(call.wait_ms || null)],
+  [
+    'In line',
+    'n l',
+    ({ wait_ms, program }) => two(duration(wait_ms || null), program && `program ${program}`),
+  ],
   ['First token', 'n l', (call) => duration(call.first_token_ms)],
   ['Prompt', 'n l', (call) => count(call.prompt_tokens)],
   ['Tokens', 'n', (call) => count(call.tokens)],

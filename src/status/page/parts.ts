@@ -29,7 +29,7 @@ export function state(tone: Tone, words: string): VNode {
 }
 
 /** A text with a smaller one below it, whose whole the pointer shows. */
-export function two(first: ComponentChildren, second: string | null): ComponentChildren {
+export function two(first: ComponentChildren, second: string | 0 | null): ComponentChildren {
   if (!second) return first
   return [h('div', null, first), h('small', { title: second }, second)]
 }

@@ -30,19 +30,37 @@ function columnsAt(now: string): readonly Column<ProviderState>[] {
   return [
     ['Provider', '', (each) => two(each.name, each.origin ?? each.kind)],
     ['State', 'text', (each) => stateCell(each, now)],
-    [
-      'Under way',
-      'n',
-      ({ in_flight, max_parallel }) =>
-        `${count(in_flight)}${max_parallel === null ? '' : ` / ${count(max_parallel)}`}`,
-    ],
+    ['Under way', 'n', slotsCell],
     ['Last 15 min', 'm', (each) => trend(each.minutes)],
     ['First token', 'n m', (each) => duration(each.first_token_p50_ms)],
-    ['Tokens/s', 'n m', (each) => rate(each.tokens_per_second)],
+    ['Tokens/s', 'n m', speedCell],
     ['Last success', 'n l', (each) => time(each.last_success, now)],
-    ['Models', 'n l', (each) => count(each.models || null)],
+    ['Models', 'l', modelsCell],
+    ['Boundary', 'l', (each) => each.boundary],
     ['Key', 'l', (each) => each.key_from ?? 'none'],
   ]
+}
+
+/** Of the slots, those in use, and who waits for them. */
+function slotsCell({ in_flight, max_parallel, slots, waiting }: ProviderState): ComponentChildren {
+  const most = max_parallel ?? slots
+  return two(
+    count(in_flight) + (most ? ` / ${count(most)}` : ''),
+    waiting ? `${count(waiting)} in line` : null,
+  )
+}
+
+/** How fast it writes, and reads what its cache does not have. */
+function speedCell({ tokens_per_second, prompt_per_second, cached_share }: ProviderState): ComponentChildren {
+  const cached = cached_share === null ? '' : `, ${count(cached_share * 100)}% cached`
+  return two(rate(tokens_per_second), prompt_per_second && `reads ${rate(prompt_per_second)}${cached}`)
+}
+
+function modelsCell({ served, models }: ProviderState): ComponentChildren {
+  const words = served.map(({ name, context_length, state }) =>
+    [name, context_length, state].filter(Boolean).join(' '),
+  )
+  return two(count(models || words.length || null), words.join(', '))
 }
 
 function stateCell(provider: ProviderState, now: string): ComponentChildren {
@@ -50,9 +68,10 @@ function stateCell(provider: ProviderState, now: string): ComponentChildren {
   const [words, tone] = states[provider.state] ?? [provider.state, 'calm']
   const why = trouble === null ? '' : `: ${spaced(trouble)}`
   const end = until === null ? '' : `, next try at ${time(until, now)}`
+  const sleep = provider.is_sleeping ? ', sleeping' : ''
   const isOver = provider.state === 'ok' || provider.state === 'unused'
   const last = isOver && reason !== null ? `last failure ${time(provider.reason_at, now)}: ${reason}` : reason
-  return two([state(tone, `${words}${why}`), end], last)
+  return two([state(tone, `${words}${why}`), sleep, end], last)
 }
 
 const [step, height] = [6, 22]

@@ -128,7 +128,7 @@ const fields: readonly Column<RecentCall>[] = [
   ['Key', 'x', (call) => call.key],
   ['Format', 'x', (call) => `${call.dialect}${call.stream ? ', stream' : ''}`],
   ['Model there', 'x', (call) => call.target_model],
-  ['Chosen', 'x', (call) => call.placement],
+  ['Chosen', 'x', (call) => call.placed ?? call.placement],
   ['Attempts', 'x', (call) => count(call.attempts)],
   ['Request', 'x', (call) => code(call.id)],
   ['Trace', 'x', traceCell],

@@ -1,5 +1,6 @@
 // The built-in provider: returns the last message, streamed word by word where a stream is requested, with usage. It
 // opens no connection, so it shows that clients reach the gateway before any model works.
+import { kindsWith } from './native-formats.ts'
 import { openServerTraits } from './traits.ts'
 import { unmasked } from '../mask.ts'
 import type { ResponseHandler, Exchange, Provider, ProviderRequest } from '../provider.ts'
@@ -9,6 +10,8 @@ const noTimeouts = { connectMs: 0, firstByteMs: 0, idleMs: 0, totalMs: 0 }
 export function createEcho(name: string): Provider {
   return {
     name,
+    kind: 'echo',
+    allowsManagement: false,
     host: 'built in',
     boundary: 'local',
     staysIn: 'local',
@@ -42,7 +45,7 @@ export function createEcho(name: string): Provider {
 
 /** Formats that it lacks are refused by name, but for one that is translated. */
 export function echoSpeaks(format: string): boolean {
-  return format !== 'messages'
+  return format !== 'messages' && !format.startsWith('ollama_') && kindsWith(format) === undefined
 }
 
 interface EchoResponse {

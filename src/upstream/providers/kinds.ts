@@ -5,12 +5,14 @@ import type {
   ProviderConfig,
   ProviderTraits,
 } from '../../config/provider-types.ts'
+import { isPassedOn } from '../../platform/boundary.ts'
 import { createErrorReader, type ErrorReader } from '../error-meaning.ts'
 import { createHttpProvider } from '../http-provider.ts'
 import type { Provider, WholeAsStream } from '../provider.ts'
 import { anthropic, anthropicTraits } from './anthropic.ts'
 import { createEcho, echoSpeaks } from './echo.ts'
 import { llamaCpp, llamaCppTraits } from './llama-cpp.ts'
+import { kindsWith } from './native-formats.ts'
 import { ollama, ollamaTraits } from './ollama.ts'
 import { compatibleTraits, isOpenAiItself, openAi, openAiTraits } from './openai.ts'
 import { vllm, vllmTraits } from './vllm.ts'
@@ -27,7 +29,9 @@ export const errorReaders: Readonly<Record<HttpProvider['kind'], ErrorReader>> =
 /** @param userAgent is sent as `user-agent`. */
 export function createProvider(config: ProviderConfig, userAgent: string): Provider {
   if (config.kind === 'echo') return createEcho(config.name)
+  const { kind } = config
   return createHttpProvider(config, userAgent, {
+    ...(kind === 'ollama' && { passesOn: (model: string) => isPassedOn(kind, model) }),
     meaningOf: errorReaders[config.kind],
     speaks: speaksOf(config),
     traitsOf: traitsOf(config),
@@ -87,6 +91,9 @@ function traitsOfKind(config: Pick<HttpProvider, 'kind' | 'origin'>): (model: st
 
 const conversationFormats: ReadonlySet<string> = new Set<ConversationFormat>(['chat', 'messages', 'response'])
 
+/** Of the names of the formats of Ollama's own API. */
+const ollamaPrefix = 'ollama_'
+
 /** A route beside the Responses API: a server without the one lacks the other. */
 const compaction = 'compaction'
 
@@ -111,7 +118,12 @@ function speaksOf(config: AnyProvider): Provider['speaks'] {
 function formatsOfServer(config: Pick<HttpProvider, 'kind' | 'origin' | 'speaks'>): Provider['speaks'] {
   const formats: readonly string[] | undefined = config.speaks ?? formatsOfKind(config)
   return (format) => {
-    if (!conversationFormats.has(format)) return config.kind !== 'anthropic'
+    if (format.startsWith(ollamaPrefix)) return config.kind === 'ollama'
+    if (!conversationFormats.has(format)) {
+      const having = kindsWith(format)
+      if (having === undefined) return config.kind !== 'anthropic'
+      return having.has(config.kind) && !isOpenAiItself(config)
+    }
     if (formats !== undefined) return formats.includes(format)
     return format === 'chat' ? true : undefined
   }

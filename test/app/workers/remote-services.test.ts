@@ -68,6 +68,7 @@ function connect(
     now,
     discovered: new Map(),
     foundFormats: new Map(),
+    prefixKey: [1, 2],
   })
   return { remote, session, services, unfinished }
 }

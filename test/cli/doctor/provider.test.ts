@@ -7,6 +7,7 @@ import { HeldSecret } from '../../../src/config/secrets.ts'
 import type { HttpProvider } from '../../../src/config/provider-types.ts'
 import { findKey } from '../../support/key-forms.ts'
 import { helloStream } from '../../support/message-events.ts'
+import { resolveNames } from '../../support/connections-made.ts'
 import { refusingUrl, startUpstream, type ScriptedUpstream } from '../../support/scripted-upstream.ts'
 import {
   bytes,
@@ -50,6 +51,7 @@ async function examine(
     config,
     models: ['m'],
     missingKey: undefined,
+    boundary: 'any',
     mayCall: true,
     timeoutMs: 5_000,
     userAgent: 'test',
@@ -541,4 +543,24 @@ suite('the call', () => {
     assert.equal(find(findings, 'usage').state, 'skipped')
     assert.ok(!upstream.requests[1]!.body.includes('stream_options'))
   })
+})
+
+test('calls within a boundary are tried as they are made', async (t) => {
+  const upstream = await withAnswers(t, list('m'), goodStream)
+  const inside = await examine(configOf(upstream.url), { boundary: 'local' })
+  const ok = find(inside, 'boundary')
+  assert.deepEqual([ok.state, ok.detail], ['ok', 'calls stay inside (local), through no proxy'])
+
+  const { port } = new URL(upstream.url)
+  const named = configOf(`http://gpu.lan:${port}`, { boundary: 'private' })
+  let looked = 0
+  // The name leads outside once calls have found it inside.
+  resolveNames(t, () => [looked++ < 1 ? '127.0.0.1' : '203.0.113.7'])
+  const outside = find(await examine(named, { boundary: 'private', mayCall: false }), 'boundary')
+  assert.equal(outside.state, 'fail')
+  assert.match(
+    outside.detail,
+    /^calls of models with boundary: private are refused: gpu\.lan resolves to 203\.0\.113\.7, which is not a loopback or private address$/,
+  )
+  assert.match(outside.fix!, /^remove the provider from those models/)
 })

@@ -75,18 +75,32 @@ describe('requests', () => {
     assert.deepEqual([size.mediaCount, size.messageCount, size.maxOutputTokens, size.choices], [1, 1, 77, 1])
   })
 
-  test('calls of one conversation have one prefix, whatever the billing block says', () => {
-    const prefix = (cch: string, more: readonly object[] = [], system = 'be brief') =>
-      read({
+  test('the prompt is tools, instructions and turns, without the billing block and cache marks', () => {
+    const promptOf = (body: object) => {
+      const { bytes, spans } = read(body).promptPieces
+      const parts = spans.filter((_, index) => index % 2 === 0)
+      return parts.map((start, index) => bytes.toString('utf8', start, spans[2 * index + 1])).join('|')
+    }
+    const mark = { cache_control: { type: 'ephemeral' } }
+    const prompt = (cch: string, marks: object, content = 'hi') =>
+      promptOf({
+        messages: [{ role: 'user', content: [{ type: 'text', text: content, ...marks }] }],
         model: 'm',
         system: [
           { type: 'text', text: `x-anthropic-billing-header: cc_version=2.1; cch=${cch};` },
-          { type: 'text', text: system },
+          { type: 'text', text: 'be brief', ...marks },
         ],
-        messages: [{ role: 'user', content: 'x'.repeat(600) }, ...more],
-      }).promptPrefix
-    assert.deepEqual(prefix('a'), prefix('bcdef', [{ role: 'assistant', content: 'y' }]))
-    assert.notDeepEqual(prefix('a'), prefix('a', [], 'be long'))
+        tools: [{ name: 't' }],
+      })
+    assert.equal(
+      prompt('a', {}),
+      '{"name":"t"}|{"type":"text","text":"be brief"}|{"role":"user","content":[{"type":"text","text":"hi"}]}',
+    )
+    assert.equal(
+      prompt('bcd', mark).replaceAll('"|}', '"}').replaceAll('|', ''),
+      prompt('a', {}).replaceAll('|', ''),
+    )
+    assert.equal(prompt('a', {}, ''), prompt('b', {}, ''))
   })
 
   test('only the model is replaced', () => {

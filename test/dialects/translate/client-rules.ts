@@ -5,13 +5,17 @@ import { membersOf, parseJson } from '../../../src/bytes/json/parse.ts'
 import { readChat } from './chat-rules.ts'
 import { readResponse } from './codex-rules.ts'
 import { readMessage } from './messages-rules.ts'
+import { type OllamaForm, readAnswer, readLines } from './ollama-rules.ts'
 
 /** As `ClientDialect.name` has them. */
 export type Conversation = 'chat' | 'messages' | 'response'
 
+/** Those of clients alone, too. */
+export type ClientFormat = Conversation | OllamaForm
+
 export interface ClientError {
   readonly message: string
-  /** Absent in Messages. */
+  /** Absent in Messages and in Ollama's API. */
   readonly code: string | undefined
   readonly type: string | undefined
 }
@@ -23,7 +27,7 @@ export interface ReadStream {
 }
 
 /** @throws AssertionError for the first rule that is broken. A stream may lack its end, but only whole events are read. */
-export function readStream(dialect: Conversation, stream: string): ReadStream {
+export function readStream(dialect: ClientFormat, stream: string): ReadStream {
   switch (dialect) {
     case 'chat': {
       const { text, error, hasEnd } = readChat(stream)
@@ -39,6 +43,11 @@ export function readStream(dialect: Conversation, stream: string): ReadStream {
       const { text, end } = readResponse(stream)
       const error = end?.type === 'response.failed' ? end.response!.error! : undefined
       return { text, end: endOf(error, end !== undefined) }
+    }
+    case 'ollama_chat':
+    case 'ollama_generate': {
+      const { text, error, hasEnd } = readLines(dialect, stream)
+      return { text, end: endOf(error === undefined ? undefined : { message: error }, hasEnd) }
     }
     default:
       return dialect satisfies never
@@ -59,9 +68,10 @@ function clientError(error: object): ClientError {
 }
 
 /** @throws AssertionError if the body is no error of the format. */
-export function readErrorBody(dialect: Conversation, body: Buffer): ClientError {
+export function readErrorBody(dialect: ClientFormat, body: Buffer): ClientError {
   const envelope = membersOf(parseJson(body))
-  const members = membersOf(envelope['error'])
+  const isText = dialect === 'ollama_chat' || dialect === 'ollama_generate'
+  const members = isText ? { message: envelope['error'] } : membersOf(envelope['error'])
   const error = clientError(members)
   if (dialect === 'messages') {
     assert.equal(envelope['type'], 'error')
@@ -71,7 +81,7 @@ export function readErrorBody(dialect: Conversation, body: Buffer): ClientError 
 }
 
 /** @throws AssertionError if the body is no whole response of the format. @returns what the model says. */
-export function readWhole(dialect: Conversation, body: Buffer): string {
+export function readWhole(dialect: ClientFormat, body: Buffer): string {
   const members = membersOf(parseJson(body))
   const seen = body.toString('utf8', 0, 300)
   switch (dialect) {
@@ -95,6 +105,11 @@ export function readWhole(dialect: Conversation, body: Buffer): string {
       const parts = listOf(members['output']).flatMap(({ content = [] }) => listOf(content))
       return parts.map(({ text = '' }) => textOf(text)).join('')
     }
+    case 'ollama_chat':
+    case 'ollama_generate':
+      assert.equal(members['done'], true, seen)
+      assert.equal(typeof members['done_reason'], 'string', seen)
+      return readAnswer(dialect, members)
     default:
       return dialect satisfies never
   }

@@ -1,8 +1,9 @@
 // The small pieces that translations share.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { isContextOverflow } from '../../../src/dialects/context-overflow.ts'
 import { dataUrl, readDataUrl } from '../../../src/dialects/translate/content.ts'
-import { isContextOverflow, openAiErrorType } from '../../../src/dialects/translate/errors.ts'
+import { openAiErrorType } from '../../../src/dialects/translate/errors.ts'
 import { ThinkTags } from '../../../src/dialects/translate/think-tags.ts'
 import { shortToolName, ToolNames } from '../../../src/dialects/translate/tool-names.ts'
 import { encodeJson } from '../../../src/bytes/json/encode.ts'

@@ -8,7 +8,7 @@ import type { ResponseTranslation, TranslatedStep, Translator } from '../../../s
 import { GatewayError } from '../../../src/errors.ts'
 import { eventData, EventSplitter, isComment } from '../../../src/bytes/sse.ts'
 import { Random } from '../../support/random.ts'
-import { type Conversation, readErrorBody, readStream, readWhole } from './client-rules.ts'
+import { type ClientFormat, readErrorBody, readStream, readWhole } from './client-rules.ts'
 import { Spoiler } from './spoiling.ts'
 import {
   begin,
@@ -100,7 +100,7 @@ export function translateSpoiledStream(random: Random): string {
   if (!isStream) {
     assert.equal(pieces.length, 0, 'a whole body is not written in pieces')
     assert.ok(end !== undefined, 'a whole stream becomes a body or an error')
-    if (Buffer.isBuffer(end)) readWhole(conversationOf(client), end)
+    if (Buffer.isBuffer(end)) readWhole(formatOf(client), end)
     return Buffer.isBuffer(end) ? 'body' : 'no body'
   }
   assert.ok(!Buffer.isBuffer(end), 'events, and no body')
@@ -118,13 +118,13 @@ function stepOf(ending: StreamEnding): TranslatedStep {
   return new GatewayError('provider_bad_response', 'The stream ended without its final event.')
 }
 
-function conversationOf({ name }: ClientDialect): Conversation {
-  return name as Conversation
+function formatOf({ name }: ClientDialect): ClientFormat {
+  return name as ClientFormat
 }
 
 /** @throws AssertionError for a broken rule, a missing end included. */
 function endOfStream(client: ClientDialect, stream: string): 'whole' | 'error' {
-  const { end } = readStream(conversationOf(client), stream)
+  const { end } = readStream(formatOf(client), stream)
   assert.notEqual(end, 'none', `the stream has an end: ${stream}`)
   return end === 'whole' ? 'whole' : 'error'
 }
@@ -173,7 +173,7 @@ export function translateSpoiledBody(random: Random): string {
     : provider.judgeWhole(head, body)
   if (judged.kind === 'fault') return 'unusable'
   if (judged.kind === 'error') {
-    readErrorBody(conversationOf(client), response.error(judged.head, body, 'request-1'))
+    readErrorBody(formatOf(client), response.error(judged.head, body, 'request-1'))
     return 'error'
   }
   response.head(head)
@@ -192,7 +192,7 @@ export function translateSpoiledBody(random: Random): string {
   assert.equal(pieces.length, 0, 'a body, and no events')
   // An error beside the response, which the gateway reports.
   if (end === undefined) return 'no body'
-  readWhole(conversationOf(client), end as Buffer)
+  readWhole(formatOf(client), end as Buffer)
   return 'body'
 }
 

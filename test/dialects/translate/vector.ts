@@ -2,8 +2,8 @@
 //
 // vectors/NN-name/ holds `case.json` (`Case`) and of these what the case is about:
 // `request.json` → `sent.json` (compared as values) or `refused.json` (code, param and a part of the message of the error);
-// `response.json`, `response.sse` or `error.json` (`{"status", "body"}`) → `returned.json` (values), `returned.sse` (bytes),
-// or `failed.json` (code and a part of the message).
+// `response.json`, `response.sse` or `error.json` (`{"status", "body"}`) → `returned.json` (values), `returned.sse` or `returned.ndjson`
+// (bytes), or `failed.json` (code and a part of the message).
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ProviderTraits } from '../../../src/config/provider-types.ts'
@@ -74,6 +74,8 @@ export function begin(vector: Case, request: ModelRequest): Translation | Gatewa
     traits: { ...openServerTraits, ...vector.traits },
     asksUsage: vector.asksUsage ?? false,
     promptTokens: 20,
+    allowsManagement: false,
+    now: () => 0,
     nowSeconds: 1_700_000_000,
     newId: () => `id${(ids += 1)}`,
   })

@@ -53,10 +53,14 @@ function checkEnd(vector: Vector, end: unknown): void {
   assert.deepEqual(JSON.parse(end.toString()), JSON.parse(returned))
 }
 
+function streamOf({ file }: Vector): string {
+  return file('returned.sse') ?? file('returned.ndjson') ?? ''
+}
+
 function checkStream(vector: Vector, chunks: readonly Buffer[]): void {
   const response = begun(vector).response!
   const { bytes, end } = throughStream({ response, provider: providerOf(vector) }, chunks)
-  assert.equal(bytes, vector.file('returned.sse') ?? '')
+  assert.equal(bytes, streamOf(vector))
   checkEnd(vector, end)
 }
 
@@ -65,7 +69,7 @@ function checkWhole(vector: Vector, body: Buffer): void {
   response.head({ status: 200, headers: { 'content-type': 'application/json' } })
   const written: Buffer[] = []
   const end = response.whole(body, undefined, (bytes) => void written.push(Buffer.from(bytes)))
-  assert.equal(Buffer.concat(written).toString(), vector.file('returned.sse') ?? '')
+  assert.equal(Buffer.concat(written).toString(), streamOf(vector))
   checkEnd(vector, end)
 }
 
@@ -79,7 +83,14 @@ function checkErrorBody(vector: Vector, text: string): void {
 const vectors = readVectors(join(import.meta.dirname, 'vectors'))
 
 /** What a vector is compared with. */
-const results = ['sent.json', 'refused.json', 'returned.json', 'returned.sse', 'failed.json']
+const results = [
+  'sent.json',
+  'refused.json',
+  'returned.json',
+  'returned.sse',
+  'returned.ndjson',
+  'failed.json',
+]
 
 describe('translations', () => {
   test('there are vectors, and each has a result', () => {

@@ -5,6 +5,7 @@ import { suite, test } from 'node:test'
 import type { AuditEvent } from '../../../src/observe/audit/chain.ts'
 import type { GatewayEvent } from '../../../src/observe/events.ts'
 import { auditSink } from '../../../src/observe/sinks/audit.ts'
+import { callFacts } from '../../support/call-facts.ts'
 
 /** A sink with a minute that ends when a test says so. */
 function start() {
@@ -37,6 +38,12 @@ suite('a refusal', () => {
     assert.deepEqual([name, outcome], ['llm_gateway.request.refused', 'failure'])
     assert.deepEqual(attributes, { client: 0, code: 'host_not_allowed' })
     assert.doesNotMatch(JSON.stringify(lines), /ann|a header/)
+  })
+
+  test('of a call that would have left its boundary is recorded', () => {
+    const { sink, lines } = start()
+    sink.receive({ kind: 'call_ended', call: callFacts({ event: 'outside_boundary', status: 403 }) })
+    assert.equal(lines[0]?.attributes['code'], 'outside_boundary')
   })
 
   test('is counted for a minute when it is repeated, and recorded anew after that', () => {

@@ -1,10 +1,11 @@
 // A response of Anthropic's Messages API for a chat client, in all four combinations of streams and whole bodies.
 import type { ResponseHead } from '../../../domain.ts'
 import { encodeEvent, eventData } from '../../../bytes/sse.ts'
+import { isContextOverflow, overflowCode } from '../../context-overflow.ts'
 import type { ErrorFields, ProviderDialect } from '../../dialect.ts'
 import { commentHeartbeat } from '../../openai/errors.ts'
 import type { ResponseTranslation, TranslatedEnd, TranslatedStep, Write } from '../../translator.ts'
-import { isContextOverflow, openAiErrorType } from '../errors.ts'
+import { openAiErrorType } from '../errors.ts'
 import { type AnswerEnd, type AnswerFacts, ChunkWriter, CompletionBuilder } from './chat-answer.ts'
 import { MessagesReader } from './messages-reader.ts'
 import { chatUsageOf } from './usage.ts'
@@ -126,6 +127,6 @@ const codes: ReadonlyMap<string | null, string> = new Map([
 
 function codeOf(fields: ErrorFields | undefined, type: string): string | null {
   if (fields === undefined) return null
-  if (isContextOverflow(fields)) return 'context_length_exceeded'
+  if (isContextOverflow(fields)) return overflowCode
   return codes.get(fields.type) ?? (fields.type === type ? null : fields.type)
 }

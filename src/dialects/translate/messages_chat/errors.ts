@@ -1,10 +1,7 @@
 // A provider's errors for clients of Messages.
 import { errorTypeOfStatus, isErrorType } from '../../anthropic/errors.ts'
+import { isContextOverflow, overflowBeginning } from '../../context-overflow.ts'
 import type { ErrorFields } from '../../dialect.ts'
-import { isContextOverflow } from '../errors.ts'
-
-/** What Claude Code recognizes a full context by. */
-const overflowBeginning = 'prompt is too long'
 
 /**
  * The error with the type that its status has. Its message stays as it is, but for the beginning by which clients recognize

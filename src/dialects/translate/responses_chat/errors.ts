@@ -1,9 +1,10 @@
 // Errors of chat providers for clients of the Responses API: the envelope is the same, the codes that clients act on are few.
 import type { ResponseHead } from '../../../domain.ts'
 import { membersOf, parseJson } from '../../../bytes/json/parse.ts'
+import { isContextOverflow, overflowCode } from '../../context-overflow.ts'
 import type { ErrorFields } from '../../dialect.ts'
 import { readErrorFields } from '../../openai/errors.ts'
-import { isContextOverflow, openAiErrorType } from '../errors.ts'
+import { openAiErrorType } from '../errors.ts'
 
 /** An error in other words than an object with a message. */
 const maxTextLength = 4_096
@@ -28,7 +29,7 @@ export function translateErrorBody({ status }: ResponseHead, body: Buffer): Buff
 
 function codeOf(fields: ErrorFields, status: number): string | undefined {
   const { type, code } = fields
-  if (isContextOverflow(fields)) return 'context_length_exceeded'
+  if (isContextOverflow(fields)) return overflowCode
   if (code === 'insufficient_quota' || type === 'insufficient_quota' || status === 402)
     return 'insufficient_quota'
   if (status === 429) return 'rate_limit_exceeded'

@@ -1,0 +1,21 @@
+// What the gateway is asked when somebody reads its metrics.
+import type { LocalCoordinator } from '../call/local-coordinator.ts'
+import type { Config } from '../config/types.ts'
+import type { Clock } from '../platform/clock.ts'
+import type { Discovered } from '../routing/route-table.ts'
+
+/** What gauges are read from. */
+export interface GaugeSources {
+  readonly version: string
+  /** Milliseconds since 1970. */
+  readonly startedAtMs: number
+  /** In force. */
+  readonly config: Pick<Config, 'providers' | 'models' | 'budgets' | 'metrics' | 'rateLimits'>
+  readonly discovered: Discovered
+  readonly coordinator: LocalCoordinator
+  readonly isDraining: boolean
+  readonly openCalls: number
+  /** Threads that serve calls. */
+  readonly workers: { readonly wanted: number; readonly running: number }
+  readonly clock: Pick<Clock, 'now' | 'wallNow'>
+}

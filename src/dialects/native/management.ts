@@ -1,0 +1,93 @@
+// Members of a model server's own requests that change the server for all of its clients, and not only this call's answer.
+// https://docs.ollama.com/api/generate, https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md
+import { isObject } from '../../bytes/json/parse.ts'
+import { LargeBody } from '../../bytes/large-body.ts'
+import { MemberNames } from '../../bytes/json/member-names.ts'
+import { readJson, scanJson } from '../../bytes/json/scan.ts'
+import { JsonScanner } from '../../bytes/json/scanner.ts'
+import type { JsonMember } from '../../bytes/json/types.ts'
+import { GatewayError } from '../../errors.ts'
+import { parseDurationMs } from '../../http/duration.ts'
+import { bytesOf, invalidRequest } from '../request.ts'
+
+/** Names that `managementIn` looks at. Each may occur once, in its exact spelling. */
+export const managementMembers = ['id_slot', 'keep_alive', 'options'] as const
+
+/** No options are longer; they are read within one turn of the event loop. */
+const maxOptionsBytes = 65_536
+
+/** Ollama's options with which it loads a model: another value makes it load the model again, for everybody. */
+const loading =
+  /^(?:num_(?!predict$|keep$).*|f16_kv|logits_all|low_vram|main_gpu|numa|use_mlock|use_mmap|vocab_only)$/
+
+/**
+ * The first member that counts as management: `keep_alive` of 0 or less, which unloads a model or pins it, `options.num_*`
+ * but for the two that bind only the answer, and a slot of the client's choice. Undefined: none does.
+ */
+export function managementIn(body: Buffer, members: ReadonlyMap<string, JsonMember>): string | undefined {
+  const keepAlive = members.get('keep_alive')
+  if (keepAlive !== undefined && !isTimeAhead(body, keepAlive)) return 'keep_alive'
+  const slot = members.get('id_slot')
+  if (slot !== undefined && slot.kind !== 'null' && !isAnySlot(body, slot)) return 'id_slot'
+  const options = members.get('options')
+  return options === undefined ? undefined : loadingOption(body, options)
+}
+
+const wanted = new MemberNames(managementMembers)
+
+/** For a large body: reads it as it arrives, for `managementInBody`. */
+export function managementScannerOf(bytes: Buffer): JsonScanner {
+  return new JsonScanner(bytes, wanted)
+}
+
+/** The same of a body that is scanned for nothing else; an error for one that a server could read differently. */
+export function managementInBody(received: Buffer | LargeBody): string | GatewayError | undefined {
+  const body = bytesOf(received)
+  const scanned = received instanceof LargeBody ? received.scan : undefined
+  const outcome = scanned ?? scanJson(body, wanted)
+  if (outcome.ok) return managementIn(body, outcome.scan.members)
+  return invalidRequest(`Invalid JSON body: ${outcome.problem} (at byte ${outcome.offset}).`, outcome.param)
+}
+
+/**
+ * The refusal of what changes a server.
+ * @param what of the request: a member, or its method and path.
+ * @param provider absent: one of several that a call may go to.
+ */
+export function managementNotAllowed(what: string, provider = 'NAME'): GatewayError {
+  const hint = `providers.${provider}.allow_management: true allows it to every client that may use the provider.`
+  return new GatewayError(
+    'management_not_allowed',
+    `${what} changes the server for all of its clients. ${hint}`,
+  )
+}
+
+/**
+ * Seconds, or a duration as Go writes it: `5m`, `1h30m`. Less than a second unloads as 0 does. What is not understood is
+ * taken for that.
+ */
+function isTimeAhead(body: Buffer, { kind, value }: JsonMember): boolean {
+  if (kind === 'null') return true
+  if (value.end - value.start > maxDurationBytes) return false
+  const text = body.toString('utf8', value.start, value.end)
+  if (kind === 'number') return Number(text) >= 1
+  const written = kind === 'string' ? duration.exec(text)?.[1] : undefined
+  return written !== undefined && (parseDurationMs(written, { nowMs: 0, plainUnit: 's' }) ?? 0) >= 1_000
+}
+
+const maxDurationBytes = 64
+const duration = /^"((?:\d+(?:\.\d+)?(?:ns|us|µs|ms|s|m|h))+)"$/
+
+/** llama.cpp chooses the slot itself. */
+function isAnySlot(body: Buffer, { kind, value }: JsonMember): boolean {
+  return kind === 'number' && body.toString('latin1', value.start, value.end) === '-1'
+}
+
+function loadingOption(body: Buffer, options: JsonMember): string | undefined {
+  if (options.kind !== 'object') return undefined
+  if (options.value.end - options.value.start > maxOptionsBytes) return 'options'
+  const value = readJson(body, options)
+  if (!isObject(value)) return undefined
+  const name = Object.keys(value).find((each) => loading.test(each))
+  return name === undefined ? undefined : `options.${name}`
+}
