@@ -209,8 +209,8 @@ suite('a whole call to llama.cpp', () => {
   test('of Messages has the input of a tool as llama.cpp writes it, empty where it is cut', async (t) => {
     for (const [json, input] of [
       [
-        String.raw`{"a": "x y", "n": 3.50, "m": 2.0, "k": 1e-7, "z": [1, 20]}`,
-        '{"a":"x y","n":3.5,"m":2.0,"k":1e-07,"z":[1,20]}',
+        String.raw`{"a": "x y", "n": 3.50, "m": 2.0, "o": -0.0, "p": 1E3, "q": 12e14, "k": 1e-7, "z": [1, 20]}`,
+        '{"a":"x y","n":3.5,"m":2.0,"o":-0.0,"p":1000.0,"q":1.2e+15,"k":1e-07,"z":[1,20]}',
       ],
       ['{"a": "x', '{}'],
     ] as const) {

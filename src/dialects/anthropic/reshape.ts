@@ -149,6 +149,7 @@ function rewritten(text: string): string {
 /** As nlohmann/json writes a floating-point number: with a point or an exponent, which begins at other sizes than here. */
 function writtenDouble(value: number): string {
   if (!Number.isFinite(value)) return 'null'
+  if (Object.is(value, -0)) return '-0.0'
   const [digits, exponent] = value.toExponential().split('e') as [string, string]
   const power = Number(exponent)
   if (power >= -4 && power < 15) {
