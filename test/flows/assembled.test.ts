@@ -249,4 +249,26 @@ suite('a whole call to llama.cpp', () => {
       assert.ok(response.body().toString().includes(`"input":${input}`), response.body().toString())
     }
   })
+
+  for (const workers of [1, 2]) {
+    test(`is cut by a budget while it is put together, with ${workers} threads`, async (t) => {
+      const running = await startGateway(t, {
+        providers: { scripted: { ...llama, price: 'free' } },
+        server: { workers },
+        budgets: { when_exhausted: 'cut', total: [{ tokens: 400, per: 'day' }] },
+      })
+      const long = `data: ${delta({ content: 'word '.repeat(2_000) })}\n\n`
+      running.upstream.respond([streamHead(), chunk(`data: ${start}\n\n`), chunk(long), hang])
+      const response = await ask(t, running)
+      assert.equal(response.status, 429)
+      assert.equal(response.header('x-llm-gateway-error'), 'budget_exceeded')
+      assert.equal((await running.upstream.requests[0]!.outcome).kind, 'aborted')
+      const line = await running.gateway.logged({ event: 'call' })
+      assert.deepEqual(
+        [line['code'], line['prompt_tokens'], line['way']],
+        ['budget_exceeded', 40, 'assembled'],
+      )
+      assert.ok(Number(line['completion_tokens']) > 400)
+    })
+  }
 })
