@@ -5,7 +5,7 @@ import type { ClientDialect } from './dialect.ts'
 import { nativeDialects } from './native/formats.ts'
 import { passToServer } from './native/pass.ts'
 import { ollamaDialects } from './ollama/formats.ts'
-import { passToOllama } from './ollama/pass.ts'
+import { ollamaReshape } from './ollama/reshape.ts'
 import { openAiDialects } from './openai/formats.ts'
 import { inputTokensDialect } from './openai/input-tokens.ts'
 import { reshapes } from './openai/reshape/table.ts'
@@ -54,6 +54,6 @@ export const dialects: Dialects = new Map(
 )
 
 function passOf(client: ClientDialect, reshape: Reshape | undefined): Translator {
-  if (ollamaDialects.includes(client)) return passToOllama(client.native)
+  if (ollamaDialects.includes(client)) return passToServer(client.native, ollamaReshape)
   return nativeDialects.includes(client) ? passToServer(client.native) : passTo(client.native, reshape)
 }

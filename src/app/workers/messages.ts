@@ -12,7 +12,7 @@ import type { Metered } from '../../call/response/meter.ts'
 import type { AskedFormat } from '../../call/spoken-formats.ts'
 import type { FoundKeys } from '../../clients/identity/key-set.ts'
 import type { KeyFile } from '../../clients/keys/key-record.ts'
-import type { FailureKind, LimitStatus } from '../../domain.ts'
+import type { FailureKind, LimitStatus, Target } from '../../domain.ts'
 import type { GatewayError } from '../../errors.ts'
 import type { Cell } from '../../ledger/call-row.ts'
 import type { UsageAnswer } from '../../ledger/ledger.ts'
@@ -23,12 +23,14 @@ import type { OwnedObject, OwnersFound } from '../../routing/object-owners.ts'
 import type { Placed } from '../../routing/placement.ts'
 import type { PrefixKey } from '../../routing/prefix-hashes.ts'
 import type { Discovered } from '../../routing/route-table.ts'
+import type { KnownModel } from '../../routing/server-facts.ts'
 import type { InheritedSocket } from '../../server/listeners/inherited.ts'
 import type { HistoryLook } from '../../status/call-history.ts'
 import type { ExplainedName } from '../../status/explained-name.ts'
 import type { StatusReport } from '../../status/status-report.ts'
 import type { StatusView } from '../../status/status-source.ts'
 import type { OpenCall } from '../../status/open-call.ts'
+import type { CountingKind } from '../../upstream/providers/prompt-count.ts'
 import type { SerializedConfig } from './config-transfer.ts'
 
 /** What a worker begins with. */
@@ -74,6 +76,7 @@ export type AdmissionMessage =
       readonly tokens: number
       readonly waitedMs: number
       readonly isSlotLimited: boolean
+      readonly countsAs: CountingKind | undefined
       readonly isBudgeted: boolean
       readonly limitStatus: LimitStatus
       /** What is wrong with the targets, where anything is. */
@@ -98,6 +101,10 @@ export interface Requests {
   describe: {
     readonly params: { readonly models: readonly string[] }
     readonly result: readonly ModelReport[]
+  }
+  known_models: {
+    readonly params: { readonly targets: readonly Target[] }
+    readonly result: readonly KnownModel[]
   }
   describe_client: { readonly params: { readonly scope: Scope }; readonly result: ScopeReport }
   describe_budgets: {
@@ -161,6 +168,13 @@ export type RestMessage =
   | { readonly kind: 'remember'; readonly objects: readonly OwnedObject[] }
   | { readonly kind: 'unreachable'; readonly provider: string }
 
+/** `Coordinator.reportCount`. */
+export interface CountMessage {
+  readonly kind: 'prompt_counted'
+  readonly prompt: PromptToCount
+  readonly tokens: number | undefined
+}
+
 /** About permits of the flood limit (flood-leases.ts). */
 export type PermitMessage =
   | { readonly kind: 'permit_used'; readonly client: string }
@@ -202,6 +216,7 @@ export type FromWorker =
   | FormatMessage
   | PermitMessage
   | RestMessage
+  | CountMessage
 
 /** What a worker knows of its calls. */
 export interface Look {

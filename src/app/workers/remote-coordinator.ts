@@ -14,6 +14,7 @@ import type {
 import type { Metered } from '../../call/response/meter.ts'
 import type { FailureKind, Target } from '../../domain.ts'
 import type { PrefixKey } from '../../routing/prefix-hashes.ts'
+import type { KnownModel } from '../../routing/server-facts.ts'
 import { isProviderWide } from '../../routing/target-health.ts'
 import type { AdmissionMessage } from './messages.ts'
 import type { PendingRequests, ToOwner } from './pending-requests.ts'
@@ -97,12 +98,20 @@ export class RemoteCoordinator implements Coordinator {
     return report
   }
 
+  knownModels(targets: readonly Target[]): Promise<readonly KnownModel[]> {
+    return this.#requests.send('known_models', { targets }).result
+  }
+
   describeClient(scope: Scope): Promise<ScopeReport> {
     return this.#requests.send('describe_client', { scope }).result
   }
 
   describeBudgets(scopes: readonly BudgetScope[]): Promise<readonly BudgetState[]> {
     return this.#requests.send('describe_budgets', { scopes }).result
+  }
+
+  reportCount(prompt: PromptToCount, tokens: number | undefined): void {
+    this.#outbox.post({ kind: 'prompt_counted', prompt, tokens })
   }
 
   reportUnreachable(provider: string): void {
@@ -129,6 +138,7 @@ class RemoteHold implements Hold {
   readonly promptTokens: number
   readonly waitedMs: number
   readonly isSlotLimited: boolean
+  readonly countsAs: Hold['countsAs']
   readonly isBudgeted: boolean
   readonly limitStatus: Hold['limitStatus']
   readonly reserved = undefined
@@ -148,6 +158,7 @@ class RemoteHold implements Hold {
     this.tokens = admitted.tokens
     this.waitedMs = admitted.waitedMs
     this.isSlotLimited = admitted.isSlotLimited
+    this.countsAs = admitted.countsAs
     this.isBudgeted = admitted.isBudgeted
     this.limitStatus = admitted.limitStatus
     this.#failureKinds = new Map(

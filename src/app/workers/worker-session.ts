@@ -11,6 +11,7 @@ import type { SharedServices } from '../shared-services.ts'
 import type { FloodLeases, LeaseHolder } from './flood-leases.ts'
 import type {
   AdmissionMessage,
+  CountMessage,
   FormatMessage,
   HoldMessage,
   OwnerMessage,
@@ -71,6 +72,9 @@ export class WorkerSession implements LeaseHolder {
         return
       case 'describe':
         this.#respondLater(id, coordinator.describe(request.params.models))
+        return
+      case 'known_models':
+        this.#respondLater(id, coordinator.knownModels(request.params.targets))
         return
       case 'describe_client':
         this.#respondLater(id, coordinator.describeClient(request.params.scope))
@@ -152,6 +156,10 @@ export class WorkerSession implements LeaseHolder {
   onRestMessage(message: RestMessage): void {
     if (message.kind === 'remember') this.#services.owners.remember(message.objects)
     else this.#services.coordinator.reportUnreachable(message.provider)
+  }
+
+  onCountMessage({ prompt, tokens }: CountMessage): void {
+    this.#services.coordinator.reportCount(prompt, tokens)
   }
 
   onPermitMessage(message: PermitMessage): void {
@@ -276,7 +284,7 @@ function unfinishedOf(
 }
 
 function admittedMessage(hold: Hold, targets: readonly Target[]): AdmissionMessage {
-  const { placement, promptTokens, tokens, waitedMs, isSlotLimited, isBudgeted, limitStatus } = hold
+  const { placement, promptTokens, tokens, waitedMs, isSlotLimited, countsAs, isBudgeted, limitStatus } = hold
   const providers = new Set(targets.map(({ provider }) => provider))
   return {
     kind: 'admitted',
@@ -287,6 +295,7 @@ function admittedMessage(hold: Hold, targets: readonly Target[]): AdmissionMessa
     tokens,
     waitedMs,
     isSlotLimited,
+    countsAs,
     isBudgeted,
     limitStatus,
     failureKinds: targets.flatMap((target, index) => {

@@ -176,6 +176,7 @@ export class WorkerThread {
       case 'move':
       case 'count':
       case 'describe':
+      case 'known_models':
       case 'describe_client':
       case 'describe_budgets':
       case 'find_format':
@@ -203,6 +204,9 @@ export class WorkerThread {
       case 'remember':
       case 'unreachable':
         this.#session.onRestMessage(message)
+        return
+      case 'prompt_counted':
+        this.#session.onCountMessage(message)
         return
       case 'permit_used':
       case 'permits_returned':

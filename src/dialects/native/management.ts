@@ -8,7 +8,7 @@ import { JsonScanner } from '../../bytes/json/scanner.ts'
 import type { JsonMember } from '../../bytes/json/types.ts'
 import { GatewayError } from '../../errors.ts'
 import { parseDurationMs } from '../../http/duration.ts'
-import { bytesOf, invalidRequest } from '../request.ts'
+import { bytesOf, invalidRequest, type ServerWishes } from '../request.ts'
 
 /** Names that `managementIn` looks at. Each may occur once, in its exact spelling. */
 export const managementMembers = ['id_slot', 'keep_alive', 'options'] as const
@@ -31,6 +31,15 @@ export function managementIn(body: Buffer, members: ReadonlyMap<string, JsonMemb
   if (slot !== undefined && slot.kind !== 'null' && !isAnySlot(body, slot)) return 'id_slot'
   const options = members.get('options')
   return options === undefined ? undefined : loadingOption(body, options)
+}
+
+/** As a wish of a model call. OpenAI's formats have only the slot, which llama.cpp reads in all of them. */
+export function managingWish(
+  body: Buffer,
+  members: ReadonlyMap<string, JsonMember>,
+): ServerWishes | undefined {
+  const managing = managementIn(body, members)
+  return managing === undefined ? undefined : { managing }
 }
 
 const wanted = new MemberNames(managementMembers)
@@ -88,6 +97,6 @@ function loadingOption(body: Buffer, options: JsonMember): string | undefined {
   if (options.value.end - options.value.start > maxOptionsBytes) return 'options'
   const value = readJson(body, options)
   if (!isObject(value)) return undefined
-  const name = Object.keys(value).find((each) => loading.test(each))
+  const name = Object.keys(value).find((each) => loading.test(each) && value[each] !== null)
   return name === undefined ? undefined : `options.${name}`
 }
