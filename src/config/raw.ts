@@ -3,6 +3,7 @@
 import type { RawPrice } from '../prices/read-price.ts'
 import type { TokenAlgorithm } from './types.ts'
 import type { Boundary } from '../platform/boundary.ts'
+import type { Ability } from '../domain.ts'
 import type { Effort } from './provider-types.ts'
 import type { AlertRule, NotifySinkKind } from './observe-types.ts'
 
@@ -259,7 +260,10 @@ export interface RawProvider {
   speaks?: 'auto' | ('chat' | 'messages' | 'responses')[]
   translation?: RawTranslation
   timeouts?: RawTimeouts
-  max_parallel_requests?: number
+  root_url?: string
+  max_parallel_requests?: number | 'auto'
+  context_length?: number
+  takes?: Ability[]
   health_check?: boolean | RawHealthCheck
   discover_models?: boolean
   allow_management?: boolean
@@ -273,6 +277,8 @@ export interface RawTarget {
   model?: string
   tier?: number
   weight?: number
+  context_length?: number
+  takes?: Ability[]
   price?: RawPriceSetting
 }
 
@@ -282,9 +288,22 @@ export interface RawModel {
   targets?: RawTarget[]
   aliases?: string[]
   fallbacks?: string[]
+  context_length?: number
+  takes?: Ability[]
   translation?: RawTranslation
   price?: RawPriceSetting
   boundary?: Boundary
+  when?: RawWhenRule[]
+  use?: string
   /** Names of members, or JSON pointers. */
   request?: { default?: Record<string, unknown>; set?: Record<string, unknown>; drop?: string[] }
+}
+
+/** Of its conditions, each that is there has to hold. */
+interface RawWhenRule {
+  prompt_tokens_over?: number
+  images?: boolean
+  tools?: boolean
+  thinking?: boolean
+  use: string
 }

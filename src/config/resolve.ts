@@ -3,7 +3,7 @@
 import { pseudonymKeyReference } from './stored-names.ts'
 import type { Budget, ClientTerms, ModelLimits, PriceSetting, Target } from '../domain.ts'
 import { asCidr } from './addresses.ts'
-import { parseBaseUrl } from './base-url.ts'
+import { parseBaseUrl, rootPathOf } from './base-url.ts'
 import { defaultBodyMemoryBytes, defaults } from './defaults.ts'
 import { nanoOfBudget } from '../prices/usd.ts'
 import { readPrice } from '../prices/read-price.ts'
@@ -12,7 +12,8 @@ import { authOf, baseUrlOf } from './provider-kind.ts'
 import { resolveIdentity } from './resolve-identity.ts'
 import { resolveTracing } from './resolve-tracing.ts'
 import { resolveNotify } from './resolve-notify.ts'
-import { resolveRequest } from './resolve-request.ts'
+import { knownOf, resolveKnown } from './resolve-known.ts'
+import { resolveRequest, resolveRules } from './resolve-request.ts'
 import { resolveTraits } from './resolve-traits.ts'
 import type {
   RawBudget,
@@ -24,6 +25,7 @@ import type {
   RawProvider,
   RawRateLimits,
   RawSecret,
+  RawTarget,
   RawTrustedProxy,
 } from './raw.ts'
 import type {
@@ -271,6 +273,8 @@ function resolveProvider(
     ...(raw.translation && { traits: resolveTraits(raw.translation) }),
     timeouts: resolveTimeouts(raw, url.isLocal),
     maxParallelRequests: raw.max_parallel_requests,
+    ...(raw.root_url !== undefined && { rootPath: rootPathOf(raw.root_url) }),
+    ...resolveKnown(raw),
     healthCheck: resolveHealthCheck(provider.health_check, kind),
     discoverModels: provider.discover_models,
     ...(provider.allow_management && { allowsManagement: true }),
@@ -331,9 +335,9 @@ function resolveHealthCheck(
 }
 
 function resolveModel(name: string, raw: RawModel): ModelConfig {
-  const targets = raw.targets ?? [
-    { provider: raw.provider!, ...(raw.model !== undefined && { model: raw.model }) },
-  ]
+  const { provider, model } = raw
+  const short = provider === undefined ? [] : [{ provider, ...(model !== undefined && { model }) }]
+  const targets: readonly RawTarget[] = raw.targets ?? short
   return {
     name,
     aliases: [...(raw.aliases ?? [])],
@@ -342,11 +346,13 @@ function resolveModel(name: string, raw: RawModel): ModelConfig {
       model: target.model ?? defaultTargetModel(name),
       tier: target.tier ?? defaults.target.tier,
       weight: target.weight ?? defaults.target.weight,
+      ...resolveKnown(target, knownOf(raw)),
       ...resolvePrice(target.price),
     })),
     fallbacks: [...(raw.fallbacks ?? [])],
     ...(raw.translation && { traits: resolveTraits(raw.translation) }),
     ...resolvePrice(raw.price),
+    ...resolveRules(raw),
     ...(raw.request && resolveRequest(raw.request)),
     ...(raw.boundary !== undefined && raw.boundary !== 'any' && { boundary: raw.boundary }),
   }

@@ -11,7 +11,7 @@ import {
 import type { ProviderLoad } from './load.ts'
 import type { OpenWork } from './open-work.ts'
 import { type Candidate, orderTargets } from './pick-target.ts'
-import type { Placement, PlacementReason, Prospect, Turn } from './placement.ts'
+import type { Placed, Placement, PlacementReason, Prospect, Turn } from './placement.ts'
 import { type PrefixHashes, wordsPerPrefix } from './prefix-hashes.ts'
 import { type KnownPrefix, nothingKnown, type PrefixIndex } from './prefix-index.ts'
 import type { ServerFacts } from './server-facts.ts'
@@ -26,7 +26,7 @@ export interface TargetFacts {
   readonly rates: Pick<TargetRates, 'of'>
   readonly work: OpenWork
   readonly traitsOf: (provider: string) => ServerTraits
-  readonly serverFacts: Pick<ServerFacts, 'modelOf' | 'slotsOf' | 'isSleeping'>
+  readonly serverFacts: Pick<ServerFacts, 'busyElsewhere' | 'modelOf' | 'slotsOf' | 'isSleeping'>
   /** Whether a provider is known to speak a format, so that calls in it need no translation. */
   readonly hasShown: (provider: string, format: string) => boolean
   /** Milliseconds of a monotonic clock. */
@@ -117,7 +117,7 @@ function prospectsOf(
     const believed = loadMs > 0 ? nothingKnown : usablePrefix(asked, facts, nowMs)
     const cachedBytes = believed.bytes * learned[at]!.trust
     const readMsPerByte = readRates[at]!
-    const queue = load.of(provider)
+    const queue = load.of(provider) + facts.serverFacts.busyElsewhere(provider)
     const known = { believed, cachedBytes, promptBytes, queue, readMsPerByte }
     if (isPaid) prospects.set(target, known)
     else {
@@ -168,4 +168,13 @@ export function targetKey({ provider, model }: Target): string {
 /** Of the keys of a provider's targets. Unambiguous, because a provider's name contains no line feed. */
 export function startOfKeys(provider: string): string {
   return `${provider}\n`
+}
+
+/** Why a call is at `target`, one of the choice's. */
+export function placedOf({ targets, reason, prospects }: Choice, target: Target): Placed {
+  const placed = prospects?.get(target)
+  const why = target === targets[0] ? reason : 'free_slot'
+  if (placed === undefined) return { reason: why }
+  const { cachedBytes, promptBytes, queue, expectedMs } = placed
+  return { reason: why, cachedBytes, promptBytes, queue, ...(expectedMs !== undefined && { expectedMs }) }
 }

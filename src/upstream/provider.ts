@@ -111,7 +111,8 @@ export interface Provider {
   readonly includeUsage: HttpProvider['includeUsage']
   /** How whole answers are asked for as streams, of which they are put together. Absent: they are not. */
   readonly wholeAsStream?: WholeAsStream | undefined
-  readonly maxParallelRequests: number | undefined
+  /** `auto`: as many as its server reports, or is seen to work at together. */
+  readonly maxParallelRequests: number | 'auto' | undefined
   /**
    * Whether it accepts requests of the format with this name (`ProviderDialect.name`), by its settings and its kind.
    * Undefined: it is probed (call/spoken-formats.ts).

@@ -1,5 +1,6 @@
 // Schema of the servers behind the gateway.
 import { defaults } from '../defaults.ts'
+import { known } from './known.ts'
 import { headerName, providerName } from './names.ts'
 import { price } from './price.ts'
 import type { Schema } from './schema-type.ts'
@@ -70,6 +71,13 @@ const provider = {
       type: 'string',
       description:
         'URL up to and including `/v1`; a query (`?api-version=…`) goes with every request. `http://` is allowed for loopback and private addresses, and for names that have no others: this is checked for each connection. Such a name cannot have a key. Required unless `kind` is `echo` or `anthropic`, whose default is `https://api.anthropic.com`; there, `/v1` need not be written.',
+      minLength: 1,
+      maxLength: 2048,
+    },
+    root_url: {
+      type: 'string',
+      description:
+        "URL of the server's root, for routes outside of its API (`/props`, `/health`, native routes); on the same host as `base_url`. Default: `base_url` without a trailing `/v1`.",
       minLength: 1,
       maxLength: 2048,
     },
@@ -155,11 +163,15 @@ const provider = {
     },
     timeouts,
     max_parallel_requests: {
-      type: 'integer',
-      description: 'Maximum number of simultaneous calls to this provider, all models together.',
+      type: ['integer', 'string'],
+      description:
+        'Maximum number of simultaneous calls to this provider, all models together. `auto`: as many as the server reports slots (llama.cpp), else learned from how it answers ([Slots](#slots-that-servers-report)).',
       minimum: 1,
       maximum: 1_000_000,
+      pattern: '^auto$',
+      patternErrorMessage: 'must be a number, or auto',
     },
+    ...known,
     health_check: healthCheck,
     discover_models: {
       type: 'boolean',
