@@ -18,6 +18,7 @@ import type { Call, Snapshot } from './call.ts'
 import { isDoubtful, isKnownWay, wayTo } from './choose-way.ts'
 import { carriedRequestHeaders, withTrace } from './carried-headers.ts'
 import type { Hold } from './coordinator.ts'
+import { countPromptOf, type CountingParts } from './count-prompt.ts'
 import { conclusionOf, type Failure, failureOf, sameRefusals } from './failures.ts'
 import { internalError } from './internal-error.ts'
 import { keptInside } from './kept-inside.ts'
@@ -250,7 +251,7 @@ interface AttemptInput {
 async function send(
   { call, request, hold, boundary, traits, members }: AdmittedCall,
   { target: { model }, provider, translator, asksUsage, wholeAsStream }: AttemptInput,
-  on: Pick<Snapshot, 'ticker' | 'now' | 'wallNow' | 'events' | 'routes' | 'routing'>,
+  on: Pick<Snapshot, 'ticker' | 'wallNow' | 'routes' | 'routing'> & CountingParts,
   record: CallRecord,
 ): Promise<AttemptOutcome> {
   const { reply, requestId } = call
@@ -292,17 +293,11 @@ async function send(
   const { path } = dialect
   let outcome: AttemptOutcome
   try {
-    const begun = await response.begin({
-      path,
-      query,
-      headers,
-      body,
-      contentType,
-      isStream,
-      requestId,
-      boundary,
-    })
-    outcome = withLoggableCode(keptInside(begun, provider, call, record, on), call.body)
+    const toSend = { path, query, headers, body, contentType, isStream, requestId, boundary }
+    const begun = response.begin(toSend)
+    const sent = { provider, format: dialect.name, body, boundary }
+    if (hold.countsAs !== undefined) countPromptOf({ size: request.size, hold, record }, sent, on)
+    outcome = withLoggableCode(keptInside(await begun, provider, call, record, on), call.body)
   } catch (error) {
     const failure = { error: internalError(error), isStaleConnection: false, hasBegun: false }
     const failed: AttemptOutcome = { kind: 'failed', ...failure }

@@ -12,6 +12,7 @@ import type { Call, Snapshot } from './call.ts'
 import type { AllFailing } from './coordinator.ts'
 import { countTokens } from './count-tokens.ts'
 import type { Failure } from './failures.ts'
+import { followRules, hasRules, type NamedRoute } from './follow-rules.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { internalError } from './internal-error.ts'
 import { boundaryOfAnswer } from './kept-inside.ts'
@@ -73,7 +74,19 @@ async function serve(open: OpenCall, on: Snapshot): Promise<CallResult> {
   if (allowed?.has(name, asked) === false) {
     return { kind: 'refused', error: allowed.refusal(request.model) } // 403 model_not_allowed
   }
-  const queue = modelsToTry(call, name, asked, allowed, on)
+  let leading: readonly NamedRoute[] = []
+  if (hasRules(asked)) {
+    const followed = await followRules({ name, route: asked }, request, allowed, on)
+    if (followed instanceof GatewayError) return { kind: 'refused', error: followed } // 403, 404 as above
+    ;({ name, route: asked, leading } = followed)
+    record.rule = followed.rule
+    if (leading.length > 0) {
+      record.model = asked.rule === 'alias' ? asked.model.name : name
+      record.countedModel = asked.model.name
+      record.asked = request.model
+    }
+  }
+  const queue = modelsToTry(call, { name, route: asked, leading }, allowed, on)
   if (queue instanceof GatewayError) return { kind: 'refused', error: queue } // 403 outside_boundary
   const { count } = call.dialect
   if (count !== undefined) return countTokens({ call, request, model: queue[0]!, count }, on, record)

@@ -34,6 +34,7 @@ import type {
   PromptToCount,
   TargetReport,
 } from './coordinator.ts'
+import { CountedPrompts } from './counted-prompts.ts'
 import type { Metered } from './response/meter.ts'
 import { UsageWishes } from './usage-wishes.ts'
 
@@ -66,6 +67,7 @@ export class LocalCoordinator implements Coordinator {
   readonly prefixKey = newPrefixKey()
   /** Provider → when it answered a call last, in milliseconds of the monotonic clock. */
   readonly lastSuccessMs = new Map<string, number>()
+  readonly countedPrompts: CountedPrompts
   readonly usageWishes = new UsageWishes()
   readonly serverFacts: ServerFacts
   readonly admission: Admission
@@ -86,6 +88,7 @@ export class LocalCoordinator implements Coordinator {
     const { health } = this
     const traitsOf = (provider: string) => this.#providers.get(provider)?.traits ?? unknownTraits
     const { serverFacts } = this
+    this.countedPrompts = new CountedPrompts({ serverFacts, calibration, now })
     this.placer = new Placer({ health, traitsOf, serverFacts, hasShown, now, chance })
   }
 
@@ -113,6 +116,7 @@ export class LocalCoordinator implements Coordinator {
       const scope = providerScope(name, maxParallelRequests)
       const traits = { cache: cacheOf(configs.get(name), isLocal), slots: maxParallelRequests }
       this.#providers.set(name, { isLocal, scope, traits })
+      this.countedPrompts.setProvider(name, isLocal ? configs.get(name)?.kind : undefined)
     }
     this.#routing = routing
     this.placer.placement.forgetTurns()
@@ -157,6 +161,10 @@ export class LocalCoordinator implements Coordinator {
   #hasReady(targets: readonly Target[]): boolean {
     const nowMs = this.now()
     return targets.some((target) => this.health.stateOf(target, nowMs).isReady)
+  }
+
+  reportCount(prompt: PromptToCount, tokens: number | undefined): void {
+    this.countedPrompts.take(prompt, tokens)
   }
 
   reportUnreachable(provider: string): void {
@@ -206,6 +214,7 @@ export class LocalCoordinator implements Coordinator {
       if (provider === undefined || !isSameServer(old, provider)) {
         this.health.forget(name)
         this.placer.forget(name)
+        this.countedPrompts.forget(name)
       } else if (!hasSameCheck(old, provider)) this.health.dropCheck(name)
     }
   }
@@ -246,6 +255,7 @@ class LocalHold implements Hold {
   readonly placement: Placed
   readonly promptTokens: number
   readonly waitedMs: number
+  readonly countsAs: Hold['countsAs']
   readonly limitStatus: Hold['limitStatus']
   target: Target
   readonly #owner: LocalCoordinator
@@ -269,6 +279,7 @@ class LocalHold implements Hold {
     this.limitStatus = admitted.limitStatus
     this.target = this.#chosenOf(choice.targets)
     this.placement = placedOf(choice, this.target)
+    this.countsAs = owner.countedPrompts.countsAsOf(request, this.target)
     owner.load.add(this.target.provider)
     this.#placed = owner.placer.start(choice, request, this.target)
     this.#begin()

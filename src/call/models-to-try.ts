@@ -1,7 +1,7 @@
 // Which models may answer a call, and at which of their targets.
 import type { Target } from '../domain.ts'
 import type { GatewayError } from '../errors.ts'
-import type { Boundary } from '../platform/boundary.ts'
+import { type Boundary, narrower } from '../platform/boundary.ts'
 import type { AllowedModels } from '../routing/allowed-models.ts'
 import {
   type Bounds,
@@ -11,8 +11,9 @@ import {
   targetsInside,
 } from '../routing/boundary.ts'
 import { fallbacksOf, type MayUse } from '../routing/fallbacks.ts'
-import type { Route } from '../routing/route-table.ts'
+import type { Route, RouteTable } from '../routing/route-table.ts'
 import type { Call, Snapshot } from './call.ts'
+import type { FollowedRules } from './follow-rules.ts'
 
 export interface NextModel {
   readonly route: Route
@@ -34,22 +35,26 @@ export function boundsOf(
 /**
  * The model that was asked for, then those of its fallbacks that the client may use, without those that are outside the
  * call's boundary.
- * @param name that led to `asked`.
+ * @param asked with the models whose rules led to it; their boundaries count, too.
  */
 export function modelsToTry(
   call: Pick<Call, 'boundary' | 'client'>,
-  name: string,
-  asked: Route,
+  { name, route: asked, leading }: Pick<FollowedRules, 'leading' | 'name' | 'route'>,
   allowed: AllowedModels | undefined,
   on: Pick<Snapshot, 'providers' | 'routes' | 'routing'>,
 ): NextModel[] | GatewayError {
   const bounds = boundsOf(call, on)
-  const boundary = boundaryOf(bounds, asked.model)
+  const boundary = leading.reduce(
+    (narrowest, { route }) => narrower(narrowest, route.model.boundary),
+    boundaryOf(bounds, asked.model),
+  )
   const { targets } = asked
   const hasFallbacks = asked.model.fallbacks.length > 0
   if (boundary === 'any' && !hasFallbacks) return [{ route: asked, targets, boundary, skipsFailing: false }]
   const mayUse: MayUse | undefined = allowed && ((...which) => allowed.has(...which))
-  const all = [asked, ...fallbacksOf(name, asked, on.routes, mayUse)]
+  // Of a fallback, no rule counts but the model that it leads to.
+  const routes = { find: (fallback: string) => ledFrom(on.routes.find(fallback), on.routes) }
+  const all = [asked, ...fallbacksOf(name, asked, routes, mayUse)]
   const models = all.map((route): NextModel => {
     const own = boundaryOf({ ...bounds, asked: boundary }, route.model)
     const inside = targetsInside(route.targets, own, on.providers)
@@ -58,8 +63,16 @@ export function modelsToTry(
   const possible = models.filter((model) => model.targets.length > 0)
   if (possible.length > 0) return possible
   const chains = models.flatMap(({ route, boundary: own }) => {
-    const steps = route === asked ? [name] : [name, `fallback ${route.model.name}`]
+    const steps = [...leading.map((model) => model.name), name]
+    if (route !== asked) steps.push(`fallback ${route.model.name}`)
     return chainsOutside(steps, route.targets, { boundary: own, places: on.providers })
   })
-  return outsideBoundary(chains, bounds, asked.model)
+  const bounding = [asked, ...leading.map(({ route }) => route)].find(
+    ({ model }) => model.boundary === boundary,
+  )
+  return outsideBoundary(chains, bounds, (bounding ?? asked).model)
+}
+
+function ledFrom(route: Route | undefined, routes: RouteTable): Route | undefined {
+  return route?.model.use === undefined ? route : routes.ledTo(route.model)
 }

@@ -40,8 +40,10 @@ export class CallRecord {
   trace: CallTrace | undefined
   /** Not an alias of it. */
   model: string | undefined
-  /** The alias that the client used. */
+  /** The alias that the client used, or the model whose rules led to this one. */
   asked: string | undefined
+  /** The condition by which they did. */
+  rule: string | undefined
   provider: string | undefined
   targetModel: string | undefined
   /** What the call may not leave. */
@@ -204,6 +206,11 @@ export class CallRecord {
     this.#outcomeAtMs = undefined
   }
 
+  /** The model whose estimates the call teaches: its own, or the fallback that answers. */
+  get admittedModel(): string {
+    return this.fallbackModel ?? this.countedModel ?? ''
+  }
+
   /** The number of the client's program, if the call has waited, or does. */
   get programNumber(): number | undefined {
     return this.waitMs > 0 || this.lineSinceMs !== undefined ? this.program?.number : undefined
@@ -244,6 +251,7 @@ export class CallRecord {
       route,
       model: this.model,
       asked: this.asked,
+      rule: this.rule,
       provider: this.provider,
       target_model: this.targetModel,
       fallback_model: this.fallbackModel,

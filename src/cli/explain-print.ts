@@ -24,6 +24,7 @@ const rules = {
 export function printExplanation(out: Output, explanation: Explanation, listsMembers: boolean): void {
   const { model, rule, entry, targets, limits, fallbacks, boundary, routing, heartbeatAfterMs } = explanation
   const {
+    rules: conditions = [],
     request = [],
     defaultFor: kinds,
     rest,
@@ -69,6 +70,9 @@ export function printExplanation(out: Output, explanation: Explanation, listsMem
   out.line()
   out.line(`limits     ${limits === null ? 'none' : formatLimits(limits)}`)
   out.line(`fallbacks  ${fallbacks.length === 0 ? 'none' : printable(fallbacks.join(', '))}`)
+  for (const [index, text] of conditions.entries()) {
+    out.line((index === 0 ? 'rules' : '').padEnd(11) + printable(text))
+  }
   if (request.length > 0) out.line(`request    ${printable(request.join(', '))}`)
   if (boundary !== 'any') out.line(`boundary   ${boundary}: ${boundedTexts[boundary]}`)
   out.line(`heartbeat  after ${heartbeatAfterMs / 1000} s of silence in a stream`)

@@ -15,7 +15,7 @@ import { type Boundary, narrower } from '../platform/boundary.ts'
 import { readShippedList } from '../prices/shipped-list.ts'
 import type { Route } from '../routing/route-table.ts'
 import { coveragesOf, type ExplainedFormats, explainFormats, ownRoutesOf } from './explain-formats.ts'
-import { requestTexts } from './request-texts.ts'
+import { hasRules, requestTexts, ruleTexts } from './rule-texts.ts'
 import { placeText, priceJson, settingText } from './price-text.ts'
 
 export interface Explanation {
@@ -26,6 +26,8 @@ export interface Explanation {
   readonly targets: readonly ExplainedTarget[]
   readonly limits: ModelLimits | null
   readonly fallbacks: readonly string[]
+  /** Which other models answer which calls, in order: `images: true → vision`, `→ qwen`. Absent: none do. */
+  readonly rules?: readonly string[]
   /** What is changed in requests: `set top_k: 40`. Absent: nothing. */
   readonly request?: readonly string[]
   /** What its calls may not leave, by its own setting and `routing.boundary`. */
@@ -139,6 +141,7 @@ export function explain(
     targets: explained,
     limits: limits !== undefined && hasLimit(limits) ? limits : null,
     fallbacks: route.model.fallbacks,
+    ...(hasRules(route) && { rules: ruleTexts(route.model) }),
     ...(route.model.request && { request: requestTexts(route.model.request) }),
     boundary: narrower(route.model.boundary, config.routing.boundary),
     heartbeatAfterMs: config.server.heartbeatAfterMs,

@@ -145,8 +145,16 @@ function placeOfModel(place: Place, model: string): Place {
 }
 
 /** The names of models that may answer in place of one. */
-function othersOf({ fallbacks = [] }: RawModel): { name: string; label: string; below: Path }[] {
-  return fallbacks.map((name, index) => ({ name, label: 'fallback', below: ['fallbacks', index] }))
+function othersOf({ fallbacks = [], when = [], use }: RawModel): {
+  name: string
+  label: string
+  below: Path
+}[] {
+  return [
+    ...when.map((rule, index) => ({ name: rule.use, label: 'use', below: ['when', index, 'use'] })),
+    ...(use === undefined ? [] : [{ name: use, label: 'use', below: ['use'] }]),
+    ...fallbacks.map((name, index) => ({ name, label: 'fallback', below: ['fallbacks', index] })),
+  ]
 }
 
 /**

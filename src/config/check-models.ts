@@ -117,10 +117,9 @@ function* fallbackProblems({ models, owners, hasProblem, isDiscoverable }: Names
     return owners.get(name) ?? wildcards.find((wildcard) => name.startsWith(wildcard.slice(0, -1)))
   }
   const edges = new Map<string, { to: string; path: Path }[]>()
-  for (const [name, { fallbacks = [] }] of models) {
+  for (const [name, model] of models) {
     const list: { to: string; path: Path }[] = []
-    for (const [index, fallback] of fallbacks.entries()) {
-      const path = ['models', name, 'fallbacks', index]
+    for (const { name: fallback, path } of leadsOf(model, ['models', name])) {
       if (fallback.endsWith('*')) {
         yield {
           path,
@@ -139,6 +138,15 @@ function* fallbackProblems({ models, owners, hasProblem, isDiscoverable }: Names
     edges.set(name, list)
   }
   yield* cycleProblems(edges)
+}
+
+/** The models that may answer in place of one. */
+function leadsOf({ fallbacks = [], when = [], use }: RawModel, path: Path): { name: string; path: Path }[] {
+  return [
+    ...fallbacks.map((name, index) => ({ name, path: [...path, 'fallbacks', index] })),
+    ...when.map((rule, index) => ({ name: rule.use, path: [...path, 'when', index, 'use'] })),
+    ...(use === undefined ? [] : [{ name: use, path: [...path, 'use'] }]),
+  ]
 }
 
 function* defaultModelProblems(raw: RawConfig, names: Names): Generator<PathProblem> {
@@ -185,7 +193,7 @@ function* cycleProblems(
         const shown = cycle.slice(cycle.indexOf(edge.to)).slice(0, 8).map(quoted).join(' → ')
         yield {
           path: edge.path,
-          message: `the fallbacks form a cycle: ${shown}`,
+          message: `the models form a cycle: ${shown}`,
           hint: 'remove one of them',
         }
       } else if (!finished.has(edge.to)) {

@@ -285,6 +285,17 @@ export interface RawModel {
   translation?: RawTranslation
   price?: RawPriceSetting
   boundary?: Boundary
+  when?: RawWhenRule[]
+  use?: string
   /** Names of members, or JSON pointers. */
   request?: { default?: Record<string, unknown>; set?: Record<string, unknown>; drop?: string[] }
+}
+
+/** Of its conditions, each that is there has to hold. */
+interface RawWhenRule {
+  prompt_tokens_over?: number
+  images?: boolean
+  tools?: boolean
+  thinking?: boolean
+  use: string
 }

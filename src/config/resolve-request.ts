@@ -1,6 +1,15 @@
-// `models.NAME.request` → rules for the members of requests.
+// Rules of a model for its calls: which other model answers them (`when`, `use`), and what is changed in requests (`request`).
 import type { MemberRule } from '../domain.ts'
 import type { RawModel } from './raw.ts'
+import type { ModelConfig } from './types.ts'
+
+export function resolveRules({ when = [], use }: RawModel): Pick<ModelConfig, 'use' | 'when'> {
+  const rules = when.map(({ prompt_tokens_over: promptTokensOver, ...rest }) => ({
+    ...(promptTokensOver !== undefined && { promptTokensOver }),
+    ...rest,
+  }))
+  return { ...(rules.length > 0 && { when: rules }), ...(use !== undefined && { use }) }
+}
 
 type RawRequest = NonNullable<RawModel['request']>
 

@@ -12,7 +12,7 @@ import { authOf, baseUrlOf } from './provider-kind.ts'
 import { resolveIdentity } from './resolve-identity.ts'
 import { resolveTracing } from './resolve-tracing.ts'
 import { resolveNotify } from './resolve-notify.ts'
-import { resolveRequest } from './resolve-request.ts'
+import { resolveRequest, resolveRules } from './resolve-request.ts'
 import { resolveTraits } from './resolve-traits.ts'
 import type {
   RawBudget,
@@ -24,6 +24,7 @@ import type {
   RawProvider,
   RawRateLimits,
   RawSecret,
+  RawTarget,
   RawTrustedProxy,
 } from './raw.ts'
 import type {
@@ -331,9 +332,9 @@ function resolveHealthCheck(
 }
 
 function resolveModel(name: string, raw: RawModel): ModelConfig {
-  const targets = raw.targets ?? [
-    { provider: raw.provider!, ...(raw.model !== undefined && { model: raw.model }) },
-  ]
+  const { provider, model } = raw
+  const short = provider === undefined ? [] : [{ provider, ...(model !== undefined && { model }) }]
+  const targets: readonly RawTarget[] = raw.targets ?? short
   return {
     name,
     aliases: [...(raw.aliases ?? [])],
@@ -347,6 +348,7 @@ function resolveModel(name: string, raw: RawModel): ModelConfig {
     fallbacks: [...(raw.fallbacks ?? [])],
     ...(raw.translation && { traits: resolveTraits(raw.translation) }),
     ...resolvePrice(raw.price),
+    ...resolveRules(raw),
     ...(raw.request && resolveRequest(raw.request)),
     ...(raw.boundary !== undefined && raw.boundary !== 'any' && { boundary: raw.boundary }),
   }

@@ -181,10 +181,26 @@ export interface ModelConfig {
   readonly traits?: Partial<ProviderTraits>
   /** Of those targets that have none of their own. Absent: what their providers' models cost. */
   readonly price?: PriceSetting
+  /** Which other models answer certain calls: the first rule that fits a call. Absent: none do. */
+  readonly when?: readonly WhenRule[]
+  /** The model that answers the others; this one has no targets. Absent: it answers them itself. */
+  readonly use?: string
   /** What is changed in the requests of its calls, in the provider's format. Absent: nothing. */
   readonly request?: readonly MemberRule[]
   /** What its calls may not leave, fallbacks included. Absent: nothing but what bounds all calls. */
   readonly boundary?: Exclude<Boundary, 'any'>
+}
+
+/** Fits a call for which all of its conditions hold. */
+export interface WhenRule {
+  /** The prompt is estimated at more tokens than that. */
+  readonly promptTokensOver?: number
+  /** Whether the request has images, has tools, asks for thinking. */
+  readonly images?: boolean
+  readonly tools?: boolean
+  readonly thinking?: boolean
+  /** The model that answers. */
+  readonly use: string
 }
 
 /** What may be spent, and when that begins anew. */

@@ -6,6 +6,13 @@ import { LargeBody, type SplicedBody } from '../bytes/large-body.ts'
 import type { PromptPieces } from './prompt-pieces.ts'
 import { splice, type Splice, spliceParts } from '../bytes/splice.ts'
 
+/** What the model that answers a request has to be able to do. */
+export interface RequestNeeds {
+  readonly hasImages: boolean
+  readonly hasTools: boolean
+  readonly asksThinking: boolean
+}
+
 /** What a request asks of a server besides an answer, or in its place. */
 export interface ServerWishes {
   /** The member that changes how the server holds the model: its memory, its threads. Absent: none does. */
@@ -32,6 +39,8 @@ export interface ModelRequest extends ServerWishes {
   readonly isInBackground?: true
   /** The kind of object as which a provider that speaks the format keeps the response. Absent: it keeps none. */
   readonly storedAs?: 'chat_completion' | 'response' | undefined
+  /** Found out each time that it is asked for. Absent: nothing that only some models can do. */
+  readonly needs?: RequestNeeds
   /**
    * The identical buffer if nothing must change. A large body is returned in parts, which are valid until the call ends.
    * @param providerModel replaces the model's name.

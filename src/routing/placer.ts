@@ -173,10 +173,12 @@ export class PlacedCall {
     const prospect = this.#prospects.get(this.#target)!
     const cachedShare = cachedTokens === undefined ? undefined : cachedTokens / Math.max(1, promptTokens)
     const cachedBytes = cachedShare === undefined ? prospect.cachedBytes : cachedShare * promptBytes
-    const { sinceMs } = this.#open
+    const { sinceMs, readMs: expectedMs } = this.#open
     const isMeasurable = this.#isStream && this.#wasAlone
     const readMs = promptMs ?? (isMeasurable ? this.#answeredAtMs! - sinceMs : undefined)
-    const writeMs = outputMs ?? (this.#isStream ? now() - this.#answeredAtMs! : undefined)
+    // A whole answer does not show when its first token came.
+    const firstMs = this.#isStream ? this.#answeredAtMs! : sinceMs + expectedMs
+    const writeMs = outputMs ?? Math.max(0, now() - firstMs)
     rates.learn(targetKey(this.#target), { readBytes: promptBytes - cachedBytes, readMs, writeMs })
   }
 

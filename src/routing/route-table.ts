@@ -11,7 +11,10 @@ export interface Route {
   readonly model: ModelConfig
   /** Which kind of name matched. `discovered`: one that a provider lists. */
   readonly rule: 'name' | 'alias' | 'wildcard' | 'discovered'
-  /** The model's targets; `*` is replaced with the part that the wildcard matches. */
+  /**
+   * The model's targets; `*` is replaced with the part that the wildcard matches. Of a model without any (`use`): those of the
+   * one that it leads to, as far as that is known.
+   */
   readonly targets: readonly Target[]
 }
 
@@ -54,6 +57,8 @@ export class RouteTable {
   readonly hasBoundaries: boolean
   /** Prefix → model. */
   readonly #wildcards = new Map<string, ModelConfig>()
+  /** Of wildcards that lead to another model: its targets. */
+  readonly #targetsLedTo = new Map<ModelConfig, readonly Target[]>()
   /** Lengths of the prefixes, the longest first. */
   readonly #prefixLengths: readonly number[]
 
@@ -76,6 +81,7 @@ export class RouteTable {
     this.#unlisted = [...discovered].filter(([, listed]) => listed.length === 0).map(([provider]) => provider)
     this.#addDiscovered(discovered)
     this.#addMatched(discovered)
+    for (const model of models.values()) if (model.use !== undefined) this.#leadOn(model)
     this.#addLoose(discovered)
   }
 
@@ -91,6 +97,17 @@ export class RouteTable {
       this.#findWildcard(name) ??
       this.#findLoose(name)
     )
+  }
+
+  /** Where `use` leads from a model, over others that have one, too; undefined: it has none, or no model has that name. */
+  ledTo({ use }: ModelConfig): Route | undefined {
+    let route: Route | undefined
+    // The file has no cycles.
+    for (let name = use; name !== undefined; name = route.model.use) {
+      route = this.find(name) ?? this.expected(name)
+      if (route === undefined) return undefined
+    }
+    return route
   }
 
   /** The name or alias that a mistyped one is likely to mean. */
@@ -211,6 +228,15 @@ export class RouteTable {
     }
   }
 
+  /** A model without targets of its own is shown with those of the model that it leads to. */
+  #leadOn(model: ModelConfig): void {
+    const { name, aliases } = model
+    const targets = this.ledTo(model)?.targets ?? []
+    if (name.endsWith('*')) this.#targetsLedTo.set(model, targets)
+    else this.#byName.set(name, { model, rule: 'name', targets })
+    for (const alias of aliases) this.#byAlias.set(alias, { model, rule: 'alias', targets })
+  }
+
   #addLoose(discovered: Discovered): void {
     const add = (key: string, route: Route | undefined) => {
       if (route !== undefined && !this.#loose.has(key)) this.#loose.set(key, route)
@@ -262,7 +288,8 @@ export class RouteTable {
       if (length >= name.length) continue
       const model = this.#wildcards.get(name.slice(0, length))
       if (model === undefined) continue
-      return { model, rule: 'wildcard', targets: filledIn(model.targets, name.slice(length)) }
+      const targets = this.#targetsLedTo.get(model) ?? filledIn(model.targets, name.slice(length))
+      return { model, rule: 'wildcard', targets }
     }
     return undefined
   }

@@ -222,6 +222,18 @@ test('what a model changes in requests is shown', async (t) => {
   assert.match(stdout, /^request +drop seed, default temperature: 0\.2, set \/a\/b: true$/m)
 })
 
+test('where the rules of a model lead is shown, and its targets there', async (t) => {
+  const rules =
+    'when: [{ images: true, tools: false, use: vision }, { prompt_tokens_over: 9, use: echo }], use: echo'
+  const models = `{ any: { ${rules} }, echo: { provider: echo }, vision: { provider: echo } }`
+  const { stdout } = await run(t, 'any', { text: `providers: { echo: { kind: echo } }\nmodels: ${models}\n` })
+  assert.match(stdout, /^1\. echo  built in$/m)
+  assert.match(
+    stdout,
+    /^rules +images: true, tools: false → vision\n +prompt_tokens_over: 9 → echo\n +else → echo$/m,
+  )
+})
+
 test('the own routes of a server are listed, and whether it may be changed', async (t) => {
   const text = `providers:
   llama: { kind: llama_cpp, base_url: "http://127.0.0.1:8080/v1", allow_management: true }

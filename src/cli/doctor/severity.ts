@@ -90,9 +90,11 @@ class Dependents {
       const model =
         this.#config.models.get(each) ?? (this.#routes.find(each) ?? this.#routes.expected(each))?.model
       if (model === undefined) continue
-      const { targets, fallbacks } = model
+      const { targets, fallbacks, when = [], use } = model
       found.push(...targets.map((target) => target.provider))
-      for (const fallback of fallbacks) names.add(fallback)
+      for (const other of fallbacks) names.add(other)
+      for (const rule of when) names.add(rule.use)
+      if (use !== undefined) names.add(use)
     }
     return found
   }

@@ -71,6 +71,34 @@ const model = {
         'Models to try when all targets of this one have failed: in order, each followed by its own fallbacks.',
       items: modelName,
     },
+    when: {
+      type: 'array',
+      description:
+        'Rules by which another model answers a call: the first one whose conditions all hold ([Rules](routing.md#rules)). No rule holds: the model itself, or `use`.',
+      items: {
+        type: 'object',
+        additionalProperties: false,
+        required: ['use'],
+        minProperties: 2,
+        hint: 'write { images: true, use: MODEL }',
+        properties: {
+          prompt_tokens_over: {
+            type: 'integer',
+            description: 'The prompt is estimated at more tokens.',
+            minimum: 1,
+            maximum: 100_000_000,
+          },
+          images: { type: 'boolean', description: 'Whether the request has images.' },
+          tools: { type: 'boolean', description: 'Whether the request has tools.' },
+          thinking: { type: 'boolean', description: 'Whether the request asks for thinking.' },
+          use: { ...modelName, description: 'The model that answers.' },
+        },
+      },
+    },
+    use: {
+      ...modelName,
+      description: 'The model that answers, in place of a `provider` or `targets`: the name leads to it.',
+    },
     translation: {
       type: 'object',
       description:
@@ -85,7 +113,7 @@ const model = {
     request: {
       type: 'object',
       description:
-        'What is changed in the requests of its calls ([Requests](#requests)). Members are those of the format that the provider gets, named as they are or by a JSON pointer (`/chat_template_kwargs/enable_thinking`).',
+        'What is changed in the requests of its calls ([Requests](routing.md#requests)). Members are those of the format that the provider gets, named as they are or by a JSON pointer (`/chat_template_kwargs/enable_thinking`).',
       additionalProperties: false,
       properties: {
         default: {
@@ -107,18 +135,28 @@ const model = {
       'What calls for the model may not leave: `local` is this machine (loopback addresses), `private` also private networks. Every target and fallback has to be inside, and each connection checks it ([Boundaries](security.md#boundaries)). Default: `any`.',
     ),
   },
-  if: { required: ['targets'] },
+  if: { required: ['use'] },
   then: {
     propertyNames: {
-      not: { enum: ['provider', 'model'] },
-      errorMessage: 'cannot be combined with "targets"',
-      hint: 'move it into the list',
+      enum: ['use', 'when', 'aliases', 'boundary'],
+      errorMessage: 'cannot be combined with "use": another model answers',
+      hint: 'set it in that model',
     },
   },
   else: {
-    required: ['provider'],
-    errorMessage: 'needs the key "provider" or "targets"',
-    hint: 'write { provider: NAME }',
+    if: { required: ['targets'] },
+    then: {
+      propertyNames: {
+        not: { enum: ['provider', 'model'] },
+        errorMessage: 'cannot be combined with "targets"',
+        hint: 'move it into the list',
+      },
+    },
+    else: {
+      required: ['provider'],
+      errorMessage: 'needs the key "provider" or "targets"',
+      hint: 'write { provider: NAME }',
+    },
   },
 } as const satisfies Schema
 

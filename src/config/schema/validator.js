@@ -5735,7 +5735,7 @@ validate36.errors = vErrors;
 return errors === 0;
 }
 
-const schema19 = {"type":"object","minProperties":1,"propertyNames":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters","not":{"type":"string","pattern":"\\*."},"errorMessage":"may contain only one *, at its end"},"additionalProperties":{"type":"object","additionalProperties":false,"hint":"write { provider: NAME }","elsewhere":{"max_tokens_field":"it stands in translation: { max_tokens_field: … }","default_max_tokens":"it stands in translation: { default_max_tokens: … }","system_in_middle":"it stands in translation: { system_in_middle: … }","system_role":"it stands in translation: { system_role: … }","text_parts":"it stands in translation: { text_parts: … }","reasoning_field":"it stands in translation: { reasoning_field: … }","reasoning_turns":"it stands in translation: { reasoning_turns: … }","efforts":"it stands in translation: { efforts: … }","think_tags":"it stands in translation: { think_tags: … }","thinking":"it stands in translation: { thinking: … }","max_temperature":"it stands in translation: { max_temperature: … }","max_stop_sequences":"it stands in translation: { max_stop_sequences: … }","top_k":"it stands in translation: { top_k: … }","tool_images":"it stands in translation: { tool_images: … }","file_parts":"it stands in translation: { file_parts: … }","prefill":"it stands in translation: { prefill: … }","platform_members":"it stands in translation: { platform_members: … }","keep_billing_block":"it stands in translation: { keep_billing_block: … }","cache_prompts":"it stands in translation: { cache_prompts: … }","rpm":"limits stand in rate_limit_settings: { limits: { MODEL: { rpm: 60, tpm: 100000 } } }","tpm":"limits stand in rate_limit_settings: { limits: { MODEL: { rpm: 60, tpm: 100000 } } }","max_parallel_requests":"limits stand in rate_limit_settings: { limits: { MODEL: { rpm: 60, tpm: 100000 } } }"},"properties":{"provider":{"type":"string","minLength":1,"maxLength":64,"pattern":"^[A-Za-z0-9][A-Za-z0-9._-]*$","patternErrorMessage":"must consist of letters, digits, \".\", \"_\" and \"-\", and begin with a letter or digit","description":"Name of a provider; with `model`, the short form of a single target."},"model":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters","description":"The provider's name for the model. Default: the name in `models`."},"targets":{"type":"array","description":"Providers that serve the model; replaces `provider` and `model`.","minItems":1,"items":{"type":"object","additionalProperties":false,"required":["provider"],"properties":{"provider":{"type":"string","minLength":1,"maxLength":64,"pattern":"^[A-Za-z0-9][A-Za-z0-9._-]*$","patternErrorMessage":"must consist of letters, digits, \".\", \"_\" and \"-\", and begin with a letter or digit","description":"Name of a provider."},"model":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters","description":"The provider's name for the model. Default: as for `model` above."},"tier":{"type":"integer","description":"Lower tiers are tried first.","default":1,"minimum":1,"maximum":100},"weight":{"type":"integer","description":"Share of the calls within a tier, relative to the other targets in it.","default":1,"minimum":1,"maximum":1000000},"price":{"description":"What it costs ([Prices](#price)). Default: the `price` of the model.","$ref":"#/definitions/price"}}}},"aliases":{"type":"array","description":"Additional names for clients to use.","items":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters","not":{"type":"string","pattern":"\\*"},"errorMessage":"an alias cannot contain a *","hint":"add a model whose name ends in * instead"}},"fallbacks":{"type":"array","description":"Models to try when all targets of this one have failed: in order, each followed by its own fallbacks.","items":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters"}},"translation":{"type":"object","description":"What calls for this model are adapted to when they are translated, in place of the settings of its providers. Keys as in `providers.NAME.translation`.","additionalProperties":false,"hint":"write { max_temperature: 1 }","properties":{"max_tokens_field":{"type":"string","description":"Chat: the member for the cap of the output.","enum":["max_tokens","max_completion_tokens"]},"default_max_tokens":{"type":"integer","description":"Messages: the cap of the output where the client set none; the format requires one.","minimum":1,"maximum":1000000},"system_in_middle":{"type":"string","description":"What becomes of a system message after the first turn. `fold`: it goes into the text of a user turn, marked; many chat templates refuse it elsewhere.","enum":["keep","fold"]},"system_role":{"type":"string","description":"Chat: the role of instructions.","enum":["system","developer"]},"text_parts":{"type":"boolean","description":"Chat: whether several texts of one message may be parts. `false`: they are joined by a blank line."},"reasoning_field":{"type":"string","description":"Chat: the member for reasoning of earlier turns. `none`: it is dropped.","enum":["reasoning_content","reasoning","none"]},"reasoning_turns":{"type":"string","description":"Of which turns reasoning is sent: of `all`, or of those after the `last` message that a person wrote.","enum":["all","last"]},"efforts":{"type":"array","description":"How much thinking can be asked for. Other efforts become the next weaker one, or the weakest. Empty: the member is dropped.","items":{"type":"string","enum":["none","minimal","low","medium","high","xhigh","max"]}},"think_tags":{"type":"boolean","description":"Chat: whether `<think>…</think>` at the start of an answer's text is its reasoning."},"thinking":{"type":"string","description":"Messages: how thinking is asked for: by an effort (`adaptive`), or by a number of tokens (`budget`), as models before Claude 4.6 need it.","enum":["adaptive","budget"]},"max_temperature":{"type":"number","description":"The highest temperature; higher ones become it.","minimum":0,"maximum":10},"max_stop_sequences":{"type":["integer","null"],"description":"The largest number of stop sequences; calls with more are refused. `null`: any number.","minimum":0,"maximum":1000},"top_k":{"type":"boolean","description":"Whether `top_k` is sent."},"tool_images":{"type":"boolean","description":"Whether a tool's result may hold images. `false`: they follow in a user message."},"file_parts":{"type":"boolean","description":"Whether documents may be parts of a message. `false`: calls with documents are refused."},"prefill":{"type":"boolean","description":"Whether the last message may be the beginning of the answer. `false`: such calls are refused."},"platform_members":{"type":"boolean","description":"Whether members of OpenAI's own platform are sent: `metadata`, `prompt_cache_key`, `safety_identifier`, `service_tier`, `store`, `verbosity`."},"keep_billing_block":{"type":"boolean","description":"Whether Claude Code's `x-anthropic-billing-header` block stays in the prompt; outside of Anthropic it makes prefix caches useless."},"cache_prompts":{"type":"boolean","description":"Messages: whether calls that mark nothing for the cache (`cache_control`) have their prompt cached. Anthropic charges a quarter more for a prompt that it keeps, and a tenth for what it finds again, so it pays for agents and long conversations."}}},"price":{"description":"What it costs ([Prices](#price)), at targets without a `price`. Default: the `price` of the provider.","$ref":"#/definitions/price"},"request":{"type":"object","description":"What is changed in the requests of its calls ([Requests](#requests)). Members are those of the format that the provider gets, named as they are or by a JSON pointer (`/chat_template_kwargs/enable_thinking`).","additionalProperties":false,"properties":{"default":{"type":"object","description":"Members and the values that they have where the client has sent none.","propertyNames":{"type":"string","minLength":1,"maxLength":256},"additionalProperties":{}},"set":{"type":"object","description":"Members and their values, whatever the client has sent.","propertyNames":{"type":"string","minLength":1,"maxLength":256},"additionalProperties":{}},"drop":{"type":"array","description":"Members that are left out.","items":{"type":"string","minLength":1,"maxLength":256}}}},"boundary":{"type":"string","description":"What calls for the model may not leave: `local` is this machine (loopback addresses), `private` also private networks. Every target and fallback has to be inside, and each connection checks it ([Boundaries](security.md#boundaries)). Default: `any`.","enum":["local","private","any"]}},"if":{"required":["targets"]},"then":{"propertyNames":{"not":{"enum":["provider","model"]},"errorMessage":"cannot be combined with \"targets\"","hint":"move it into the list"}},"else":{"required":["provider"],"errorMessage":"needs the key \"provider\" or \"targets\"","hint":"write { provider: NAME }"}},"allOf":[{"patternProperties":{"\\*$":{"type":"object","properties":{"model":{"not":{"type":"string","pattern":"\\*.*\\*"},"errorMessage":"must contain at most one *","hint":"it is replaced with the part that the * in the model's own name matches"},"targets":{"type":"array","items":{"type":"object","properties":{"model":{"not":{"type":"string","pattern":"\\*.*\\*"},"errorMessage":"must contain at most one *","hint":"it is replaced with the part that the * in the model's own name matches"}}}},"aliases":{"type":"array","items":{"not":{},"errorMessage":"a model whose name ends in * cannot have aliases: nothing would replace the *","hint":"add a model for the alias"}}}},"[^*]$":{"type":"object","properties":{"model":{"type":"string","pattern":"^[^*]*$","patternErrorMessage":"must be a name without *","hint":"only a model whose own name ends in * may use one"},"targets":{"type":"array","items":{"type":"object","properties":{"model":{"type":"string","pattern":"^[^*]*$","patternErrorMessage":"must be a name without *","hint":"only a model whose own name ends in * may use one"}}}}}}}}]};
+const schema19 = {"type":"object","minProperties":1,"propertyNames":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters","not":{"type":"string","pattern":"\\*."},"errorMessage":"may contain only one *, at its end"},"additionalProperties":{"type":"object","additionalProperties":false,"hint":"write { provider: NAME }","elsewhere":{"max_tokens_field":"it stands in translation: { max_tokens_field: … }","default_max_tokens":"it stands in translation: { default_max_tokens: … }","system_in_middle":"it stands in translation: { system_in_middle: … }","system_role":"it stands in translation: { system_role: … }","text_parts":"it stands in translation: { text_parts: … }","reasoning_field":"it stands in translation: { reasoning_field: … }","reasoning_turns":"it stands in translation: { reasoning_turns: … }","efforts":"it stands in translation: { efforts: … }","think_tags":"it stands in translation: { think_tags: … }","thinking":"it stands in translation: { thinking: … }","max_temperature":"it stands in translation: { max_temperature: … }","max_stop_sequences":"it stands in translation: { max_stop_sequences: … }","top_k":"it stands in translation: { top_k: … }","tool_images":"it stands in translation: { tool_images: … }","file_parts":"it stands in translation: { file_parts: … }","prefill":"it stands in translation: { prefill: … }","platform_members":"it stands in translation: { platform_members: … }","keep_billing_block":"it stands in translation: { keep_billing_block: … }","cache_prompts":"it stands in translation: { cache_prompts: … }","rpm":"limits stand in rate_limit_settings: { limits: { MODEL: { rpm: 60, tpm: 100000 } } }","tpm":"limits stand in rate_limit_settings: { limits: { MODEL: { rpm: 60, tpm: 100000 } } }","max_parallel_requests":"limits stand in rate_limit_settings: { limits: { MODEL: { rpm: 60, tpm: 100000 } } }"},"properties":{"provider":{"type":"string","minLength":1,"maxLength":64,"pattern":"^[A-Za-z0-9][A-Za-z0-9._-]*$","patternErrorMessage":"must consist of letters, digits, \".\", \"_\" and \"-\", and begin with a letter or digit","description":"Name of a provider; with `model`, the short form of a single target."},"model":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters","description":"The provider's name for the model. Default: the name in `models`."},"targets":{"type":"array","description":"Providers that serve the model; replaces `provider` and `model`.","minItems":1,"items":{"type":"object","additionalProperties":false,"required":["provider"],"properties":{"provider":{"type":"string","minLength":1,"maxLength":64,"pattern":"^[A-Za-z0-9][A-Za-z0-9._-]*$","patternErrorMessage":"must consist of letters, digits, \".\", \"_\" and \"-\", and begin with a letter or digit","description":"Name of a provider."},"model":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters","description":"The provider's name for the model. Default: as for `model` above."},"tier":{"type":"integer","description":"Lower tiers are tried first.","default":1,"minimum":1,"maximum":100},"weight":{"type":"integer","description":"Share of the calls within a tier, relative to the other targets in it.","default":1,"minimum":1,"maximum":1000000},"price":{"description":"What it costs ([Prices](#price)). Default: the `price` of the model.","$ref":"#/definitions/price"}}}},"aliases":{"type":"array","description":"Additional names for clients to use.","items":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters","not":{"type":"string","pattern":"\\*"},"errorMessage":"an alias cannot contain a *","hint":"add a model whose name ends in * instead"}},"fallbacks":{"type":"array","description":"Models to try when all targets of this one have failed: in order, each followed by its own fallbacks.","items":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters"}},"when":{"type":"array","description":"Rules by which another model answers a call: the first one whose conditions all hold ([Rules](routing.md#rules)). No rule holds: the model itself, or `use`.","items":{"type":"object","additionalProperties":false,"required":["use"],"minProperties":2,"hint":"write { images: true, use: MODEL }","properties":{"prompt_tokens_over":{"type":"integer","description":"The prompt is estimated at more tokens.","minimum":1,"maximum":100000000},"images":{"type":"boolean","description":"Whether the request has images."},"tools":{"type":"boolean","description":"Whether the request has tools."},"thinking":{"type":"boolean","description":"Whether the request asks for thinking."},"use":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters","description":"The model that answers."}}}},"use":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters","description":"The model that answers, in place of a `provider` or `targets`: the name leads to it."},"translation":{"type":"object","description":"What calls for this model are adapted to when they are translated, in place of the settings of its providers. Keys as in `providers.NAME.translation`.","additionalProperties":false,"hint":"write { max_temperature: 1 }","properties":{"max_tokens_field":{"type":"string","description":"Chat: the member for the cap of the output.","enum":["max_tokens","max_completion_tokens"]},"default_max_tokens":{"type":"integer","description":"Messages: the cap of the output where the client set none; the format requires one.","minimum":1,"maximum":1000000},"system_in_middle":{"type":"string","description":"What becomes of a system message after the first turn. `fold`: it goes into the text of a user turn, marked; many chat templates refuse it elsewhere.","enum":["keep","fold"]},"system_role":{"type":"string","description":"Chat: the role of instructions.","enum":["system","developer"]},"text_parts":{"type":"boolean","description":"Chat: whether several texts of one message may be parts. `false`: they are joined by a blank line."},"reasoning_field":{"type":"string","description":"Chat: the member for reasoning of earlier turns. `none`: it is dropped.","enum":["reasoning_content","reasoning","none"]},"reasoning_turns":{"type":"string","description":"Of which turns reasoning is sent: of `all`, or of those after the `last` message that a person wrote.","enum":["all","last"]},"efforts":{"type":"array","description":"How much thinking can be asked for. Other efforts become the next weaker one, or the weakest. Empty: the member is dropped.","items":{"type":"string","enum":["none","minimal","low","medium","high","xhigh","max"]}},"think_tags":{"type":"boolean","description":"Chat: whether `<think>…</think>` at the start of an answer's text is its reasoning."},"thinking":{"type":"string","description":"Messages: how thinking is asked for: by an effort (`adaptive`), or by a number of tokens (`budget`), as models before Claude 4.6 need it.","enum":["adaptive","budget"]},"max_temperature":{"type":"number","description":"The highest temperature; higher ones become it.","minimum":0,"maximum":10},"max_stop_sequences":{"type":["integer","null"],"description":"The largest number of stop sequences; calls with more are refused. `null`: any number.","minimum":0,"maximum":1000},"top_k":{"type":"boolean","description":"Whether `top_k` is sent."},"tool_images":{"type":"boolean","description":"Whether a tool's result may hold images. `false`: they follow in a user message."},"file_parts":{"type":"boolean","description":"Whether documents may be parts of a message. `false`: calls with documents are refused."},"prefill":{"type":"boolean","description":"Whether the last message may be the beginning of the answer. `false`: such calls are refused."},"platform_members":{"type":"boolean","description":"Whether members of OpenAI's own platform are sent: `metadata`, `prompt_cache_key`, `safety_identifier`, `service_tier`, `store`, `verbosity`."},"keep_billing_block":{"type":"boolean","description":"Whether Claude Code's `x-anthropic-billing-header` block stays in the prompt; outside of Anthropic it makes prefix caches useless."},"cache_prompts":{"type":"boolean","description":"Messages: whether calls that mark nothing for the cache (`cache_control`) have their prompt cached. Anthropic charges a quarter more for a prompt that it keeps, and a tenth for what it finds again, so it pays for agents and long conversations."}}},"price":{"description":"What it costs ([Prices](#price)), at targets without a `price`. Default: the `price` of the provider.","$ref":"#/definitions/price"},"request":{"type":"object","description":"What is changed in the requests of its calls ([Requests](routing.md#requests)). Members are those of the format that the provider gets, named as they are or by a JSON pointer (`/chat_template_kwargs/enable_thinking`).","additionalProperties":false,"properties":{"default":{"type":"object","description":"Members and the values that they have where the client has sent none.","propertyNames":{"type":"string","minLength":1,"maxLength":256},"additionalProperties":{}},"set":{"type":"object","description":"Members and their values, whatever the client has sent.","propertyNames":{"type":"string","minLength":1,"maxLength":256},"additionalProperties":{}},"drop":{"type":"array","description":"Members that are left out.","items":{"type":"string","minLength":1,"maxLength":256}}}},"boundary":{"type":"string","description":"What calls for the model may not leave: `local` is this machine (loopback addresses), `private` also private networks. Every target and fallback has to be inside, and each connection checks it ([Boundaries](security.md#boundaries)). Default: `any`.","enum":["local","private","any"]}},"if":{"required":["use"]},"then":{"propertyNames":{"enum":["use","when","aliases","boundary"],"errorMessage":"cannot be combined with \"use\": another model answers","hint":"set it in that model"}},"else":{"if":{"required":["targets"]},"then":{"propertyNames":{"not":{"enum":["provider","model"]},"errorMessage":"cannot be combined with \"targets\"","hint":"move it into the list"}},"else":{"required":["provider"],"errorMessage":"needs the key \"provider\" or \"targets\"","hint":"write { provider: NAME }"}}},"allOf":[{"patternProperties":{"\\*$":{"type":"object","properties":{"model":{"not":{"type":"string","pattern":"\\*.*\\*"},"errorMessage":"must contain at most one *","hint":"it is replaced with the part that the * in the model's own name matches"},"targets":{"type":"array","items":{"type":"object","properties":{"model":{"not":{"type":"string","pattern":"\\*.*\\*"},"errorMessage":"must contain at most one *","hint":"it is replaced with the part that the * in the model's own name matches"}}}},"aliases":{"type":"array","items":{"not":{},"errorMessage":"a model whose name ends in * cannot have aliases: nothing would replace the *","hint":"add a model for the alias"}}}},"[^*]$":{"type":"object","properties":{"model":{"type":"string","pattern":"^[^*]*$","patternErrorMessage":"must be a name without *","hint":"only a model whose own name ends in * may use one"},"targets":{"type":"array","items":{"type":"object","properties":{"model":{"type":"string","pattern":"^[^*]*$","patternErrorMessage":"must be a name without *","hint":"only a model whose own name ends in * may use one"}}}}}}}}]};
 const pattern34 = new RegExp("\\*$", "u");
 const pattern35 = new RegExp("\\*.*\\*", "u");
 const pattern37 = new RegExp("[^*]$", "u");
@@ -6144,7 +6144,7 @@ let valid17 = true;
 const _errs39 = errors;
 if(data12 && typeof data12 == "object" && !Array.isArray(data12)){
 let missing0;
-if((data12.targets === undefined) && (missing0 = "targets")){
+if((data12.use === undefined) && (missing0 = "use")){
 const err27 = {};
 if(vErrors === null){
 vErrors = [err27];
@@ -6171,10 +6171,8 @@ const _errs40 = errors;
 if(data12 && typeof data12 == "object" && !Array.isArray(data12)){
 for(const key4 in data12){
 const _errs41 = errors;
-const _errs42 = errors;
-const _errs43 = errors;
-if(!((key4 === "provider") || (key4 === "model"))){
-const err28 = {};
+if(!((((key4 === "use") || (key4 === "when")) || (key4 === "aliases")) || (key4 === "boundary"))){
+const err28 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/then/propertyNames/enum",keyword:"enum",params:{allowedValues: schema19.additionalProperties.then.propertyNames.enum},schema:schema19.additionalProperties.then.propertyNames.enum,parentSchema:schema19.additionalProperties.then.propertyNames,data:key4,propertyName:key4};
 if(vErrors === null){
 vErrors = [err28];
 }
@@ -6183,36 +6181,14 @@ vErrors.push(err28);
 }
 errors++;
 }
-var valid19 = _errs43 === errors;
-if(valid19){
-const err29 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/then/propertyNames/not",keyword:"not",params:{},schema:schema19.additionalProperties.then.propertyNames.not,parentSchema:schema19.additionalProperties.then.propertyNames,data:key4,propertyName:key4};
+var valid18 = _errs41 === errors;
+if(!valid18){
+const err29 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/then/propertyNames",keyword:"propertyNames",params:{propertyName: key4},schema:schema19.additionalProperties.then.propertyNames,parentSchema:schema19.additionalProperties.then,data:data12};
 if(vErrors === null){
 vErrors = [err29];
 }
 else {
 vErrors.push(err29);
-}
-errors++;
-}
-else {
-errors = _errs42;
-if(vErrors !== null){
-if(_errs42){
-vErrors.length = _errs42;
-}
-else {
-vErrors = null;
-}
-}
-}
-var valid18 = _errs41 === errors;
-if(!valid18){
-const err30 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/then/propertyNames",keyword:"propertyNames",params:{propertyName: key4},schema:schema19.additionalProperties.then.propertyNames,parentSchema:schema19.additionalProperties.then,data:data12};
-if(vErrors === null){
-vErrors = [err30];
-}
-else {
-vErrors.push(err30);
 }
 errors++;
 }
@@ -6223,10 +6199,43 @@ valid17 = _valid0;
 ifClause0 = "then";
 }
 else {
+const _errs42 = errors;
+const _errs43 = errors;
+let valid19 = true;
 const _errs44 = errors;
 if(data12 && typeof data12 == "object" && !Array.isArray(data12)){
-if(data12.provider === undefined){
-const err31 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/else/required",keyword:"required",params:{missingProperty: "provider"},schema:schema19.additionalProperties.else.required,parentSchema:schema19.additionalProperties.else,data:data12};
+let missing1;
+if((data12.targets === undefined) && (missing1 = "targets")){
+const err30 = {};
+if(vErrors === null){
+vErrors = [err30];
+}
+else {
+vErrors.push(err30);
+}
+errors++;
+}
+}
+var _valid1 = _errs44 === errors;
+errors = _errs43;
+if(vErrors !== null){
+if(_errs43){
+vErrors.length = _errs43;
+}
+else {
+vErrors = null;
+}
+}
+let ifClause1;
+if(_valid1){
+const _errs45 = errors;
+if(data12 && typeof data12 == "object" && !Array.isArray(data12)){
+for(const key5 in data12){
+const _errs46 = errors;
+const _errs47 = errors;
+const _errs48 = errors;
+if(!((key5 === "provider") || (key5 === "model"))){
+const err31 = {};
 if(vErrors === null){
 vErrors = [err31];
 }
@@ -6235,13 +6244,9 @@ vErrors.push(err31);
 }
 errors++;
 }
-}
-var _valid0 = _errs44 === errors;
-valid17 = _valid0;
-ifClause0 = "else";
-}
-if(!valid17){
-const err32 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/if",keyword:"if",params:{failingKeyword: ifClause0},schema:schema19.additionalProperties.if,parentSchema:schema19.additionalProperties,data:data12};
+var valid21 = _errs48 === errors;
+if(valid21){
+const err32 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/else/then/propertyNames/not",keyword:"not",params:{},schema:schema19.additionalProperties.else.then.propertyNames.not,parentSchema:schema19.additionalProperties.else.then.propertyNames,data:key5,propertyName:key5};
 if(vErrors === null){
 vErrors = [err32];
 }
@@ -6250,10 +6255,20 @@ vErrors.push(err32);
 }
 errors++;
 }
-if(data12 && typeof data12 == "object" && !Array.isArray(data12)){
-for(const key5 in data12){
-if(!(func2.call(schema19.additionalProperties.properties, key5))){
-const err33 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key5},schema:false,parentSchema:schema19.additionalProperties,data:data12};
+else {
+errors = _errs47;
+if(vErrors !== null){
+if(_errs47){
+vErrors.length = _errs47;
+}
+else {
+vErrors = null;
+}
+}
+}
+var valid20 = _errs46 === errors;
+if(!valid20){
+const err33 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/else/then/propertyNames",keyword:"propertyNames",params:{propertyName: key5},schema:schema19.additionalProperties.else.then.propertyNames,parentSchema:schema19.additionalProperties.else.then,data:data12};
 if(vErrors === null){
 vErrors = [err33];
 }
@@ -6263,11 +6278,16 @@ vErrors.push(err33);
 errors++;
 }
 }
-if(data12.provider !== undefined){
-let data13 = data12.provider;
-if(typeof data13 === "string"){
-if(func4(data13) > 64){
-const err34 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/additionalProperties/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema19.additionalProperties.properties.provider,data:data13};
+}
+var _valid1 = _errs45 === errors;
+valid19 = _valid1;
+ifClause1 = "then";
+}
+else {
+const _errs49 = errors;
+if(data12 && typeof data12 == "object" && !Array.isArray(data12)){
+if(data12.provider === undefined){
+const err34 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/else/else/required",keyword:"required",params:{missingProperty: "provider"},schema:schema19.additionalProperties.else.else.required,parentSchema:schema19.additionalProperties.else.else,data:data12};
 if(vErrors === null){
 vErrors = [err34];
 }
@@ -6276,8 +6296,13 @@ vErrors.push(err34);
 }
 errors++;
 }
-if(func4(data13) < 1){
-const err35 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/additionalProperties/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.provider,data:data13};
+}
+var _valid1 = _errs49 === errors;
+valid19 = _valid1;
+ifClause1 = "else";
+}
+if(!valid19){
+const err35 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/else/if",keyword:"if",params:{failingKeyword: ifClause1},schema:schema19.additionalProperties.else.if,parentSchema:schema19.additionalProperties.else,data:data12};
 if(vErrors === null){
 vErrors = [err35];
 }
@@ -6286,8 +6311,12 @@ vErrors.push(err35);
 }
 errors++;
 }
-if(!pattern16.test(data13)){
-const err36 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/additionalProperties/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema19.additionalProperties.properties.provider,data:data13};
+var _valid0 = _errs42 === errors;
+valid17 = _valid0;
+ifClause0 = "else";
+}
+if(!valid17){
+const err36 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/if",keyword:"if",params:{failingKeyword: ifClause0},schema:schema19.additionalProperties.if,parentSchema:schema19.additionalProperties,data:data12};
 if(vErrors === null){
 vErrors = [err36];
 }
@@ -6296,9 +6325,10 @@ vErrors.push(err36);
 }
 errors++;
 }
-}
-else {
-const err37 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/additionalProperties/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.provider.type,parentSchema:schema19.additionalProperties.properties.provider,data:data13};
+if(data12 && typeof data12 == "object" && !Array.isArray(data12)){
+for(const key6 in data12){
+if(!(func2.call(schema19.additionalProperties.properties, key6))){
+const err37 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key6},schema:false,parentSchema:schema19.additionalProperties,data:data12};
 if(vErrors === null){
 vErrors = [err37];
 }
@@ -6308,11 +6338,11 @@ vErrors.push(err37);
 errors++;
 }
 }
-if(data12.model !== undefined){
-let data14 = data12.model;
-if(typeof data14 === "string"){
-if(func4(data14) > 256){
-const err38 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/additionalProperties/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema19.additionalProperties.properties.model,data:data14};
+if(data12.provider !== undefined){
+let data13 = data12.provider;
+if(typeof data13 === "string"){
+if(func4(data13) > 64){
+const err38 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/additionalProperties/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema19.additionalProperties.properties.provider,data:data13};
 if(vErrors === null){
 vErrors = [err38];
 }
@@ -6321,8 +6351,8 @@ vErrors.push(err38);
 }
 errors++;
 }
-if(func4(data14) < 1){
-const err39 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/additionalProperties/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.model,data:data14};
+if(func4(data13) < 1){
+const err39 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/additionalProperties/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.provider,data:data13};
 if(vErrors === null){
 vErrors = [err39];
 }
@@ -6331,8 +6361,8 @@ vErrors.push(err39);
 }
 errors++;
 }
-if(!pattern3.test(data14)){
-const err40 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/additionalProperties/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema19.additionalProperties.properties.model,data:data14};
+if(!pattern16.test(data13)){
+const err40 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/additionalProperties/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema19.additionalProperties.properties.provider,data:data13};
 if(vErrors === null){
 vErrors = [err40];
 }
@@ -6343,7 +6373,7 @@ errors++;
 }
 }
 else {
-const err41 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/additionalProperties/properties/model/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.model.type,parentSchema:schema19.additionalProperties.properties.model,data:data14};
+const err41 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/additionalProperties/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.provider.type,parentSchema:schema19.additionalProperties.properties.provider,data:data13};
 if(vErrors === null){
 vErrors = [err41];
 }
@@ -6353,11 +6383,11 @@ vErrors.push(err41);
 errors++;
 }
 }
-if(data12.targets !== undefined){
-let data15 = data12.targets;
-if(Array.isArray(data15)){
-if(data15.length < 1){
-const err42 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/additionalProperties/properties/targets/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.targets,data:data15};
+if(data12.model !== undefined){
+let data14 = data12.model;
+if(typeof data14 === "string"){
+if(func4(data14) > 256){
+const err42 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/additionalProperties/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema19.additionalProperties.properties.model,data:data14};
 if(vErrors === null){
 vErrors = [err42];
 }
@@ -6366,12 +6396,8 @@ vErrors.push(err42);
 }
 errors++;
 }
-const len3 = data15.length;
-for(let i3=0; i3<len3; i3++){
-let data16 = data15[i3];
-if(data16 && typeof data16 == "object" && !Array.isArray(data16)){
-if(data16.provider === undefined){
-const err43 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3,schemaPath:"#/additionalProperties/properties/targets/items/required",keyword:"required",params:{missingProperty: "provider"},schema:schema19.additionalProperties.properties.targets.items.required,parentSchema:schema19.additionalProperties.properties.targets.items,data:data16};
+if(func4(data14) < 1){
+const err43 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/additionalProperties/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.model,data:data14};
 if(vErrors === null){
 vErrors = [err43];
 }
@@ -6380,9 +6406,8 @@ vErrors.push(err43);
 }
 errors++;
 }
-for(const key6 in data16){
-if(!(((((key6 === "provider") || (key6 === "model")) || (key6 === "tier")) || (key6 === "weight")) || (key6 === "price"))){
-const err44 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3,schemaPath:"#/additionalProperties/properties/targets/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key6},schema:false,parentSchema:schema19.additionalProperties.properties.targets.items,data:data16};
+if(!pattern3.test(data14)){
+const err44 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/additionalProperties/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema19.additionalProperties.properties.model,data:data14};
 if(vErrors === null){
 vErrors = [err44];
 }
@@ -6392,11 +6417,8 @@ vErrors.push(err44);
 errors++;
 }
 }
-if(data16.provider !== undefined){
-let data17 = data16.provider;
-if(typeof data17 === "string"){
-if(func4(data17) > 64){
-const err45 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/provider",schemaPath:"#/additionalProperties/properties/targets/items/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema19.additionalProperties.properties.targets.items.properties.provider,data:data17};
+else {
+const err45 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/additionalProperties/properties/model/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.model.type,parentSchema:schema19.additionalProperties.properties.model,data:data14};
 if(vErrors === null){
 vErrors = [err45];
 }
@@ -6405,8 +6427,12 @@ vErrors.push(err45);
 }
 errors++;
 }
-if(func4(data17) < 1){
-const err46 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/provider",schemaPath:"#/additionalProperties/properties/targets/items/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.targets.items.properties.provider,data:data17};
+}
+if(data12.targets !== undefined){
+let data15 = data12.targets;
+if(Array.isArray(data15)){
+if(data15.length < 1){
+const err46 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/additionalProperties/properties/targets/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.targets,data:data15};
 if(vErrors === null){
 vErrors = [err46];
 }
@@ -6415,8 +6441,12 @@ vErrors.push(err46);
 }
 errors++;
 }
-if(!pattern16.test(data17)){
-const err47 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/provider",schemaPath:"#/additionalProperties/properties/targets/items/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema19.additionalProperties.properties.targets.items.properties.provider,data:data17};
+const len3 = data15.length;
+for(let i3=0; i3<len3; i3++){
+let data16 = data15[i3];
+if(data16 && typeof data16 == "object" && !Array.isArray(data16)){
+if(data16.provider === undefined){
+const err47 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3,schemaPath:"#/additionalProperties/properties/targets/items/required",keyword:"required",params:{missingProperty: "provider"},schema:schema19.additionalProperties.properties.targets.items.required,parentSchema:schema19.additionalProperties.properties.targets.items,data:data16};
 if(vErrors === null){
 vErrors = [err47];
 }
@@ -6425,9 +6455,9 @@ vErrors.push(err47);
 }
 errors++;
 }
-}
-else {
-const err48 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/provider",schemaPath:"#/additionalProperties/properties/targets/items/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.targets.items.properties.provider.type,parentSchema:schema19.additionalProperties.properties.targets.items.properties.provider,data:data17};
+for(const key7 in data16){
+if(!(((((key7 === "provider") || (key7 === "model")) || (key7 === "tier")) || (key7 === "weight")) || (key7 === "price"))){
+const err48 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3,schemaPath:"#/additionalProperties/properties/targets/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key7},schema:false,parentSchema:schema19.additionalProperties.properties.targets.items,data:data16};
 if(vErrors === null){
 vErrors = [err48];
 }
@@ -6437,11 +6467,11 @@ vErrors.push(err48);
 errors++;
 }
 }
-if(data16.model !== undefined){
-let data18 = data16.model;
-if(typeof data18 === "string"){
-if(func4(data18) > 256){
-const err49 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/model",schemaPath:"#/additionalProperties/properties/targets/items/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema19.additionalProperties.properties.targets.items.properties.model,data:data18};
+if(data16.provider !== undefined){
+let data17 = data16.provider;
+if(typeof data17 === "string"){
+if(func4(data17) > 64){
+const err49 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/provider",schemaPath:"#/additionalProperties/properties/targets/items/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema19.additionalProperties.properties.targets.items.properties.provider,data:data17};
 if(vErrors === null){
 vErrors = [err49];
 }
@@ -6450,8 +6480,8 @@ vErrors.push(err49);
 }
 errors++;
 }
-if(func4(data18) < 1){
-const err50 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/model",schemaPath:"#/additionalProperties/properties/targets/items/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.targets.items.properties.model,data:data18};
+if(func4(data17) < 1){
+const err50 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/provider",schemaPath:"#/additionalProperties/properties/targets/items/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.targets.items.properties.provider,data:data17};
 if(vErrors === null){
 vErrors = [err50];
 }
@@ -6460,8 +6490,8 @@ vErrors.push(err50);
 }
 errors++;
 }
-if(!pattern3.test(data18)){
-const err51 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/model",schemaPath:"#/additionalProperties/properties/targets/items/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema19.additionalProperties.properties.targets.items.properties.model,data:data18};
+if(!pattern16.test(data17)){
+const err51 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/provider",schemaPath:"#/additionalProperties/properties/targets/items/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema19.additionalProperties.properties.targets.items.properties.provider,data:data17};
 if(vErrors === null){
 vErrors = [err51];
 }
@@ -6472,7 +6502,7 @@ errors++;
 }
 }
 else {
-const err52 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/model",schemaPath:"#/additionalProperties/properties/targets/items/properties/model/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.targets.items.properties.model.type,parentSchema:schema19.additionalProperties.properties.targets.items.properties.model,data:data18};
+const err52 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/provider",schemaPath:"#/additionalProperties/properties/targets/items/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.targets.items.properties.provider.type,parentSchema:schema19.additionalProperties.properties.targets.items.properties.provider,data:data17};
 if(vErrors === null){
 vErrors = [err52];
 }
@@ -6482,10 +6512,11 @@ vErrors.push(err52);
 errors++;
 }
 }
-if(data16.tier !== undefined){
-let data19 = data16.tier;
-if(!(((typeof data19 == "number") && (!(data19 % 1) && !isNaN(data19))) && (isFinite(data19)))){
-const err53 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/tier",schemaPath:"#/additionalProperties/properties/targets/items/properties/tier/type",keyword:"type",params:{type: "integer"},schema:schema19.additionalProperties.properties.targets.items.properties.tier.type,parentSchema:schema19.additionalProperties.properties.targets.items.properties.tier,data:data19};
+if(data16.model !== undefined){
+let data18 = data16.model;
+if(typeof data18 === "string"){
+if(func4(data18) > 256){
+const err53 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/model",schemaPath:"#/additionalProperties/properties/targets/items/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema19.additionalProperties.properties.targets.items.properties.model,data:data18};
 if(vErrors === null){
 vErrors = [err53];
 }
@@ -6494,9 +6525,8 @@ vErrors.push(err53);
 }
 errors++;
 }
-if((typeof data19 == "number") && (isFinite(data19))){
-if(data19 > 100 || isNaN(data19)){
-const err54 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/tier",schemaPath:"#/additionalProperties/properties/targets/items/properties/tier/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100},schema:100,parentSchema:schema19.additionalProperties.properties.targets.items.properties.tier,data:data19};
+if(func4(data18) < 1){
+const err54 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/model",schemaPath:"#/additionalProperties/properties/targets/items/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.targets.items.properties.model,data:data18};
 if(vErrors === null){
 vErrors = [err54];
 }
@@ -6505,8 +6535,8 @@ vErrors.push(err54);
 }
 errors++;
 }
-if(data19 < 1 || isNaN(data19)){
-const err55 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/tier",schemaPath:"#/additionalProperties/properties/targets/items/properties/tier/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.targets.items.properties.tier,data:data19};
+if(!pattern3.test(data18)){
+const err55 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/model",schemaPath:"#/additionalProperties/properties/targets/items/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema19.additionalProperties.properties.targets.items.properties.model,data:data18};
 if(vErrors === null){
 vErrors = [err55];
 }
@@ -6516,11 +6546,8 @@ vErrors.push(err55);
 errors++;
 }
 }
-}
-if(data16.weight !== undefined){
-let data20 = data16.weight;
-if(!(((typeof data20 == "number") && (!(data20 % 1) && !isNaN(data20))) && (isFinite(data20)))){
-const err56 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/weight",schemaPath:"#/additionalProperties/properties/targets/items/properties/weight/type",keyword:"type",params:{type: "integer"},schema:schema19.additionalProperties.properties.targets.items.properties.weight.type,parentSchema:schema19.additionalProperties.properties.targets.items.properties.weight,data:data20};
+else {
+const err56 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/model",schemaPath:"#/additionalProperties/properties/targets/items/properties/model/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.targets.items.properties.model.type,parentSchema:schema19.additionalProperties.properties.targets.items.properties.model,data:data18};
 if(vErrors === null){
 vErrors = [err56];
 }
@@ -6529,9 +6556,11 @@ vErrors.push(err56);
 }
 errors++;
 }
-if((typeof data20 == "number") && (isFinite(data20))){
-if(data20 > 1000000 || isNaN(data20)){
-const err57 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/weight",schemaPath:"#/additionalProperties/properties/targets/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema19.additionalProperties.properties.targets.items.properties.weight,data:data20};
+}
+if(data16.tier !== undefined){
+let data19 = data16.tier;
+if(!(((typeof data19 == "number") && (!(data19 % 1) && !isNaN(data19))) && (isFinite(data19)))){
+const err57 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/tier",schemaPath:"#/additionalProperties/properties/targets/items/properties/tier/type",keyword:"type",params:{type: "integer"},schema:schema19.additionalProperties.properties.targets.items.properties.tier.type,parentSchema:schema19.additionalProperties.properties.targets.items.properties.tier,data:data19};
 if(vErrors === null){
 vErrors = [err57];
 }
@@ -6540,13 +6569,59 @@ vErrors.push(err57);
 }
 errors++;
 }
-if(data20 < 1 || isNaN(data20)){
-const err58 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/weight",schemaPath:"#/additionalProperties/properties/targets/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.targets.items.properties.weight,data:data20};
+if((typeof data19 == "number") && (isFinite(data19))){
+if(data19 > 100 || isNaN(data19)){
+const err58 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/tier",schemaPath:"#/additionalProperties/properties/targets/items/properties/tier/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100},schema:100,parentSchema:schema19.additionalProperties.properties.targets.items.properties.tier,data:data19};
 if(vErrors === null){
 vErrors = [err58];
 }
 else {
 vErrors.push(err58);
+}
+errors++;
+}
+if(data19 < 1 || isNaN(data19)){
+const err59 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/tier",schemaPath:"#/additionalProperties/properties/targets/items/properties/tier/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.targets.items.properties.tier,data:data19};
+if(vErrors === null){
+vErrors = [err59];
+}
+else {
+vErrors.push(err59);
+}
+errors++;
+}
+}
+}
+if(data16.weight !== undefined){
+let data20 = data16.weight;
+if(!(((typeof data20 == "number") && (!(data20 % 1) && !isNaN(data20))) && (isFinite(data20)))){
+const err60 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/weight",schemaPath:"#/additionalProperties/properties/targets/items/properties/weight/type",keyword:"type",params:{type: "integer"},schema:schema19.additionalProperties.properties.targets.items.properties.weight.type,parentSchema:schema19.additionalProperties.properties.targets.items.properties.weight,data:data20};
+if(vErrors === null){
+vErrors = [err60];
+}
+else {
+vErrors.push(err60);
+}
+errors++;
+}
+if((typeof data20 == "number") && (isFinite(data20))){
+if(data20 > 1000000 || isNaN(data20)){
+const err61 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/weight",schemaPath:"#/additionalProperties/properties/targets/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema19.additionalProperties.properties.targets.items.properties.weight,data:data20};
+if(vErrors === null){
+vErrors = [err61];
+}
+else {
+vErrors.push(err61);
+}
+errors++;
+}
+if(data20 < 1 || isNaN(data20)){
+const err62 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/weight",schemaPath:"#/additionalProperties/properties/targets/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.targets.items.properties.weight,data:data20};
+if(vErrors === null){
+vErrors = [err62];
+}
+else {
+vErrors.push(err62);
 }
 errors++;
 }
@@ -6560,24 +6635,24 @@ errors = vErrors.length;
 }
 }
 else {
-const err59 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3,schemaPath:"#/additionalProperties/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema19.additionalProperties.properties.targets.items.type,parentSchema:schema19.additionalProperties.properties.targets.items,data:data16};
+const err63 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3,schemaPath:"#/additionalProperties/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema19.additionalProperties.properties.targets.items.type,parentSchema:schema19.additionalProperties.properties.targets.items,data:data16};
 if(vErrors === null){
-vErrors = [err59];
+vErrors = [err63];
 }
 else {
-vErrors.push(err59);
+vErrors.push(err63);
 }
 errors++;
 }
 }
 }
 else {
-const err60 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/additionalProperties/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema19.additionalProperties.properties.targets.type,parentSchema:schema19.additionalProperties.properties.targets,data:data15};
+const err64 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/additionalProperties/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema19.additionalProperties.properties.targets.type,parentSchema:schema19.additionalProperties.properties.targets,data:data15};
 if(vErrors === null){
-vErrors = [err60];
+vErrors = [err64];
 }
 else {
-vErrors.push(err60);
+vErrors.push(err64);
 }
 errors++;
 }
@@ -6588,67 +6663,12 @@ if(Array.isArray(data22)){
 const len4 = data22.length;
 for(let i4=0; i4<len4; i4++){
 let data23 = data22[i4];
-const _errs68 = errors;
-const _errs69 = errors;
-if(errors === _errs69){
+const _errs73 = errors;
+const _errs74 = errors;
+if(errors === _errs74){
 if(typeof data23 === "string"){
 if(!pattern46.test(data23)){
-const err61 = {};
-if(vErrors === null){
-vErrors = [err61];
-}
-else {
-vErrors.push(err61);
-}
-errors++;
-}
-}
-else {
-const err62 = {};
-if(vErrors === null){
-vErrors = [err62];
-}
-else {
-vErrors.push(err62);
-}
-errors++;
-}
-}
-var valid26 = _errs69 === errors;
-if(valid26){
-const err63 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i4,schemaPath:"#/additionalProperties/properties/aliases/items/not",keyword:"not",params:{},schema:schema19.additionalProperties.properties.aliases.items.not,parentSchema:schema19.additionalProperties.properties.aliases.items,data:data23};
-if(vErrors === null){
-vErrors = [err63];
-}
-else {
-vErrors.push(err63);
-}
-errors++;
-}
-else {
-errors = _errs68;
-if(vErrors !== null){
-if(_errs68){
-vErrors.length = _errs68;
-}
-else {
-vErrors = null;
-}
-}
-}
-if(typeof data23 === "string"){
-if(func4(data23) > 256){
-const err64 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i4,schemaPath:"#/additionalProperties/properties/aliases/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema19.additionalProperties.properties.aliases.items,data:data23};
-if(vErrors === null){
-vErrors = [err64];
-}
-else {
-vErrors.push(err64);
-}
-errors++;
-}
-if(func4(data23) < 1){
-const err65 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i4,schemaPath:"#/additionalProperties/properties/aliases/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.aliases.items,data:data23};
+const err65 = {};
 if(vErrors === null){
 vErrors = [err65];
 }
@@ -6657,8 +6677,9 @@ vErrors.push(err65);
 }
 errors++;
 }
-if(!pattern3.test(data23)){
-const err66 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i4,schemaPath:"#/additionalProperties/properties/aliases/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema19.additionalProperties.properties.aliases.items,data:data23};
+}
+else {
+const err66 = {};
 if(vErrors === null){
 vErrors = [err66];
 }
@@ -6668,8 +6689,9 @@ vErrors.push(err66);
 errors++;
 }
 }
-else {
-const err67 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i4,schemaPath:"#/additionalProperties/properties/aliases/items/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.aliases.items.type,parentSchema:schema19.additionalProperties.properties.aliases.items,data:data23};
+var valid28 = _errs74 === errors;
+if(valid28){
+const err67 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i4,schemaPath:"#/additionalProperties/properties/aliases/items/not",keyword:"not",params:{},schema:schema19.additionalProperties.properties.aliases.items.not,parentSchema:schema19.additionalProperties.properties.aliases.items,data:data23};
 if(vErrors === null){
 vErrors = [err67];
 }
@@ -6678,15 +6700,68 @@ vErrors.push(err67);
 }
 errors++;
 }
-}
+else {
+errors = _errs73;
+if(vErrors !== null){
+if(_errs73){
+vErrors.length = _errs73;
 }
 else {
-const err68 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases",schemaPath:"#/additionalProperties/properties/aliases/type",keyword:"type",params:{type: "array"},schema:schema19.additionalProperties.properties.aliases.type,parentSchema:schema19.additionalProperties.properties.aliases,data:data22};
+vErrors = null;
+}
+}
+}
+if(typeof data23 === "string"){
+if(func4(data23) > 256){
+const err68 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i4,schemaPath:"#/additionalProperties/properties/aliases/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema19.additionalProperties.properties.aliases.items,data:data23};
 if(vErrors === null){
 vErrors = [err68];
 }
 else {
 vErrors.push(err68);
+}
+errors++;
+}
+if(func4(data23) < 1){
+const err69 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i4,schemaPath:"#/additionalProperties/properties/aliases/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.aliases.items,data:data23};
+if(vErrors === null){
+vErrors = [err69];
+}
+else {
+vErrors.push(err69);
+}
+errors++;
+}
+if(!pattern3.test(data23)){
+const err70 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i4,schemaPath:"#/additionalProperties/properties/aliases/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema19.additionalProperties.properties.aliases.items,data:data23};
+if(vErrors === null){
+vErrors = [err70];
+}
+else {
+vErrors.push(err70);
+}
+errors++;
+}
+}
+else {
+const err71 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i4,schemaPath:"#/additionalProperties/properties/aliases/items/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.aliases.items.type,parentSchema:schema19.additionalProperties.properties.aliases.items,data:data23};
+if(vErrors === null){
+vErrors = [err71];
+}
+else {
+vErrors.push(err71);
+}
+errors++;
+}
+}
+}
+else {
+const err72 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases",schemaPath:"#/additionalProperties/properties/aliases/type",keyword:"type",params:{type: "array"},schema:schema19.additionalProperties.properties.aliases.type,parentSchema:schema19.additionalProperties.properties.aliases,data:data22};
+if(vErrors === null){
+vErrors = [err72];
+}
+else {
+vErrors.push(err72);
 }
 errors++;
 }
@@ -6699,50 +6774,7 @@ for(let i5=0; i5<len5; i5++){
 let data25 = data24[i5];
 if(typeof data25 === "string"){
 if(func4(data25) > 256){
-const err69 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i5,schemaPath:"#/additionalProperties/properties/fallbacks/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema19.additionalProperties.properties.fallbacks.items,data:data25};
-if(vErrors === null){
-vErrors = [err69];
-}
-else {
-vErrors.push(err69);
-}
-errors++;
-}
-if(func4(data25) < 1){
-const err70 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i5,schemaPath:"#/additionalProperties/properties/fallbacks/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.fallbacks.items,data:data25};
-if(vErrors === null){
-vErrors = [err70];
-}
-else {
-vErrors.push(err70);
-}
-errors++;
-}
-if(!pattern3.test(data25)){
-const err71 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i5,schemaPath:"#/additionalProperties/properties/fallbacks/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema19.additionalProperties.properties.fallbacks.items,data:data25};
-if(vErrors === null){
-vErrors = [err71];
-}
-else {
-vErrors.push(err71);
-}
-errors++;
-}
-}
-else {
-const err72 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i5,schemaPath:"#/additionalProperties/properties/fallbacks/items/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.fallbacks.items.type,parentSchema:schema19.additionalProperties.properties.fallbacks.items,data:data25};
-if(vErrors === null){
-vErrors = [err72];
-}
-else {
-vErrors.push(err72);
-}
-errors++;
-}
-}
-}
-else {
-const err73 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks",schemaPath:"#/additionalProperties/properties/fallbacks/type",keyword:"type",params:{type: "array"},schema:schema19.additionalProperties.properties.fallbacks.type,parentSchema:schema19.additionalProperties.properties.fallbacks,data:data24};
+const err73 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i5,schemaPath:"#/additionalProperties/properties/fallbacks/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema19.additionalProperties.properties.fallbacks.items,data:data25};
 if(vErrors === null){
 vErrors = [err73];
 }
@@ -6751,13 +6783,8 @@ vErrors.push(err73);
 }
 errors++;
 }
-}
-if(data12.translation !== undefined){
-let data26 = data12.translation;
-if(data26 && typeof data26 == "object" && !Array.isArray(data26)){
-for(const key7 in data26){
-if(!(func2.call(schema19.additionalProperties.properties.translation.properties, key7))){
-const err74 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/additionalProperties/properties/translation/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key7},schema:false,parentSchema:schema19.additionalProperties.properties.translation,data:data26};
+if(func4(data25) < 1){
+const err74 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i5,schemaPath:"#/additionalProperties/properties/fallbacks/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.fallbacks.items,data:data25};
 if(vErrors === null){
 vErrors = [err74];
 }
@@ -6766,11 +6793,8 @@ vErrors.push(err74);
 }
 errors++;
 }
-}
-if(data26.max_tokens_field !== undefined){
-let data27 = data26.max_tokens_field;
-if(typeof data27 !== "string"){
-const err75 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/additionalProperties/properties/translation/properties/max_tokens_field/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.translation.properties.max_tokens_field.type,parentSchema:schema19.additionalProperties.properties.translation.properties.max_tokens_field,data:data27};
+if(!pattern3.test(data25)){
+const err75 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i5,schemaPath:"#/additionalProperties/properties/fallbacks/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema19.additionalProperties.properties.fallbacks.items,data:data25};
 if(vErrors === null){
 vErrors = [err75];
 }
@@ -6779,8 +6803,9 @@ vErrors.push(err75);
 }
 errors++;
 }
-if(!((data27 === "max_tokens") || (data27 === "max_completion_tokens"))){
-const err76 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/additionalProperties/properties/translation/properties/max_tokens_field/enum",keyword:"enum",params:{allowedValues: schema19.additionalProperties.properties.translation.properties.max_tokens_field.enum},schema:schema19.additionalProperties.properties.translation.properties.max_tokens_field.enum,parentSchema:schema19.additionalProperties.properties.translation.properties.max_tokens_field,data:data27};
+}
+else {
+const err76 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i5,schemaPath:"#/additionalProperties/properties/fallbacks/items/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.fallbacks.items.type,parentSchema:schema19.additionalProperties.properties.fallbacks.items,data:data25};
 if(vErrors === null){
 vErrors = [err76];
 }
@@ -6790,10 +6815,9 @@ vErrors.push(err76);
 errors++;
 }
 }
-if(data26.default_max_tokens !== undefined){
-let data28 = data26.default_max_tokens;
-if(!(((typeof data28 == "number") && (!(data28 % 1) && !isNaN(data28))) && (isFinite(data28)))){
-const err77 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/additionalProperties/properties/translation/properties/default_max_tokens/type",keyword:"type",params:{type: "integer"},schema:schema19.additionalProperties.properties.translation.properties.default_max_tokens.type,parentSchema:schema19.additionalProperties.properties.translation.properties.default_max_tokens,data:data28};
+}
+else {
+const err77 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks",schemaPath:"#/additionalProperties/properties/fallbacks/type",keyword:"type",params:{type: "array"},schema:schema19.additionalProperties.properties.fallbacks.type,parentSchema:schema19.additionalProperties.properties.fallbacks,data:data24};
 if(vErrors === null){
 vErrors = [err77];
 }
@@ -6802,9 +6826,16 @@ vErrors.push(err77);
 }
 errors++;
 }
-if((typeof data28 == "number") && (isFinite(data28))){
-if(data28 > 1000000 || isNaN(data28)){
-const err78 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/additionalProperties/properties/translation/properties/default_max_tokens/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema19.additionalProperties.properties.translation.properties.default_max_tokens,data:data28};
+}
+if(data12.when !== undefined){
+let data26 = data12.when;
+if(Array.isArray(data26)){
+const len6 = data26.length;
+for(let i6=0; i6<len6; i6++){
+let data27 = data26[i6];
+if(data27 && typeof data27 == "object" && !Array.isArray(data27)){
+if(Object.keys(data27).length < 2){
+const err78 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i6,schemaPath:"#/additionalProperties/properties/when/items/minProperties",keyword:"minProperties",params:{limit: 2},schema:2,parentSchema:schema19.additionalProperties.properties.when.items,data:data27};
 if(vErrors === null){
 vErrors = [err78];
 }
@@ -6813,8 +6844,8 @@ vErrors.push(err78);
 }
 errors++;
 }
-if(data28 < 1 || isNaN(data28)){
-const err79 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/additionalProperties/properties/translation/properties/default_max_tokens/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.translation.properties.default_max_tokens,data:data28};
+if(data27.use === undefined){
+const err79 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i6,schemaPath:"#/additionalProperties/properties/when/items/required",keyword:"required",params:{missingProperty: "use"},schema:schema19.additionalProperties.properties.when.items.required,parentSchema:schema19.additionalProperties.properties.when.items,data:data27};
 if(vErrors === null){
 vErrors = [err79];
 }
@@ -6823,12 +6854,9 @@ vErrors.push(err79);
 }
 errors++;
 }
-}
-}
-if(data26.system_in_middle !== undefined){
-let data29 = data26.system_in_middle;
-if(typeof data29 !== "string"){
-const err80 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/additionalProperties/properties/translation/properties/system_in_middle/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.translation.properties.system_in_middle.type,parentSchema:schema19.additionalProperties.properties.translation.properties.system_in_middle,data:data29};
+for(const key8 in data27){
+if(!(((((key8 === "prompt_tokens_over") || (key8 === "images")) || (key8 === "tools")) || (key8 === "thinking")) || (key8 === "use"))){
+const err80 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i6,schemaPath:"#/additionalProperties/properties/when/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key8},schema:false,parentSchema:schema19.additionalProperties.properties.when.items,data:data27};
 if(vErrors === null){
 vErrors = [err80];
 }
@@ -6837,8 +6865,11 @@ vErrors.push(err80);
 }
 errors++;
 }
-if(!((data29 === "keep") || (data29 === "fold"))){
-const err81 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/additionalProperties/properties/translation/properties/system_in_middle/enum",keyword:"enum",params:{allowedValues: schema19.additionalProperties.properties.translation.properties.system_in_middle.enum},schema:schema19.additionalProperties.properties.translation.properties.system_in_middle.enum,parentSchema:schema19.additionalProperties.properties.translation.properties.system_in_middle,data:data29};
+}
+if(data27.prompt_tokens_over !== undefined){
+let data28 = data27.prompt_tokens_over;
+if(!(((typeof data28 == "number") && (!(data28 % 1) && !isNaN(data28))) && (isFinite(data28)))){
+const err81 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i6+"/prompt_tokens_over",schemaPath:"#/additionalProperties/properties/when/items/properties/prompt_tokens_over/type",keyword:"type",params:{type: "integer"},schema:schema19.additionalProperties.properties.when.items.properties.prompt_tokens_over.type,parentSchema:schema19.additionalProperties.properties.when.items.properties.prompt_tokens_over,data:data28};
 if(vErrors === null){
 vErrors = [err81];
 }
@@ -6847,11 +6878,9 @@ vErrors.push(err81);
 }
 errors++;
 }
-}
-if(data26.system_role !== undefined){
-let data30 = data26.system_role;
-if(typeof data30 !== "string"){
-const err82 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/additionalProperties/properties/translation/properties/system_role/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.translation.properties.system_role.type,parentSchema:schema19.additionalProperties.properties.translation.properties.system_role,data:data30};
+if((typeof data28 == "number") && (isFinite(data28))){
+if(data28 > 100000000 || isNaN(data28)){
+const err82 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i6+"/prompt_tokens_over",schemaPath:"#/additionalProperties/properties/when/items/properties/prompt_tokens_over/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100000000},schema:100000000,parentSchema:schema19.additionalProperties.properties.when.items.properties.prompt_tokens_over,data:data28};
 if(vErrors === null){
 vErrors = [err82];
 }
@@ -6860,8 +6889,8 @@ vErrors.push(err82);
 }
 errors++;
 }
-if(!((data30 === "system") || (data30 === "developer"))){
-const err83 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/additionalProperties/properties/translation/properties/system_role/enum",keyword:"enum",params:{allowedValues: schema19.additionalProperties.properties.translation.properties.system_role.enum},schema:schema19.additionalProperties.properties.translation.properties.system_role.enum,parentSchema:schema19.additionalProperties.properties.translation.properties.system_role,data:data30};
+if(data28 < 1 || isNaN(data28)){
+const err83 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i6+"/prompt_tokens_over",schemaPath:"#/additionalProperties/properties/when/items/properties/prompt_tokens_over/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.when.items.properties.prompt_tokens_over,data:data28};
 if(vErrors === null){
 vErrors = [err83];
 }
@@ -6871,10 +6900,11 @@ vErrors.push(err83);
 errors++;
 }
 }
-if(data26.text_parts !== undefined){
-let data31 = data26.text_parts;
-if(typeof data31 !== "boolean"){
-const err84 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/text_parts",schemaPath:"#/additionalProperties/properties/translation/properties/text_parts/type",keyword:"type",params:{type: "boolean"},schema:schema19.additionalProperties.properties.translation.properties.text_parts.type,parentSchema:schema19.additionalProperties.properties.translation.properties.text_parts,data:data31};
+}
+if(data27.images !== undefined){
+let data29 = data27.images;
+if(typeof data29 !== "boolean"){
+const err84 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i6+"/images",schemaPath:"#/additionalProperties/properties/when/items/properties/images/type",keyword:"type",params:{type: "boolean"},schema:schema19.additionalProperties.properties.when.items.properties.images.type,parentSchema:schema19.additionalProperties.properties.when.items.properties.images,data:data29};
 if(vErrors === null){
 vErrors = [err84];
 }
@@ -6884,10 +6914,10 @@ vErrors.push(err84);
 errors++;
 }
 }
-if(data26.reasoning_field !== undefined){
-let data32 = data26.reasoning_field;
-if(typeof data32 !== "string"){
-const err85 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/additionalProperties/properties/translation/properties/reasoning_field/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.translation.properties.reasoning_field.type,parentSchema:schema19.additionalProperties.properties.translation.properties.reasoning_field,data:data32};
+if(data27.tools !== undefined){
+let data30 = data27.tools;
+if(typeof data30 !== "boolean"){
+const err85 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i6+"/tools",schemaPath:"#/additionalProperties/properties/when/items/properties/tools/type",keyword:"type",params:{type: "boolean"},schema:schema19.additionalProperties.properties.when.items.properties.tools.type,parentSchema:schema19.additionalProperties.properties.when.items.properties.tools,data:data30};
 if(vErrors === null){
 vErrors = [err85];
 }
@@ -6896,8 +6926,11 @@ vErrors.push(err85);
 }
 errors++;
 }
-if(!(((data32 === "reasoning_content") || (data32 === "reasoning")) || (data32 === "none"))){
-const err86 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/additionalProperties/properties/translation/properties/reasoning_field/enum",keyword:"enum",params:{allowedValues: schema19.additionalProperties.properties.translation.properties.reasoning_field.enum},schema:schema19.additionalProperties.properties.translation.properties.reasoning_field.enum,parentSchema:schema19.additionalProperties.properties.translation.properties.reasoning_field,data:data32};
+}
+if(data27.thinking !== undefined){
+let data31 = data27.thinking;
+if(typeof data31 !== "boolean"){
+const err86 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i6+"/thinking",schemaPath:"#/additionalProperties/properties/when/items/properties/thinking/type",keyword:"type",params:{type: "boolean"},schema:schema19.additionalProperties.properties.when.items.properties.thinking.type,parentSchema:schema19.additionalProperties.properties.when.items.properties.thinking,data:data31};
 if(vErrors === null){
 vErrors = [err86];
 }
@@ -6907,10 +6940,11 @@ vErrors.push(err86);
 errors++;
 }
 }
-if(data26.reasoning_turns !== undefined){
-let data33 = data26.reasoning_turns;
-if(typeof data33 !== "string"){
-const err87 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/additionalProperties/properties/translation/properties/reasoning_turns/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.translation.properties.reasoning_turns.type,parentSchema:schema19.additionalProperties.properties.translation.properties.reasoning_turns,data:data33};
+if(data27.use !== undefined){
+let data32 = data27.use;
+if(typeof data32 === "string"){
+if(func4(data32) > 256){
+const err87 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i6+"/use",schemaPath:"#/additionalProperties/properties/when/items/properties/use/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema19.additionalProperties.properties.when.items.properties.use,data:data32};
 if(vErrors === null){
 vErrors = [err87];
 }
@@ -6919,8 +6953,8 @@ vErrors.push(err87);
 }
 errors++;
 }
-if(!((data33 === "all") || (data33 === "last"))){
-const err88 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/additionalProperties/properties/translation/properties/reasoning_turns/enum",keyword:"enum",params:{allowedValues: schema19.additionalProperties.properties.translation.properties.reasoning_turns.enum},schema:schema19.additionalProperties.properties.translation.properties.reasoning_turns.enum,parentSchema:schema19.additionalProperties.properties.translation.properties.reasoning_turns,data:data33};
+if(func4(data32) < 1){
+const err88 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i6+"/use",schemaPath:"#/additionalProperties/properties/when/items/properties/use/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.when.items.properties.use,data:data32};
 if(vErrors === null){
 vErrors = [err88];
 }
@@ -6929,15 +6963,8 @@ vErrors.push(err88);
 }
 errors++;
 }
-}
-if(data26.efforts !== undefined){
-let data34 = data26.efforts;
-if(Array.isArray(data34)){
-const len6 = data34.length;
-for(let i6=0; i6<len6; i6++){
-let data35 = data34[i6];
-if(typeof data35 !== "string"){
-const err89 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i6,schemaPath:"#/additionalProperties/properties/translation/properties/efforts/items/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.translation.properties.efforts.items.type,parentSchema:schema19.additionalProperties.properties.translation.properties.efforts.items,data:data35};
+if(!pattern3.test(data32)){
+const err89 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i6+"/use",schemaPath:"#/additionalProperties/properties/when/items/properties/use/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema19.additionalProperties.properties.when.items.properties.use,data:data32};
 if(vErrors === null){
 vErrors = [err89];
 }
@@ -6946,8 +6973,9 @@ vErrors.push(err89);
 }
 errors++;
 }
-if(!(((((((data35 === "none") || (data35 === "minimal")) || (data35 === "low")) || (data35 === "medium")) || (data35 === "high")) || (data35 === "xhigh")) || (data35 === "max"))){
-const err90 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i6,schemaPath:"#/additionalProperties/properties/translation/properties/efforts/items/enum",keyword:"enum",params:{allowedValues: schema19.additionalProperties.properties.translation.properties.efforts.items.enum},schema:schema19.additionalProperties.properties.translation.properties.efforts.items.enum,parentSchema:schema19.additionalProperties.properties.translation.properties.efforts.items,data:data35};
+}
+else {
+const err90 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i6+"/use",schemaPath:"#/additionalProperties/properties/when/items/properties/use/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.when.items.properties.use.type,parentSchema:schema19.additionalProperties.properties.when.items.properties.use,data:data32};
 if(vErrors === null){
 vErrors = [err90];
 }
@@ -6959,7 +6987,7 @@ errors++;
 }
 }
 else {
-const err91 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts",schemaPath:"#/additionalProperties/properties/translation/properties/efforts/type",keyword:"type",params:{type: "array"},schema:schema19.additionalProperties.properties.translation.properties.efforts.type,parentSchema:schema19.additionalProperties.properties.translation.properties.efforts,data:data34};
+const err91 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i6,schemaPath:"#/additionalProperties/properties/when/items/type",keyword:"type",params:{type: "object"},schema:schema19.additionalProperties.properties.when.items.type,parentSchema:schema19.additionalProperties.properties.when.items,data:data27};
 if(vErrors === null){
 vErrors = [err91];
 }
@@ -6969,10 +6997,9 @@ vErrors.push(err91);
 errors++;
 }
 }
-if(data26.think_tags !== undefined){
-let data36 = data26.think_tags;
-if(typeof data36 !== "boolean"){
-const err92 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/think_tags",schemaPath:"#/additionalProperties/properties/translation/properties/think_tags/type",keyword:"type",params:{type: "boolean"},schema:schema19.additionalProperties.properties.translation.properties.think_tags.type,parentSchema:schema19.additionalProperties.properties.translation.properties.think_tags,data:data36};
+}
+else {
+const err92 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when",schemaPath:"#/additionalProperties/properties/when/type",keyword:"type",params:{type: "array"},schema:schema19.additionalProperties.properties.when.type,parentSchema:schema19.additionalProperties.properties.when,data:data26};
 if(vErrors === null){
 vErrors = [err92];
 }
@@ -6982,10 +7009,11 @@ vErrors.push(err92);
 errors++;
 }
 }
-if(data26.thinking !== undefined){
-let data37 = data26.thinking;
-if(typeof data37 !== "string"){
-const err93 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/additionalProperties/properties/translation/properties/thinking/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.translation.properties.thinking.type,parentSchema:schema19.additionalProperties.properties.translation.properties.thinking,data:data37};
+if(data12.use !== undefined){
+let data33 = data12.use;
+if(typeof data33 === "string"){
+if(func4(data33) > 256){
+const err93 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/use",schemaPath:"#/additionalProperties/properties/use/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema19.additionalProperties.properties.use,data:data33};
 if(vErrors === null){
 vErrors = [err93];
 }
@@ -6994,8 +7022,8 @@ vErrors.push(err93);
 }
 errors++;
 }
-if(!((data37 === "adaptive") || (data37 === "budget"))){
-const err94 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/additionalProperties/properties/translation/properties/thinking/enum",keyword:"enum",params:{allowedValues: schema19.additionalProperties.properties.translation.properties.thinking.enum},schema:schema19.additionalProperties.properties.translation.properties.thinking.enum,parentSchema:schema19.additionalProperties.properties.translation.properties.thinking,data:data37};
+if(func4(data33) < 1){
+const err94 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/use",schemaPath:"#/additionalProperties/properties/use/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.use,data:data33};
 if(vErrors === null){
 vErrors = [err94];
 }
@@ -7004,12 +7032,8 @@ vErrors.push(err94);
 }
 errors++;
 }
-}
-if(data26.max_temperature !== undefined){
-let data38 = data26.max_temperature;
-if((typeof data38 == "number") && (isFinite(data38))){
-if(data38 > 10 || isNaN(data38)){
-const err95 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/additionalProperties/properties/translation/properties/max_temperature/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema19.additionalProperties.properties.translation.properties.max_temperature,data:data38};
+if(!pattern3.test(data33)){
+const err95 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/use",schemaPath:"#/additionalProperties/properties/use/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema19.additionalProperties.properties.use,data:data33};
 if(vErrors === null){
 vErrors = [err95];
 }
@@ -7018,8 +7042,9 @@ vErrors.push(err95);
 }
 errors++;
 }
-if(data38 < 0 || isNaN(data38)){
-const err96 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/additionalProperties/properties/translation/properties/max_temperature/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema19.additionalProperties.properties.translation.properties.max_temperature,data:data38};
+}
+else {
+const err96 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/use",schemaPath:"#/additionalProperties/properties/use/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.use.type,parentSchema:schema19.additionalProperties.properties.use,data:data33};
 if(vErrors === null){
 vErrors = [err96];
 }
@@ -7029,8 +7054,12 @@ vErrors.push(err96);
 errors++;
 }
 }
-else {
-const err97 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/additionalProperties/properties/translation/properties/max_temperature/type",keyword:"type",params:{type: "number"},schema:schema19.additionalProperties.properties.translation.properties.max_temperature.type,parentSchema:schema19.additionalProperties.properties.translation.properties.max_temperature,data:data38};
+if(data12.translation !== undefined){
+let data34 = data12.translation;
+if(data34 && typeof data34 == "object" && !Array.isArray(data34)){
+for(const key9 in data34){
+if(!(func2.call(schema19.additionalProperties.properties.translation.properties, key9))){
+const err97 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/additionalProperties/properties/translation/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key9},schema:false,parentSchema:schema19.additionalProperties.properties.translation,data:data34};
 if(vErrors === null){
 vErrors = [err97];
 }
@@ -7040,10 +7069,10 @@ vErrors.push(err97);
 errors++;
 }
 }
-if(data26.max_stop_sequences !== undefined){
-let data39 = data26.max_stop_sequences;
-if((!(((typeof data39 == "number") && (!(data39 % 1) && !isNaN(data39))) && (isFinite(data39)))) && (data39 !== null)){
-const err98 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/additionalProperties/properties/translation/properties/max_stop_sequences/type",keyword:"type",params:{type: schema19.additionalProperties.properties.translation.properties.max_stop_sequences.type},schema:schema19.additionalProperties.properties.translation.properties.max_stop_sequences.type,parentSchema:schema19.additionalProperties.properties.translation.properties.max_stop_sequences,data:data39};
+if(data34.max_tokens_field !== undefined){
+let data35 = data34.max_tokens_field;
+if(typeof data35 !== "string"){
+const err98 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/additionalProperties/properties/translation/properties/max_tokens_field/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.translation.properties.max_tokens_field.type,parentSchema:schema19.additionalProperties.properties.translation.properties.max_tokens_field,data:data35};
 if(vErrors === null){
 vErrors = [err98];
 }
@@ -7052,9 +7081,8 @@ vErrors.push(err98);
 }
 errors++;
 }
-if((typeof data39 == "number") && (isFinite(data39))){
-if(data39 > 1000 || isNaN(data39)){
-const err99 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/additionalProperties/properties/translation/properties/max_stop_sequences/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema19.additionalProperties.properties.translation.properties.max_stop_sequences,data:data39};
+if(!((data35 === "max_tokens") || (data35 === "max_completion_tokens"))){
+const err99 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/additionalProperties/properties/translation/properties/max_tokens_field/enum",keyword:"enum",params:{allowedValues: schema19.additionalProperties.properties.translation.properties.max_tokens_field.enum},schema:schema19.additionalProperties.properties.translation.properties.max_tokens_field.enum,parentSchema:schema19.additionalProperties.properties.translation.properties.max_tokens_field,data:data35};
 if(vErrors === null){
 vErrors = [err99];
 }
@@ -7063,8 +7091,11 @@ vErrors.push(err99);
 }
 errors++;
 }
-if(data39 < 0 || isNaN(data39)){
-const err100 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/additionalProperties/properties/translation/properties/max_stop_sequences/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema19.additionalProperties.properties.translation.properties.max_stop_sequences,data:data39};
+}
+if(data34.default_max_tokens !== undefined){
+let data36 = data34.default_max_tokens;
+if(!(((typeof data36 == "number") && (!(data36 % 1) && !isNaN(data36))) && (isFinite(data36)))){
+const err100 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/additionalProperties/properties/translation/properties/default_max_tokens/type",keyword:"type",params:{type: "integer"},schema:schema19.additionalProperties.properties.translation.properties.default_max_tokens.type,parentSchema:schema19.additionalProperties.properties.translation.properties.default_max_tokens,data:data36};
 if(vErrors === null){
 vErrors = [err100];
 }
@@ -7073,12 +7104,9 @@ vErrors.push(err100);
 }
 errors++;
 }
-}
-}
-if(data26.top_k !== undefined){
-let data40 = data26.top_k;
-if(typeof data40 !== "boolean"){
-const err101 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/top_k",schemaPath:"#/additionalProperties/properties/translation/properties/top_k/type",keyword:"type",params:{type: "boolean"},schema:schema19.additionalProperties.properties.translation.properties.top_k.type,parentSchema:schema19.additionalProperties.properties.translation.properties.top_k,data:data40};
+if((typeof data36 == "number") && (isFinite(data36))){
+if(data36 > 1000000 || isNaN(data36)){
+const err101 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/additionalProperties/properties/translation/properties/default_max_tokens/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema19.additionalProperties.properties.translation.properties.default_max_tokens,data:data36};
 if(vErrors === null){
 vErrors = [err101];
 }
@@ -7087,11 +7115,8 @@ vErrors.push(err101);
 }
 errors++;
 }
-}
-if(data26.tool_images !== undefined){
-let data41 = data26.tool_images;
-if(typeof data41 !== "boolean"){
-const err102 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/tool_images",schemaPath:"#/additionalProperties/properties/translation/properties/tool_images/type",keyword:"type",params:{type: "boolean"},schema:schema19.additionalProperties.properties.translation.properties.tool_images.type,parentSchema:schema19.additionalProperties.properties.translation.properties.tool_images,data:data41};
+if(data36 < 1 || isNaN(data36)){
+const err102 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/additionalProperties/properties/translation/properties/default_max_tokens/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.translation.properties.default_max_tokens,data:data36};
 if(vErrors === null){
 vErrors = [err102];
 }
@@ -7101,10 +7126,11 @@ vErrors.push(err102);
 errors++;
 }
 }
-if(data26.file_parts !== undefined){
-let data42 = data26.file_parts;
-if(typeof data42 !== "boolean"){
-const err103 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/file_parts",schemaPath:"#/additionalProperties/properties/translation/properties/file_parts/type",keyword:"type",params:{type: "boolean"},schema:schema19.additionalProperties.properties.translation.properties.file_parts.type,parentSchema:schema19.additionalProperties.properties.translation.properties.file_parts,data:data42};
+}
+if(data34.system_in_middle !== undefined){
+let data37 = data34.system_in_middle;
+if(typeof data37 !== "string"){
+const err103 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/additionalProperties/properties/translation/properties/system_in_middle/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.translation.properties.system_in_middle.type,parentSchema:schema19.additionalProperties.properties.translation.properties.system_in_middle,data:data37};
 if(vErrors === null){
 vErrors = [err103];
 }
@@ -7113,11 +7139,8 @@ vErrors.push(err103);
 }
 errors++;
 }
-}
-if(data26.prefill !== undefined){
-let data43 = data26.prefill;
-if(typeof data43 !== "boolean"){
-const err104 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/prefill",schemaPath:"#/additionalProperties/properties/translation/properties/prefill/type",keyword:"type",params:{type: "boolean"},schema:schema19.additionalProperties.properties.translation.properties.prefill.type,parentSchema:schema19.additionalProperties.properties.translation.properties.prefill,data:data43};
+if(!((data37 === "keep") || (data37 === "fold"))){
+const err104 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/additionalProperties/properties/translation/properties/system_in_middle/enum",keyword:"enum",params:{allowedValues: schema19.additionalProperties.properties.translation.properties.system_in_middle.enum},schema:schema19.additionalProperties.properties.translation.properties.system_in_middle.enum,parentSchema:schema19.additionalProperties.properties.translation.properties.system_in_middle,data:data37};
 if(vErrors === null){
 vErrors = [err104];
 }
@@ -7127,10 +7150,10 @@ vErrors.push(err104);
 errors++;
 }
 }
-if(data26.platform_members !== undefined){
-let data44 = data26.platform_members;
-if(typeof data44 !== "boolean"){
-const err105 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/platform_members",schemaPath:"#/additionalProperties/properties/translation/properties/platform_members/type",keyword:"type",params:{type: "boolean"},schema:schema19.additionalProperties.properties.translation.properties.platform_members.type,parentSchema:schema19.additionalProperties.properties.translation.properties.platform_members,data:data44};
+if(data34.system_role !== undefined){
+let data38 = data34.system_role;
+if(typeof data38 !== "string"){
+const err105 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/additionalProperties/properties/translation/properties/system_role/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.translation.properties.system_role.type,parentSchema:schema19.additionalProperties.properties.translation.properties.system_role,data:data38};
 if(vErrors === null){
 vErrors = [err105];
 }
@@ -7139,11 +7162,8 @@ vErrors.push(err105);
 }
 errors++;
 }
-}
-if(data26.keep_billing_block !== undefined){
-let data45 = data26.keep_billing_block;
-if(typeof data45 !== "boolean"){
-const err106 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/keep_billing_block",schemaPath:"#/additionalProperties/properties/translation/properties/keep_billing_block/type",keyword:"type",params:{type: "boolean"},schema:schema19.additionalProperties.properties.translation.properties.keep_billing_block.type,parentSchema:schema19.additionalProperties.properties.translation.properties.keep_billing_block,data:data45};
+if(!((data38 === "system") || (data38 === "developer"))){
+const err106 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/additionalProperties/properties/translation/properties/system_role/enum",keyword:"enum",params:{allowedValues: schema19.additionalProperties.properties.translation.properties.system_role.enum},schema:schema19.additionalProperties.properties.translation.properties.system_role.enum,parentSchema:schema19.additionalProperties.properties.translation.properties.system_role,data:data38};
 if(vErrors === null){
 vErrors = [err106];
 }
@@ -7153,10 +7173,10 @@ vErrors.push(err106);
 errors++;
 }
 }
-if(data26.cache_prompts !== undefined){
-let data46 = data26.cache_prompts;
-if(typeof data46 !== "boolean"){
-const err107 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/cache_prompts",schemaPath:"#/additionalProperties/properties/translation/properties/cache_prompts/type",keyword:"type",params:{type: "boolean"},schema:schema19.additionalProperties.properties.translation.properties.cache_prompts.type,parentSchema:schema19.additionalProperties.properties.translation.properties.cache_prompts,data:data46};
+if(data34.text_parts !== undefined){
+let data39 = data34.text_parts;
+if(typeof data39 !== "boolean"){
+const err107 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/text_parts",schemaPath:"#/additionalProperties/properties/translation/properties/text_parts/type",keyword:"type",params:{type: "boolean"},schema:schema19.additionalProperties.properties.translation.properties.text_parts.type,parentSchema:schema19.additionalProperties.properties.translation.properties.text_parts,data:data39};
 if(vErrors === null){
 vErrors = [err107];
 }
@@ -7166,9 +7186,10 @@ vErrors.push(err107);
 errors++;
 }
 }
-}
-else {
-const err108 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/additionalProperties/properties/translation/type",keyword:"type",params:{type: "object"},schema:schema19.additionalProperties.properties.translation.type,parentSchema:schema19.additionalProperties.properties.translation,data:data26};
+if(data34.reasoning_field !== undefined){
+let data40 = data34.reasoning_field;
+if(typeof data40 !== "string"){
+const err108 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/additionalProperties/properties/translation/properties/reasoning_field/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.translation.properties.reasoning_field.type,parentSchema:schema19.additionalProperties.properties.translation.properties.reasoning_field,data:data40};
 if(vErrors === null){
 vErrors = [err108];
 }
@@ -7177,19 +7198,8 @@ vErrors.push(err108);
 }
 errors++;
 }
-}
-if(data12.price !== undefined){
-if(!(validate37(data12.price, {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/price",parentData:data12,parentDataProperty:"price",rootData}))){
-vErrors = vErrors === null ? validate37.errors : vErrors.concat(validate37.errors);
-errors = vErrors.length;
-}
-}
-if(data12.request !== undefined){
-let data48 = data12.request;
-if(data48 && typeof data48 == "object" && !Array.isArray(data48)){
-for(const key8 in data48){
-if(!(((key8 === "default") || (key8 === "set")) || (key8 === "drop"))){
-const err109 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request",schemaPath:"#/additionalProperties/properties/request/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key8},schema:false,parentSchema:schema19.additionalProperties.properties.request,data:data48};
+if(!(((data40 === "reasoning_content") || (data40 === "reasoning")) || (data40 === "none"))){
+const err109 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/additionalProperties/properties/translation/properties/reasoning_field/enum",keyword:"enum",params:{allowedValues: schema19.additionalProperties.properties.translation.properties.reasoning_field.enum},schema:schema19.additionalProperties.properties.translation.properties.reasoning_field.enum,parentSchema:schema19.additionalProperties.properties.translation.properties.reasoning_field,data:data40};
 if(vErrors === null){
 vErrors = [err109];
 }
@@ -7199,14 +7209,10 @@ vErrors.push(err109);
 errors++;
 }
 }
-if(data48.default !== undefined){
-let data49 = data48.default;
-if(data49 && typeof data49 == "object" && !Array.isArray(data49)){
-for(const key9 in data49){
-const _errs124 = errors;
-if(typeof key9 === "string"){
-if(func4(key9) > 256){
-const err110 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/default",schemaPath:"#/additionalProperties/properties/request/properties/default/propertyNames/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema19.additionalProperties.properties.request.properties.default.propertyNames,data:key9,propertyName:key9};
+if(data34.reasoning_turns !== undefined){
+let data41 = data34.reasoning_turns;
+if(typeof data41 !== "string"){
+const err110 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/additionalProperties/properties/translation/properties/reasoning_turns/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.translation.properties.reasoning_turns.type,parentSchema:schema19.additionalProperties.properties.translation.properties.reasoning_turns,data:data41};
 if(vErrors === null){
 vErrors = [err110];
 }
@@ -7215,8 +7221,8 @@ vErrors.push(err110);
 }
 errors++;
 }
-if(func4(key9) < 1){
-const err111 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/default",schemaPath:"#/additionalProperties/properties/request/properties/default/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.request.properties.default.propertyNames,data:key9,propertyName:key9};
+if(!((data41 === "all") || (data41 === "last"))){
+const err111 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/additionalProperties/properties/translation/properties/reasoning_turns/enum",keyword:"enum",params:{allowedValues: schema19.additionalProperties.properties.translation.properties.reasoning_turns.enum},schema:schema19.additionalProperties.properties.translation.properties.reasoning_turns.enum,parentSchema:schema19.additionalProperties.properties.translation.properties.reasoning_turns,data:data41};
 if(vErrors === null){
 vErrors = [err111];
 }
@@ -7226,8 +7232,14 @@ vErrors.push(err111);
 errors++;
 }
 }
-else {
-const err112 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/default",schemaPath:"#/additionalProperties/properties/request/properties/default/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.request.properties.default.propertyNames.type,parentSchema:schema19.additionalProperties.properties.request.properties.default.propertyNames,data:key9,propertyName:key9};
+if(data34.efforts !== undefined){
+let data42 = data34.efforts;
+if(Array.isArray(data42)){
+const len7 = data42.length;
+for(let i7=0; i7<len7; i7++){
+let data43 = data42[i7];
+if(typeof data43 !== "string"){
+const err112 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i7,schemaPath:"#/additionalProperties/properties/translation/properties/efforts/items/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.translation.properties.efforts.items.type,parentSchema:schema19.additionalProperties.properties.translation.properties.efforts.items,data:data43};
 if(vErrors === null){
 vErrors = [err112];
 }
@@ -7236,9 +7248,8 @@ vErrors.push(err112);
 }
 errors++;
 }
-var valid33 = _errs124 === errors;
-if(!valid33){
-const err113 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/default",schemaPath:"#/additionalProperties/properties/request/properties/default/propertyNames",keyword:"propertyNames",params:{propertyName: key9},schema:schema19.additionalProperties.properties.request.properties.default.propertyNames,parentSchema:schema19.additionalProperties.properties.request.properties.default,data:data49};
+if(!(((((((data43 === "none") || (data43 === "minimal")) || (data43 === "low")) || (data43 === "medium")) || (data43 === "high")) || (data43 === "xhigh")) || (data43 === "max"))){
+const err113 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i7,schemaPath:"#/additionalProperties/properties/translation/properties/efforts/items/enum",keyword:"enum",params:{allowedValues: schema19.additionalProperties.properties.translation.properties.efforts.items.enum},schema:schema19.additionalProperties.properties.translation.properties.efforts.items.enum,parentSchema:schema19.additionalProperties.properties.translation.properties.efforts.items,data:data43};
 if(vErrors === null){
 vErrors = [err113];
 }
@@ -7250,7 +7261,7 @@ errors++;
 }
 }
 else {
-const err114 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/default",schemaPath:"#/additionalProperties/properties/request/properties/default/type",keyword:"type",params:{type: "object"},schema:schema19.additionalProperties.properties.request.properties.default.type,parentSchema:schema19.additionalProperties.properties.request.properties.default,data:data49};
+const err114 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts",schemaPath:"#/additionalProperties/properties/translation/properties/efforts/type",keyword:"type",params:{type: "array"},schema:schema19.additionalProperties.properties.translation.properties.efforts.type,parentSchema:schema19.additionalProperties.properties.translation.properties.efforts,data:data42};
 if(vErrors === null){
 vErrors = [err114];
 }
@@ -7260,14 +7271,10 @@ vErrors.push(err114);
 errors++;
 }
 }
-if(data48.set !== undefined){
-let data50 = data48.set;
-if(data50 && typeof data50 == "object" && !Array.isArray(data50)){
-for(const key10 in data50){
-const _errs129 = errors;
-if(typeof key10 === "string"){
-if(func4(key10) > 256){
-const err115 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/set",schemaPath:"#/additionalProperties/properties/request/properties/set/propertyNames/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema19.additionalProperties.properties.request.properties.set.propertyNames,data:key10,propertyName:key10};
+if(data34.think_tags !== undefined){
+let data44 = data34.think_tags;
+if(typeof data44 !== "boolean"){
+const err115 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/think_tags",schemaPath:"#/additionalProperties/properties/translation/properties/think_tags/type",keyword:"type",params:{type: "boolean"},schema:schema19.additionalProperties.properties.translation.properties.think_tags.type,parentSchema:schema19.additionalProperties.properties.translation.properties.think_tags,data:data44};
 if(vErrors === null){
 vErrors = [err115];
 }
@@ -7276,8 +7283,11 @@ vErrors.push(err115);
 }
 errors++;
 }
-if(func4(key10) < 1){
-const err116 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/set",schemaPath:"#/additionalProperties/properties/request/properties/set/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.request.properties.set.propertyNames,data:key10,propertyName:key10};
+}
+if(data34.thinking !== undefined){
+let data45 = data34.thinking;
+if(typeof data45 !== "string"){
+const err116 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/additionalProperties/properties/translation/properties/thinking/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.translation.properties.thinking.type,parentSchema:schema19.additionalProperties.properties.translation.properties.thinking,data:data45};
 if(vErrors === null){
 vErrors = [err116];
 }
@@ -7286,9 +7296,8 @@ vErrors.push(err116);
 }
 errors++;
 }
-}
-else {
-const err117 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/set",schemaPath:"#/additionalProperties/properties/request/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.request.properties.set.propertyNames.type,parentSchema:schema19.additionalProperties.properties.request.properties.set.propertyNames,data:key10,propertyName:key10};
+if(!((data45 === "adaptive") || (data45 === "budget"))){
+const err117 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/additionalProperties/properties/translation/properties/thinking/enum",keyword:"enum",params:{allowedValues: schema19.additionalProperties.properties.translation.properties.thinking.enum},schema:schema19.additionalProperties.properties.translation.properties.thinking.enum,parentSchema:schema19.additionalProperties.properties.translation.properties.thinking,data:data45};
 if(vErrors === null){
 vErrors = [err117];
 }
@@ -7297,9 +7306,12 @@ vErrors.push(err117);
 }
 errors++;
 }
-var valid34 = _errs129 === errors;
-if(!valid34){
-const err118 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/set",schemaPath:"#/additionalProperties/properties/request/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key10},schema:schema19.additionalProperties.properties.request.properties.set.propertyNames,parentSchema:schema19.additionalProperties.properties.request.properties.set,data:data50};
+}
+if(data34.max_temperature !== undefined){
+let data46 = data34.max_temperature;
+if((typeof data46 == "number") && (isFinite(data46))){
+if(data46 > 10 || isNaN(data46)){
+const err118 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/additionalProperties/properties/translation/properties/max_temperature/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema19.additionalProperties.properties.translation.properties.max_temperature,data:data46};
 if(vErrors === null){
 vErrors = [err118];
 }
@@ -7308,10 +7320,8 @@ vErrors.push(err118);
 }
 errors++;
 }
-}
-}
-else {
-const err119 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/set",schemaPath:"#/additionalProperties/properties/request/properties/set/type",keyword:"type",params:{type: "object"},schema:schema19.additionalProperties.properties.request.properties.set.type,parentSchema:schema19.additionalProperties.properties.request.properties.set,data:data50};
+if(data46 < 0 || isNaN(data46)){
+const err119 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/additionalProperties/properties/translation/properties/max_temperature/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema19.additionalProperties.properties.translation.properties.max_temperature,data:data46};
 if(vErrors === null){
 vErrors = [err119];
 }
@@ -7321,15 +7331,8 @@ vErrors.push(err119);
 errors++;
 }
 }
-if(data48.drop !== undefined){
-let data51 = data48.drop;
-if(Array.isArray(data51)){
-const len7 = data51.length;
-for(let i7=0; i7<len7; i7++){
-let data52 = data51[i7];
-if(typeof data52 === "string"){
-if(func4(data52) > 256){
-const err120 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/drop/" + i7,schemaPath:"#/additionalProperties/properties/request/properties/drop/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema19.additionalProperties.properties.request.properties.drop.items,data:data52};
+else {
+const err120 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/additionalProperties/properties/translation/properties/max_temperature/type",keyword:"type",params:{type: "number"},schema:schema19.additionalProperties.properties.translation.properties.max_temperature.type,parentSchema:schema19.additionalProperties.properties.translation.properties.max_temperature,data:data46};
 if(vErrors === null){
 vErrors = [err120];
 }
@@ -7338,8 +7341,11 @@ vErrors.push(err120);
 }
 errors++;
 }
-if(func4(data52) < 1){
-const err121 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/drop/" + i7,schemaPath:"#/additionalProperties/properties/request/properties/drop/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.request.properties.drop.items,data:data52};
+}
+if(data34.max_stop_sequences !== undefined){
+let data47 = data34.max_stop_sequences;
+if((!(((typeof data47 == "number") && (!(data47 % 1) && !isNaN(data47))) && (isFinite(data47)))) && (data47 !== null)){
+const err121 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/additionalProperties/properties/translation/properties/max_stop_sequences/type",keyword:"type",params:{type: schema19.additionalProperties.properties.translation.properties.max_stop_sequences.type},schema:schema19.additionalProperties.properties.translation.properties.max_stop_sequences.type,parentSchema:schema19.additionalProperties.properties.translation.properties.max_stop_sequences,data:data47};
 if(vErrors === null){
 vErrors = [err121];
 }
@@ -7348,9 +7354,9 @@ vErrors.push(err121);
 }
 errors++;
 }
-}
-else {
-const err122 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/drop/" + i7,schemaPath:"#/additionalProperties/properties/request/properties/drop/items/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.request.properties.drop.items.type,parentSchema:schema19.additionalProperties.properties.request.properties.drop.items,data:data52};
+if((typeof data47 == "number") && (isFinite(data47))){
+if(data47 > 1000 || isNaN(data47)){
+const err122 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/additionalProperties/properties/translation/properties/max_stop_sequences/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema19.additionalProperties.properties.translation.properties.max_stop_sequences,data:data47};
 if(vErrors === null){
 vErrors = [err122];
 }
@@ -7359,10 +7365,8 @@ vErrors.push(err122);
 }
 errors++;
 }
-}
-}
-else {
-const err123 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/drop",schemaPath:"#/additionalProperties/properties/request/properties/drop/type",keyword:"type",params:{type: "array"},schema:schema19.additionalProperties.properties.request.properties.drop.type,parentSchema:schema19.additionalProperties.properties.request.properties.drop,data:data51};
+if(data47 < 0 || isNaN(data47)){
+const err123 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/additionalProperties/properties/translation/properties/max_stop_sequences/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema19.additionalProperties.properties.translation.properties.max_stop_sequences,data:data47};
 if(vErrors === null){
 vErrors = [err123];
 }
@@ -7373,8 +7377,10 @@ errors++;
 }
 }
 }
-else {
-const err124 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request",schemaPath:"#/additionalProperties/properties/request/type",keyword:"type",params:{type: "object"},schema:schema19.additionalProperties.properties.request.type,parentSchema:schema19.additionalProperties.properties.request,data:data48};
+if(data34.top_k !== undefined){
+let data48 = data34.top_k;
+if(typeof data48 !== "boolean"){
+const err124 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/top_k",schemaPath:"#/additionalProperties/properties/translation/properties/top_k/type",keyword:"type",params:{type: "boolean"},schema:schema19.additionalProperties.properties.translation.properties.top_k.type,parentSchema:schema19.additionalProperties.properties.translation.properties.top_k,data:data48};
 if(vErrors === null){
 vErrors = [err124];
 }
@@ -7384,10 +7390,10 @@ vErrors.push(err124);
 errors++;
 }
 }
-if(data12.boundary !== undefined){
-let data53 = data12.boundary;
-if(typeof data53 !== "string"){
-const err125 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/boundary",schemaPath:"#/additionalProperties/properties/boundary/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.boundary.type,parentSchema:schema19.additionalProperties.properties.boundary,data:data53};
+if(data34.tool_images !== undefined){
+let data49 = data34.tool_images;
+if(typeof data49 !== "boolean"){
+const err125 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/tool_images",schemaPath:"#/additionalProperties/properties/translation/properties/tool_images/type",keyword:"type",params:{type: "boolean"},schema:schema19.additionalProperties.properties.translation.properties.tool_images.type,parentSchema:schema19.additionalProperties.properties.translation.properties.tool_images,data:data49};
 if(vErrors === null){
 vErrors = [err125];
 }
@@ -7396,8 +7402,11 @@ vErrors.push(err125);
 }
 errors++;
 }
-if(!(((data53 === "local") || (data53 === "private")) || (data53 === "any"))){
-const err126 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/boundary",schemaPath:"#/additionalProperties/properties/boundary/enum",keyword:"enum",params:{allowedValues: schema19.additionalProperties.properties.boundary.enum},schema:schema19.additionalProperties.properties.boundary.enum,parentSchema:schema19.additionalProperties.properties.boundary,data:data53};
+}
+if(data34.file_parts !== undefined){
+let data50 = data34.file_parts;
+if(typeof data50 !== "boolean"){
+const err126 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/file_parts",schemaPath:"#/additionalProperties/properties/translation/properties/file_parts/type",keyword:"type",params:{type: "boolean"},schema:schema19.additionalProperties.properties.translation.properties.file_parts.type,parentSchema:schema19.additionalProperties.properties.translation.properties.file_parts,data:data50};
 if(vErrors === null){
 vErrors = [err126];
 }
@@ -7407,9 +7416,10 @@ vErrors.push(err126);
 errors++;
 }
 }
-}
-else {
-const err127 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema19.additionalProperties.type,parentSchema:schema19.additionalProperties,data:data12};
+if(data34.prefill !== undefined){
+let data51 = data34.prefill;
+if(typeof data51 !== "boolean"){
+const err127 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/prefill",schemaPath:"#/additionalProperties/properties/translation/properties/prefill/type",keyword:"type",params:{type: "boolean"},schema:schema19.additionalProperties.properties.translation.properties.prefill.type,parentSchema:schema19.additionalProperties.properties.translation.properties.prefill,data:data51};
 if(vErrors === null){
 vErrors = [err127];
 }
@@ -7419,14 +7429,306 @@ vErrors.push(err127);
 errors++;
 }
 }
-}
-else {
-const err128 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema19.type,parentSchema:schema19,data};
+if(data34.platform_members !== undefined){
+let data52 = data34.platform_members;
+if(typeof data52 !== "boolean"){
+const err128 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/platform_members",schemaPath:"#/additionalProperties/properties/translation/properties/platform_members/type",keyword:"type",params:{type: "boolean"},schema:schema19.additionalProperties.properties.translation.properties.platform_members.type,parentSchema:schema19.additionalProperties.properties.translation.properties.platform_members,data:data52};
 if(vErrors === null){
 vErrors = [err128];
 }
 else {
 vErrors.push(err128);
+}
+errors++;
+}
+}
+if(data34.keep_billing_block !== undefined){
+let data53 = data34.keep_billing_block;
+if(typeof data53 !== "boolean"){
+const err129 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/keep_billing_block",schemaPath:"#/additionalProperties/properties/translation/properties/keep_billing_block/type",keyword:"type",params:{type: "boolean"},schema:schema19.additionalProperties.properties.translation.properties.keep_billing_block.type,parentSchema:schema19.additionalProperties.properties.translation.properties.keep_billing_block,data:data53};
+if(vErrors === null){
+vErrors = [err129];
+}
+else {
+vErrors.push(err129);
+}
+errors++;
+}
+}
+if(data34.cache_prompts !== undefined){
+let data54 = data34.cache_prompts;
+if(typeof data54 !== "boolean"){
+const err130 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/cache_prompts",schemaPath:"#/additionalProperties/properties/translation/properties/cache_prompts/type",keyword:"type",params:{type: "boolean"},schema:schema19.additionalProperties.properties.translation.properties.cache_prompts.type,parentSchema:schema19.additionalProperties.properties.translation.properties.cache_prompts,data:data54};
+if(vErrors === null){
+vErrors = [err130];
+}
+else {
+vErrors.push(err130);
+}
+errors++;
+}
+}
+}
+else {
+const err131 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/additionalProperties/properties/translation/type",keyword:"type",params:{type: "object"},schema:schema19.additionalProperties.properties.translation.type,parentSchema:schema19.additionalProperties.properties.translation,data:data34};
+if(vErrors === null){
+vErrors = [err131];
+}
+else {
+vErrors.push(err131);
+}
+errors++;
+}
+}
+if(data12.price !== undefined){
+if(!(validate37(data12.price, {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/price",parentData:data12,parentDataProperty:"price",rootData}))){
+vErrors = vErrors === null ? validate37.errors : vErrors.concat(validate37.errors);
+errors = vErrors.length;
+}
+}
+if(data12.request !== undefined){
+let data56 = data12.request;
+if(data56 && typeof data56 == "object" && !Array.isArray(data56)){
+for(const key10 in data56){
+if(!(((key10 === "default") || (key10 === "set")) || (key10 === "drop"))){
+const err132 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request",schemaPath:"#/additionalProperties/properties/request/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key10},schema:false,parentSchema:schema19.additionalProperties.properties.request,data:data56};
+if(vErrors === null){
+vErrors = [err132];
+}
+else {
+vErrors.push(err132);
+}
+errors++;
+}
+}
+if(data56.default !== undefined){
+let data57 = data56.default;
+if(data57 && typeof data57 == "object" && !Array.isArray(data57)){
+for(const key11 in data57){
+const _errs146 = errors;
+if(typeof key11 === "string"){
+if(func4(key11) > 256){
+const err133 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/default",schemaPath:"#/additionalProperties/properties/request/properties/default/propertyNames/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema19.additionalProperties.properties.request.properties.default.propertyNames,data:key11,propertyName:key11};
+if(vErrors === null){
+vErrors = [err133];
+}
+else {
+vErrors.push(err133);
+}
+errors++;
+}
+if(func4(key11) < 1){
+const err134 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/default",schemaPath:"#/additionalProperties/properties/request/properties/default/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.request.properties.default.propertyNames,data:key11,propertyName:key11};
+if(vErrors === null){
+vErrors = [err134];
+}
+else {
+vErrors.push(err134);
+}
+errors++;
+}
+}
+else {
+const err135 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/default",schemaPath:"#/additionalProperties/properties/request/properties/default/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.request.properties.default.propertyNames.type,parentSchema:schema19.additionalProperties.properties.request.properties.default.propertyNames,data:key11,propertyName:key11};
+if(vErrors === null){
+vErrors = [err135];
+}
+else {
+vErrors.push(err135);
+}
+errors++;
+}
+var valid38 = _errs146 === errors;
+if(!valid38){
+const err136 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/default",schemaPath:"#/additionalProperties/properties/request/properties/default/propertyNames",keyword:"propertyNames",params:{propertyName: key11},schema:schema19.additionalProperties.properties.request.properties.default.propertyNames,parentSchema:schema19.additionalProperties.properties.request.properties.default,data:data57};
+if(vErrors === null){
+vErrors = [err136];
+}
+else {
+vErrors.push(err136);
+}
+errors++;
+}
+}
+}
+else {
+const err137 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/default",schemaPath:"#/additionalProperties/properties/request/properties/default/type",keyword:"type",params:{type: "object"},schema:schema19.additionalProperties.properties.request.properties.default.type,parentSchema:schema19.additionalProperties.properties.request.properties.default,data:data57};
+if(vErrors === null){
+vErrors = [err137];
+}
+else {
+vErrors.push(err137);
+}
+errors++;
+}
+}
+if(data56.set !== undefined){
+let data58 = data56.set;
+if(data58 && typeof data58 == "object" && !Array.isArray(data58)){
+for(const key12 in data58){
+const _errs151 = errors;
+if(typeof key12 === "string"){
+if(func4(key12) > 256){
+const err138 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/set",schemaPath:"#/additionalProperties/properties/request/properties/set/propertyNames/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema19.additionalProperties.properties.request.properties.set.propertyNames,data:key12,propertyName:key12};
+if(vErrors === null){
+vErrors = [err138];
+}
+else {
+vErrors.push(err138);
+}
+errors++;
+}
+if(func4(key12) < 1){
+const err139 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/set",schemaPath:"#/additionalProperties/properties/request/properties/set/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.request.properties.set.propertyNames,data:key12,propertyName:key12};
+if(vErrors === null){
+vErrors = [err139];
+}
+else {
+vErrors.push(err139);
+}
+errors++;
+}
+}
+else {
+const err140 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/set",schemaPath:"#/additionalProperties/properties/request/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.request.properties.set.propertyNames.type,parentSchema:schema19.additionalProperties.properties.request.properties.set.propertyNames,data:key12,propertyName:key12};
+if(vErrors === null){
+vErrors = [err140];
+}
+else {
+vErrors.push(err140);
+}
+errors++;
+}
+var valid39 = _errs151 === errors;
+if(!valid39){
+const err141 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/set",schemaPath:"#/additionalProperties/properties/request/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key12},schema:schema19.additionalProperties.properties.request.properties.set.propertyNames,parentSchema:schema19.additionalProperties.properties.request.properties.set,data:data58};
+if(vErrors === null){
+vErrors = [err141];
+}
+else {
+vErrors.push(err141);
+}
+errors++;
+}
+}
+}
+else {
+const err142 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/set",schemaPath:"#/additionalProperties/properties/request/properties/set/type",keyword:"type",params:{type: "object"},schema:schema19.additionalProperties.properties.request.properties.set.type,parentSchema:schema19.additionalProperties.properties.request.properties.set,data:data58};
+if(vErrors === null){
+vErrors = [err142];
+}
+else {
+vErrors.push(err142);
+}
+errors++;
+}
+}
+if(data56.drop !== undefined){
+let data59 = data56.drop;
+if(Array.isArray(data59)){
+const len8 = data59.length;
+for(let i8=0; i8<len8; i8++){
+let data60 = data59[i8];
+if(typeof data60 === "string"){
+if(func4(data60) > 256){
+const err143 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/drop/" + i8,schemaPath:"#/additionalProperties/properties/request/properties/drop/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema19.additionalProperties.properties.request.properties.drop.items,data:data60};
+if(vErrors === null){
+vErrors = [err143];
+}
+else {
+vErrors.push(err143);
+}
+errors++;
+}
+if(func4(data60) < 1){
+const err144 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/drop/" + i8,schemaPath:"#/additionalProperties/properties/request/properties/drop/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.request.properties.drop.items,data:data60};
+if(vErrors === null){
+vErrors = [err144];
+}
+else {
+vErrors.push(err144);
+}
+errors++;
+}
+}
+else {
+const err145 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/drop/" + i8,schemaPath:"#/additionalProperties/properties/request/properties/drop/items/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.request.properties.drop.items.type,parentSchema:schema19.additionalProperties.properties.request.properties.drop.items,data:data60};
+if(vErrors === null){
+vErrors = [err145];
+}
+else {
+vErrors.push(err145);
+}
+errors++;
+}
+}
+}
+else {
+const err146 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/drop",schemaPath:"#/additionalProperties/properties/request/properties/drop/type",keyword:"type",params:{type: "array"},schema:schema19.additionalProperties.properties.request.properties.drop.type,parentSchema:schema19.additionalProperties.properties.request.properties.drop,data:data59};
+if(vErrors === null){
+vErrors = [err146];
+}
+else {
+vErrors.push(err146);
+}
+errors++;
+}
+}
+}
+else {
+const err147 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request",schemaPath:"#/additionalProperties/properties/request/type",keyword:"type",params:{type: "object"},schema:schema19.additionalProperties.properties.request.type,parentSchema:schema19.additionalProperties.properties.request,data:data56};
+if(vErrors === null){
+vErrors = [err147];
+}
+else {
+vErrors.push(err147);
+}
+errors++;
+}
+}
+if(data12.boundary !== undefined){
+let data61 = data12.boundary;
+if(typeof data61 !== "string"){
+const err148 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/boundary",schemaPath:"#/additionalProperties/properties/boundary/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.boundary.type,parentSchema:schema19.additionalProperties.properties.boundary,data:data61};
+if(vErrors === null){
+vErrors = [err148];
+}
+else {
+vErrors.push(err148);
+}
+errors++;
+}
+if(!(((data61 === "local") || (data61 === "private")) || (data61 === "any"))){
+const err149 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/boundary",schemaPath:"#/additionalProperties/properties/boundary/enum",keyword:"enum",params:{allowedValues: schema19.additionalProperties.properties.boundary.enum},schema:schema19.additionalProperties.properties.boundary.enum,parentSchema:schema19.additionalProperties.properties.boundary,data:data61};
+if(vErrors === null){
+vErrors = [err149];
+}
+else {
+vErrors.push(err149);
+}
+errors++;
+}
+}
+}
+else {
+const err150 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema19.additionalProperties.type,parentSchema:schema19.additionalProperties,data:data12};
+if(vErrors === null){
+vErrors = [err150];
+}
+else {
+vErrors.push(err150);
+}
+errors++;
+}
+}
+}
+else {
+const err151 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema19.type,parentSchema:schema19,data};
+if(vErrors === null){
+vErrors = [err151];
+}
+else {
+vErrors.push(err151);
 }
 errors++;
 }
@@ -8812,7 +9114,7 @@ return errors === 0;
 }
 
 const schema27 = {"type":"object","additionalProperties":false,"properties":{"endpoint":{"type":["string","null"],"description":"URL of the receiver, as in `OTEL_EXPORTER_OTLP_ENDPOINT`: `/v1/traces` is appended unless it ends so. `http://` only on this machine. Without it, nothing is recorded or sent.","default":null,"minLength":1,"maxLength":2048,"writeOnly":true},"protocol":{"type":"string","description":"How spans are written.","default":"http/protobuf","enum":["http/protobuf","http/json"]},"headers":{"type":"object","description":"Headers of every request to the receiver, its key for example. A value is text or a secret reference as in `api_key`.","propertyNames":{"type":"string","minLength":1,"maxLength":128,"pattern":"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$","patternErrorMessage":"must be a valid HTTP header name"},"additionalProperties":{"type":["string","object"],"maxLength":8192,"pattern":"^[ -~]*$","patternErrorMessage":"must be one line of visible ASCII characters","writeOnly":true,"additionalProperties":false,"properties":{"credential":{"type":"string","description":"Name of a systemd credential: a file in `$CREDENTIALS_DIRECTORY`.","minLength":1,"maxLength":255,"pattern":"^[A-Za-z0-9_][A-Za-z0-9_.-]*$","patternErrorMessage":"must be the name of a credential, made of letters, digits, \".\", \"_\" and \"-\"","writeOnly":true},"file":{"type":"string","description":"Absolute path of a file that only its owner can read (mode 0600); `~/` stands for the home directory.","minLength":1,"maxLength":4096,"pattern":"^(/|~/)","patternErrorMessage":"must be an absolute path, or begin with ~/","writeOnly":true},"env":{"type":"string","description":"Name of an environment variable.","minLength":1,"maxLength":255,"pattern":"^[A-Za-z_][A-Za-z0-9_]*$","patternErrorMessage":"must be the name of an environment variable","hint":"write { env: NAME }, without $ and braces","writeOnly":true},"secret":{"type":"string","description":"Name of a secret that `llm-gateway secret set NAME` has stored, encrypted.","minLength":1,"maxLength":100,"pattern":"^[A-Za-z0-9_][A-Za-z0-9_.-]*$","patternErrorMessage":"must be the name of a secret, made of letters, digits, \".\", \"_\" and \"-\"","writeOnly":true},"optional":{"type":"boolean","description":"Start without this secret if it cannot be found.","default":false,"writeOnly":true}},"if":{"type":"object","properties":{"credential":false,"file":false,"env":false,"secret":false}},"then":{"not":{},"errorMessage":"names no source of the secret","hint":"add credential, file, env or secret"}}},"sample_ratio":{"type":"number","description":"Part of the traces that is recorded, from 0 to 1. A call that belongs to a trace of its client follows that one.","default":1,"minimum":0,"maximum":1},"service_name":{"type":"string","minLength":1,"maxLength":300,"description":"`service.name` of the spans.","default":"llm-gateway"},"resource":{"type":"object","description":"More attributes of the gateway: `{ deployment.environment.name: home }`.","propertyNames":{"type":"string","minLength":1,"maxLength":128},"additionalProperties":{"type":"string","minLength":1,"maxLength":300}},"conventions":{"type":"string","description":"Names of the attributes about models: of OpenTelemetry's semantic conventions 1.36, or the `latest`, which are still in development.","default":"semconv-1.36","enum":["semconv-1.36","latest"]},"session_headers":{"type":"array","description":"Headers in which a client names its session, for `session.id`: the first that is there, with letters, digits, `.`, `_`, `:` and `-`, at most 128 of them.","default":["x-session-id","agent-session-id"],"maxItems":10,"items":{"type":"string","minLength":1,"maxLength":128,"pattern":"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$","patternErrorMessage":"must be a valid HTTP header name"}},"content":{"type":"string","description":"Prompts and responses never stand in spans.","default":"never","enum":["never"],"errorMessage":"must be \"never\": the gateway does not export prompts and responses","hint":"remove it"},"view_url":{"type":["string","null"],"description":"Page that shows a trace, with `{trace_id}` in it, for links of the status page.","default":null,"maxLength":2048,"pattern":"^https?://[!-~]*[{]trace_id[}][!-~]*$","patternErrorMessage":"must be a URL with {trace_id} in it"}}};
-const pattern66 = new RegExp("^https?://[!-~]*[{]trace_id[}][!-~]*$", "u");
+const pattern68 = new RegExp("^https?://[!-~]*[{]trace_id[}][!-~]*$", "u");
 
 function validate84(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -9619,7 +9921,7 @@ vErrors.push(err65);
 }
 errors++;
 }
-if(!pattern66.test(data21)){
+if(!pattern68.test(data21)){
 const err66 = {instancePath:instancePath+"/view_url",schemaPath:"#/properties/view_url/pattern",keyword:"pattern",params:{pattern: "^https?://[!-~]*[{]trace_id[}][!-~]*$"},schema:"^https?://[!-~]*[{]trace_id[}][!-~]*$",parentSchema:schema27.properties.view_url,data:data21};
 if(vErrors === null){
 vErrors = [err66];

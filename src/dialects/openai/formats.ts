@@ -1,6 +1,7 @@
 // OpenAI's wire formats, sorted by path. https://platform.openai.com/docs/api-reference
 import { essenceOf } from '../../http/media-type.ts'
 import type { BodyKind, ClientDialect, ProviderDialect } from '../dialect.ts'
+import { managingWish } from '../native/management.ts'
 import { judgeWholeResponse } from '../whole-response.ts'
 import { chatStream, isEndMark, type StreamFormat } from './chat-stream.ts'
 import { standardEvent } from './error-event.ts'
@@ -140,7 +141,7 @@ function clientDialectOf(format: Format): ClientDialect {
       isMultipart(received.contentType)
         ? readMultipartRequest(hasOutputTokens, received, defaultModel)
         : readJsonRequest(
-            { isStreamable, hasStreamOptions, hasOutputTokens, stored },
+            { isStreamable, hasStreamOptions, hasOutputTokens, stored, wishesOf: managingWish },
             received,
             defaultModel,
           ),

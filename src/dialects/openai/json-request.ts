@@ -19,6 +19,7 @@ import {
   type ServerWishes,
 } from '../request.ts'
 import { includeUsageSplice } from './include-usage.ts'
+import { needsOf } from './request-needs.ts'
 import { JsonPromptPieces } from '../prompt-pieces.ts'
 import { promptMembers, PromptSize } from './prompt-size.ts'
 
@@ -66,6 +67,7 @@ const guardedMembers = new MemberNames(
     ...outputCaps,
     'background',
     'best_of',
+    'id_slot',
     'functions',
     'input',
     'instructions',
@@ -147,6 +149,9 @@ function requestOf(parts: Parts, facts: { body: Buffer; scan: JsonScan }, edits?
     size,
     get promptPieces() {
       return piecesOf(format, body, scan)
+    },
+    get needs() {
+      return needsOf(body, scan.members)
     },
     mayAskUsage: usageSplice !== undefined,
     serviceTier: serviceTierOf(facts.body, facts.scan),

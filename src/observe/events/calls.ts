@@ -47,6 +47,8 @@ export interface CallFacts {
   readonly model: string | undefined
   /** The alias of the model that the client used. */
   readonly asked: string | undefined
+  /** The condition by which the model that was asked for has led to this one: `images: true`. Absent: none has. */
+  readonly rule?: string | undefined
   readonly provider: string | undefined
   readonly target_model: string | undefined
   /** The model that answered, where it is not the one that was asked for. */

@@ -1,0 +1,61 @@
+// `when` and `use` of models: what is refused.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { problemsOf } from '../support/config-file.ts'
+
+const providers = `providers:
+  p: { kind: echo }
+  cloud: { base_url: "https://a.example/v1" }
+models:
+  plain: { provider: p }
+  cloudy: { provider: cloud }
+`
+
+const cases: readonly (readonly [name: string, models: string, problems: readonly string[]])[] = [
+  ['rules and the rest are fine', 'm: { when: [{ images: true, use: cloudy }], use: plain }', []],
+  ['rules before targets are fine', 'm: { provider: p, when: [{ prompt_tokens_over: 9, use: plain }] }', []],
+  ['a wildcard may lead on', '"c-*": { use: plain }', []],
+  [
+    'neither targets nor use',
+    'm: { when: [{ images: true, use: plain }] }',
+    ['7:3 models.m: needs the key "provider" or "targets"'],
+  ],
+  [
+    'use and a provider',
+    'm: { use: plain, provider: p }',
+    ['7:20 models.m.provider: "provider" cannot be combined with "use": another model answers'],
+  ],
+  [
+    'use and fallbacks',
+    'm: { use: plain, fallbacks: [cloudy] }',
+    ['7:20 models.m.fallbacks: "fallbacks" cannot be combined with "use": another model answers'],
+  ],
+  ['an unknown model', 'm: { use: plian }', ['7:13 models.m.use: there is no model "plian"']],
+  [
+    'an unknown model of a rule',
+    'm: { provider: p, when: [{ images: true, use: nope }] }',
+    ['7:49 models.m.when[0].use: there is no model "nope"'],
+  ],
+  ['a wildcard as a model', 'm: { use: "c-*" }', ['7:13 models.m.use: "c-*" does not name a single model']],
+  ['itself', 'm: { use: m }', ['7:13 models.m.use: the models form a cycle: "m" → "m"']],
+  [
+    'a circle over a fallback',
+    'm: { when: [{ tools: true, use: n }], use: plain }\n  n: { provider: p, fallbacks: [m] }',
+    ['8:33 models.n.fallbacks[0]: the models form a cycle: "m" → "n" → "m"'],
+  ],
+  [
+    'a way out of a boundary',
+    'm: { boundary: local, when: [{ images: true, use: cloudy }], use: plain }',
+    ['7:53 models.m.when[0].use: m → use cloudy → cloud (a.example): leaves the box'],
+  ],
+]
+
+for (const [name, models, problems] of cases) {
+  test(name, (t) => assert.deepEqual(problemsOf(t, `${providers}  ${models}\n`), problems))
+}
+
+test('a rule needs a condition', (t) => {
+  const found = problemsOf(t, `${providers}  m: { provider: p, when: [{ use: plain }] }\n`)
+  assert.equal(found.length, 1)
+  assert.match(found[0]!, /models\.m\.when\[0\]/)
+})
