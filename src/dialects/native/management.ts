@@ -24,7 +24,7 @@ const loading =
  * The first member that counts as management: `keep_alive` of 0 or less, which unloads a model or pins it, `options.num_*`
  * but for the two that bind only the answer, and a slot of the client's choice. Undefined: none does.
  */
-function managementIn(body: Buffer, members: ReadonlyMap<string, JsonMember>): string | undefined {
+export function managementIn(body: Buffer, members: ReadonlyMap<string, JsonMember>): string | undefined {
   const keepAlive = members.get('keep_alive')
   if (keepAlive !== undefined && !isTimeAhead(body, keepAlive)) return 'keep_alive'
   const slot = members.get('id_slot')
