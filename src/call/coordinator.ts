@@ -17,6 +17,7 @@ import type { Disconnect, NotAdmitted, Program } from '../admission/waiting-line
 import type { Client, FailureKind, LimitStatus, RequestSize, Target } from '../domain.ts'
 import type { Placed } from '../routing/placement.ts'
 import type { PrefixHashes, PrefixKey } from '../routing/prefix-hashes.ts'
+import type { Ability } from '../routing/server-facts.ts'
 import type { Metered } from './response/meter.ts'
 
 /** A call that asks to be admitted to a model. */
@@ -34,6 +35,8 @@ export interface AdmissionRequest {
   /** At least one. */
   readonly targets: readonly Target[]
   readonly size: RequestSize
+  /** What the model has to be able to do. Absent: nothing that only some can. */
+  readonly needs?: readonly Ability[] | undefined
   /** Of the prompt, hashed with `Coordinator.prefixKey`; undefined if the order of targets need not follow it. */
   readonly prefix: PrefixHashes | undefined
   readonly isStream: boolean
@@ -49,7 +52,7 @@ export type AdmissionResult =
   | NotAdmitted
   | OverBudget
 
-/** The limits have room for the call, but all of its targets are cooling down or unhealthy. Nothing is held. */
+/** The limits have room for the call, but all of its targets are cooling down, unhealthy or known not to fit it. Nothing is held. */
 export interface AllFailing {
   readonly kind: 'all_failing'
   readonly waitedMs: number
@@ -134,6 +137,8 @@ export interface Coordinator {
    * Never throws or rejects. A call that is not admitted has cost nothing.
    */
   admit(request: AdmissionRequest): AdmissionResult | Promise<AdmissionResult>
+  /** Whether what a call needs can decide among these targets. */
+  asksNeeds(targets: readonly Target[]): boolean
   /** A request that is no model call could not be sent to the provider. */
   reportUnreachable(provider: string): void
   /** How many tokens a prompt is expected to have at a target, by what was learned so far. Reserves nothing. */

@@ -20,6 +20,7 @@ import type { FailureKind, Target } from '../domain.ts'
 import type { Choice } from '../routing/choose-targets.ts'
 import type { ServerTraits } from '../routing/expected-time.ts'
 import type { Placed } from '../routing/placement.ts'
+import { unfitTargets } from '../routing/fit.ts'
 import { type PlacedCall, Placer } from '../routing/placer.ts'
 import { newPrefixKey } from '../routing/prefix-hashes.ts'
 import { ServerFacts } from '../routing/server-facts.ts'
@@ -121,12 +122,15 @@ export class LocalCoordinator implements Coordinator {
 
   admit(request: AdmissionRequest): AdmissionResult | Promise<AdmissionResult> {
     const { client, clientScope, program, disconnect, model, size, spending: asked } = request
-    const choice = this.placer.choose(request)
-    const { targets, turn } = choice
+    const unfit = unfitTargets(request, this)
+    const choice = this.placer.choose(unfit === undefined ? request : { ...request, unfit })
+    const { targets, turn, fitting } = choice
+    // Where the call fits nowhere, the servers' own counts decide.
+    const possible = unfit === undefined || fitting === 0 ? targets : targets.slice(0, fitting)
     const tpm = smallest(this.admission.limitsOf(model)?.tpm, clientScope?.limits.tpm)
     const estimate = this.calibration.estimate(model, targets[0]!.provider, size, tpm)
     const { tokens, minTokens } = estimate
-    const providers = targets.map(({ provider }) => this.scopeOf(provider))
+    const providers = possible.map(({ provider }) => this.scopeOf(provider))
     const { reserve } = this.admission.budgets.settings
     const spending = asked && budgetDemandOf(asked, estimate, size, reserve)
     const decision = this.admission.reserve({
@@ -141,7 +145,10 @@ export class LocalCoordinator implements Coordinator {
       spending,
     })
     const resultOf = (decided: Decision): AdmissionResult => {
-      if (decided.kind === 'admitted' && (!request.skipsFailing || this.#hasReady(targets))) {
+      if (
+        decided.kind === 'admitted' &&
+        (!request.skipsFailing || (fitting > 0 && this.#hasReady(possible)))
+      ) {
         const hold = new LocalHold(this, { request, choice, estimate, admitted: decided })
         return { kind: 'admitted', hold }
       }
@@ -152,6 +159,12 @@ export class LocalCoordinator implements Coordinator {
       return { kind: 'all_failing', waitedMs: decided.waitedMs, limitStatus: decided.limitStatus }
     }
     return decision instanceof Promise ? decision.then(resultOf) : resultOf(decision)
+  }
+
+  asksNeeds(targets: readonly Target[]): boolean {
+    return targets.some(
+      ({ provider, model }) => this.serverFacts.modelOf(provider, model).takes !== undefined,
+    )
   }
 
   #hasReady(targets: readonly Target[]): boolean {

@@ -105,6 +105,11 @@ export class RemoteCoordinator implements Coordinator {
     return this.#requests.send('describe_budgets', { scopes }).result
   }
 
+  /** The owner knows. */
+  asksNeeds(): boolean {
+    return true
+  }
+
   reportUnreachable(provider: string): void {
     this.#outbox.post({ kind: 'unreachable', provider })
   }
