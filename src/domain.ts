@@ -139,6 +139,9 @@ export interface Target {
   readonly weight: number
   /** What it costs. Absent: what the model or the provider does. */
   readonly price?: PriceSetting
+  /** As the file says it of this model at this provider; absent: as of the provider, or as the server reports. */
+  readonly contextLength?: number
+  readonly takes?: readonly Ability[]
 }
 
 /** What each token costs, in whole pico-USD (10⁻¹² USD): 1 USD per 1,000,000 tokens is 1,000,000. */

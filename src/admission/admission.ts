@@ -84,7 +84,7 @@ export class Admission {
     this.budgets = parts.budgets ?? new BudgetBook({ wallNow: Date.now })
     this.#limits = parts.limits
     this.#maxLineLength = parts.maxLineLength ?? 100
-    parts.store.onFreed = () => this.#examineLines()
+    parts.store.onFreed = () => this.examineLines()
   }
 
   /** What limits a model; undefined: nothing but its providers' slots. */
@@ -134,7 +134,7 @@ export class Admission {
   /** Limits after a reload. Counts stay; the lines are looked at again; who waits keeps place and deadline. */
   applyLimits(limits: RateLimitConfig): void {
     this.#limits = limits
-    this.#examineLines()
+    this.examineLines()
   }
 
   /** How these models stand, for `GET /v1/limits`; those without limits are left out. */
@@ -275,8 +275,11 @@ export class Admission {
     return line
   }
 
-  /** What was given back may fit any line: a provider's slots serve several models. Who has waited longest goes first. */
-  #examineLines(): void {
+  /**
+   * When something was given back, or a provider has more slots. It may fit any line: a provider's slots serve several models.
+   * Who has waited longest goes first.
+   */
+  examineLines(): void {
     if (this.#lines.size === 0) return
     const waiting = Array.from(this.#lines.values()).filter((line) => line.length > 0)
     waiting.sort((one, other) => one.oldestSinceMs - other.oldestSinceMs)

@@ -120,6 +120,11 @@ export class Calibration {
     this.#put(rates)
   }
 
+  /** Takes in a prompt that a server has counted by itself. */
+  learnPrompt(model: string, provider: string, size: RequestSize, promptTokens: number): void {
+    this.learn(model, provider, size, { promptTokens, completionTokens: undefined })
+  }
+
   /**
    * Takes in an answer that was cut off: it would have got at least so long. Long answers are cut more often than short
    * ones, and a mean of whole ones alone would be too low. What is no longer than the mean says nothing.

@@ -30,9 +30,11 @@ import { FormatsFile } from './formats-file.ts'
 import { IssuerKeys } from './issuer-keys.ts'
 import { HealthChecks } from './health-checks.ts'
 import { hasLedgerFile } from './open-ledger.ts'
+import { LoadLooks } from './load-looks.ts'
 import { MetricsSource, type ThreadFacts } from './metrics-source.ts'
 import type { OpenedCounts } from './open-counts.ts'
 import type { ProviderSet } from './provider-pool.ts'
+import { knownModels, ServerLooks } from './server-looks.ts'
 import type { Pseudonyms } from '../vault/pseudonyms.ts'
 import { callNamed, pseudonymsOf, spendJournal, spendSource } from './pseudonyms.ts'
 
@@ -89,6 +91,8 @@ export class OwnServices implements SharedServices {
   onFormats: (() => void) | undefined
   readonly #discovery: Discovery
   readonly #healthChecks: HealthChecks
+  readonly #serverLooks: ServerLooks
+  readonly #loadLooks: LoadLooks
   readonly #file: LimitsFile | undefined
   readonly #budgetsFile: BudgetsFile | undefined
   readonly #formatsFile: FormatsFile | undefined
@@ -204,9 +208,14 @@ export class OwnServices implements SharedServices {
       events,
       onChange: (discovered) => {
         this.discovered = discovered
+        for (const [provider, models] of discovered) facts.setListed(provider, knownModels(models))
         this.onModels?.(discovered)
       },
     })
+    const { serverFacts: facts, load } = this.coordinator
+    this.#serverLooks = new ServerLooks({ clock: pollClock, events, facts })
+    this.#loadLooks = new LoadLooks({ clock: pollClock, events, facts, load, software: this.#serverLooks })
+    this.coordinator.loadWatch = this.#loadLooks
   }
 
   /** With the counters as the last run left them. Follows no configuration yet. */
@@ -233,6 +242,8 @@ export class OwnServices implements SharedServices {
     if (this.#isStopped) return
     this.#discovery.follow(config, providers)
     this.#healthChecks.follow(config, providers)
+    this.#serverLooks.follow(config, providers)
+    this.#loadLooks.follow(providers)
   }
 
   refreshModels(model: string): Promise<void> {
@@ -273,6 +284,8 @@ export class OwnServices implements SharedServices {
     this.#discovery.stop()
     this.#issuerKeys?.store.stop()
     this.#healthChecks.stop()
+    this.#serverLooks.stop()
+    this.#loadLooks.stop()
   }
 
   /** Writes the counters down a last time, and the ends of the last calls. */

@@ -101,6 +101,7 @@ export class StatusReporter implements StatusSource {
     const providers = providerStates(config.providers, {
       troubleOf: (name) => coordinator.health.troubleOf(name, clock.now()),
       inFlightOf: (name) => coordinator.load.of(name),
+      maxParallelOf: (name) => coordinator.scopes.limitOf(name),
       waitingOf: (name) => waitingFor(name, limits, targetsOf),
       facts: coordinator.serverFacts,
       servedBy: (name) =>

@@ -4,6 +4,7 @@ import type { AttemptFailure } from './attempt-outcome.ts'
 
 /** What one failed attempt at a prompt of so many tokens costs. */
 export function chargeFor(failure: AttemptFailure, promptTokens: number): Outcome {
+  if (failure.used !== undefined) return { kind: 'failed', tokens: failure.used.totalTokens }
   if (failure.kind === 'refused') {
     const isRefusal = failure.head.status < 500 || failure.head.status === 503
     return isRefusal ? { kind: 'refused' } : { kind: 'failed', tokens: 0 }

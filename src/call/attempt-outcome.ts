@@ -6,13 +6,19 @@ import type { ResponseHead } from '../domain.ts'
 import type { GatewayError } from '../errors.ts'
 import type { ErrorMeaning } from '../upstream/error-meaning.ts'
 import type { EventReader } from './response/event-reader.ts'
+import type { Metered } from './response/meter.ts'
 
 /** How an attempt ended, or that its response answers the call. */
 export type AttemptOutcome =
   | { readonly kind: 'answered'; readonly response: AnsweringResponse }
   | AttemptFailure
   /** The client has left. */
-  | { readonly kind: 'gone'; readonly wasSent: boolean }
+  | {
+      readonly kind: 'gone'
+      readonly wasSent: boolean
+      /** What the provider has done by then, where its events show it. Absent: that is not known. */
+      readonly used?: Metered | undefined
+    }
 
 export type AttemptFailure =
   /** The provider's own error response, which the client gets as it is, or translated. */
@@ -26,6 +32,8 @@ export type AttemptFailure =
       /** The prompt does not fit into the model's context there. */
       readonly overflow: ContextOverflow | undefined
       readonly translation: ResponseTranslation | undefined
+      /** As of a client that has left. */
+      readonly used?: Metered | undefined
     }
   | {
       readonly kind: 'failed'
@@ -42,6 +50,8 @@ export type AttemptFailure =
       readonly refusedAddress?: string
       /** The provider goes on with the request: another attempt would be paid for, too. Absent: no. */
       readonly isBeingServed?: boolean
+      /** As of a client that has left. */
+      readonly used?: Metered | undefined
       /** A body that is not a stream had begun to arrive: the provider has processed the prompt. */
       readonly hasBegun: boolean
       /** The server has no such route. It may well serve other calls, so nothing is held against it. */

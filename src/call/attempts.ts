@@ -4,12 +4,13 @@
 import type { Outcome } from '../admission/outcome.ts'
 import type { ModelConfig } from '../config/types.ts'
 import type { ModelRequest } from '../dialects/request.ts'
-import type { Translator } from '../dialects/translator.ts'
+import type { ProviderDialect } from '../dialects/dialect.ts'
+import type { Assembly, Translator } from '../dialects/translator.ts'
 import type { Target } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
 import { randomId } from '../platform/random-id.ts'
 import type { Boundary } from '../platform/boundary.ts'
-import type { Provider } from '../upstream/provider.ts'
+import type { Provider, WholeAsStream } from '../upstream/provider.ts'
 import { chargeFor, maxCharge } from './attempt-charge.ts'
 import type { AnsweringResponse, AttemptFailure, AttemptOutcome } from './attempt-outcome.ts'
 import { pauseBefore } from './back-off.ts'
@@ -17,6 +18,7 @@ import type { Call, Snapshot } from './call.ts'
 import { isDoubtful, isKnownWay, wayTo } from './choose-way.ts'
 import { carriedRequestHeaders, withTrace } from './carried-headers.ts'
 import type { Hold } from './coordinator.ts'
+import { countPromptOf, type CountingParts } from './count-prompt.ts'
 import { conclusionOf, type Failure, failureOf, sameRefusals } from './failures.ts'
 import { internalError } from './internal-error.ts'
 import { keptInside } from './kept-inside.ts'
@@ -24,7 +26,8 @@ import { withModelMembers } from './model-members.ts'
 import { hasTimeLeft, nextTarget, providerOf } from './next-target.ts'
 import { loggableWords, withLoggableCode } from './provider-words.ts'
 import type { CallRecord } from './record.ts'
-import type { Metered } from './response/meter.ts'
+import type { AssemblyInput } from './response/assembling.ts'
+import { Meter, type Metered } from './response/meter.ts'
 import { UpstreamResponse } from './response/upstream-response.ts'
 import { RetryBudget } from './retry-budget.ts'
 import { decideRetry, type RetryDecision, troubleOf } from './retry-rule.ts'
@@ -93,12 +96,16 @@ export async function tryTargets(
     reportHealth(hold, outcome, decision, failures)
     if (outcome.kind === 'gone') {
       if (!outcome.wasSent) return { kind: 'client-gone', charge }
-      chargePrompt(admitted, target, on, record)
-      return { kind: 'client-gone', charge: { kind: 'cut', tokens: promptTokens } }
+      chargeUsed(outcome.used, admitted, target, on, record)
+      return {
+        kind: 'client-gone',
+        charge: { kind: 'cut', tokens: outcome.used?.totalTokens ?? promptTokens },
+      }
     }
     record.providerWords = wordsOf(outcome, admitted, target)
     charge = maxCharge(charge, chargeFor(outcome, promptTokens))
-    if (outcome.kind === 'failed' && outcome.hasBegun) chargePrompt(admitted, target, on, record)
+    const hasBegun = outcome.kind === 'failed' && outcome.hasBegun
+    if (hasBegun || outcome.used !== undefined) chargeUsed(outcome.used, admitted, target, on, record)
     const passedMs = on.now() - record.workSinceMs
     const canFailOver = decision.canFailOver && hasTimeLeft(target, passedMs, on)
     if (!decision.canFailOver) {
@@ -174,13 +181,15 @@ async function tryUnknown(
 /** One attempt, or two where the provider refuses the request for usage. */
 function tryWay(
   admitted: AdmittedCall,
-  to: Omit<AttemptInput, 'asksUsage'>,
+  to: Omit<AttemptInput, 'asksUsage' | 'wholeAsStream'>,
   on: Snapshot,
   record: CallRecord,
 ): AttemptOutcome | Promise<AttemptOutcome> {
   const { target, translator, provider } = to
   const asksUsage = translator.mayAskUsage(admitted.request) && acceptsUsageWish(provider, admitted.hold)
-  const attempt = { target, provider, translator, asksUsage }
+  const wholeAsStream = admitted.request.isStream ? undefined : provider.wholeAsStream
+  const attempt = { target, provider, translator, asksUsage, wholeAsStream }
+  if (wholeAsStream !== undefined) return sendAsStream(admitted, attempt, on, record)
   return asksUsage ? sendWithWish(admitted, attempt, on, record) : send(admitted, attempt, on, record)
 }
 
@@ -195,6 +204,18 @@ async function sendWithWish(
   const plain = await send(admitted, { ...attempt, asksUsage: false }, on, record)
   if (plain.kind === 'answered') admitted.hold.reportUselessUsageWish()
   return plain
+}
+
+/** A server that can't report the usage of a stream is asked for the whole answer. */
+async function sendAsStream(
+  admitted: AdmittedCall,
+  attempt: AttemptInput,
+  on: Snapshot,
+  record: CallRecord,
+): Promise<AttemptOutcome> {
+  const outcome = await send(admitted, attempt, on, record)
+  if (!isUsageRefusal(outcome, attempt.translator.provider)) return outcome
+  return send(admitted, { ...attempt, wholeAsStream: undefined }, on, record)
 }
 
 function wordsOf(
@@ -222,13 +243,15 @@ interface AttemptInput {
   readonly provider: Provider
   readonly translator: Translator
   readonly asksUsage: boolean
+  /** How a whole answer is requested as a stream. Undefined: it is requested as it is. */
+  readonly wholeAsStream: WholeAsStream | undefined
 }
 
 /** One attempt. A client that leaves ends it, and so does a bug, with which it rejects. */
 async function send(
-  { call, request, hold: { promptTokens }, boundary, traits, members }: AdmittedCall,
-  { target: { model }, provider, translator, asksUsage }: AttemptInput,
-  on: Pick<Snapshot, 'ticker' | 'now' | 'wallNow' | 'events' | 'routes' | 'routing'>,
+  { call, request, hold, boundary, traits, members }: AdmittedCall,
+  { target: { model }, provider, translator, asksUsage, wholeAsStream }: AttemptInput,
+  on: Pick<Snapshot, 'ticker' | 'wallNow' | 'routes' | 'routing'> & CountingParts,
   record: CallRecord,
 ): Promise<AttemptOutcome> {
   const { reply, requestId } = call
@@ -239,7 +262,8 @@ async function send(
     model,
     traits: modelTraits,
     asksUsage,
-    promptTokens,
+    wholeAsStream,
+    promptTokens: hold.promptTokens,
     allowsManagement: provider.allowsManagement,
     now: on.now,
     nowSeconds: Math.floor(on.wallNow() / 1000),
@@ -250,12 +274,14 @@ async function send(
   record.startAttempt(on.now(), translator.way, dropped?.length === 0 ? undefined : dropped)
   const { provider: dialect } = translator
   const { contentType, response: translation, reshape } = way
-  const expected = { sinceMs: record.workSinceMs, dialect, translation, reshape, stripsUsage: asksUsage }
+  const assembly = way.assembly && assemblyOf(way.assembly, { call, hold, dialect }, on, record)
+  const sinceMs = record.workSinceMs
+  const expected = { sinceMs, dialect, translation, reshape, assembly, stripsUsage: asksUsage }
   const response = new UpstreamResponse(provider, expected, on)
   record.attempt = response
   const abort = () => response.abort()
   reply.onGone = abort
-  const { isStream } = request
+  const isStream = request.isStream || assembly !== undefined
   // Parameters and headers are part of the client's format.
   const passes = translator.way === 'pass'
   const changed = passes || members === undefined ? way : withModelMembers(way.body, members)
@@ -267,17 +293,11 @@ async function send(
   const { path } = dialect
   let outcome: AttemptOutcome
   try {
-    const begun = await response.begin({
-      path,
-      query,
-      headers,
-      body,
-      contentType,
-      isStream,
-      requestId,
-      boundary,
-    })
-    outcome = withLoggableCode(keptInside(begun, provider, call, record, on), call.body)
+    const toSend = { path, query, headers, body, contentType, isStream, requestId, boundary }
+    const begun = response.begin(toSend)
+    const sent = { provider, format: dialect.name, body, boundary }
+    if (hold.countsAs !== undefined) countPromptOf({ size: request.size, hold, record }, sent, on)
+    outcome = withLoggableCode(keptInside(await begun, provider, call, record, on), call.body)
   } catch (error) {
     const failure = { error: internalError(error), isStaleConnection: false, hasBegun: false }
     const failed: AttemptOutcome = { kind: 'failed', ...failure }
@@ -290,6 +310,21 @@ async function send(
   const trouble = troubleOf(outcome, on.wallNow())
   on.events.emit(record.endAttempt(outcome, trouble, on.now()))
   return outcome
+}
+
+/** Its tokens are counted as they come, for those who watch, and in case that the client leaves. */
+function assemblyOf(
+  assembly: Assembly,
+  { call, hold, dialect }: { readonly call: Call; readonly hold: Hold; readonly dialect: ProviderDialect },
+  { now }: Pick<Snapshot, 'now'>,
+  record: CallRecord,
+): AssemblyInput {
+  const { hasOutputTokens } = call.dialect
+  const estimatedPrompt = hold.promptTokens
+  const reader = dialect.usage
+  const meter = new Meter({ reader, estimatedPrompt, hasOutputTokens, stripsUsage: false, now })
+  record.meter = meter
+  return { assembly, meter, hold }
 }
 
 interface RepeatInput {
@@ -329,14 +364,15 @@ function reportHealth(
   else hold.report({ kind: 'inconclusive' })
 }
 
-/** A prompt was processed, or may have been, but its answer was not passed on. */
-function chargePrompt(
+/** What an attempt has used whose answer was not passed on. @param used undefined: a prompt was processed, or may have been. */
+function chargeUsed(
+  used: Metered | undefined,
   { call: { dialect }, request: { serviceTier }, hold: { promptTokens }, price }: AdmittedCall,
   target: Target,
   { prices }: Pick<Snapshot, 'prices'>,
   record: CallRecord,
 ): void {
-  const usage: Metered = {
+  const usage = used ?? {
     promptTokens,
     completionTokens: 0,
     totalTokens: promptTokens,

@@ -18,6 +18,7 @@ import type { Client, FailureKind, LimitStatus, RequestSize, Target } from '../d
 import type { Placed } from '../routing/placement.ts'
 import type { PrefixHashes, PrefixKey } from '../routing/prefix-hashes.ts'
 import type { Ability } from '../routing/server-facts.ts'
+import type { CountingKind } from '../upstream/providers/prompt-count.ts'
 import type { Metered } from './response/meter.ts'
 
 /** A call that asks to be admitted to a model. */
@@ -86,6 +87,8 @@ export interface Hold {
   readonly waitedMs: number
   /** Whether others may be refused because of the slots that are held here. */
   readonly isSlotLimited: boolean
+  /** How the server of `target` counts the prompt, where it is this call's that is to be counted (`reportCount`). */
+  readonly countsAs: CountingKind | undefined
   /** Whether a budget applies to the call. */
   readonly isBudgeted: boolean
   /** What is reserved of budgets. Undefined: nothing is, or only the owner knows it. */
@@ -139,6 +142,8 @@ export interface Coordinator {
   admit(request: AdmissionRequest): AdmissionResult | Promise<AdmissionResult>
   /** Whether what a call needs can decide among these targets. */
   asksNeeds(targets: readonly Target[]): boolean
+  /** A server has counted the prompt of a call (`Hold.countsAs`); undefined: it was asked, and did not. */
+  reportCount(prompt: PromptToCount, tokens: number | undefined): void
   /** A request that is no model call could not be sent to the provider. */
   reportUnreachable(provider: string): void
   /** How many tokens a prompt is expected to have at a target, by what was learned so far. Reserves nothing. */

@@ -11,21 +11,20 @@ import {
   usualBudgetSettings,
 } from '../admission/budget.ts'
 import type { Calibration, Estimate } from '../admission/estimate.ts'
+import { smallerLimit } from '../admission/limits-of.ts'
 import type { Outcome } from '../admission/outcome.ts'
-import { providerScope, type Scope } from '../admission/scopes.ts'
+import type { Scope } from '../admission/scopes.ts'
 import type { Reservation } from '../admission/stores/store.ts'
-import type { ProviderConfig } from '../config/provider-types.ts'
 import type { Config, RoutingConfig } from '../config/types.ts'
 import type { FailureKind, Target } from '../domain.ts'
-import type { Choice } from '../routing/choose-targets.ts'
+import { type Choice, placedOf } from '../routing/choose-targets.ts'
 import type { ServerTraits } from '../routing/expected-time.ts'
 import type { Placed } from '../routing/placement.ts'
-import { unfitTargets } from '../routing/fit.ts'
+import { areAbilitiesKnown, unfitTargets } from '../routing/fit.ts'
 import { type PlacedCall, Placer } from '../routing/placer.ts'
 import { newPrefixKey } from '../routing/prefix-hashes.ts'
 import { ServerFacts } from '../routing/server-facts.ts'
 import { type CoolDown, TargetHealth } from '../routing/target-health.ts'
-import type { Provider } from '../upstream/provider.ts'
 import { hasSameCheck, isSameServer } from '../upstream/same-settings.ts'
 import type {
   AdmissionRequest,
@@ -35,15 +34,16 @@ import type {
   PromptToCount,
   TargetReport,
 } from './coordinator.ts'
+import { CountedPrompts } from './counted-prompts.ts'
 import type { Metered } from './response/meter.ts'
+import {
+  type LoadWatch,
+  type ObservedProviderCall,
+  ProviderScopes,
+  type SlotProvider,
+} from './provider-scopes.ts'
+import { traitsOf, unknownTraits } from './server-traits.ts'
 import { UsageWishes } from './usage-wishes.ts'
-
-/** What the coordinator knows about a provider. */
-interface ProviderFacts {
-  readonly isLocal: boolean
-  readonly scope: Scope
-  readonly traits: ServerTraits
-}
 
 export interface CoordinatorParts {
   readonly admission: Admission
@@ -67,13 +67,16 @@ export class LocalCoordinator implements Coordinator {
   readonly prefixKey = newPrefixKey()
   /** Provider → when it answered a call last, in milliseconds of the monotonic clock. */
   readonly lastSuccessMs = new Map<string, number>()
+  readonly countedPrompts: CountedPrompts
   readonly usageWishes = new UsageWishes()
   readonly serverFacts: ServerFacts
   readonly admission: Admission
   readonly calibration: Calibration
   readonly now: () => number
-  /** By name. Those that a reload has removed stay, for calls that began before it. */
-  readonly #providers = new Map<string, ProviderFacts>()
+  readonly scopes: ProviderScopes
+  readonly #traits = new Map<string, ServerTraits>()
+  /** Is asked to see what other programs do at servers among which a call chooses, or for which it waits. */
+  loadWatch: LoadWatch | undefined
   #configs: Config['providers'] = new Map()
   #routing: Pick<RoutingConfig, 'cooldownMs'> = { cooldownMs: 0 }
 
@@ -84,10 +87,13 @@ export class LocalCoordinator implements Coordinator {
     this.calibration = calibration
     this.now = now
     this.serverFacts = parts.serverFacts ?? new ServerFacts()
+    this.scopes = new ProviderScopes(this.serverFacts, now)
+    this.serverFacts.onChange = this.#onServerFacts
     const { health } = this
-    const traitsOf = (provider: string) => this.#providers.get(provider)?.traits ?? unknownTraits
+    const traitsOfName = (provider: string) => this.#traits.get(provider) ?? unknownTraits
     const { serverFacts } = this
-    this.placer = new Placer({ health, traitsOf, serverFacts, hasShown, now, chance })
+    this.countedPrompts = new CountedPrompts({ serverFacts, calibration, now })
+    this.placer = new Placer({ health, traitsOf: traitsOfName, serverFacts, hasShown, now, chance })
   }
 
   /** Calls under way. */
@@ -105,15 +111,18 @@ export class LocalCoordinator implements Coordinator {
     }: Pick<Config, 'providers' | 'rateLimits'> & {
       readonly budgets?: BudgetSettings
     } & { readonly routing: Pick<RoutingConfig, 'cooldownMs'> },
-    providers: Iterable<Pick<Provider, 'name' | 'isLocal' | 'maxParallelRequests'>>,
+    providers: Iterable<SlotProvider>,
   ): void {
     this.#carryHealth(this.#configs, configs)
     this.#configs = configs
     this.admission.budgets.follow(budgets)
-    for (const { name, isLocal, maxParallelRequests } of providers) {
-      const scope = providerScope(name, maxParallelRequests)
-      const traits = { cache: cacheOf(configs.get(name), isLocal), slots: maxParallelRequests }
-      this.#providers.set(name, { isLocal, scope, traits })
+    const all = [...providers]
+    this.scopes.follow(all)
+    for (const provider of all) {
+      const { name, isLocal } = provider
+      const config = configs.get(name)
+      this.#traits.set(name, traitsOf(config, provider))
+      this.countedPrompts.setProvider(name, isLocal ? config?.kind : undefined)
     }
     this.#routing = routing
     this.placer.placement.forgetTurns()
@@ -122,15 +131,13 @@ export class LocalCoordinator implements Coordinator {
 
   admit(request: AdmissionRequest): AdmissionResult | Promise<AdmissionResult> {
     const { client, clientScope, program, disconnect, model, size, spending: asked } = request
-    const unfit = unfitTargets(request, this)
-    const choice = this.placer.choose(unfit === undefined ? request : { ...request, unfit })
-    const { targets, turn, fitting } = choice
-    // Where the call fits nowhere, the servers' own counts decide.
-    const possible = unfit === undefined || fitting === 0 ? targets : targets.slice(0, fitting)
-    const tpm = smallest(this.admission.limitsOf(model)?.tpm, clientScope?.limits.tpm)
+    const choice = this.placer.choose(request, unfitTargets(request, this))
+    const { targets, possible, turn } = choice
+    const tpm = smallerLimit(this.admission.limitsOf(model)?.tpm, clientScope?.limits.tpm)
     const estimate = this.calibration.estimate(model, targets[0]!.provider, size, tpm)
     const { tokens, minTokens } = estimate
-    const providers = possible.map(({ provider }) => this.scopeOf(provider))
+    const scopes = possible.map((target) => this.scopeOf(target))
+    if (targets.length > 1) this.loadWatch?.want(targets)
     const { reserve } = this.admission.budgets.settings
     const spending = asked && budgetDemandOf(asked, estimate, size, reserve)
     const decision = this.admission.reserve({
@@ -141,15 +148,13 @@ export class LocalCoordinator implements Coordinator {
       model,
       tokens,
       minTokens,
-      providers,
+      providers: scopes,
       spending,
     })
     const resultOf = (decided: Decision): AdmissionResult => {
-      if (
-        decided.kind === 'admitted' &&
-        (!request.skipsFailing || (fitting > 0 && this.#hasReady(possible)))
-      ) {
-        const hold = new LocalHold(this, { request, choice, estimate, admitted: decided })
+      const isUseful = !request.skipsFailing || (choice.fits && this.#hasReady(possible))
+      if (decided.kind === 'admitted' && isUseful) {
+        const hold = new LocalHold(this, { request, choice, scopes, estimate, admitted: decided })
         return { kind: 'admitted', hold }
       }
       if (turn !== undefined) this.placer.placement.giveBack(turn)
@@ -158,18 +163,25 @@ export class LocalCoordinator implements Coordinator {
       if (decided.spending !== undefined) this.admission.budgets.settle(decided.spending, unsent, undefined)
       return { kind: 'all_failing', waitedMs: decided.waitedMs, limitStatus: decided.limitStatus }
     }
-    return decision instanceof Promise ? decision.then(resultOf) : resultOf(decision)
+    if (!(decision instanceof Promise)) return resultOf(decision)
+    const endWatch = this.loadWatch?.hold(targets)
+    return decision.then((late) => {
+      endWatch?.()
+      return resultOf(late)
+    })
   }
 
   asksNeeds(targets: readonly Target[]): boolean {
-    return targets.some(
-      ({ provider, model }) => this.serverFacts.modelOf(provider, model).takes !== undefined,
-    )
+    return areAbilitiesKnown(targets, this.serverFacts)
   }
 
   #hasReady(targets: readonly Target[]): boolean {
     const nowMs = this.now()
     return targets.some((target) => this.health.stateOf(target, nowMs).isReady)
+  }
+
+  reportCount(prompt: PromptToCount, tokens: number | undefined): void {
+    this.countedPrompts.take(prompt, tokens)
   }
 
   reportUnreachable(provider: string): void {
@@ -198,10 +210,14 @@ export class LocalCoordinator implements Coordinator {
     this.admission.close()
   }
 
-  readonly isLocal = (provider: string): boolean => this.#providers.get(provider)?.isLocal === true
+  readonly #onServerFacts = (provider: string): void => {
+    if (this.scopes.refresh(provider)) this.admission.examineLines()
+  }
 
-  scopeOf(provider: string): Scope {
-    return this.#providers.get(provider)?.scope ?? providerScope(provider, undefined)
+  readonly isLocal = (provider: string): boolean => this.scopes.isLocal(provider)
+
+  scopeOf({ provider, model }: Target): Scope {
+    return this.scopes.of(provider, model)
   }
 
   get cooldownMs(): number {
@@ -215,30 +231,10 @@ export class LocalCoordinator implements Coordinator {
       if (provider === undefined || !isSameServer(old, provider)) {
         this.health.forget(name)
         this.placer.forget(name)
+        this.countedPrompts.forget(name)
       } else if (!hasSameCheck(old, provider)) this.health.dropCheck(name)
     }
   }
-}
-
-function smallest(one: number | undefined, other: number | undefined): number | undefined {
-  return one === undefined || other === undefined ? (one ?? other) : Math.min(one, other)
-}
-
-/** Of a provider that a reload has removed. */
-const unknownTraits: ServerTraits = { cache: 'paid', slots: undefined }
-
-/** A server of an unknown kind is taken for the one that most people run. */
-function cacheOf(config: ProviderConfig | undefined, isLocal: boolean): ServerTraits['cache'] {
-  if (!isLocal) return 'paid'
-  return config?.kind === 'vllm' ? 'shared' : 'slots'
-}
-
-function placedOf({ targets, reason, prospects }: Choice, target: Target): Placed {
-  const placed = prospects?.get(target)
-  const why = target === targets[0] ? reason : 'free_slot'
-  if (placed === undefined) return { reason: why }
-  const { cachedBytes, promptBytes, queue, expectedMs } = placed
-  return { reason: why, cachedBytes, promptBytes, queue, ...(expectedMs !== undefined && { expectedMs }) }
 }
 
 const unsent = { kind: 'unsent' } as const
@@ -246,6 +242,8 @@ const unsent = { kind: 'unsent' } as const
 interface HoldParts {
   readonly request: AdmissionRequest
   readonly choice: Choice
+  /** Of the providers of its targets, in the same order. */
+  readonly scopes: readonly Scope[]
   readonly estimate: Estimate
   readonly admitted: Admitted
 }
@@ -255,6 +253,7 @@ class LocalHold implements Hold {
   readonly placement: Placed
   readonly promptTokens: number
   readonly waitedMs: number
+  readonly countsAs: Hold['countsAs']
   readonly limitStatus: Hold['limitStatus']
   target: Target
   readonly #owner: LocalCoordinator
@@ -266,8 +265,9 @@ class LocalHold implements Hold {
   /** An attempt at `target` counts as begun, and nobody has reported its end. */
   #isTrying = false
   #isSettled = false
+  #observed: ObservedProviderCall | undefined
 
-  constructor(owner: LocalCoordinator, { request, choice, estimate, admitted }: HoldParts) {
+  constructor(owner: LocalCoordinator, { request, choice, scopes, estimate, admitted }: HoldParts) {
     this.#owner = owner
     this.#request = request
     this.#reservation = admitted.reservation
@@ -276,8 +276,9 @@ class LocalHold implements Hold {
     this.promptTokens = estimate.promptTokens
     this.waitedMs = admitted.waitedMs
     this.limitStatus = admitted.limitStatus
-    this.target = this.#chosenOf(choice.targets)
+    this.target = this.#chosenOf(choice.targets, scopes)
     this.placement = placedOf(choice, this.target)
+    this.countsAs = owner.countedPrompts.countsAsOf(request, this.target)
     owner.load.add(this.target.provider)
     this.#placed = owner.placer.start(choice, request, this.target)
     this.#begin()
@@ -300,9 +301,9 @@ class LocalHold implements Hold {
   }
 
   moveTo(targets: readonly Target[]): Target | undefined | Promise<Target | undefined> {
-    const providers = targets.map(({ provider }) => this.#owner.scopeOf(provider))
-    const hasMoved = this.#owner.admission.move(this.#reservation, providers)
-    const move = (isDone: boolean) => (isDone ? this.#moveAmong(targets) : undefined)
+    const scopes = targets.map((target) => this.#owner.scopeOf(target))
+    const hasMoved = this.#owner.admission.move(this.#reservation, scopes)
+    const move = (isDone: boolean) => (isDone ? this.#moveAmong(targets, scopes) : undefined)
     return hasMoved instanceof Promise ? hasMoved.then(move) : move(hasMoved)
   }
 
@@ -312,7 +313,7 @@ class LocalHold implements Hold {
     return (
       ofModel !== undefined ||
       this.#request.clientScope?.limits.maxParallelRequests !== undefined ||
-      this.#owner.scopeOf(this.target.provider).limits.maxParallelRequests !== undefined
+      this.#owner.scopeOf(this.target).limits.maxParallelRequests !== undefined
     )
   }
 
@@ -321,12 +322,14 @@ class LocalHold implements Hold {
     const { health, cooldownMs, isLocal, now } = this.#owner
     switch (report.kind) {
       case 'healthy':
+        if (target === this.target) this.#observed?.learner.answer(this.#observed.call)
         health.recordSuccess(target)
         if (target === this.target) this.#placed?.answered()
         this.#owner.lastSuccessMs.set(target.provider, now())
         return
       case 'failing': {
         const { failureKind, retryAfterMs } = report
+        if (failureKind === 'overloaded' && target === this.target) this.#observed?.learner.refuse()
         const of = { cooldownMs, isLocal: isLocal(target.provider), retryAfterMs, nowMs: now() }
         health.recordFailure(target, failureKind, of)
         if (failureKind === 'unreachable' || failureKind === 'loading') {
@@ -372,25 +375,29 @@ class LocalHold implements Hold {
       calibration.learnCut(model, provider, size, usage.completionTokens)
     }
     load.remove(provider)
+    this.#observed?.learner.end(this.#observed.call)
     this.#placed?.end(usage?.isEstimated === false ? usage : undefined)
     if (this.#spending !== undefined) admission.budgets.settle(this.#spending, outcome, spent)
     admission.settle(this.#reservation, outcome)
   }
 
-  #chosenOf(targets: readonly Target[]): Target {
-    return targets.find(({ provider }) => provider === this.#reservation.choice?.name)!
+  #chosenOf(targets: readonly Target[], scopes: readonly Scope[]): Target {
+    const name = this.#reservation.choice?.name
+    return targets[scopes.findIndex((scope) => scope.name === name)]!
   }
 
   #begin(): void {
     this.#isTrying = true
+    if (this.#observed !== undefined) this.#observed.learner.end(this.#observed.call)
+    this.#observed = this.#owner.scopes.observe(this.target.provider)
     this.#owner.health.recordStart(this.target, this.#owner.now())
   }
 
   /** After the slot has moved to the provider of one of these. */
-  #moveAmong(targets: readonly Target[]): Target {
+  #moveAmong(targets: readonly Target[], scopes: readonly Scope[]): Target {
     const { load } = this.#owner
     load.remove(this.target.provider)
-    this.target = this.#chosenOf(targets)
+    this.target = this.#chosenOf(targets, scopes)
     load.add(this.target.provider)
     this.#placed?.moveTo(this.target)
     this.#begin()

@@ -11,11 +11,12 @@ const maxBytesAtOnce = 98_304
  * @returns undefined if calls are placed by load alone, or the request has no prompt to go by.
  */
 export function prefixOf(
-  { client }: Pick<Call, 'client'>,
+  { client, dialect }: Pick<Call, 'client' | 'dialect'>,
   request: Pick<ModelRequest, 'promptPieces'>,
   { routing, coordinator }: Pick<Snapshot, 'routing' | 'coordinator'>,
 ): PrefixHashes | undefined | Promise<PrefixHashes | undefined> {
-  if (routing.placement === 'least_busy') return undefined
+  // Servers cache prompts of answers only, not of embeddings.
+  if (routing.placement === 'least_busy' || !dialect.hasOutputTokens) return undefined
   const pieces = request.promptPieces
   if (pieces.spans.length === 0) return undefined
   const owner = routing.hasSharedPrefixes ? '' : client.id

@@ -206,6 +206,11 @@ export class CallRecord {
     this.#outcomeAtMs = undefined
   }
 
+  /** The model whose estimates the call teaches: its own, or the fallback that answers. */
+  get admittedModel(): string {
+    return this.fallbackModel ?? this.countedModel ?? ''
+  }
+
   /** The number of the client's program, if the call has waited, or does. */
   get programNumber(): number | undefined {
     return this.waitMs > 0 || this.lineSinceMs !== undefined ? this.program?.number : undefined

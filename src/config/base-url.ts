@@ -50,6 +50,24 @@ export function parseBaseUrl(
   }
 }
 
+/** Of a `root_url` in which `rootUrlFault` finds no fault: its path without a trailing slash. */
+export function rootPathOf(text: string): string {
+  return new URL(text).pathname.replace(/\/+$/, '')
+}
+
+/** Why a URL cannot be the root of the server at a base URL in which there is no fault; undefined if it can. */
+export function rootUrlFault(text: string, baseUrl: string): Fault | undefined {
+  const url = URL.parse(text)
+  const { origin } = new URL(baseUrl)
+  if (url === null || url.origin !== origin || url.username !== '' || /[?#@\s\\]/.test(text)) {
+    return {
+      message: 'is not the root of the server at base_url',
+      hint: `write ${origin} and a path, without a query; the key goes nowhere else`,
+    }
+  }
+  return undefined
+}
+
 /**
  * Why a URL cannot be a provider's; undefined if it can.
  *

@@ -1,7 +1,7 @@
 // Checks beyond JSON Schema: rules about addresses, and names that must match each other. They yield problems and
 // change nothing; what the schema refused has been removed, so that each fault is reported once.
 import { cidrFault, listenHostFault } from './addresses.ts'
-import { baseUrlFault, baseUrlWarnings, type Exposure } from './base-url.ts'
+import { baseUrlFault, baseUrlWarnings, type Exposure, rootUrlFault } from './base-url.ts'
 import { boundaryProblems } from './check-boundary.ts'
 import { modelProblems } from './check-models.ts'
 import { budgetProblems } from './check-budgets.ts'
@@ -19,6 +19,7 @@ import {
 import { defaults, minBodyMemoryBytes } from './defaults.ts'
 import { corsOriginFault, hostHeaderFault, wideOrigin } from './origin.ts'
 import type { PathProblem, HasProblem, Path } from './problems.ts'
+import { baseUrlOf } from './provider-kind.ts'
 import { headerProblems } from './check-headers.ts'
 import type { RawConfig, RawProvider } from './raw.ts'
 import { requestProblems } from './check-request.ts'
@@ -129,7 +130,14 @@ function* baseUrlProblems(
     yield { path: at, ...fault }
     return
   }
+  yield* rootUrlProblems(provider, path)
   for (const warning of baseUrlWarnings(url, exposure)) yield { path: at, ...warning, severity: 'warning' }
+}
+
+function* rootUrlProblems(provider: RawProvider, path: Path): Generator<PathProblem> {
+  const { root_url: root } = provider
+  const fault = root === undefined ? undefined : rootUrlFault(root, baseUrlOf(provider)!)
+  if (fault !== undefined) yield { path: [...path, 'root_url'], ...fault }
 }
 
 function hasKey({ api_key: key, headers = {} }: RawProvider): boolean {

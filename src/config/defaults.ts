@@ -35,6 +35,7 @@ export const defaults = {
     allow_http: false,
     proxy: 'env',
     include_usage: 'auto',
+    whole_as_stream: 'auto',
     speaks: 'auto',
     health_check: false,
     discover_models: false,

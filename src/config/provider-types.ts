@@ -1,5 +1,5 @@
 // A checked configuration: the servers behind the gateway.
-import type { PriceSetting } from '../domain.ts'
+import type { Ability, PriceSetting } from '../domain.ts'
 import type { Boundary } from '../platform/boundary.ts'
 import type { Secret } from './secret.ts'
 
@@ -20,6 +20,8 @@ export interface HttpProvider {
   readonly origin: string
   /** Path of the base URL without a trailing slash: `/v1`, or empty. */
   readonly basePath: string
+  /** Path of the server's root, without a trailing slash. Absent: `basePath` without a trailing `/v1`. */
+  readonly rootPath?: string
   /** Of the base URL, with its `?`; goes with every request. Absent: none. */
   readonly query?: string
   /**
@@ -39,12 +41,19 @@ export interface HttpProvider {
   /** Additional headers of every request to this provider; names in lower case. */
   readonly headers: readonly (readonly [name: string, value: string | Secret])[]
   readonly includeUsage: 'auto' | 'always' | 'never'
+  /** Whether whole answers are asked for as streams. Absent: where its kind does not notice that a client has left. */
+  readonly wholeAsStream?: 'always' | 'never'
   /** The conversation formats that it is said to speak, and no others. Absent: known from its kind, or probed. */
   readonly speaks?: readonly ConversationFormat[]
   /** What differs from its kind's traits. Absent: nothing. */
   readonly traits?: Partial<ProviderTraits>
   readonly timeouts: Timeouts
-  readonly maxParallelRequests: number | undefined
+  /** `auto`: as many as the server reports, or is seen to work at together. */
+  readonly maxParallelRequests: number | 'auto' | undefined
+  /** Of its models, in tokens of one call. Absent: as the server reports. */
+  readonly contextLength?: number
+  /** What its models can do. Absent: as the server reports. */
+  readonly takes?: readonly Ability[]
   /** A GET of `path` below the base URL, or after a second slash below the server's root, every `intervalMs`; absent: health is inferred from calls only. */
   readonly healthCheck?: { readonly path: string; readonly intervalMs: number } | undefined
   /** Offer the models that the provider lists, besides the configured ones. Absent: no. */

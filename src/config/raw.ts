@@ -3,6 +3,7 @@
 import type { RawPrice } from '../prices/read-price.ts'
 import type { TokenAlgorithm } from './types.ts'
 import type { Boundary } from '../platform/boundary.ts'
+import type { Ability } from '../domain.ts'
 import type { Effort } from './provider-types.ts'
 import type { AlertRule, NotifySinkKind } from './observe-types.ts'
 
@@ -254,11 +255,15 @@ export interface RawProvider {
   auth?: 'bearer' | { header: string }
   headers?: Record<string, string | RawSecret>
   include_usage?: 'auto' | 'always' | 'never'
+  whole_as_stream?: 'auto' | 'always' | 'never'
   trace_context?: 'auto' | 'always' | 'never'
   speaks?: 'auto' | ('chat' | 'messages' | 'responses')[]
   translation?: RawTranslation
   timeouts?: RawTimeouts
-  max_parallel_requests?: number
+  root_url?: string
+  max_parallel_requests?: number | 'auto'
+  context_length?: number
+  takes?: Ability[]
   health_check?: boolean | RawHealthCheck
   discover_models?: boolean
   allow_management?: boolean
@@ -272,6 +277,8 @@ export interface RawTarget {
   model?: string
   tier?: number
   weight?: number
+  context_length?: number
+  takes?: Ability[]
   price?: RawPriceSetting
 }
 
@@ -281,6 +288,8 @@ export interface RawModel {
   targets?: RawTarget[]
   aliases?: string[]
   fallbacks?: string[]
+  context_length?: number
+  takes?: Ability[]
   translation?: RawTranslation
   price?: RawPriceSetting
   boundary?: Boundary

@@ -3,7 +3,7 @@
 import { pseudonymKeyReference } from './stored-names.ts'
 import type { Budget, ClientTerms, ModelLimits, PriceSetting, Target } from '../domain.ts'
 import { asCidr } from './addresses.ts'
-import { parseBaseUrl } from './base-url.ts'
+import { parseBaseUrl, rootPathOf } from './base-url.ts'
 import { defaultBodyMemoryBytes, defaults } from './defaults.ts'
 import { nanoOfBudget } from '../prices/usd.ts'
 import { readPrice } from '../prices/read-price.ts'
@@ -12,6 +12,7 @@ import { authOf, baseUrlOf } from './provider-kind.ts'
 import { resolveIdentity } from './resolve-identity.ts'
 import { resolveTracing } from './resolve-tracing.ts'
 import { resolveNotify } from './resolve-notify.ts'
+import { knownOf, resolveKnown } from './resolve-known.ts'
 import { resolveRequest, resolveRules } from './resolve-request.ts'
 import { resolveTraits } from './resolve-traits.ts'
 import type {
@@ -267,10 +268,13 @@ function resolveProvider(
     auth: auth === 'bearer' ? 'bearer' : { header: auth.header.toLowerCase() },
     headers: resolveHeaders(raw.headers ?? {}, secrets),
     includeUsage: provider.include_usage,
+    ...(provider.whole_as_stream !== 'auto' && { wholeAsStream: provider.whole_as_stream }),
     ...(provider.speaks !== 'auto' && { speaks: provider.speaks.map((format) => formats[format]) }),
     ...(raw.translation && { traits: resolveTraits(raw.translation) }),
     timeouts: resolveTimeouts(raw, url.isLocal),
     maxParallelRequests: raw.max_parallel_requests,
+    ...(raw.root_url !== undefined && { rootPath: rootPathOf(raw.root_url) }),
+    ...resolveKnown(raw),
     healthCheck: resolveHealthCheck(provider.health_check, kind),
     discoverModels: provider.discover_models,
     ...(provider.allow_management && { allowsManagement: true }),
@@ -342,6 +346,7 @@ function resolveModel(name: string, raw: RawModel): ModelConfig {
       model: target.model ?? defaultTargetModel(name),
       tier: target.tier ?? defaults.target.tier,
       weight: target.weight ?? defaults.target.weight,
+      ...resolveKnown(target, knownOf(raw)),
       ...resolvePrice(target.price),
     })),
     fallbacks: [...(raw.fallbacks ?? [])],

@@ -1,13 +1,27 @@
 import type { ProviderDialect } from './dialect.ts'
+import { managementNotAllowed } from './native/management.ts'
 import type { Reshape, Translator } from './translator.ts'
 
-/** For a provider that supports the client's format: sends the identical bytes, except for what must be spliced in. */
+/**
+ * For a provider that supports the client's format: sends the identical bytes, except for what must be spliced in, unless they
+ * change its server and that is not allowed.
+ */
 export function passTo(provider: ProviderDialect, reshape?: Reshape): Translator {
   return {
     way: 'pass',
     provider,
     mayAskUsage: (request) => request.mayAskUsage,
-    begin: (request, { model, asksUsage }) => {
+    begin: (request, { model, asksUsage, allowsManagement, wholeAsStream }) => {
+      const { managing } = request
+      if (managing !== undefined && !allowsManagement) {
+        return managementNotAllowed(`The member ${JSON.stringify(managing)}`)
+      }
+      if (wholeAsStream !== undefined && reshape?.assemble !== undefined) {
+        const stream = request.streamBodyFor?.(model, wholeAsStream === 'progress')
+        if (stream !== undefined) {
+          return { contentType: request.contentType, body: stream, assembly: reshape.assemble() }
+        }
+      }
       const body = request.bodyFor(model, asksUsage)
       return { contentType: request.contentType, body, ...(reshape && { reshape }) }
     },

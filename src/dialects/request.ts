@@ -54,6 +54,12 @@ export interface ModelRequest extends ServerWishes {
   readonly withMembers?: (rules: readonly MemberRule[]) => ModelRequest
   /** How many of those rules have changed something. Absent: none were applied. */
   readonly changedMembers?: number
+  /**
+   * Of a request for a whole answer: the body that asks for the same answer as a stream with usage.
+   * @param asksProgress also asks how far the prompt is.
+   * @returns undefined if the request asks for something that only a whole answer has. Absent: no stream has all of it.
+   */
+  streamBodyFor?(providerModel: string, asksProgress: boolean): Buffer | SplicedBody | undefined
 }
 
 /** Longer model names would only fill the log. */

@@ -3,7 +3,6 @@ import { countDialect, messagesDialect } from './anthropic/messages.ts'
 import { messageReshape } from './anthropic/reshape.ts'
 import type { ClientDialect } from './dialect.ts'
 import { nativeDialects } from './native/formats.ts'
-import { passToServer } from './native/pass.ts'
 import { ollamaDialects } from './ollama/formats.ts'
 import { passToOllama } from './ollama/pass.ts'
 import { openAiDialects } from './openai/formats.ts'
@@ -54,6 +53,5 @@ export const dialects: Dialects = new Map(
 )
 
 function passOf(client: ClientDialect, reshape: Reshape | undefined): Translator {
-  if (ollamaDialects.includes(client)) return passToOllama(client.native)
-  return nativeDialects.includes(client) ? passToServer(client.native) : passTo(client.native, reshape)
+  return ollamaDialects.includes(client) ? passToOllama(client.native) : passTo(client.native, reshape)
 }

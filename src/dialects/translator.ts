@@ -7,6 +7,7 @@ import type { SplicedBody } from '../bytes/large-body.ts'
 import type { Coverage } from './coverage.ts'
 import type { ProviderDialect } from './dialect.ts'
 import type { ModelRequest } from './request.ts'
+import type { PartialUsage } from './usage.ts'
 
 /** A translator from a client's format to a provider's. Stateless: `begin` creates the state of one attempt. */
 export interface Translator {
@@ -32,6 +33,8 @@ export interface TranslationTarget {
   readonly model: string
   /** In what the provider's server differs from others of its format. */
   readonly traits: ProviderTraits
+  /** Whether a stream is requested in place of a whole answer, if the request allows it. */
+  readonly wholeAsStream?: 'plain' | 'progress' | undefined
   /** Requests usage from the provider; only if `mayAskUsage`. */
   readonly asksUsage: boolean
   /** As estimated, for formats that report the prompt before the provider has counted it. */
@@ -55,12 +58,27 @@ export interface Translation {
   readonly dropped?: readonly string[]
   /** Absent: the client receives the response byte for byte, without translation. */
   readonly response?: ResponseTranslation
+  /** The request asks for a stream, of which the whole answer is put together that the client requested. */
+  readonly assembly?: Assembly
   /** For a response without translation in another form than the client requested. Absent: it passes as it is. */
   readonly reshape?: Reshape
 }
 
+/** Makes a whole answer of the stream that was requested in its place. */
+export interface Assembly extends Pick<ResponseTranslation, 'event'> {
+  /** The answer's body; an error if the events amount to none. */
+  end(): Buffer | GatewayError
+  /** What an event reports of the prompt while it is processed. Absent: no event does. */
+  readonly promptIn?: (event: Buffer) => PartialUsage | undefined
+}
+
 /** Between the two forms of one format, for servers that ignore `stream`. */
 export interface Reshape {
+  /**
+   * Events that were requested in place of a whole body become the body that llama.cpp would have sent, which has the most to
+   * lose. Absent: such events are not requested.
+   */
+  readonly assemble?: () => Assembly
   /** Events become a whole body. Absent: they pass as they are. */
   readonly toWhole?: () => ResponseTranslation
   /**

@@ -11,7 +11,7 @@ import {
 import type { ProviderLoad } from './load.ts'
 import type { OpenWork } from './open-work.ts'
 import { type Candidate, orderTargets } from './pick-target.ts'
-import type { Placement, PlacementReason, Prospect, Turn } from './placement.ts'
+import type { Placed, Placement, PlacementReason, Prospect, Turn } from './placement.ts'
 import { type PrefixHashes, wordsPerPrefix } from './prefix-hashes.ts'
 import { type KnownPrefix, nothingKnown, type PrefixIndex } from './prefix-index.ts'
 import type { ServerFacts } from './server-facts.ts'
@@ -26,7 +26,7 @@ export interface TargetFacts {
   readonly rates: Pick<TargetRates, 'of'>
   readonly work: OpenWork
   readonly traitsOf: (provider: string) => ServerTraits
-  readonly serverFacts: Pick<ServerFacts, 'modelOf' | 'slotsOf' | 'isSleeping'>
+  readonly serverFacts: Pick<ServerFacts, 'busyElsewhere' | 'modelOf' | 'slotsOf' | 'isSleeping'>
   /** Whether a provider is known to speak a format, so that calls in it need no translation. */
   readonly hasShown: (provider: string, format: string) => boolean
   /** Milliseconds of a monotonic clock. */
@@ -58,8 +58,10 @@ export interface TargetProspect extends Prospect {
 export interface Choice {
   /** The same targets, the best first. */
   readonly targets: readonly Target[]
-  /** How many of them, the first ones, the call may fit. */
-  readonly fitting: number
+  /** Of them, those that the call may fit: the first ones. All, where it fits none: then the servers' own counts decide. */
+  readonly possible: readonly Target[]
+  /** Whether the call may fit any. */
+  readonly fits: boolean
   /** For `Placement.giveBack`, if the call is not admitted. Undefined: nothing was counted. */
   readonly turn: Turn | undefined
   /** Why the first of them is the first. */
@@ -73,8 +75,9 @@ export function chooseTargets(
   { model, targets, prefix, format, unfit }: Placeable,
   facts: TargetFacts,
 ): Choice {
-  const fitting = targets.length - (unfit?.size ?? 0)
-  if (targets.length === 1) return { targets, fitting, turn: undefined, reason: 'only', prospects: undefined }
+  const fits = unfit === undefined || unfit.size < targets.length
+  if (targets.length === 1)
+    return { targets, possible: targets, fits, turn: undefined, reason: 'only', prospects: undefined }
   const { health, load, placement } = facts
   const nowMs = facts.now()
   const credits = placement.creditsOf(model, targets.length)
@@ -86,18 +89,18 @@ export function chooseTargets(
     const cost = costOf(target, prospects?.get(target))
     return { target, isReady, readyAtMs, busy, cost, passes, credit: credits[index]! }
   })
-  const isMixed = unfit !== undefined && fitting > 0
-  const possible = isMixed ? candidates.filter(({ target }) => !unfit.has(target)) : candidates
-  const { targets: best, equals } = orderTargets(possible, facts.chance())
+  const isMixed = unfit !== undefined && fits
+  const fitting = isMixed ? candidates.filter(({ target }) => !unfit.has(target)) : candidates
+  const { targets: best, equals } = orderTargets(fitting, facts.chance())
   const others = isMixed ? candidates.filter(({ target }) => unfit.has(target)) : []
   const ordered = isMixed ? [...best, ...orderTargets(others, facts.chance()).targets] : best
   const [first] = ordered
-  const reason = reasonFor(possible, { first: first!, equals, prospects })
-  if (equals.length < 2) return { targets: ordered, fitting, turn: undefined, reason, prospects }
+  const reason = reasonFor(fitting, { first: first!, equals, prospects })
+  if (equals.length < 2) return { targets: ordered, possible: best, fits, turn: undefined, reason, prospects }
   const indexed = equals.map(({ target }) => ({ index: targets.indexOf(target), weight: target.weight }))
   const turn = { equals: indexed, chosen: targets.indexOf(first!) }
   const taken = placement.take(model, turn, targets.length)
-  return { targets: ordered, fitting, turn: taken, reason, prospects }
+  return { targets: ordered, possible: best, fits, turn: taken, reason, prospects }
 }
 
 /** Of clouds the price, where they are all that the model has. */
@@ -130,7 +133,7 @@ function prospectsOf(
     const believed = loadMs > 0 ? nothingKnown : usablePrefix(asked, facts, nowMs)
     const cachedBytes = believed.bytes * learned[at]!.trust
     const readMsPerByte = readRates[at]!
-    const queue = load.of(provider)
+    const queue = load.of(provider) + facts.serverFacts.busyElsewhere(provider)
     const known = { believed, cachedBytes, promptBytes, queue, readMsPerByte }
     if (isPaid) prospects.set(target, known)
     else {
@@ -181,4 +184,13 @@ export function targetKey({ provider, model }: Target): string {
 /** Of the keys of a provider's targets. Unambiguous, because a provider's name contains no line feed. */
 export function startOfKeys(provider: string): string {
   return `${provider}\n`
+}
+
+/** Why a call is at `target`, one of the choice's. */
+export function placedOf({ targets, reason, prospects }: Choice, target: Target): Placed {
+  const placed = prospects?.get(target)
+  const why = target === targets[0] ? reason : 'free_slot'
+  if (placed === undefined) return { reason: why }
+  const { cachedBytes, promptBytes, queue, expectedMs } = placed
+  return { reason: why, cachedBytes, promptBytes, queue, ...(expectedMs !== undefined && { expectedMs }) }
 }

@@ -61,3 +61,11 @@ function holds(
   const { promptTokens, outputTokens } = calibration.estimate(model, provider, size, undefined)
   return promptTokens + Math.min(outputTokens, contextLength * maxOutputShare) <= contextLength
 }
+
+/** Whether what a call needs can decide among targets. */
+export function areAbilitiesKnown(
+  targets: readonly Target[],
+  serverFacts: Pick<ServerFacts, 'modelOf'>,
+): boolean {
+  return targets.some(({ provider, model }) => serverFacts.modelOf(provider, model).takes !== undefined)
+}

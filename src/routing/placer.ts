@@ -23,7 +23,7 @@ import { TargetRates } from './target-rates.ts'
 export interface PlacerParts {
   readonly health: Pick<TargetHealth, 'stateOf'>
   readonly traitsOf: (provider: string) => ServerTraits
-  readonly serverFacts: Pick<ServerFacts, 'modelOf' | 'slotsOf' | 'isSleeping'>
+  readonly serverFacts: Pick<ServerFacts, 'busyElsewhere' | 'modelOf' | 'slotsOf' | 'isSleeping'>
   readonly hasShown: (provider: string, format: string) => boolean
   /** Milliseconds of a monotonic clock. */
   readonly now: () => number
@@ -59,8 +59,9 @@ export class Placer {
     this.chance = chance
   }
 
-  choose(call: Placeable): Choice {
-    return chooseTargets(call, this)
+  /** @param unfit targets that the call does not fit; absent: it may fit all. */
+  choose(call: Placeable, unfit?: ReadonlySet<Target>): Choice {
+    return chooseTargets(unfit === undefined ? call : { ...call, unfit }, this)
   }
 
   /**
@@ -173,10 +174,12 @@ export class PlacedCall {
     const prospect = this.#prospects.get(this.#target)!
     const cachedShare = cachedTokens === undefined ? undefined : cachedTokens / Math.max(1, promptTokens)
     const cachedBytes = cachedShare === undefined ? prospect.cachedBytes : cachedShare * promptBytes
-    const { sinceMs } = this.#open
+    const { sinceMs, readMs: expectedMs } = this.#open
     const isMeasurable = this.#isStream && this.#wasAlone
     const readMs = promptMs ?? (isMeasurable ? this.#answeredAtMs! - sinceMs : undefined)
-    const writeMs = outputMs ?? (this.#isStream ? now() - this.#answeredAtMs! : undefined)
+    // A whole answer does not show when its first token came.
+    const firstMs = this.#isStream ? this.#answeredAtMs! : sinceMs + expectedMs
+    const writeMs = outputMs ?? Math.max(0, now() - firstMs)
     rates.learn(targetKey(this.#target), { readBytes: promptBytes - cachedBytes, readMs, writeMs })
   }
 

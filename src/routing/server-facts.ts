@@ -2,14 +2,14 @@
 // loaded. The configuration counts before what a server reports, and what it reports of itself before what its list of
 // models says. A restart forgets what was reported.
 
-import type { Ability, KnownModel, ReportedServer } from '../domain.ts'
+import type { KnownModel, ReportedServer } from '../domain.ts'
 
 export type { Ability, KnownModel } from '../domain.ts'
 
-/** What a provider's entry in the configuration says of its models. */
-export interface ConfiguredServer {
-  readonly contextLength?: number | undefined
-  readonly takes?: ReadonlySet<Ability> | undefined
+/** What the configuration says of a provider's models. */
+export interface ConfiguredServer extends Pick<KnownModel, 'contextLength' | 'takes'> {
+  /** Of single models, by the provider's name, which may have a `*`. Counts before the rest. */
+  readonly models?: ReadonlyMap<string, Pick<KnownModel, 'contextLength' | 'takes'>>
 }
 
 interface Server {
@@ -21,9 +21,14 @@ interface Server {
   readonly known: Map<string, KnownModel>
   /** Of every other name. */
   anyModel: KnownModel
+  /** What the configuration says of names with a `*`. */
+  patterns: readonly Pattern[]
+  slotsOfModels: ReadonlyMap<string, number>
+  busyElsewhere: number
 }
 
 const nothing: KnownModel = {}
+const noSlots: ReadonlyMap<string, number> = new Map()
 
 export class ServerFacts {
   readonly #servers = new Map<string, Server>()
@@ -34,12 +39,31 @@ export class ServerFacts {
   modelOf(provider: string, model: string): KnownModel {
     const server = this.#servers.get(provider)
     if (server === undefined) return nothing
-    return server.known.get(model) ?? server.anyModel
+    return (
+      server.known.get(model) ?? (server.patterns.length === 0 ? server.anyModel : matched(server, model))
+    )
   }
 
   /** How many calls a server works at together; undefined: it does not report that. */
   slotsOf(provider: string): number | undefined {
     return this.#servers.get(provider)?.reported.slots
+  }
+
+  /** Of a server whose models have slots of their own, by the server's name for each. */
+  slotsOfModels(provider: string): ReadonlyMap<string, number> {
+    return this.#servers.get(provider)?.slotsOfModels ?? noSlots
+  }
+
+  /** Slots that other programs use, as far as that was seen just now. */
+  busyElsewhere(provider: string): number {
+    return this.#servers.get(provider)?.busyElsewhere ?? 0
+  }
+
+  setBusyElsewhere(provider: string, slots: number): void {
+    const server = this.#servers.get(provider)
+    if (server === undefined || server.busyElsewhere === slots) return
+    server.busyElsewhere = slots
+    this.onChange?.(provider)
   }
 
   isSleeping(provider: string): boolean {
@@ -70,19 +94,56 @@ export class ServerFacts {
   #change(provider: string, change: Partial<Pick<Server, 'configured' | 'reported' | 'listed'>>): void {
     let server = this.#servers.get(provider)
     if (server === undefined) {
-      server = { configured: {}, reported: {}, listed: new Map(), known: new Map(), anyModel: nothing }
+      server = newServer()
       this.#servers.set(provider, server)
     }
     Object.assign(server, change)
     const { configured, reported, listed, known } = server
-    server.anyModel = joined(configured, reported.anyModel)
+    const { models: named = new Map<string, KnownModel>() } = configured
+    const ofProvider = { contextLength: configured.contextLength, takes: configured.takes }
+    server.anyModel = joined(ofProvider, reported.anyModel)
+    server.patterns = [...named].flatMap(([name, model]) => patternsOf(name, model))
+    server.slotsOfModels = slotsIn(reported)
     known.clear()
-    for (const name of new Set([...listed.keys(), ...(reported.models?.keys() ?? [])])) {
-      const model = joined(reported.models?.get(name), joined(reported.anyModel, listed.get(name)))
-      known.set(name, joined(configured, model))
+    for (const name of new Set([...named.keys(), ...listed.keys(), ...(reported.models?.keys() ?? [])])) {
+      const said = joined(reported.models?.get(name), joined(reported.anyModel, listed.get(name)))
+      const ofName = named.get(name) ?? server.patterns.find((each) => fits(each, name))?.model
+      known.set(name, joined(ofName, joined(ofProvider, said)))
     }
     this.onChange?.(provider)
   }
+}
+
+interface Pattern {
+  readonly before: string
+  readonly after: string
+  readonly model: KnownModel
+}
+
+function patternsOf(name: string, model: KnownModel): Pattern[] {
+  const [before = '', after] = name.split('*')
+  return after === undefined ? [] : [{ before, after, model }]
+}
+
+function fits({ before, after }: Pattern, name: string): boolean {
+  return name.length > before.length + after.length && name.startsWith(before) && name.endsWith(after)
+}
+
+function matched({ patterns, anyModel }: Server, name: string): KnownModel {
+  const found = patterns.find((each) => fits(each, name))
+  return found === undefined ? anyModel : joined(found.model, anyModel)
+}
+
+function newServer(): Server {
+  const unknown = { configured: {}, reported: {}, listed: new Map(), known: new Map() }
+  return { ...unknown, anyModel: nothing, patterns: [], slotsOfModels: noSlots, busyElsewhere: 0 }
+}
+
+function slotsIn({ models }: ReportedServer): ReadonlyMap<string, number> {
+  const all = [...(models ?? [])].flatMap(([name, { slots }]) =>
+    slots === undefined ? [] : [[name, slots] as const],
+  )
+  return all.length === 0 ? noSlots : new Map(all)
 }
 
 /** What the first of them says, and of the rest the other one. */

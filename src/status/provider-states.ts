@@ -12,6 +12,8 @@ type Trouble = Pick<KnownTrouble, 'failureKind' | 'untilMs'>
 export interface ProviderSources {
   readonly troubleOf: (provider: string) => Trouble | undefined
   readonly inFlightOf: (provider: string) => number
+  /** Calls at once that are let in to a provider; undefined: any number. */
+  readonly maxParallelOf: (provider: string) => number | undefined
   /** Calls in line for models that it serves. */
   readonly waitingOf: (provider: string) => number
   readonly facts: Pick<ServerFacts, 'isSleeping' | 'slotsOf'>
@@ -33,7 +35,17 @@ export function providerStates(
 
 function providerState(
   config: ProviderConfig,
-  { troubleOf, inFlightOf, waitingOf, modelsOf, facts, servedBy, looks, toWallMs }: ProviderSources,
+  {
+    troubleOf,
+    inFlightOf,
+    maxParallelOf,
+    waitingOf,
+    modelsOf,
+    facts,
+    servedBy,
+    looks,
+    toWallMs,
+  }: ProviderSources,
 ): ProviderState {
   const { name, kind } = config
   const isHttp = kind !== 'echo'
@@ -56,7 +68,7 @@ function providerState(
     reason_at: past.reasonMs === undefined ? null : isoOf(past.reasonMs),
     last_success: past.lastSuccessMs === undefined ? null : isoOf(past.lastSuccessMs),
     in_flight: Math.max(0, inFlightOf(name)),
-    max_parallel: (isHttp ? config.maxParallelRequests : undefined) ?? null,
+    max_parallel: maxParallelOf(name) ?? null,
     slots: facts.slotsOf(name) ?? null,
     waiting: waitingOf(name),
     is_sleeping: facts.isSleeping(name),

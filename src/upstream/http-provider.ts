@@ -19,7 +19,7 @@ import { requestTarget } from './request-target.ts'
 export function createHttpProvider(
   config: HttpProvider,
   userAgent: string,
-  ofKind: Pick<Provider, 'meaningOf' | 'passesOn' | 'speaks' | 'traitsOf'>,
+  ofKind: Pick<Provider, 'meaningOf' | 'passesOn' | 'speaks' | 'traitsOf' | 'wholeAsStream'>,
 ): Provider {
   const usual: Way = {
     config,

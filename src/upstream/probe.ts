@@ -30,6 +30,8 @@ export interface ProbeRequest extends ProbeLimits {
   readonly path: string
   /** JSON to post. Absent: the request is a GET. */
   readonly body?: Buffer
+  /** What the request may not leave, where it has a body. Absent: nothing. */
+  readonly boundary?: Boundary
 }
 
 interface ProbeTimes {
@@ -78,11 +80,11 @@ export function probe(
     onResult: (outcome) => finish(() => onResult(outcome)),
     onBug: (error) => finish(() => onBug(error)),
   })
-  const { path, body } = request
+  const { path, body, boundary } = request
   const contentType = 'application/json'
   const posted = { path, query: '', headers: [], contentType, isStream: false, requestId: randomId() }
   response.begin((handler) =>
-    body === undefined ? provider.get(path, handler) : provider.send({ ...posted, body }, handler),
+    body === undefined ? provider.get(path, handler) : provider.send({ ...posted, body, boundary }, handler),
   )
   return {
     abort() {

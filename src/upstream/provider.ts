@@ -86,6 +86,9 @@ export interface Exchange {
   abort(): void
 }
 
+/** `progress`: it can also report how far it is with a prompt, as llama.cpp does. */
+export type WholeAsStream = 'plain' | 'progress'
+
 export interface Provider {
   readonly name: string
   /** Which server it is, whose own routes differ. */
@@ -106,7 +109,10 @@ export interface Provider {
   /** Whether its requests carry the trace of their call; `auto`: to a local one, while spans are recorded. */
   readonly traceContext: 'auto' | 'always' | 'never'
   readonly includeUsage: HttpProvider['includeUsage']
-  readonly maxParallelRequests: number | undefined
+  /** How whole answers are asked for as streams, of which they are put together. Absent: they are not. */
+  readonly wholeAsStream?: WholeAsStream | undefined
+  /** `auto`: as many as its server reports, or is seen to work at together. */
+  readonly maxParallelRequests: number | 'auto' | undefined
   /**
    * Whether it accepts requests of the format with this name (`ProviderDialect.name`), by its settings and its kind.
    * Undefined: it is probed (call/spoken-formats.ts).

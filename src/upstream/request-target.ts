@@ -10,11 +10,19 @@ import { isForwarded } from './tunnel.ts'
  * @param asked the client's query, with its `?`, or empty. A parameter that the base URL has is the operator's.
  */
 export function requestTarget(
-  { origin, basePath, query, proxy }: Pick<HttpProvider, 'origin' | 'basePath' | 'query' | 'proxy'>,
+  {
+    origin,
+    basePath,
+    rootPath,
+    query,
+    proxy,
+  }: Pick<HttpProvider, 'origin' | 'basePath' | 'rootPath' | 'query' | 'proxy'>,
   path: string,
   asked = '',
 ): string {
-  const local = path.startsWith('//') ? basePath.replace(/\/v1$/, '') + path.slice(1) : basePath + path
+  const local = path.startsWith('//')
+    ? (rootPath ?? basePath.replace(/\/v1$/, '')) + path.slice(1)
+    : basePath + path
   const target = isForwarded(origin, proxy) ? origin + local : local
   if (query === undefined) return target + asked
   const own = target.includes('?') ? `${target}&${query.slice(1)}` : target + query

@@ -34,9 +34,19 @@ function checkOf(provider: ProviderConfig): HttpProvider['healthCheck'] {
 }
 
 function accessOf(provider: HttpProvider): unknown[] {
-  const { origin, basePath, query, proxy, auth, apiKey, headers } = provider
+  const { origin, basePath, rootPath, query, proxy, auth, apiKey, headers } = provider
   const sent = headers.map(([name, value]) => [name, typeof value === 'string' ? value : value.reveal()])
-  return [origin, basePath, query, proxy?.origin, proxy?.userInfo?.reveal(), auth, apiKey?.reveal(), sent]
+  return [
+    origin,
+    basePath,
+    rootPath,
+    query,
+    proxy?.origin,
+    proxy?.userInfo?.reveal(),
+    auth,
+    apiKey?.reveal(),
+    sent,
+  ]
 }
 
 function keysOf({ apiKey, headers, proxy }: HttpProvider): string[] {

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { suite, test, type TestContext } from 'node:test'
 
 import { createTicker } from '../../src/call/ticker.ts'
-import { SkippingClock } from '../faults/fault.ts'
+import { roundTrips, SkippingClock } from '../faults/fault.ts'
 import { type Running, startGateway, type TestGateway } from '../support/app.ts'
 import { post } from '../support/calls.ts'
 import { messages } from '../support/chat-content.ts'
@@ -102,8 +102,9 @@ test('a stream that begins with a heartbeat says it, too', async (t) => {
   const body = JSON.stringify({ model: 'plain', messages, stream: true })
   client.send(rawRequest('POST /v1/chat/completions', {}, body))
   await upstream.nextRequest()
+  await roundTrips(t, { gateway })
   clock.fake.advance(15_100)
-  await client.seen('x-llm-gateway-boundary: local')
+  assert.equal((await client.head()).header('x-llm-gateway-boundary'), 'local')
   answer.resolve()
   assert.equal((await client.response()).status, 200)
 })

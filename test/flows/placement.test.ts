@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 
 import { startGateway } from '../support/app.ts'
-import { chat, sendChat } from '../support/calls.ts'
+import { chat, post, sendChat } from '../support/calls.ts'
 import { delta, whole } from '../support/chat-content.ts'
 import { chunk, json, lastChunk, streamHead, wait } from '../support/upstream-script.ts'
 
@@ -75,6 +75,18 @@ test('prompts of different clients are apart unless shared_prefixes is set', asy
     await from('192.0.2.2')
     assert.equal(upstreams.one.requests.length === 1, !shared, `shared: ${shared}`)
   }
+})
+
+test('embeddings go to the least busy server, because no server caches their prompts', async (t) => {
+  const { gateway, upstreams } = await startGateway(t, { models: both, providers })
+  const answer = json(200, { object: 'list', data: [{ embedding: [1] }], usage: { prompt_tokens: 1 } })
+  for (const upstream of Object.values(upstreams)) upstream.respondAlways(answer)
+  for (let call = 0; call < 4; call += 1) {
+    const response = await post(gateway, { model: 'both', input: 'the same' }, { path: '/v1/embeddings' })
+    assert.equal(response.status, 200)
+    await response.text()
+  }
+  assert.deepEqual([upstreams.one.requests.length, upstreams.two.requests.length], [2, 2])
 })
 
 test('least_busy spreads the calls of one conversation', async (t) => {

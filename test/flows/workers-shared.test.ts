@@ -40,7 +40,7 @@ test('a provider is asked once for its models, and every worker offers them', as
   await gateway.logged({ event: 'models_discovered' })
 
   const answers = await atOnce(calls, () => callModel(gateway, 'server/listed'))
-  const unknown = await atOnce(calls, () => callModel(gateway, 'server/other'))
+  const unknown = await atOnce(calls, () => callModel(gateway, 'other'))
   const lists = await atOnce(calls, () => ask(gateway, '/v1/models'))
 
   assert.equal(countOf(answers, 200), calls)

@@ -11,14 +11,20 @@ export function missingLlamaCpp(...clients: readonly string[]): string | false {
   return missingPython('LLM_GATEWAY_TEST_PYTHON', modules, packages.join(' '))
 }
 
-/** A llama.cpp with a small model, and a gateway that has it as `gemma`, and as `gemma-chat`, where it speaks nothing but chat. */
+/**
+ * A llama.cpp with a small model, and a gateway that has it as `gemma`; as `gemma-chat`, where it speaks nothing but chat; and
+ * as `gemma-whole`, where whole answers are not asked for as streams.
+ * @param template the chat template's file, beside this one. Absent: the model's own.
+ */
 export async function startLlamaCpp(
   t: Cleanup,
+  template?: string,
 ): Promise<{ readonly llamaCpp: string; readonly gateway: Running['gateway'] }> {
   const folder = emptyFolder(t)
   const script = join(import.meta.dirname, 'llama_server.py')
+  const args = [script, ...(template === undefined ? [] : [join(import.meta.dirname, template)])]
   const env = { HOME: folder }
-  const llamaCpp = await start(t, python!, [script], { folder, env, hasInput: true }).firstLine
+  const llamaCpp = await start(t, python!, args, { folder, env, hasInput: true }).firstLine
   const { gateway } = await startGateway(t, {
     providers: {
       llama: {
@@ -26,10 +32,17 @@ export async function startLlamaCpp(
         kind: 'llama_cpp',
         speaks: ['chat', 'responses', 'messages'],
       },
+      'llama-whole': {
+        base_url: `${llamaCpp}/v1`,
+        kind: 'llama_cpp',
+        speaks: ['chat', 'responses', 'messages'],
+        whole_as_stream: 'never',
+      },
       'llama-chat': { base_url: `${llamaCpp}/v1`, kind: 'llama_cpp', speaks: ['chat'] },
     },
     models: {
       gemma: { provider: 'llama', model: 'gemma-270m' },
+      'gemma-whole': { provider: 'llama-whole', model: 'gemma-270m' },
       'gemma-chat': { provider: 'llama-chat', model: 'gemma-270m' },
     },
   })

@@ -1,4 +1,7 @@
-"""llama.cpp's own HTTP server with a small model, on a free port of 127.0.0.1; prints its address. Ends with its standard input."""
+"""
+llama.cpp's own HTTP server with a small model, on a free port of 127.0.0.1; prints its address. Ends with its standard input.
+An argument is the file of a chat template in place of the model's.
+"""
 
 import pathlib
 import sys
@@ -19,6 +22,8 @@ params.n_parallel = 2
 # One thread: several spin while they wait for each other on a busy machine.
 params.cpuparams.n_threads = 1
 params.use_jinja = params.endpoint_metrics = params.endpoint_props = params.endpoint_slots = True
+if len(sys.argv) > 1:
+    params.chat_template = pathlib.Path(sys.argv[1]).read_text()
 # Its counters leave out tokens that come from a cache, unlike the usage in its responses.
 params.cache_prompt = False
 params.cache_ram_mib = 0

@@ -47,13 +47,17 @@ class OpenCall {
   readonly #scene: Scene
   readonly #placed: PlacedCall | undefined
 
-  constructor(scene: Scene, choice: Choice, prefix: PrefixHashes | undefined) {
+  constructor(
+    scene: Scene,
+    choice: Choice,
+    asked: { readonly prefix: PrefixHashes | undefined; readonly isStream: boolean },
+  ) {
     const first = choice.targets[0]!
     this.#scene = scene
     this.choice = choice
     this.provider = first.provider
     scene.placer.load.add(this.provider)
-    this.#placed = scene.placer.start(choice, { prefix, isStream: true }, first)
+    this.#placed = scene.placer.start(choice, asked, first)
   }
 
   answered(): this {
@@ -89,9 +93,9 @@ class Scene {
     })
   }
 
-  begin(targets: readonly Target[], prefix: PrefixHashes | undefined): OpenCall {
+  begin(targets: readonly Target[], prefix: PrefixHashes | undefined, isStream = true): OpenCall {
     const choice = this.placer.choose({ model: 'm', targets, prefix, format: 'chat' })
-    return new OpenCall(this, choice, prefix)
+    return new OpenCall(this, choice, { prefix, isStream })
   }
 
   /** A call that is answered at once. @returns its provider. */
@@ -259,6 +263,12 @@ describe('a server', () => {
     scene.nowMs += 300
     call.end({ promptTokens: 1_000, completionTokens: 5, cachedTokens: 0 })
     assert.deepEqual(rateOf(), { readMsPerByte: 500 / bytesOf(prefix), writeMs: 300, trust: 1 })
+    const whole = new Scene()
+    whole.placer.rates.learn('a\nm', { readBytes: 1_000, readMs: 100, writeMs: undefined })
+    const asked = whole.begin(only, prefix, false)
+    whole.nowMs += bytesOf(prefix) / 10 + 700
+    asked.end({ promptTokens: 1_000, completionTokens: 5 })
+    assert.equal(Math.round(whole.placer.rates.of('a\nm').writeMs!), 700)
     const own = new Scene()
     own
       .begin(only, prefix)
@@ -304,6 +314,39 @@ describe('clouds', () => {
     for (let call = 0; call < 5; call += 1) scene.placer.load.add(first)
     assert.equal(scene.call(ab, conversation(1, 10)), first)
   })
+})
+
+test('a call is placed on a busy server only where it is answered sooner than on an idle one', () => {
+  const step = fc.record({
+    conversation: fc.nat(4),
+    turns: fc.nat(6),
+    afterMs: fc.nat(3_000),
+    ends: fc.boolean(),
+  })
+  const traits = fc.record({
+    cache: fc.constantFrom('slots', 'shared'),
+    slots: fc.constantFrom(1, 2, undefined),
+  })
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 25 }), traits, (steps, of) => {
+      const scene = new Scene(of)
+      const open: OpenCall[] = []
+      for (const { conversation: number, turns, afterMs, ends } of steps) {
+        scene.nowMs += afterMs
+        const idle = abc.filter(({ provider }) => scene.placer.load.of(provider) === 0)
+        const call = scene.begin(abc, conversation(number, turns))
+        const expectedMs = (each: Target) => call.choice.prospects!.get(each)!.expectedMs!
+        const chosen = call.choice.targets[0]!
+        for (const each of idle) {
+          if (!idle.includes(chosen)) assert.ok(expectedMs(chosen) < expectedMs(each) * 1.02)
+        }
+        if (ends) call.end()
+        else open.push(call)
+        if (open.length > 6) open.shift()!.end()
+      }
+    }),
+    { numRuns: 60 },
+  )
 })
 
 test('new conversations, and calls to clouds, spread within one call of the weights after each of them', () => {

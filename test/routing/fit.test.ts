@@ -55,7 +55,7 @@ describe('a prompt', () => {
     const { size } = request()
     const place = (maxOutputTokens: number) => placed(scene, 2100, { size: { ...size, maxOutputTokens } })[0]
     assert.deepEqual([place(10), place(100_000)], ['a', 'a'])
-    listed(scene, 'a', { contextLength: 900 })
+    listed(scene, 'a', { contextLength: 860 })
     assert.deepEqual([place(10), place(100_000)], ['a', 'b'])
   })
 })

@@ -19,6 +19,7 @@ test('a provider fails until a call or a check reaches it again', (t) => {
     providerStates(loaded.config.providers, {
       troubleOf: () => trouble,
       inFlightOf: () => 0,
+      maxParallelOf: () => undefined,
       waitingOf: () => 0,
       facts: new ServerFacts(),
       servedBy: () => [],

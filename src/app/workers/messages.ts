@@ -29,6 +29,7 @@ import type { ExplainedName } from '../../status/explained-name.ts'
 import type { StatusReport } from '../../status/status-report.ts'
 import type { StatusView } from '../../status/status-source.ts'
 import type { OpenCall } from '../../status/open-call.ts'
+import type { CountingKind } from '../../upstream/providers/prompt-count.ts'
 import type { SerializedConfig } from './config-transfer.ts'
 
 /** What a worker begins with. */
@@ -74,6 +75,7 @@ export type AdmissionMessage =
       readonly tokens: number
       readonly waitedMs: number
       readonly isSlotLimited: boolean
+      readonly countsAs: CountingKind | undefined
       readonly isBudgeted: boolean
       readonly limitStatus: LimitStatus
       /** What is wrong with the targets, where anything is. */
@@ -161,6 +163,13 @@ export type RestMessage =
   | { readonly kind: 'remember'; readonly objects: readonly OwnedObject[] }
   | { readonly kind: 'unreachable'; readonly provider: string }
 
+/** `Coordinator.reportCount`. */
+export interface CountMessage {
+  readonly kind: 'prompt_counted'
+  readonly prompt: PromptToCount
+  readonly tokens: number | undefined
+}
+
 /** About permits of the flood limit (flood-leases.ts). */
 export type PermitMessage =
   | { readonly kind: 'permit_used'; readonly client: string }
@@ -202,6 +211,7 @@ export type FromWorker =
   | FormatMessage
   | PermitMessage
   | RestMessage
+  | CountMessage
 
 /** What a worker knows of its calls. */
 export interface Look {

@@ -8,13 +8,14 @@ import type {
   HoldMessage,
   PermitMessage,
   Requests,
+  CountMessage,
   RestMessage,
   WorkerRequest,
 } from './messages.ts'
 import type { Outbox } from './outbox.ts'
 
 export type ToOwner = Pick<
-  Outbox<WorkerRequest | HoldMessage | FormatMessage | PermitMessage | RestMessage>,
+  Outbox<WorkerRequest | HoldMessage | FormatMessage | PermitMessage | RestMessage | CountMessage>,
   'flush' | 'post' | 'postSoon'
 >
 

@@ -110,6 +110,10 @@ export class RemoteCoordinator implements Coordinator {
     return true
   }
 
+  reportCount(prompt: PromptToCount, tokens: number | undefined): void {
+    this.#outbox.post({ kind: 'prompt_counted', prompt, tokens })
+  }
+
   reportUnreachable(provider: string): void {
     this.#outbox.post({ kind: 'unreachable', provider })
   }
@@ -134,6 +138,7 @@ class RemoteHold implements Hold {
   readonly promptTokens: number
   readonly waitedMs: number
   readonly isSlotLimited: boolean
+  readonly countsAs: Hold['countsAs']
   readonly isBudgeted: boolean
   readonly limitStatus: Hold['limitStatus']
   readonly reserved = undefined
@@ -153,6 +158,7 @@ class RemoteHold implements Hold {
     this.tokens = admitted.tokens
     this.waitedMs = admitted.waitedMs
     this.isSlotLimited = admitted.isSlotLimited
+    this.countsAs = admitted.countsAs
     this.isBudgeted = admitted.isBudgeted
     this.limitStatus = admitted.limitStatus
     this.#failureKinds = new Map(

@@ -11,6 +11,7 @@ import type { SharedServices } from '../shared-services.ts'
 import type { FloodLeases, LeaseHolder } from './flood-leases.ts'
 import type {
   AdmissionMessage,
+  CountMessage,
   FormatMessage,
   HoldMessage,
   OwnerMessage,
@@ -154,6 +155,10 @@ export class WorkerSession implements LeaseHolder {
     else this.#services.coordinator.reportUnreachable(message.provider)
   }
 
+  onCountMessage({ prompt, tokens }: CountMessage): void {
+    this.#services.coordinator.reportCount(prompt, tokens)
+  }
+
   onPermitMessage(message: PermitMessage): void {
     const { client } = message
     if (message.kind === 'permits_returned') this.#leases?.onReturned(client, this, message.count)
@@ -276,7 +281,7 @@ function unfinishedOf(
 }
 
 function admittedMessage(hold: Hold, targets: readonly Target[]): AdmissionMessage {
-  const { placement, promptTokens, tokens, waitedMs, isSlotLimited, isBudgeted, limitStatus } = hold
+  const { placement, promptTokens, tokens, waitedMs, isSlotLimited, countsAs, isBudgeted, limitStatus } = hold
   const providers = new Set(targets.map(({ provider }) => provider))
   return {
     kind: 'admitted',
@@ -287,6 +292,7 @@ function admittedMessage(hold: Hold, targets: readonly Target[]): AdmissionMessa
     tokens,
     waitedMs,
     isSlotLimited,
+    countsAs,
     isBudgeted,
     limitStatus,
     failureKinds: targets.flatMap((target, index) => {

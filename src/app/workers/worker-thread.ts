@@ -204,6 +204,9 @@ export class WorkerThread {
       case 'unreachable':
         this.#session.onRestMessage(message)
         return
+      case 'prompt_counted':
+        this.#session.onCountMessage(message)
+        return
       case 'permit_used':
       case 'permits_returned':
         this.#session.onPermitMessage(message)

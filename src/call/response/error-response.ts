@@ -7,7 +7,7 @@ import type { ResponseHead } from '../../domain.ts'
 import { maskBytes, maskBytesInTurns } from '../../upstream/mask.ts'
 import type { Provider } from '../../upstream/provider.ts'
 import { shownPath } from '../../upstream/request-target.ts'
-import type { AnsweringResponse, AttemptOutcome } from '../attempt-outcome.ts'
+import type { AnsweringResponse, AttemptFailure } from '../attempt-outcome.ts'
 
 /** The longest error that compression may hide. */
 const maxDecodedBytes = 1_048_576
@@ -15,13 +15,12 @@ const maxDecodedBytes = 1_048_576
 /** Searched for keys in one piece; a longer one over several iterations of the event loop. */
 const maxPieceBytes = 65_536
 
-/** @param received the body, read to its end. */
+/** @param received its head, and its body, read to the end. */
 export function judgeErrorResponse(
   provider: Provider,
   response: Pick<AnsweringResponse, 'dialect' | 'translation'>,
-  head: ResponseHead,
-  received: Buffer,
-): AttemptOutcome | Promise<AttemptOutcome> {
+  { head, body: received }: { readonly head: ResponseHead; readonly body: Buffer },
+): AttemptFailure | Promise<AttemptFailure> {
   const { 'content-encoding': coding, ...headers } = head.headers
   // A key is found only in what can be read. The gateway asked for no compression, so the client did not either.
   const uncoded = withoutCoding(received, coding, maxDecodedBytes)
@@ -39,7 +38,7 @@ function judgeMasked(
   { dialect, translation }: Pick<AnsweringResponse, 'dialect' | 'translation'>,
   head: ResponseHead,
   masked: Buffer | undefined,
-): AttemptOutcome {
+): AttemptFailure {
   const { status } = head
   const { name } = provider
   const body = masked ?? Buffer.alloc(0)
@@ -50,7 +49,7 @@ function judgeMasked(
     code: 'provider_auth_failed' | 'provider_bad_response' | 'unknown_url',
     what: string,
     { isRouteMissing = false, headers = faultOfSetUp }: FailureDetails = {},
-  ): AttemptOutcome => {
+  ): AttemptFailure => {
     const error = new GatewayError(code, `Provider "${name}" ${what}`, { headers })
     const facts = {
       providerStatus: status,

@@ -73,6 +73,11 @@ export class Meter {
     return passed
   }
 
+  /** Counts what the provider reports elsewhere than in its usage. */
+  count(usage: PartialUsage): void {
+    this.#take(usage)
+  }
+
   /**
    * Counts a whole JSON body.
    * @param value the parsed body, if it was parsed already.

@@ -40,7 +40,12 @@ export type Step =
   /** The response answers the call. `held`: what has arrived of its body. */
   | { readonly kind: 'forward'; readonly held: ByteCollector | EventReader }
   /** The response answers the call, and its body has ended. */
-  | { readonly kind: 'whole'; readonly body: WholeBody }
+  | {
+      readonly kind: 'whole'
+      readonly body: WholeBody
+      /** Of an answer that was put together of a stream. Absent: it came whole. */
+      readonly head?: ResponseHead
+    }
   /** An error response; it may have been hidden in one with a good status. */
   | { readonly kind: 'error'; readonly head: ResponseHead; readonly body: Buffer }
   /** Neither an answer nor an error; `what` is a clause about the provider. */
@@ -48,15 +53,19 @@ export type Step =
 
 export const awaitingHead: Phase = { data: () => undefined, end: () => undefined }
 
-/** The phase that a head leads to. A status from 200 to 299 is believed only once the body agrees. */
+/**
+ * The phase that a head leads to. A status from 200 to 299 is believed only once the body agrees.
+ * @param stream begins the phase of a stream. Absent: it answers by its first event.
+ */
 export function phaseAfter(
   head: ResponseHead,
   dialect: ProviderDialect,
   becomes: 'passed' | 'translated' | 'reshaped',
+  stream: () => Phase = () => peekingStream(dialect),
 ): Phase {
   if (head.status >= 300) return collectingError(head)
   const mediaType = mediaTypeOf(head)
-  if (framingOf(dialect).mediaTypes.includes(mediaType)) return peekingStream(dialect)
+  if (framingOf(dialect).mediaTypes.includes(mediaType)) return stream()
   const maxBytes = mediaType === 'application/json' ? maxHeldBytes : 0
   const maxWholeBytes = becomes === 'translated' ? maxTranslatedBytes : maxReshapedBytes
   const held =
@@ -64,7 +73,7 @@ export function phaseAfter(
       ? holdingWhole(head, dialect, maxWholeBytes, () => tooLong(maxWholeBytes))
       : holdingWhole(head, dialect, maxBytes, (bytes) => ({ kind: 'forward', held: bytes }))
   const mayBeMislabelled = mislabelled.has(mediaType) && dialect.framing !== 'ndjson'
-  return mayBeMislabelled ? new Sniffing(held, dialect) : held
+  return mayBeMislabelled ? new Sniffing(held, stream) : held
 }
 
 /** Media types under which servers send events, too. */
@@ -82,14 +91,14 @@ const noBytes: Buffer = Buffer.alloc(0)
 /** The body's first bytes tell whether it consists of events, whatever its head says. */
 class Sniffing implements Phase {
   readonly #whole: Phase
-  readonly #dialect: ProviderDialect
+  readonly #stream: () => Phase
   #phase: Phase | undefined
   /** While it is undecided. */
   #start = noBytes
 
-  constructor(whole: Phase, dialect: ProviderDialect) {
+  constructor(whole: Phase, stream: () => Phase) {
     this.#whole = whole
-    this.#dialect = dialect
+    this.#stream = stream
   }
 
   get hasBegun(): boolean {
@@ -111,7 +120,7 @@ class Sniffing implements Phase {
       this.#start = start
       return undefined
     }
-    this.#phase = eventStart.test(text) ? peekingStream(this.#dialect) : this.#whole
+    this.#phase = eventStart.test(text) ? this.#stream() : this.#whole
     return this.#phase.data(start)
   }
 

@@ -16,12 +16,20 @@ import {
   type ProviderRequest,
   type ResponseHandler,
 } from '../../upstream/provider.ts'
-import type { AnsweringResponse, AttemptOutcome, ResponseReader, WholeBody } from '../attempt-outcome.ts'
+import type {
+  AnsweringResponse,
+  AttemptFailure,
+  AttemptOutcome,
+  ResponseReader,
+  WholeBody,
+} from '../attempt-outcome.ts'
 import type { Snapshot } from '../call.ts'
 import type { TickListener } from '../ticker.ts'
 import { judgeErrorResponse } from './error-response.ts'
+import { Assembling, type AssemblyInput } from './assembling.ts'
 import { EventReader } from './event-reader.ts'
 import { type ConnectionFacts, failedExchange, providerError } from './failed-exchange.ts'
+import type { Metered } from './meter.ts'
 import { awaitingHead, Draining, Forwarding, type Phase, phaseAfter, type Step } from './phases.ts'
 import { TimeLimits, type Upload } from './time-limits.ts'
 
@@ -32,6 +40,8 @@ export interface Expected {
   readonly dialect: ProviderDialect
   readonly translation: ResponseTranslation | undefined
   readonly reshape: Reshape | undefined
+  /** Of a stream that was requested in place of a whole answer. Absent: none was. */
+  readonly assembly?: AssemblyInput | undefined
   /** The gateway requested usage, and the client did not. */
   readonly stripsUsage: boolean
   /** How a response of whatever form is read; absent: as a model's. */
@@ -58,6 +68,7 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
   translation: ResponseTranslation | undefined
   reshapedInto: 'whole' | 'events' | undefined
   readonly #reshape: Reshape | undefined
+  readonly #assembly: AssemblyInput | undefined
   readonly #passing: Passing | undefined
   readonly stripsUsage: boolean
   readonly #on: Services
@@ -77,13 +88,14 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
 
   constructor(
     provider: Provider,
-    { sinceMs, dialect, translation, reshape, stripsUsage, passing }: Expected,
+    { sinceMs, dialect, translation, reshape, assembly, stripsUsage, passing }: Expected,
     on: Services,
   ) {
     this.#provider = provider
     this.dialect = dialect
     this.translation = translation
     this.#reshape = translation === undefined ? reshape : undefined
+    this.#assembly = assembly
     this.stripsUsage = stripsUsage
     this.#passing = passing
     this.#on = on
@@ -95,7 +107,7 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
 
   /** Sends the request. Resolves once it is known whether the response answers the call. Rejects only with a bug. */
   begin(request: ProviderRequest): Promise<AttemptOutcome> {
-    this.#isStream = request.isStream
+    this.#isStream = request.isStream && this.#assembly === undefined
     return this.#begin(() => this.#provider.send(request, this))
   }
 
@@ -124,6 +136,15 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
 
   get isStalled(): boolean {
     return this.#limits.isStalled
+  }
+
+  /** What an answer has used that can't be put together any more. */
+  get #used(): Metered | undefined {
+    return this.#phase instanceof Assembling ? this.#assembly?.meter.result('cut') : undefined
+  }
+
+  get #usedIfBegun(): Metered | undefined {
+    return this.#phase.hasBegun === true ? this.#used : undefined
   }
 
   /** For reports of calls under way, which are rare: nothing is kept for it. */
@@ -166,7 +187,7 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
   abort(): void {
     const wasSent = this.#exchange?.wasSent === true
     this.#finish()
-    this.#settle({ kind: 'gone', wasSent })
+    this.#settle({ kind: 'gone', wasSent, used: wasSent ? this.#used : undefined })
   }
 
   onHead(head: ResponseHead): void {
@@ -230,11 +251,13 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
       head,
       this.dialect,
       this.translation !== undefined ? 'translated' : isReshaped ? 'reshaped' : 'passed',
+      this.#assembly && (() => new Assembling(head, this.dialect, this.#assembly!)),
     )
   }
 
   onTick(nowMs: number): void {
     if (this.#phase instanceof Forwarding) this.#phase.tick(nowMs)
+    else if (this.#phase instanceof Assembling) this.#phase.tick()
     if (this.#isOver) return
     const limits = this.#phase instanceof Draining ? this.#phase : this.#limits
     const overdue = limits.overdue(nowMs)
@@ -263,11 +286,17 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
           return this.#fail('sent no events, nor a response that can become some')
         }
         this.whole = step.body
+        if (step.head !== undefined) {
+          this.#head = step.head
+          this.reshapedInto = 'whole'
+          this.drain()
+        }
         return this.#settle({ kind: 'answered', response: this })
       }
-      case 'error':
+      case 'error': {
         this.#finish()
-        return this.#settleWith(judgeErrorResponse(this.#provider, this, step.head, step.body))
+        return this.#settleWith(judgeErrorResponse(this.#provider, this, step), this.#usedIfBegun)
+      }
       case 'unusable':
         return this.#fail(step.what)
       default:
@@ -295,6 +324,7 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
       error,
       ...(this.#head && { providerStatus: this.#head.status }),
       isStaleConnection: false,
+      used: this.#usedIfBegun,
       ...facts,
       hasBegun: this.#phase.hasBegun === true || facts.isBeingServed === true,
     })
@@ -306,10 +336,10 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
     this.#exchange?.abort()
   }
 
-  #settleWith(outcome: AttemptOutcome | Promise<AttemptOutcome>): void {
-    if (!(outcome instanceof Promise)) return this.#settle(outcome)
+  #settleWith(outcome: AttemptFailure | Promise<AttemptFailure>, used: Metered | undefined): void {
+    if (!(outcome instanceof Promise)) return this.#settle({ ...outcome, used })
     outcome.then(
-      (judged) => this.#settle(judged),
+      (judged) => this.#settle({ ...judged, used }),
       (error: unknown) => this.onBug(error),
     )
   }

@@ -1,6 +1,7 @@
 // Schema of the models that clients can ask for, and of how their calls are routed.
 import { defaults } from '../defaults.ts'
 import { boundary } from './boundary.ts'
+import { known } from './known.ts'
 import { modelName, providerName } from './names.ts'
 import { price } from './price.ts'
 import type { Schema } from './schema-type.ts'
@@ -30,6 +31,7 @@ const target = {
       minimum: 1,
       maximum: 1_000_000,
     },
+    ...known,
     price: price('What it costs ([Prices](#price)). Default: the `price` of the model.'),
   },
 } as const satisfies Schema
@@ -65,6 +67,7 @@ const model = {
         hint: 'add a model whose name ends in * instead',
       },
     },
+    ...known,
     fallbacks: {
       type: 'array',
       description:

@@ -1,5 +1,6 @@
 // Schema of the servers behind the gateway.
 import { defaults } from '../defaults.ts'
+import { known } from './known.ts'
 import { headerName, providerName } from './names.ts'
 import { price } from './price.ts'
 import type { Schema } from './schema-type.ts'
@@ -73,6 +74,13 @@ const provider = {
       minLength: 1,
       maxLength: 2048,
     },
+    root_url: {
+      type: 'string',
+      description:
+        "URL of the server's root, for routes outside of its API (`/props`, `/health`, native routes); on the same host as `base_url`. Default: `base_url` without a trailing `/v1`.",
+      minLength: 1,
+      maxLength: 2048,
+    },
     allow_http: {
       type: 'boolean',
       description:
@@ -124,6 +132,13 @@ const provider = {
       default: defaults.provider.include_usage,
       enum: ['auto', 'always', 'never'],
     },
+    whole_as_stream: {
+      type: 'string',
+      description:
+        'Ask for whole answers as streams and put them together, so that a client that leaves ends the work on them. `auto`: where the kind of server is known not to notice (`llama_cpp`).',
+      default: defaults.provider.whole_as_stream,
+      enum: ['auto', 'always', 'never'],
+    },
     speaks: {
       type: ['string', 'array'],
       description:
@@ -148,11 +163,15 @@ const provider = {
     },
     timeouts,
     max_parallel_requests: {
-      type: 'integer',
-      description: 'Maximum number of simultaneous calls to this provider, all models together.',
+      type: ['integer', 'string'],
+      description:
+        'Maximum number of simultaneous calls to this provider, all models together. `auto`: as many as the server reports slots (llama.cpp), else learned from how it answers ([Slots](#slots-that-servers-report)).',
       minimum: 1,
       maximum: 1_000_000,
+      pattern: '^auto$',
+      patternErrorMessage: 'must be a number, or auto',
     },
+    ...known,
     health_check: healthCheck,
     discover_models: {
       type: 'boolean',

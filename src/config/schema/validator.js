@@ -3146,7 +3146,7 @@ validate34.errors = vErrors;
 return errors === 0;
 }
 
-const schema14 = {"type":"object","minProperties":1,"propertyNames":{"type":"string","minLength":1,"maxLength":64,"pattern":"^[A-Za-z0-9][A-Za-z0-9._-]*$","patternErrorMessage":"must consist of letters, digits, \".\", \"_\" and \"-\", and begin with a letter or digit"},"additionalProperties":{"type":"object","hint":"write { base_url: \"https://HOST/v1\" }","additionalProperties":false,"elsewhere":{"max_tokens_field":"it stands in translation: { max_tokens_field: … }","default_max_tokens":"it stands in translation: { default_max_tokens: … }","system_in_middle":"it stands in translation: { system_in_middle: … }","system_role":"it stands in translation: { system_role: … }","text_parts":"it stands in translation: { text_parts: … }","reasoning_field":"it stands in translation: { reasoning_field: … }","reasoning_turns":"it stands in translation: { reasoning_turns: … }","efforts":"it stands in translation: { efforts: … }","think_tags":"it stands in translation: { think_tags: … }","thinking":"it stands in translation: { thinking: … }","max_temperature":"it stands in translation: { max_temperature: … }","max_stop_sequences":"it stands in translation: { max_stop_sequences: … }","top_k":"it stands in translation: { top_k: … }","tool_images":"it stands in translation: { tool_images: … }","file_parts":"it stands in translation: { file_parts: … }","prefill":"it stands in translation: { prefill: … }","platform_members":"it stands in translation: { platform_members: … }","keep_billing_block":"it stands in translation: { keep_billing_block: … }","cache_prompts":"it stands in translation: { cache_prompts: … }"},"properties":{"kind":{"type":"string","description":"`openai`: any server with an OpenAI-compatible API; `llama_cpp`, `ollama` and `vllm` name the software. `anthropic`: Anthropic, and servers with Anthropic's API. `echo`: built in, returns the last message of the request.","default":"openai","enum":["openai","anthropic","llama_cpp","ollama","vllm","echo"]},"base_url":{"type":"string","description":"URL up to and including `/v1`; a query (`?api-version=…`) goes with every request. `http://` is allowed for loopback and private addresses, and for names that have no others: this is checked for each connection. Such a name cannot have a key. Required unless `kind` is `echo` or `anthropic`, whose default is `https://api.anthropic.com`; there, `/v1` need not be written.","minLength":1,"maxLength":2048},"allow_http":{"type":"boolean","description":"Allow `http://` to any address, with the key if there is one. Whoever can read the network between then reads all of it.","default":false},"proxy":{"type":"string","description":"What leads to the provider: `env` for the proxy in the environment ([Proxies](#proxies)), `none`, or the URL of a proxy: `http://HOST:PORT`, `https://…`, `socks5://…`. `env` never applies to a local provider.","default":"env","minLength":1,"maxLength":2048,"writeOnly":true},"api_key":{"type":"object","description":"Where to find the key, never the key itself. It is sent to the origin of `base_url` and nowhere else.","writeOnly":true,"additionalProperties":false,"properties":{"credential":{"type":"string","description":"Name of a systemd credential: a file in `$CREDENTIALS_DIRECTORY`.","minLength":1,"maxLength":255,"pattern":"^[A-Za-z0-9_][A-Za-z0-9_.-]*$","patternErrorMessage":"must be the name of a credential, made of letters, digits, \".\", \"_\" and \"-\"","writeOnly":true},"file":{"type":"string","description":"Absolute path of a file that only its owner can read (mode 0600); `~/` stands for the home directory.","minLength":1,"maxLength":4096,"pattern":"^(/|~/)","patternErrorMessage":"must be an absolute path, or begin with ~/","writeOnly":true},"env":{"type":"string","description":"Name of an environment variable.","minLength":1,"maxLength":255,"pattern":"^[A-Za-z_][A-Za-z0-9_]*$","patternErrorMessage":"must be the name of an environment variable","hint":"write { env: NAME }, without $ and braces","writeOnly":true},"secret":{"type":"string","description":"Name of a secret that `llm-gateway secret set NAME` has stored, encrypted.","minLength":1,"maxLength":100,"pattern":"^[A-Za-z0-9_][A-Za-z0-9_.-]*$","patternErrorMessage":"must be the name of a secret, made of letters, digits, \".\", \"_\" and \"-\"","writeOnly":true},"optional":{"type":"boolean","description":"Start without this secret if it cannot be found.","default":false,"writeOnly":true}},"if":{"type":"object","properties":{"credential":false,"file":false,"env":false,"secret":false}},"then":{"not":{},"errorMessage":"names no source of the secret","hint":"add credential, file, env or secret"}},"auth":{"type":["string","object"],"description":"How the key is sent: `bearer` is `Authorization: Bearer KEY`; `{ header: api-key }` sends it in that header. Default: `bearer`; for `anthropic`, `{ header: x-api-key }`.","pattern":"^bearer$","patternErrorMessage":"must be \"bearer\" or { header: NAME }","additionalProperties":false,"required":["header"],"properties":{"header":{"type":"string","minLength":1,"maxLength":128,"pattern":"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$","patternErrorMessage":"must be a valid HTTP header name","description":"Name of the header that carries the key."}}},"headers":{"type":"object","description":"Additional headers of every request to this provider. A value is text or a secret reference as in `api_key`.","propertyNames":{"type":"string","minLength":1,"maxLength":128,"pattern":"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$","patternErrorMessage":"must be a valid HTTP header name"},"additionalProperties":{"type":["string","object"],"maxLength":8192,"pattern":"^[ -~]*$","patternErrorMessage":"must be one line of visible ASCII characters","writeOnly":true,"additionalProperties":false,"properties":{"credential":{"type":"string","description":"Name of a systemd credential: a file in `$CREDENTIALS_DIRECTORY`.","minLength":1,"maxLength":255,"pattern":"^[A-Za-z0-9_][A-Za-z0-9_.-]*$","patternErrorMessage":"must be the name of a credential, made of letters, digits, \".\", \"_\" and \"-\"","writeOnly":true},"file":{"type":"string","description":"Absolute path of a file that only its owner can read (mode 0600); `~/` stands for the home directory.","minLength":1,"maxLength":4096,"pattern":"^(/|~/)","patternErrorMessage":"must be an absolute path, or begin with ~/","writeOnly":true},"env":{"type":"string","description":"Name of an environment variable.","minLength":1,"maxLength":255,"pattern":"^[A-Za-z_][A-Za-z0-9_]*$","patternErrorMessage":"must be the name of an environment variable","hint":"write { env: NAME }, without $ and braces","writeOnly":true},"secret":{"type":"string","description":"Name of a secret that `llm-gateway secret set NAME` has stored, encrypted.","minLength":1,"maxLength":100,"pattern":"^[A-Za-z0-9_][A-Za-z0-9_.-]*$","patternErrorMessage":"must be the name of a secret, made of letters, digits, \".\", \"_\" and \"-\"","writeOnly":true},"optional":{"type":"boolean","description":"Start without this secret if it cannot be found.","default":false,"writeOnly":true}},"if":{"type":"object","properties":{"credential":false,"file":false,"env":false,"secret":false}},"then":{"not":{},"errorMessage":"names no source of the secret","hint":"add credential, file, env or secret"}}},"include_usage":{"type":"string","description":"Request token counts at the end of streams; `auto` stops requesting them from a provider that rejects this or reports them in any case.","default":"auto","enum":["auto","always","never"]},"speaks":{"type":["string","array"],"description":"The conversation formats that the server understands: `[chat, responses, messages]` or some of them. `auto`: known from its kind, or probed by a request without a prompt when a call needs to know; the result is kept over restarts. Calls in other formats are translated ([Translation](#translation)).","default":"auto","pattern":"^auto$","patternErrorMessage":"must be auto, or a list of chat, responses and messages","minItems":1,"items":{"type":"string","enum":["chat","responses","messages"]}},"translation":{"type":"object","additionalProperties":false,"hint":"write { max_temperature: 1 }","properties":{"max_tokens_field":{"type":"string","description":"Chat: the member for the cap of the output.","enum":["max_tokens","max_completion_tokens"]},"default_max_tokens":{"type":"integer","description":"Messages: the cap of the output where the client set none; the format requires one.","minimum":1,"maximum":1000000},"system_in_middle":{"type":"string","description":"What becomes of a system message after the first turn. `fold`: it goes into the text of a user turn, marked; many chat templates refuse it elsewhere.","enum":["keep","fold"]},"system_role":{"type":"string","description":"Chat: the role of instructions.","enum":["system","developer"]},"text_parts":{"type":"boolean","description":"Chat: whether several texts of one message may be parts. `false`: they are joined by a blank line."},"reasoning_field":{"type":"string","description":"Chat: the member for reasoning of earlier turns. `none`: it is dropped.","enum":["reasoning_content","reasoning","none"]},"reasoning_turns":{"type":"string","description":"Of which turns reasoning is sent: of `all`, or of those after the `last` message that a person wrote.","enum":["all","last"]},"efforts":{"type":"array","description":"How much thinking can be asked for. Other efforts become the next weaker one, or the weakest. Empty: the member is dropped.","items":{"type":"string","enum":["none","minimal","low","medium","high","xhigh","max"]}},"think_tags":{"type":"boolean","description":"Chat: whether `<think>…</think>` at the start of an answer's text is its reasoning."},"thinking":{"type":"string","description":"Messages: how thinking is asked for: by an effort (`adaptive`), or by a number of tokens (`budget`), as models before Claude 4.6 need it.","enum":["adaptive","budget"]},"max_temperature":{"type":"number","description":"The highest temperature; higher ones become it.","minimum":0,"maximum":10},"max_stop_sequences":{"type":["integer","null"],"description":"The largest number of stop sequences; calls with more are refused. `null`: any number.","minimum":0,"maximum":1000},"top_k":{"type":"boolean","description":"Whether `top_k` is sent."},"tool_images":{"type":"boolean","description":"Whether a tool's result may hold images. `false`: they follow in a user message."},"file_parts":{"type":"boolean","description":"Whether documents may be parts of a message. `false`: calls with documents are refused."},"prefill":{"type":"boolean","description":"Whether the last message may be the beginning of the answer. `false`: such calls are refused."},"platform_members":{"type":"boolean","description":"Whether members of OpenAI's own platform are sent: `metadata`, `prompt_cache_key`, `safety_identifier`, `service_tier`, `store`, `verbosity`."},"keep_billing_block":{"type":"boolean","description":"Whether Claude Code's `x-anthropic-billing-header` block stays in the prompt; outside of Anthropic it makes prefix caches useless."},"cache_prompts":{"type":"boolean","description":"Messages: whether calls that mark nothing for the cache (`cache_control`) have their prompt cached. Anthropic charges a quarter more for a prompt that it keeps, and a tenth for what it finds again, so it pays for agents and long conversations."}},"description":"What calls are adapted to that are translated to a format of the server, where it differs from others of its kind. The defaults are right for OpenAI, Anthropic, OpenRouter, DeepSeek, Moonshot, Ollama, vLLM and llama.cpp, and cautious for others ([Translation](#translation))."},"trace_context":{"type":"string","description":"Whether requests carry the trace of their call (`traceparent`, `tracestate`). `auto`: to a local provider, while [tracing](#tracing) has an endpoint. `always`: also to a remote one, and without an endpoint the trace that the client has sent.","default":"auto","enum":["auto","always","never"]},"timeouts":{"type":"object","description":"In milliseconds; 0 disables a timeout.","additionalProperties":false,"properties":{"connect_ms":{"type":"integer","description":"Until the connection is established. Checked about once a second, so it may expire up to a second late. Default: 2000 for a local provider, 5000 otherwise.","minimum":0,"maximum":86400000},"first_byte_ms":{"type":"integer","description":"From sending the request to the first byte of the response. Default: 600000 for a local provider, 120000 otherwise.","minimum":0,"maximum":86400000},"idle_ms":{"type":"integer","description":"Longest silence within the response. Default: 600000 for a local provider, 120000 otherwise.","minimum":0,"maximum":86400000},"total_ms":{"type":"integer","description":"The whole call, including all attempts. Default: 1800000.","minimum":0,"maximum":86400000}}},"max_parallel_requests":{"type":"integer","description":"Maximum number of simultaneous calls to this provider, all models together.","minimum":1,"maximum":1000000},"health_check":{"type":["boolean","object"],"description":"Send the provider a request at regular intervals, and try its targets last while it does not respond with 2xx.","default":false,"additionalProperties":false,"properties":{"path":{"type":"string","description":"Path below the base URL that returns 2xx on a healthy server; with a second slash, as in `//health`, below the server's root (the base URL without `/v1`). Default: `/models`; by kind, `//health` for `llama_cpp` and `vllm`, `//api/version` for `ollama`.","minLength":1,"maxLength":1024,"pattern":"^/[!-~]*$","patternErrorMessage":"must begin with / and contain only visible ASCII characters"},"interval_ms":{"type":"integer","description":"Time between two checks, in milliseconds. Default: 15000.","minimum":1000,"maximum":3600000}}},"discover_models":{"type":"boolean","description":"Offer the models that the provider lists, as `PROVIDER/MODEL`, and as `MODEL` if that name is not in use.","default":false},"allow_management":{"type":"boolean","description":"Let clients change the server for all of its clients: load and unload models, pull and delete them, save and erase slots, choose a slot. Also lets all of them see its slots, properties, metrics and models, which otherwise only the gateway's own user sees. See [native-routes.md](native-routes.md).","default":false},"price":{"description":"What its models cost that have no price of their own ([Prices](#price)). Default: `free` for `ollama`, `llama_cpp` and `vllm` at a loopback or private address, `reported` for OpenRouter, otherwise the list's price.","$ref":"#/definitions/price"}},"if":{"properties":{"kind":{"const":"echo"}},"required":["kind"]},"then":{"propertyNames":{"enum":["kind"],"errorMessage":"does not apply to a provider of kind echo","hint":"remove it"}},"else":{"if":{"properties":{"kind":{"const":"anthropic"}},"required":["kind"]},"then":{},"else":{"required":["base_url"],"hint":"add base_url: https://HOST/v1, or kind: echo"}}}};
+const schema14 = {"type":"object","minProperties":1,"propertyNames":{"type":"string","minLength":1,"maxLength":64,"pattern":"^[A-Za-z0-9][A-Za-z0-9._-]*$","patternErrorMessage":"must consist of letters, digits, \".\", \"_\" and \"-\", and begin with a letter or digit"},"additionalProperties":{"type":"object","hint":"write { base_url: \"https://HOST/v1\" }","additionalProperties":false,"elsewhere":{"max_tokens_field":"it stands in translation: { max_tokens_field: … }","default_max_tokens":"it stands in translation: { default_max_tokens: … }","system_in_middle":"it stands in translation: { system_in_middle: … }","system_role":"it stands in translation: { system_role: … }","text_parts":"it stands in translation: { text_parts: … }","reasoning_field":"it stands in translation: { reasoning_field: … }","reasoning_turns":"it stands in translation: { reasoning_turns: … }","efforts":"it stands in translation: { efforts: … }","think_tags":"it stands in translation: { think_tags: … }","thinking":"it stands in translation: { thinking: … }","max_temperature":"it stands in translation: { max_temperature: … }","max_stop_sequences":"it stands in translation: { max_stop_sequences: … }","top_k":"it stands in translation: { top_k: … }","tool_images":"it stands in translation: { tool_images: … }","file_parts":"it stands in translation: { file_parts: … }","prefill":"it stands in translation: { prefill: … }","platform_members":"it stands in translation: { platform_members: … }","keep_billing_block":"it stands in translation: { keep_billing_block: … }","cache_prompts":"it stands in translation: { cache_prompts: … }"},"properties":{"kind":{"type":"string","description":"`openai`: any server with an OpenAI-compatible API; `llama_cpp`, `ollama` and `vllm` name the software. `anthropic`: Anthropic, and servers with Anthropic's API. `echo`: built in, returns the last message of the request.","default":"openai","enum":["openai","anthropic","llama_cpp","ollama","vllm","echo"]},"base_url":{"type":"string","description":"URL up to and including `/v1`; a query (`?api-version=…`) goes with every request. `http://` is allowed for loopback and private addresses, and for names that have no others: this is checked for each connection. Such a name cannot have a key. Required unless `kind` is `echo` or `anthropic`, whose default is `https://api.anthropic.com`; there, `/v1` need not be written.","minLength":1,"maxLength":2048},"root_url":{"type":"string","description":"URL of the server's root, for routes outside of its API (`/props`, `/health`, native routes); on the same host as `base_url`. Default: `base_url` without a trailing `/v1`.","minLength":1,"maxLength":2048},"allow_http":{"type":"boolean","description":"Allow `http://` to any address, with the key if there is one. Whoever can read the network between then reads all of it.","default":false},"proxy":{"type":"string","description":"What leads to the provider: `env` for the proxy in the environment ([Proxies](#proxies)), `none`, or the URL of a proxy: `http://HOST:PORT`, `https://…`, `socks5://…`. `env` never applies to a local provider.","default":"env","minLength":1,"maxLength":2048,"writeOnly":true},"api_key":{"type":"object","description":"Where to find the key, never the key itself. It is sent to the origin of `base_url` and nowhere else.","writeOnly":true,"additionalProperties":false,"properties":{"credential":{"type":"string","description":"Name of a systemd credential: a file in `$CREDENTIALS_DIRECTORY`.","minLength":1,"maxLength":255,"pattern":"^[A-Za-z0-9_][A-Za-z0-9_.-]*$","patternErrorMessage":"must be the name of a credential, made of letters, digits, \".\", \"_\" and \"-\"","writeOnly":true},"file":{"type":"string","description":"Absolute path of a file that only its owner can read (mode 0600); `~/` stands for the home directory.","minLength":1,"maxLength":4096,"pattern":"^(/|~/)","patternErrorMessage":"must be an absolute path, or begin with ~/","writeOnly":true},"env":{"type":"string","description":"Name of an environment variable.","minLength":1,"maxLength":255,"pattern":"^[A-Za-z_][A-Za-z0-9_]*$","patternErrorMessage":"must be the name of an environment variable","hint":"write { env: NAME }, without $ and braces","writeOnly":true},"secret":{"type":"string","description":"Name of a secret that `llm-gateway secret set NAME` has stored, encrypted.","minLength":1,"maxLength":100,"pattern":"^[A-Za-z0-9_][A-Za-z0-9_.-]*$","patternErrorMessage":"must be the name of a secret, made of letters, digits, \".\", \"_\" and \"-\"","writeOnly":true},"optional":{"type":"boolean","description":"Start without this secret if it cannot be found.","default":false,"writeOnly":true}},"if":{"type":"object","properties":{"credential":false,"file":false,"env":false,"secret":false}},"then":{"not":{},"errorMessage":"names no source of the secret","hint":"add credential, file, env or secret"}},"auth":{"type":["string","object"],"description":"How the key is sent: `bearer` is `Authorization: Bearer KEY`; `{ header: api-key }` sends it in that header. Default: `bearer`; for `anthropic`, `{ header: x-api-key }`.","pattern":"^bearer$","patternErrorMessage":"must be \"bearer\" or { header: NAME }","additionalProperties":false,"required":["header"],"properties":{"header":{"type":"string","minLength":1,"maxLength":128,"pattern":"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$","patternErrorMessage":"must be a valid HTTP header name","description":"Name of the header that carries the key."}}},"headers":{"type":"object","description":"Additional headers of every request to this provider. A value is text or a secret reference as in `api_key`.","propertyNames":{"type":"string","minLength":1,"maxLength":128,"pattern":"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$","patternErrorMessage":"must be a valid HTTP header name"},"additionalProperties":{"type":["string","object"],"maxLength":8192,"pattern":"^[ -~]*$","patternErrorMessage":"must be one line of visible ASCII characters","writeOnly":true,"additionalProperties":false,"properties":{"credential":{"type":"string","description":"Name of a systemd credential: a file in `$CREDENTIALS_DIRECTORY`.","minLength":1,"maxLength":255,"pattern":"^[A-Za-z0-9_][A-Za-z0-9_.-]*$","patternErrorMessage":"must be the name of a credential, made of letters, digits, \".\", \"_\" and \"-\"","writeOnly":true},"file":{"type":"string","description":"Absolute path of a file that only its owner can read (mode 0600); `~/` stands for the home directory.","minLength":1,"maxLength":4096,"pattern":"^(/|~/)","patternErrorMessage":"must be an absolute path, or begin with ~/","writeOnly":true},"env":{"type":"string","description":"Name of an environment variable.","minLength":1,"maxLength":255,"pattern":"^[A-Za-z_][A-Za-z0-9_]*$","patternErrorMessage":"must be the name of an environment variable","hint":"write { env: NAME }, without $ and braces","writeOnly":true},"secret":{"type":"string","description":"Name of a secret that `llm-gateway secret set NAME` has stored, encrypted.","minLength":1,"maxLength":100,"pattern":"^[A-Za-z0-9_][A-Za-z0-9_.-]*$","patternErrorMessage":"must be the name of a secret, made of letters, digits, \".\", \"_\" and \"-\"","writeOnly":true},"optional":{"type":"boolean","description":"Start without this secret if it cannot be found.","default":false,"writeOnly":true}},"if":{"type":"object","properties":{"credential":false,"file":false,"env":false,"secret":false}},"then":{"not":{},"errorMessage":"names no source of the secret","hint":"add credential, file, env or secret"}}},"include_usage":{"type":"string","description":"Request token counts at the end of streams; `auto` stops requesting them from a provider that rejects this or reports them in any case.","default":"auto","enum":["auto","always","never"]},"whole_as_stream":{"type":"string","description":"Ask for whole answers as streams and put them together, so that a client that leaves ends the work on them. `auto`: where the kind of server is known not to notice (`llama_cpp`).","default":"auto","enum":["auto","always","never"]},"speaks":{"type":["string","array"],"description":"The conversation formats that the server understands: `[chat, responses, messages]` or some of them. `auto`: known from its kind, or probed by a request without a prompt when a call needs to know; the result is kept over restarts. Calls in other formats are translated ([Translation](#translation)).","default":"auto","pattern":"^auto$","patternErrorMessage":"must be auto, or a list of chat, responses and messages","minItems":1,"items":{"type":"string","enum":["chat","responses","messages"]}},"translation":{"type":"object","additionalProperties":false,"hint":"write { max_temperature: 1 }","properties":{"max_tokens_field":{"type":"string","description":"Chat: the member for the cap of the output.","enum":["max_tokens","max_completion_tokens"]},"default_max_tokens":{"type":"integer","description":"Messages: the cap of the output where the client set none; the format requires one.","minimum":1,"maximum":1000000},"system_in_middle":{"type":"string","description":"What becomes of a system message after the first turn. `fold`: it goes into the text of a user turn, marked; many chat templates refuse it elsewhere.","enum":["keep","fold"]},"system_role":{"type":"string","description":"Chat: the role of instructions.","enum":["system","developer"]},"text_parts":{"type":"boolean","description":"Chat: whether several texts of one message may be parts. `false`: they are joined by a blank line."},"reasoning_field":{"type":"string","description":"Chat: the member for reasoning of earlier turns. `none`: it is dropped.","enum":["reasoning_content","reasoning","none"]},"reasoning_turns":{"type":"string","description":"Of which turns reasoning is sent: of `all`, or of those after the `last` message that a person wrote.","enum":["all","last"]},"efforts":{"type":"array","description":"How much thinking can be asked for. Other efforts become the next weaker one, or the weakest. Empty: the member is dropped.","items":{"type":"string","enum":["none","minimal","low","medium","high","xhigh","max"]}},"think_tags":{"type":"boolean","description":"Chat: whether `<think>…</think>` at the start of an answer's text is its reasoning."},"thinking":{"type":"string","description":"Messages: how thinking is asked for: by an effort (`adaptive`), or by a number of tokens (`budget`), as models before Claude 4.6 need it.","enum":["adaptive","budget"]},"max_temperature":{"type":"number","description":"The highest temperature; higher ones become it.","minimum":0,"maximum":10},"max_stop_sequences":{"type":["integer","null"],"description":"The largest number of stop sequences; calls with more are refused. `null`: any number.","minimum":0,"maximum":1000},"top_k":{"type":"boolean","description":"Whether `top_k` is sent."},"tool_images":{"type":"boolean","description":"Whether a tool's result may hold images. `false`: they follow in a user message."},"file_parts":{"type":"boolean","description":"Whether documents may be parts of a message. `false`: calls with documents are refused."},"prefill":{"type":"boolean","description":"Whether the last message may be the beginning of the answer. `false`: such calls are refused."},"platform_members":{"type":"boolean","description":"Whether members of OpenAI's own platform are sent: `metadata`, `prompt_cache_key`, `safety_identifier`, `service_tier`, `store`, `verbosity`."},"keep_billing_block":{"type":"boolean","description":"Whether Claude Code's `x-anthropic-billing-header` block stays in the prompt; outside of Anthropic it makes prefix caches useless."},"cache_prompts":{"type":"boolean","description":"Messages: whether calls that mark nothing for the cache (`cache_control`) have their prompt cached. Anthropic charges a quarter more for a prompt that it keeps, and a tenth for what it finds again, so it pays for agents and long conversations."}},"description":"What calls are adapted to that are translated to a format of the server, where it differs from others of its kind. The defaults are right for OpenAI, Anthropic, OpenRouter, DeepSeek, Moonshot, Ollama, vLLM and llama.cpp, and cautious for others ([Translation](#translation))."},"trace_context":{"type":"string","description":"Whether requests carry the trace of their call (`traceparent`, `tracestate`). `auto`: to a local provider, while [tracing](#tracing) has an endpoint. `always`: also to a remote one, and without an endpoint the trace that the client has sent.","default":"auto","enum":["auto","always","never"]},"timeouts":{"type":"object","description":"In milliseconds; 0 disables a timeout.","additionalProperties":false,"properties":{"connect_ms":{"type":"integer","description":"Until the connection is established. Checked about once a second, so it may expire up to a second late. Default: 2000 for a local provider, 5000 otherwise.","minimum":0,"maximum":86400000},"first_byte_ms":{"type":"integer","description":"From sending the request to the first byte of the response. Default: 600000 for a local provider, 120000 otherwise.","minimum":0,"maximum":86400000},"idle_ms":{"type":"integer","description":"Longest silence within the response. Default: 600000 for a local provider, 120000 otherwise.","minimum":0,"maximum":86400000},"total_ms":{"type":"integer","description":"The whole call, including all attempts. Default: 1800000.","minimum":0,"maximum":86400000}}},"max_parallel_requests":{"type":["integer","string"],"description":"Maximum number of simultaneous calls to this provider, all models together. `auto`: as many as the server reports slots (llama.cpp), else learned from how it answers ([Slots](#slots-that-servers-report)).","minimum":1,"maximum":1000000,"pattern":"^auto$","patternErrorMessage":"must be a number, or auto"},"context_length":{"type":"integer","description":"Tokens that one call may have, prompt and answer together. Default: what the server reports of the model, if it does.","minimum":1,"maximum":1000000000},"takes":{"type":"array","description":"What the models can do; what is not listed, they lack. `thinking` is reasoning on request. Default: what the server reports of the model; what it says nothing of is not known.","minItems":1,"items":{"type":"string","enum":["text","image","audio","tools","thinking","embedding"]}},"health_check":{"type":["boolean","object"],"description":"Send the provider a request at regular intervals, and try its targets last while it does not respond with 2xx.","default":false,"additionalProperties":false,"properties":{"path":{"type":"string","description":"Path below the base URL that returns 2xx on a healthy server; with a second slash, as in `//health`, below the server's root (the base URL without `/v1`). Default: `/models`; by kind, `//health` for `llama_cpp` and `vllm`, `//api/version` for `ollama`.","minLength":1,"maxLength":1024,"pattern":"^/[!-~]*$","patternErrorMessage":"must begin with / and contain only visible ASCII characters"},"interval_ms":{"type":"integer","description":"Time between two checks, in milliseconds. Default: 15000.","minimum":1000,"maximum":3600000}}},"discover_models":{"type":"boolean","description":"Offer the models that the provider lists, as `PROVIDER/MODEL`, and as `MODEL` if that name is not in use.","default":false},"allow_management":{"type":"boolean","description":"Let clients change the server for all of its clients: load and unload models, pull and delete them, save and erase slots, choose a slot. Also lets all of them see its slots, properties, metrics and models, which otherwise only the gateway's own user sees. See [native-routes.md](native-routes.md).","default":false},"price":{"description":"What its models cost that have no price of their own ([Prices](#price)). Default: `free` for `ollama`, `llama_cpp` and `vllm` at a loopback or private address, `reported` for OpenRouter, otherwise the list's price.","$ref":"#/definitions/price"}},"if":{"properties":{"kind":{"const":"echo"}},"required":["kind"]},"then":{"propertyNames":{"enum":["kind"],"errorMessage":"does not apply to a provider of kind echo","hint":"remove it"}},"else":{"if":{"properties":{"kind":{"const":"anthropic"}},"required":["kind"]},"then":{},"else":{"required":["base_url"],"hint":"add base_url: https://HOST/v1, or kind: echo"}}}};
 const pattern16 = new RegExp("^[A-Za-z0-9][A-Za-z0-9._-]*$", "u");
 const pattern17 = new RegExp("^[A-Za-z0-9_][A-Za-z0-9_.-]*$", "u");
 const pattern18 = new RegExp("^(/|~/)", "u");
@@ -3154,11 +3154,11 @@ const pattern19 = new RegExp("^[A-Za-z_][A-Za-z0-9_]*$", "u");
 const pattern21 = new RegExp("^bearer$", "u");
 const pattern24 = new RegExp("^[ -~]*$", "u");
 const pattern29 = new RegExp("^auto$", "u");
-const pattern30 = new RegExp("^/[!-~]*$", "u");
+const pattern31 = new RegExp("^/[!-~]*$", "u");
 const schema15 = {"type":["string","object"],"pattern":"^(free|reported)$","patternErrorMessage":"must be free, reported, or a price such as { input: 1.25, output: 10 }","hint":"write USD per 1,000,000 tokens: { input: 1.25, output: 10 }","additionalProperties":false,"required":["input"],"properties":{"input":{"description":"Tokens of the prompt.","$ref":"#/definitions/usd_per_million"},"cached_input":{"description":"Tokens of the prompt that were read from the provider's cache. Default: `input`.","$ref":"#/definitions/usd_per_million"},"cache_write":{"description":"Tokens of the prompt that were written to the provider's cache. Default: `input`.","$ref":"#/definitions/usd_per_million"},"cache_write_1h":{"description":"The same, to be kept for an hour (Anthropic). Default: `cache_write`.","$ref":"#/definitions/usd_per_million"},"output":{"description":"Tokens of the response. Default: `input`.","$ref":"#/definitions/usd_per_million"},"reasoning":{"description":"Tokens of reasoning. Default: `output`.","$ref":"#/definitions/usd_per_million"},"request":{"description":"Of each call, in USD. Default: 0.","$ref":"#/definitions/usd_per_call"},"above":{"description":"Prices of long prompts: those of the last entry apply whose `input_tokens` the prompt exceeds, to all tokens of the call. What an entry leaves out is as without it.","$ref":"#/definitions/long_prompts"},"service_tiers":{"type":"object","description":"Prices of service tiers, by name: `flex`, `priority`. What an entry leaves out is as without it, `above` aside. A call in a tier that is not here is charged at the dearest of the prices.","additionalProperties":{"type":"object","additionalProperties":false,"properties":{"input":{"description":"Tokens of the prompt.","$ref":"#/definitions/usd_per_million"},"cached_input":{"description":"Tokens of the prompt that were read from the provider's cache. Default: `input`.","$ref":"#/definitions/usd_per_million"},"cache_write":{"description":"Tokens of the prompt that were written to the provider's cache. Default: `input`.","$ref":"#/definitions/usd_per_million"},"cache_write_1h":{"description":"The same, to be kept for an hour (Anthropic). Default: `cache_write`.","$ref":"#/definitions/usd_per_million"},"output":{"description":"Tokens of the response. Default: `input`.","$ref":"#/definitions/usd_per_million"},"reasoning":{"description":"Tokens of reasoning. Default: `output`.","$ref":"#/definitions/usd_per_million"},"request":{"description":"Of each call, in USD. Default: 0.","$ref":"#/definitions/usd_per_call"},"above":{"description":"Prices of long prompts: those of the last entry apply whose `input_tokens` the prompt exceeds, to all tokens of the call. What an entry leaves out is as without it.","$ref":"#/definitions/long_prompts"}}}}}};
-const pattern31 = new RegExp("^(free|reported)$", "u");
+const pattern32 = new RegExp("^(free|reported)$", "u");
 const schema16 = {"type":["number","string"],"minimum":0,"maximum":10000,"maxLength":24,"pattern":"^[0-9]+([.][0-9]+)?$","patternErrorMessage":"must be a decimal number"};
-const pattern32 = new RegExp("^[0-9]+([.][0-9]+)?$", "u");
+const pattern33 = new RegExp("^[0-9]+([.][0-9]+)?$", "u");
 
 function validate38(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -3206,7 +3206,7 @@ vErrors.push(err3);
 }
 errors++;
 }
-if(!pattern32.test(data)){
+if(!pattern33.test(data)){
 const err4 = {instancePath,schemaPath:"#/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema16,data};
 if(vErrors === null){
 vErrors = [err4];
@@ -3269,7 +3269,7 @@ vErrors.push(err3);
 }
 errors++;
 }
-if(!pattern32.test(data)){
+if(!pattern33.test(data)){
 const err4 = {instancePath,schemaPath:"#/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema17,data};
 if(vErrors === null){
 vErrors = [err4];
@@ -3435,7 +3435,7 @@ vErrors.push(err0);
 errors++;
 }
 if(typeof data === "string"){
-if(!pattern31.test(data)){
+if(!pattern32.test(data)){
 const err1 = {instancePath,schemaPath:"#/pattern",keyword:"pattern",params:{pattern: "^(free|reported)$"},schema:"^(free|reported)$",parentSchema:schema15,data};
 if(vErrors === null){
 vErrors = [err1];
@@ -3912,10 +3912,11 @@ vErrors.push(err20);
 errors++;
 }
 }
-if(data0.allow_http !== undefined){
-let data5 = data0.allow_http;
-if(typeof data5 !== "boolean"){
-const err21 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/allow_http",schemaPath:"#/additionalProperties/properties/allow_http/type",keyword:"type",params:{type: "boolean"},schema:schema14.additionalProperties.properties.allow_http.type,parentSchema:schema14.additionalProperties.properties.allow_http,data:data5};
+if(data0.root_url !== undefined){
+let data5 = data0.root_url;
+if(typeof data5 === "string"){
+if(func4(data5) > 2048){
+const err21 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/root_url",schemaPath:"#/additionalProperties/properties/root_url/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema14.additionalProperties.properties.root_url,data:data5};
 if(vErrors === null){
 vErrors = [err21];
 }
@@ -3924,12 +3925,8 @@ vErrors.push(err21);
 }
 errors++;
 }
-}
-if(data0.proxy !== undefined){
-let data6 = data0.proxy;
-if(typeof data6 === "string"){
-if(func4(data6) > 2048){
-const err22 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/proxy",schemaPath:"#/additionalProperties/properties/proxy/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema14.additionalProperties.properties.proxy,data:data6};
+if(func4(data5) < 1){
+const err22 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/root_url",schemaPath:"#/additionalProperties/properties/root_url/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema14.additionalProperties.properties.root_url,data:data5};
 if(vErrors === null){
 vErrors = [err22];
 }
@@ -3938,8 +3935,9 @@ vErrors.push(err22);
 }
 errors++;
 }
-if(func4(data6) < 1){
-const err23 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/proxy",schemaPath:"#/additionalProperties/properties/proxy/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema14.additionalProperties.properties.proxy,data:data6};
+}
+else {
+const err23 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/root_url",schemaPath:"#/additionalProperties/properties/root_url/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.root_url.type,parentSchema:schema14.additionalProperties.properties.root_url,data:data5};
 if(vErrors === null){
 vErrors = [err23];
 }
@@ -3949,8 +3947,10 @@ vErrors.push(err23);
 errors++;
 }
 }
-else {
-const err24 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/proxy",schemaPath:"#/additionalProperties/properties/proxy/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.proxy.type,parentSchema:schema14.additionalProperties.properties.proxy,data:data6};
+if(data0.allow_http !== undefined){
+let data6 = data0.allow_http;
+if(typeof data6 !== "boolean"){
+const err24 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/allow_http",schemaPath:"#/additionalProperties/properties/allow_http/type",keyword:"type",params:{type: "boolean"},schema:schema14.additionalProperties.properties.allow_http.type,parentSchema:schema14.additionalProperties.properties.allow_http,data:data6};
 if(vErrors === null){
 vErrors = [err24];
 }
@@ -3960,16 +3960,11 @@ vErrors.push(err24);
 errors++;
 }
 }
-if(data0.api_key !== undefined){
-let data7 = data0.api_key;
-const _errs27 = errors;
-let valid8 = true;
-const _errs28 = errors;
-if(errors === _errs28){
-if(data7 && typeof data7 == "object" && !Array.isArray(data7)){
-if(data7.credential !== undefined){
-var valid9 = false;
-const err25 = {};
+if(data0.proxy !== undefined){
+let data7 = data0.proxy;
+if(typeof data7 === "string"){
+if(func4(data7) > 2048){
+const err25 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/proxy",schemaPath:"#/additionalProperties/properties/proxy/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema14.additionalProperties.properties.proxy,data:data7};
 if(vErrors === null){
 vErrors = [err25];
 }
@@ -3978,13 +3973,8 @@ vErrors.push(err25);
 }
 errors++;
 }
-else {
-var valid9 = true;
-}
-if(valid9){
-if(data7.file !== undefined){
-var valid9 = false;
-const err26 = {};
+if(func4(data7) < 1){
+const err26 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/proxy",schemaPath:"#/additionalProperties/properties/proxy/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema14.additionalProperties.properties.proxy,data:data7};
 if(vErrors === null){
 vErrors = [err26];
 }
@@ -3993,13 +3983,9 @@ vErrors.push(err26);
 }
 errors++;
 }
-else {
-var valid9 = true;
 }
-if(valid9){
-if(data7.env !== undefined){
-var valid9 = false;
-const err27 = {};
+else {
+const err27 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/proxy",schemaPath:"#/additionalProperties/properties/proxy/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.proxy.type,parentSchema:schema14.additionalProperties.properties.proxy,data:data7};
 if(vErrors === null){
 vErrors = [err27];
 }
@@ -4008,11 +3994,15 @@ vErrors.push(err27);
 }
 errors++;
 }
-else {
-var valid9 = true;
 }
-if(valid9){
-if(data7.secret !== undefined){
+if(data0.api_key !== undefined){
+let data8 = data0.api_key;
+const _errs29 = errors;
+let valid8 = true;
+const _errs30 = errors;
+if(errors === _errs30){
+if(data8 && typeof data8 == "object" && !Array.isArray(data8)){
+if(data8.credential !== undefined){
 var valid9 = false;
 const err28 = {};
 if(vErrors === null){
@@ -4026,11 +4016,9 @@ errors++;
 else {
 var valid9 = true;
 }
-}
-}
-}
-}
-else {
+if(valid9){
+if(data8.file !== undefined){
+var valid9 = false;
 const err29 = {};
 if(vErrors === null){
 vErrors = [err29];
@@ -4040,20 +4028,13 @@ vErrors.push(err29);
 }
 errors++;
 }
-}
-var _valid2 = _errs28 === errors;
-errors = _errs27;
-if(vErrors !== null){
-if(_errs27){
-vErrors.length = _errs27;
-}
 else {
-vErrors = null;
+var valid9 = true;
 }
-}
-if(_valid2){
-const _errs30 = errors;
-const err30 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/additionalProperties/properties/api_key/then/not",keyword:"not",params:{},schema:schema14.additionalProperties.properties.api_key.then.not,parentSchema:schema14.additionalProperties.properties.api_key.then,data:data7};
+if(valid9){
+if(data8.env !== undefined){
+var valid9 = false;
+const err30 = {};
 if(vErrors === null){
 vErrors = [err30];
 }
@@ -4061,11 +4042,14 @@ else {
 vErrors.push(err30);
 }
 errors++;
-var _valid2 = _errs30 === errors;
-valid8 = _valid2;
 }
-if(!valid8){
-const err31 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/additionalProperties/properties/api_key/if",keyword:"if",params:{failingKeyword: "then"},schema:schema14.additionalProperties.properties.api_key.if,parentSchema:schema14.additionalProperties.properties.api_key,data:data7};
+else {
+var valid9 = true;
+}
+if(valid9){
+if(data8.secret !== undefined){
+var valid9 = false;
+const err31 = {};
 if(vErrors === null){
 vErrors = [err31];
 }
@@ -4074,10 +4058,15 @@ vErrors.push(err31);
 }
 errors++;
 }
-if(data7 && typeof data7 == "object" && !Array.isArray(data7)){
-for(const key4 in data7){
-if(!(((((key4 === "credential") || (key4 === "file")) || (key4 === "env")) || (key4 === "secret")) || (key4 === "optional"))){
-const err32 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/additionalProperties/properties/api_key/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key4},schema:false,parentSchema:schema14.additionalProperties.properties.api_key,data:data7};
+else {
+var valid9 = true;
+}
+}
+}
+}
+}
+else {
+const err32 = {};
 if(vErrors === null){
 vErrors = [err32];
 }
@@ -4087,11 +4076,19 @@ vErrors.push(err32);
 errors++;
 }
 }
-if(data7.credential !== undefined){
-let data12 = data7.credential;
-if(typeof data12 === "string"){
-if(func4(data12) > 255){
-const err33 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/additionalProperties/properties/api_key/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema14.additionalProperties.properties.api_key.properties.credential,data:data12};
+var _valid2 = _errs30 === errors;
+errors = _errs29;
+if(vErrors !== null){
+if(_errs29){
+vErrors.length = _errs29;
+}
+else {
+vErrors = null;
+}
+}
+if(_valid2){
+const _errs32 = errors;
+const err33 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/additionalProperties/properties/api_key/then/not",keyword:"not",params:{},schema:schema14.additionalProperties.properties.api_key.then.not,parentSchema:schema14.additionalProperties.properties.api_key.then,data:data8};
 if(vErrors === null){
 vErrors = [err33];
 }
@@ -4099,9 +4096,11 @@ else {
 vErrors.push(err33);
 }
 errors++;
+var _valid2 = _errs32 === errors;
+valid8 = _valid2;
 }
-if(func4(data12) < 1){
-const err34 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/additionalProperties/properties/api_key/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema14.additionalProperties.properties.api_key.properties.credential,data:data12};
+if(!valid8){
+const err34 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/additionalProperties/properties/api_key/if",keyword:"if",params:{failingKeyword: "then"},schema:schema14.additionalProperties.properties.api_key.if,parentSchema:schema14.additionalProperties.properties.api_key,data:data8};
 if(vErrors === null){
 vErrors = [err34];
 }
@@ -4110,8 +4109,10 @@ vErrors.push(err34);
 }
 errors++;
 }
-if(!pattern17.test(data12)){
-const err35 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/additionalProperties/properties/api_key/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema14.additionalProperties.properties.api_key.properties.credential,data:data12};
+if(data8 && typeof data8 == "object" && !Array.isArray(data8)){
+for(const key4 in data8){
+if(!(((((key4 === "credential") || (key4 === "file")) || (key4 === "env")) || (key4 === "secret")) || (key4 === "optional"))){
+const err35 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/additionalProperties/properties/api_key/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key4},schema:false,parentSchema:schema14.additionalProperties.properties.api_key,data:data8};
 if(vErrors === null){
 vErrors = [err35];
 }
@@ -4121,8 +4122,11 @@ vErrors.push(err35);
 errors++;
 }
 }
-else {
-const err36 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/additionalProperties/properties/api_key/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.api_key.properties.credential.type,parentSchema:schema14.additionalProperties.properties.api_key.properties.credential,data:data12};
+if(data8.credential !== undefined){
+let data13 = data8.credential;
+if(typeof data13 === "string"){
+if(func4(data13) > 255){
+const err36 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/additionalProperties/properties/api_key/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema14.additionalProperties.properties.api_key.properties.credential,data:data13};
 if(vErrors === null){
 vErrors = [err36];
 }
@@ -4131,12 +4135,8 @@ vErrors.push(err36);
 }
 errors++;
 }
-}
-if(data7.file !== undefined){
-let data13 = data7.file;
-if(typeof data13 === "string"){
-if(func4(data13) > 4096){
-const err37 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/additionalProperties/properties/api_key/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema14.additionalProperties.properties.api_key.properties.file,data:data13};
+if(func4(data13) < 1){
+const err37 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/additionalProperties/properties/api_key/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema14.additionalProperties.properties.api_key.properties.credential,data:data13};
 if(vErrors === null){
 vErrors = [err37];
 }
@@ -4145,8 +4145,8 @@ vErrors.push(err37);
 }
 errors++;
 }
-if(func4(data13) < 1){
-const err38 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/additionalProperties/properties/api_key/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema14.additionalProperties.properties.api_key.properties.file,data:data13};
+if(!pattern17.test(data13)){
+const err38 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/additionalProperties/properties/api_key/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema14.additionalProperties.properties.api_key.properties.credential,data:data13};
 if(vErrors === null){
 vErrors = [err38];
 }
@@ -4155,8 +4155,9 @@ vErrors.push(err38);
 }
 errors++;
 }
-if(!pattern18.test(data13)){
-const err39 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/additionalProperties/properties/api_key/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema14.additionalProperties.properties.api_key.properties.file,data:data13};
+}
+else {
+const err39 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/additionalProperties/properties/api_key/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.api_key.properties.credential.type,parentSchema:schema14.additionalProperties.properties.api_key.properties.credential,data:data13};
 if(vErrors === null){
 vErrors = [err39];
 }
@@ -4166,8 +4167,11 @@ vErrors.push(err39);
 errors++;
 }
 }
-else {
-const err40 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/additionalProperties/properties/api_key/properties/file/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.api_key.properties.file.type,parentSchema:schema14.additionalProperties.properties.api_key.properties.file,data:data13};
+if(data8.file !== undefined){
+let data14 = data8.file;
+if(typeof data14 === "string"){
+if(func4(data14) > 4096){
+const err40 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/additionalProperties/properties/api_key/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema14.additionalProperties.properties.api_key.properties.file,data:data14};
 if(vErrors === null){
 vErrors = [err40];
 }
@@ -4176,12 +4180,8 @@ vErrors.push(err40);
 }
 errors++;
 }
-}
-if(data7.env !== undefined){
-let data14 = data7.env;
-if(typeof data14 === "string"){
-if(func4(data14) > 255){
-const err41 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/additionalProperties/properties/api_key/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema14.additionalProperties.properties.api_key.properties.env,data:data14};
+if(func4(data14) < 1){
+const err41 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/additionalProperties/properties/api_key/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema14.additionalProperties.properties.api_key.properties.file,data:data14};
 if(vErrors === null){
 vErrors = [err41];
 }
@@ -4190,8 +4190,8 @@ vErrors.push(err41);
 }
 errors++;
 }
-if(func4(data14) < 1){
-const err42 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/additionalProperties/properties/api_key/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema14.additionalProperties.properties.api_key.properties.env,data:data14};
+if(!pattern18.test(data14)){
+const err42 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/additionalProperties/properties/api_key/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema14.additionalProperties.properties.api_key.properties.file,data:data14};
 if(vErrors === null){
 vErrors = [err42];
 }
@@ -4200,8 +4200,9 @@ vErrors.push(err42);
 }
 errors++;
 }
-if(!pattern19.test(data14)){
-const err43 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/additionalProperties/properties/api_key/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema14.additionalProperties.properties.api_key.properties.env,data:data14};
+}
+else {
+const err43 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/additionalProperties/properties/api_key/properties/file/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.api_key.properties.file.type,parentSchema:schema14.additionalProperties.properties.api_key.properties.file,data:data14};
 if(vErrors === null){
 vErrors = [err43];
 }
@@ -4211,8 +4212,11 @@ vErrors.push(err43);
 errors++;
 }
 }
-else {
-const err44 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/additionalProperties/properties/api_key/properties/env/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.api_key.properties.env.type,parentSchema:schema14.additionalProperties.properties.api_key.properties.env,data:data14};
+if(data8.env !== undefined){
+let data15 = data8.env;
+if(typeof data15 === "string"){
+if(func4(data15) > 255){
+const err44 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/additionalProperties/properties/api_key/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema14.additionalProperties.properties.api_key.properties.env,data:data15};
 if(vErrors === null){
 vErrors = [err44];
 }
@@ -4221,12 +4225,8 @@ vErrors.push(err44);
 }
 errors++;
 }
-}
-if(data7.secret !== undefined){
-let data15 = data7.secret;
-if(typeof data15 === "string"){
-if(func4(data15) > 100){
-const err45 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/secret",schemaPath:"#/additionalProperties/properties/api_key/properties/secret/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema14.additionalProperties.properties.api_key.properties.secret,data:data15};
+if(func4(data15) < 1){
+const err45 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/additionalProperties/properties/api_key/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema14.additionalProperties.properties.api_key.properties.env,data:data15};
 if(vErrors === null){
 vErrors = [err45];
 }
@@ -4235,8 +4235,8 @@ vErrors.push(err45);
 }
 errors++;
 }
-if(func4(data15) < 1){
-const err46 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/secret",schemaPath:"#/additionalProperties/properties/api_key/properties/secret/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema14.additionalProperties.properties.api_key.properties.secret,data:data15};
+if(!pattern19.test(data15)){
+const err46 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/additionalProperties/properties/api_key/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema14.additionalProperties.properties.api_key.properties.env,data:data15};
 if(vErrors === null){
 vErrors = [err46];
 }
@@ -4245,8 +4245,9 @@ vErrors.push(err46);
 }
 errors++;
 }
-if(!pattern17.test(data15)){
-const err47 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/secret",schemaPath:"#/additionalProperties/properties/api_key/properties/secret/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema14.additionalProperties.properties.api_key.properties.secret,data:data15};
+}
+else {
+const err47 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/additionalProperties/properties/api_key/properties/env/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.api_key.properties.env.type,parentSchema:schema14.additionalProperties.properties.api_key.properties.env,data:data15};
 if(vErrors === null){
 vErrors = [err47];
 }
@@ -4256,8 +4257,11 @@ vErrors.push(err47);
 errors++;
 }
 }
-else {
-const err48 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/secret",schemaPath:"#/additionalProperties/properties/api_key/properties/secret/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.api_key.properties.secret.type,parentSchema:schema14.additionalProperties.properties.api_key.properties.secret,data:data15};
+if(data8.secret !== undefined){
+let data16 = data8.secret;
+if(typeof data16 === "string"){
+if(func4(data16) > 100){
+const err48 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/secret",schemaPath:"#/additionalProperties/properties/api_key/properties/secret/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema14.additionalProperties.properties.api_key.properties.secret,data:data16};
 if(vErrors === null){
 vErrors = [err48];
 }
@@ -4266,11 +4270,8 @@ vErrors.push(err48);
 }
 errors++;
 }
-}
-if(data7.optional !== undefined){
-let data16 = data7.optional;
-if(typeof data16 !== "boolean"){
-const err49 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/optional",schemaPath:"#/additionalProperties/properties/api_key/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema14.additionalProperties.properties.api_key.properties.optional.type,parentSchema:schema14.additionalProperties.properties.api_key.properties.optional,data:data16};
+if(func4(data16) < 1){
+const err49 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/secret",schemaPath:"#/additionalProperties/properties/api_key/properties/secret/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema14.additionalProperties.properties.api_key.properties.secret,data:data16};
 if(vErrors === null){
 vErrors = [err49];
 }
@@ -4279,10 +4280,8 @@ vErrors.push(err49);
 }
 errors++;
 }
-}
-}
-else {
-const err50 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/additionalProperties/properties/api_key/type",keyword:"type",params:{type: "object"},schema:schema14.additionalProperties.properties.api_key.type,parentSchema:schema14.additionalProperties.properties.api_key,data:data7};
+if(!pattern17.test(data16)){
+const err50 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/secret",schemaPath:"#/additionalProperties/properties/api_key/properties/secret/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema14.additionalProperties.properties.api_key.properties.secret,data:data16};
 if(vErrors === null){
 vErrors = [err50];
 }
@@ -4292,10 +4291,8 @@ vErrors.push(err50);
 errors++;
 }
 }
-if(data0.auth !== undefined){
-let data17 = data0.auth;
-if((typeof data17 !== "string") && (!(data17 && typeof data17 == "object" && !Array.isArray(data17)))){
-const err51 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/additionalProperties/properties/auth/type",keyword:"type",params:{type: schema14.additionalProperties.properties.auth.type},schema:schema14.additionalProperties.properties.auth.type,parentSchema:schema14.additionalProperties.properties.auth,data:data17};
+else {
+const err51 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/secret",schemaPath:"#/additionalProperties/properties/api_key/properties/secret/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.api_key.properties.secret.type,parentSchema:schema14.additionalProperties.properties.api_key.properties.secret,data:data16};
 if(vErrors === null){
 vErrors = [err51];
 }
@@ -4304,9 +4301,11 @@ vErrors.push(err51);
 }
 errors++;
 }
-if(typeof data17 === "string"){
-if(!pattern21.test(data17)){
-const err52 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/additionalProperties/properties/auth/pattern",keyword:"pattern",params:{pattern: "^bearer$"},schema:"^bearer$",parentSchema:schema14.additionalProperties.properties.auth,data:data17};
+}
+if(data8.optional !== undefined){
+let data17 = data8.optional;
+if(typeof data17 !== "boolean"){
+const err52 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/optional",schemaPath:"#/additionalProperties/properties/api_key/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema14.additionalProperties.properties.api_key.properties.optional.type,parentSchema:schema14.additionalProperties.properties.api_key.properties.optional,data:data17};
 if(vErrors === null){
 vErrors = [err52];
 }
@@ -4316,9 +4315,9 @@ vErrors.push(err52);
 errors++;
 }
 }
-if(data17 && typeof data17 == "object" && !Array.isArray(data17)){
-if(data17.header === undefined){
-const err53 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/additionalProperties/properties/auth/required",keyword:"required",params:{missingProperty: "header"},schema:schema14.additionalProperties.properties.auth.required,parentSchema:schema14.additionalProperties.properties.auth,data:data17};
+}
+else {
+const err53 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key",schemaPath:"#/additionalProperties/properties/api_key/type",keyword:"type",params:{type: "object"},schema:schema14.additionalProperties.properties.api_key.type,parentSchema:schema14.additionalProperties.properties.api_key,data:data8};
 if(vErrors === null){
 vErrors = [err53];
 }
@@ -4327,9 +4326,11 @@ vErrors.push(err53);
 }
 errors++;
 }
-for(const key5 in data17){
-if(!(key5 === "header")){
-const err54 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/additionalProperties/properties/auth/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key5},schema:false,parentSchema:schema14.additionalProperties.properties.auth,data:data17};
+}
+if(data0.auth !== undefined){
+let data18 = data0.auth;
+if((typeof data18 !== "string") && (!(data18 && typeof data18 == "object" && !Array.isArray(data18)))){
+const err54 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/additionalProperties/properties/auth/type",keyword:"type",params:{type: schema14.additionalProperties.properties.auth.type},schema:schema14.additionalProperties.properties.auth.type,parentSchema:schema14.additionalProperties.properties.auth,data:data18};
 if(vErrors === null){
 vErrors = [err54];
 }
@@ -4338,12 +4339,9 @@ vErrors.push(err54);
 }
 errors++;
 }
-}
-if(data17.header !== undefined){
-let data18 = data17.header;
 if(typeof data18 === "string"){
-if(func4(data18) > 128){
-const err55 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/additionalProperties/properties/auth/properties/header/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema14.additionalProperties.properties.auth.properties.header,data:data18};
+if(!pattern21.test(data18)){
+const err55 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/additionalProperties/properties/auth/pattern",keyword:"pattern",params:{pattern: "^bearer$"},schema:"^bearer$",parentSchema:schema14.additionalProperties.properties.auth,data:data18};
 if(vErrors === null){
 vErrors = [err55];
 }
@@ -4352,8 +4350,10 @@ vErrors.push(err55);
 }
 errors++;
 }
-if(func4(data18) < 1){
-const err56 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/additionalProperties/properties/auth/properties/header/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema14.additionalProperties.properties.auth.properties.header,data:data18};
+}
+if(data18 && typeof data18 == "object" && !Array.isArray(data18)){
+if(data18.header === undefined){
+const err56 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/additionalProperties/properties/auth/required",keyword:"required",params:{missingProperty: "header"},schema:schema14.additionalProperties.properties.auth.required,parentSchema:schema14.additionalProperties.properties.auth,data:data18};
 if(vErrors === null){
 vErrors = [err56];
 }
@@ -4362,8 +4362,9 @@ vErrors.push(err56);
 }
 errors++;
 }
-if(!pattern10.test(data18)){
-const err57 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/additionalProperties/properties/auth/properties/header/pattern",keyword:"pattern",params:{pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"},schema:"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",parentSchema:schema14.additionalProperties.properties.auth.properties.header,data:data18};
+for(const key5 in data18){
+if(!(key5 === "header")){
+const err57 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/additionalProperties/properties/auth/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key5},schema:false,parentSchema:schema14.additionalProperties.properties.auth,data:data18};
 if(vErrors === null){
 vErrors = [err57];
 }
@@ -4373,8 +4374,11 @@ vErrors.push(err57);
 errors++;
 }
 }
-else {
-const err58 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/additionalProperties/properties/auth/properties/header/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.auth.properties.header.type,parentSchema:schema14.additionalProperties.properties.auth.properties.header,data:data18};
+if(data18.header !== undefined){
+let data19 = data18.header;
+if(typeof data19 === "string"){
+if(func4(data19) > 128){
+const err58 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/additionalProperties/properties/auth/properties/header/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema14.additionalProperties.properties.auth.properties.header,data:data19};
 if(vErrors === null){
 vErrors = [err58];
 }
@@ -4383,17 +4387,8 @@ vErrors.push(err58);
 }
 errors++;
 }
-}
-}
-}
-if(data0.headers !== undefined){
-let data19 = data0.headers;
-if(data19 && typeof data19 == "object" && !Array.isArray(data19)){
-for(const key6 in data19){
-const _errs50 = errors;
-if(typeof key6 === "string"){
-if(func4(key6) > 128){
-const err59 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/additionalProperties/properties/headers/propertyNames/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema14.additionalProperties.properties.headers.propertyNames,data:key6,propertyName:key6};
+if(func4(data19) < 1){
+const err59 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/additionalProperties/properties/auth/properties/header/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema14.additionalProperties.properties.auth.properties.header,data:data19};
 if(vErrors === null){
 vErrors = [err59];
 }
@@ -4402,8 +4397,8 @@ vErrors.push(err59);
 }
 errors++;
 }
-if(func4(key6) < 1){
-const err60 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/additionalProperties/properties/headers/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema14.additionalProperties.properties.headers.propertyNames,data:key6,propertyName:key6};
+if(!pattern10.test(data19)){
+const err60 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/additionalProperties/properties/auth/properties/header/pattern",keyword:"pattern",params:{pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"},schema:"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",parentSchema:schema14.additionalProperties.properties.auth.properties.header,data:data19};
 if(vErrors === null){
 vErrors = [err60];
 }
@@ -4412,8 +4407,9 @@ vErrors.push(err60);
 }
 errors++;
 }
-if(!pattern10.test(key6)){
-const err61 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/additionalProperties/properties/headers/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"},schema:"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",parentSchema:schema14.additionalProperties.properties.headers.propertyNames,data:key6,propertyName:key6};
+}
+else {
+const err61 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/additionalProperties/properties/auth/properties/header/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.auth.properties.header.type,parentSchema:schema14.additionalProperties.properties.auth.properties.header,data:data19};
 if(vErrors === null){
 vErrors = [err61];
 }
@@ -4423,8 +4419,16 @@ vErrors.push(err61);
 errors++;
 }
 }
-else {
-const err62 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/additionalProperties/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.headers.propertyNames.type,parentSchema:schema14.additionalProperties.properties.headers.propertyNames,data:key6,propertyName:key6};
+}
+}
+if(data0.headers !== undefined){
+let data20 = data0.headers;
+if(data20 && typeof data20 == "object" && !Array.isArray(data20)){
+for(const key6 in data20){
+const _errs52 = errors;
+if(typeof key6 === "string"){
+if(func4(key6) > 128){
+const err62 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/additionalProperties/properties/headers/propertyNames/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema14.additionalProperties.properties.headers.propertyNames,data:key6,propertyName:key6};
 if(vErrors === null){
 vErrors = [err62];
 }
@@ -4433,9 +4437,8 @@ vErrors.push(err62);
 }
 errors++;
 }
-var valid12 = _errs50 === errors;
-if(!valid12){
-const err63 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/additionalProperties/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key6},schema:schema14.additionalProperties.properties.headers.propertyNames,parentSchema:schema14.additionalProperties.properties.headers,data:data19};
+if(func4(key6) < 1){
+const err63 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/additionalProperties/properties/headers/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema14.additionalProperties.properties.headers.propertyNames,data:key6,propertyName:key6};
 if(vErrors === null){
 vErrors = [err63];
 }
@@ -4444,11 +4447,8 @@ vErrors.push(err63);
 }
 errors++;
 }
-}
-for(const key7 in data19){
-let data20 = data19[key7];
-if((typeof data20 !== "string") && (!(data20 && typeof data20 == "object" && !Array.isArray(data20)))){
-const err64 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key7.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/properties/headers/additionalProperties/type",keyword:"type",params:{type: schema14.additionalProperties.properties.headers.additionalProperties.type},schema:schema14.additionalProperties.properties.headers.additionalProperties.type,parentSchema:schema14.additionalProperties.properties.headers.additionalProperties,data:data20};
+if(!pattern10.test(key6)){
+const err64 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/additionalProperties/properties/headers/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"},schema:"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",parentSchema:schema14.additionalProperties.properties.headers.propertyNames,data:key6,propertyName:key6};
 if(vErrors === null){
 vErrors = [err64];
 }
@@ -4457,14 +4457,9 @@ vErrors.push(err64);
 }
 errors++;
 }
-const _errs55 = errors;
-let valid14 = true;
-const _errs56 = errors;
-if(errors === _errs56){
-if(data20 && typeof data20 == "object" && !Array.isArray(data20)){
-if(data20.credential !== undefined){
-var valid15 = false;
-const err65 = {};
+}
+else {
+const err65 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/additionalProperties/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.headers.propertyNames.type,parentSchema:schema14.additionalProperties.properties.headers.propertyNames,data:key6,propertyName:key6};
 if(vErrors === null){
 vErrors = [err65];
 }
@@ -4473,13 +4468,9 @@ vErrors.push(err65);
 }
 errors++;
 }
-else {
-var valid15 = true;
-}
-if(valid15){
-if(data20.file !== undefined){
-var valid15 = false;
-const err66 = {};
+var valid12 = _errs52 === errors;
+if(!valid12){
+const err66 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/additionalProperties/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key6},schema:schema14.additionalProperties.properties.headers.propertyNames,parentSchema:schema14.additionalProperties.properties.headers,data:data20};
 if(vErrors === null){
 vErrors = [err66];
 }
@@ -4488,13 +4479,11 @@ vErrors.push(err66);
 }
 errors++;
 }
-else {
-var valid15 = true;
 }
-if(valid15){
-if(data20.env !== undefined){
-var valid15 = false;
-const err67 = {};
+for(const key7 in data20){
+let data21 = data20[key7];
+if((typeof data21 !== "string") && (!(data21 && typeof data21 == "object" && !Array.isArray(data21)))){
+const err67 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key7.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/properties/headers/additionalProperties/type",keyword:"type",params:{type: schema14.additionalProperties.properties.headers.additionalProperties.type},schema:schema14.additionalProperties.properties.headers.additionalProperties.type,parentSchema:schema14.additionalProperties.properties.headers.additionalProperties,data:data21};
 if(vErrors === null){
 vErrors = [err67];
 }
@@ -4503,11 +4492,12 @@ vErrors.push(err67);
 }
 errors++;
 }
-else {
-var valid15 = true;
-}
-if(valid15){
-if(data20.secret !== undefined){
+const _errs57 = errors;
+let valid14 = true;
+const _errs58 = errors;
+if(errors === _errs58){
+if(data21 && typeof data21 == "object" && !Array.isArray(data21)){
+if(data21.credential !== undefined){
 var valid15 = false;
 const err68 = {};
 if(vErrors === null){
@@ -4521,11 +4511,9 @@ errors++;
 else {
 var valid15 = true;
 }
-}
-}
-}
-}
-else {
+if(valid15){
+if(data21.file !== undefined){
+var valid15 = false;
 const err69 = {};
 if(vErrors === null){
 vErrors = [err69];
@@ -4535,20 +4523,13 @@ vErrors.push(err69);
 }
 errors++;
 }
-}
-var _valid3 = _errs56 === errors;
-errors = _errs55;
-if(vErrors !== null){
-if(_errs55){
-vErrors.length = _errs55;
-}
 else {
-vErrors = null;
+var valid15 = true;
 }
-}
-if(_valid3){
-const _errs58 = errors;
-const err70 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key7.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/properties/headers/additionalProperties/then/not",keyword:"not",params:{},schema:schema14.additionalProperties.properties.headers.additionalProperties.then.not,parentSchema:schema14.additionalProperties.properties.headers.additionalProperties.then,data:data20};
+if(valid15){
+if(data21.env !== undefined){
+var valid15 = false;
+const err70 = {};
 if(vErrors === null){
 vErrors = [err70];
 }
@@ -4556,11 +4537,14 @@ else {
 vErrors.push(err70);
 }
 errors++;
-var _valid3 = _errs58 === errors;
-valid14 = _valid3;
 }
-if(!valid14){
-const err71 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key7.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/properties/headers/additionalProperties/if",keyword:"if",params:{failingKeyword: "then"},schema:schema14.additionalProperties.properties.headers.additionalProperties.if,parentSchema:schema14.additionalProperties.properties.headers.additionalProperties,data:data20};
+else {
+var valid15 = true;
+}
+if(valid15){
+if(data21.secret !== undefined){
+var valid15 = false;
+const err71 = {};
 if(vErrors === null){
 vErrors = [err71];
 }
@@ -4569,9 +4553,15 @@ vErrors.push(err71);
 }
 errors++;
 }
-if(typeof data20 === "string"){
-if(func4(data20) > 8192){
-const err72 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key7.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/properties/headers/additionalProperties/maxLength",keyword:"maxLength",params:{limit: 8192},schema:8192,parentSchema:schema14.additionalProperties.properties.headers.additionalProperties,data:data20};
+else {
+var valid15 = true;
+}
+}
+}
+}
+}
+else {
+const err72 = {};
 if(vErrors === null){
 vErrors = [err72];
 }
@@ -4580,8 +4570,20 @@ vErrors.push(err72);
 }
 errors++;
 }
-if(!pattern24.test(data20)){
-const err73 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key7.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/properties/headers/additionalProperties/pattern",keyword:"pattern",params:{pattern: "^[ -~]*$"},schema:"^[ -~]*$",parentSchema:schema14.additionalProperties.properties.headers.additionalProperties,data:data20};
+}
+var _valid3 = _errs58 === errors;
+errors = _errs57;
+if(vErrors !== null){
+if(_errs57){
+vErrors.length = _errs57;
+}
+else {
+vErrors = null;
+}
+}
+if(_valid3){
+const _errs60 = errors;
+const err73 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key7.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/properties/headers/additionalProperties/then/not",keyword:"not",params:{},schema:schema14.additionalProperties.properties.headers.additionalProperties.then.not,parentSchema:schema14.additionalProperties.properties.headers.additionalProperties.then,data:data21};
 if(vErrors === null){
 vErrors = [err73];
 }
@@ -4589,12 +4591,11 @@ else {
 vErrors.push(err73);
 }
 errors++;
+var _valid3 = _errs60 === errors;
+valid14 = _valid3;
 }
-}
-if(data20 && typeof data20 == "object" && !Array.isArray(data20)){
-for(const key8 in data20){
-if(!(((((key8 === "credential") || (key8 === "file")) || (key8 === "env")) || (key8 === "secret")) || (key8 === "optional"))){
-const err74 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key7.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/properties/headers/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key8},schema:false,parentSchema:schema14.additionalProperties.properties.headers.additionalProperties,data:data20};
+if(!valid14){
+const err74 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key7.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/properties/headers/additionalProperties/if",keyword:"if",params:{failingKeyword: "then"},schema:schema14.additionalProperties.properties.headers.additionalProperties.if,parentSchema:schema14.additionalProperties.properties.headers.additionalProperties,data:data21};
 if(vErrors === null){
 vErrors = [err74];
 }
@@ -4603,12 +4604,9 @@ vErrors.push(err74);
 }
 errors++;
 }
-}
-if(data20.credential !== undefined){
-let data25 = data20.credential;
-if(typeof data25 === "string"){
-if(func4(data25) > 255){
-const err75 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key7.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/additionalProperties/properties/headers/additionalProperties/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema14.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data25};
+if(typeof data21 === "string"){
+if(func4(data21) > 8192){
+const err75 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key7.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/properties/headers/additionalProperties/maxLength",keyword:"maxLength",params:{limit: 8192},schema:8192,parentSchema:schema14.additionalProperties.properties.headers.additionalProperties,data:data21};
 if(vErrors === null){
 vErrors = [err75];
 }
@@ -4617,8 +4615,8 @@ vErrors.push(err75);
 }
 errors++;
 }
-if(func4(data25) < 1){
-const err76 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key7.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/additionalProperties/properties/headers/additionalProperties/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema14.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data25};
+if(!pattern24.test(data21)){
+const err76 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key7.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/properties/headers/additionalProperties/pattern",keyword:"pattern",params:{pattern: "^[ -~]*$"},schema:"^[ -~]*$",parentSchema:schema14.additionalProperties.properties.headers.additionalProperties,data:data21};
 if(vErrors === null){
 vErrors = [err76];
 }
@@ -4627,8 +4625,11 @@ vErrors.push(err76);
 }
 errors++;
 }
-if(!pattern17.test(data25)){
-const err77 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key7.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/additionalProperties/properties/headers/additionalProperties/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema14.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data25};
+}
+if(data21 && typeof data21 == "object" && !Array.isArray(data21)){
+for(const key8 in data21){
+if(!(((((key8 === "credential") || (key8 === "file")) || (key8 === "env")) || (key8 === "secret")) || (key8 === "optional"))){
+const err77 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key7.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/properties/headers/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key8},schema:false,parentSchema:schema14.additionalProperties.properties.headers.additionalProperties,data:data21};
 if(vErrors === null){
 vErrors = [err77];
 }
@@ -4638,8 +4639,11 @@ vErrors.push(err77);
 errors++;
 }
 }
-else {
-const err78 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key7.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/additionalProperties/properties/headers/additionalProperties/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.headers.additionalProperties.properties.credential.type,parentSchema:schema14.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data25};
+if(data21.credential !== undefined){
+let data26 = data21.credential;
+if(typeof data26 === "string"){
+if(func4(data26) > 255){
+const err78 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key7.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/additionalProperties/properties/headers/additionalProperties/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema14.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data26};
 if(vErrors === null){
 vErrors = [err78];
 }
@@ -4648,12 +4652,8 @@ vErrors.push(err78);
 }
 errors++;
 }
-}
-if(data20.file !== undefined){
-let data26 = data20.file;
-if(typeof data26 === "string"){
-if(func4(data26) > 4096){
-const err79 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key7.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/additionalProperties/properties/headers/additionalProperties/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema14.additionalProperties.properties.headers.additionalProperties.properties.file,data:data26};
+if(func4(data26) < 1){
+const err79 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key7.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/additionalProperties/properties/headers/additionalProperties/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema14.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data26};
 if(vErrors === null){
 vErrors = [err79];
 }
@@ -4662,8 +4662,8 @@ vErrors.push(err79);
 }
 errors++;
 }
-if(func4(data26) < 1){
-const err80 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key7.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/additionalProperties/properties/headers/additionalProperties/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema14.additionalProperties.properties.headers.additionalProperties.properties.file,data:data26};
+if(!pattern17.test(data26)){
+const err80 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key7.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/additionalProperties/properties/headers/additionalProperties/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema14.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data26};
 if(vErrors === null){
 vErrors = [err80];
 }
@@ -4672,8 +4672,9 @@ vErrors.push(err80);
 }
 errors++;
 }
-if(!pattern18.test(data26)){
-const err81 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key7.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/additionalProperties/properties/headers/additionalProperties/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema14.additionalProperties.properties.headers.additionalProperties.properties.file,data:data26};
+}
+else {
+const err81 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key7.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/additionalProperties/properties/headers/additionalProperties/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.headers.additionalProperties.properties.credential.type,parentSchema:schema14.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data26};
 if(vErrors === null){
 vErrors = [err81];
 }
@@ -4683,8 +4684,11 @@ vErrors.push(err81);
 errors++;
 }
 }
-else {
-const err82 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key7.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/additionalProperties/properties/headers/additionalProperties/properties/file/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.headers.additionalProperties.properties.file.type,parentSchema:schema14.additionalProperties.properties.headers.additionalProperties.properties.file,data:data26};
+if(data21.file !== undefined){
+let data27 = data21.file;
+if(typeof data27 === "string"){
+if(func4(data27) > 4096){
+const err82 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key7.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/additionalProperties/properties/headers/additionalProperties/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema14.additionalProperties.properties.headers.additionalProperties.properties.file,data:data27};
 if(vErrors === null){
 vErrors = [err82];
 }
@@ -4693,12 +4697,8 @@ vErrors.push(err82);
 }
 errors++;
 }
-}
-if(data20.env !== undefined){
-let data27 = data20.env;
-if(typeof data27 === "string"){
-if(func4(data27) > 255){
-const err83 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key7.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/additionalProperties/properties/headers/additionalProperties/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema14.additionalProperties.properties.headers.additionalProperties.properties.env,data:data27};
+if(func4(data27) < 1){
+const err83 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key7.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/additionalProperties/properties/headers/additionalProperties/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema14.additionalProperties.properties.headers.additionalProperties.properties.file,data:data27};
 if(vErrors === null){
 vErrors = [err83];
 }
@@ -4707,8 +4707,8 @@ vErrors.push(err83);
 }
 errors++;
 }
-if(func4(data27) < 1){
-const err84 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key7.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/additionalProperties/properties/headers/additionalProperties/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema14.additionalProperties.properties.headers.additionalProperties.properties.env,data:data27};
+if(!pattern18.test(data27)){
+const err84 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key7.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/additionalProperties/properties/headers/additionalProperties/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema14.additionalProperties.properties.headers.additionalProperties.properties.file,data:data27};
 if(vErrors === null){
 vErrors = [err84];
 }
@@ -4717,8 +4717,9 @@ vErrors.push(err84);
 }
 errors++;
 }
-if(!pattern19.test(data27)){
-const err85 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key7.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/additionalProperties/properties/headers/additionalProperties/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema14.additionalProperties.properties.headers.additionalProperties.properties.env,data:data27};
+}
+else {
+const err85 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key7.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/additionalProperties/properties/headers/additionalProperties/properties/file/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.headers.additionalProperties.properties.file.type,parentSchema:schema14.additionalProperties.properties.headers.additionalProperties.properties.file,data:data27};
 if(vErrors === null){
 vErrors = [err85];
 }
@@ -4728,8 +4729,11 @@ vErrors.push(err85);
 errors++;
 }
 }
-else {
-const err86 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key7.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/additionalProperties/properties/headers/additionalProperties/properties/env/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.headers.additionalProperties.properties.env.type,parentSchema:schema14.additionalProperties.properties.headers.additionalProperties.properties.env,data:data27};
+if(data21.env !== undefined){
+let data28 = data21.env;
+if(typeof data28 === "string"){
+if(func4(data28) > 255){
+const err86 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key7.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/additionalProperties/properties/headers/additionalProperties/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema14.additionalProperties.properties.headers.additionalProperties.properties.env,data:data28};
 if(vErrors === null){
 vErrors = [err86];
 }
@@ -4738,12 +4742,8 @@ vErrors.push(err86);
 }
 errors++;
 }
-}
-if(data20.secret !== undefined){
-let data28 = data20.secret;
-if(typeof data28 === "string"){
-if(func4(data28) > 100){
-const err87 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key7.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/additionalProperties/properties/headers/additionalProperties/properties/secret/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema14.additionalProperties.properties.headers.additionalProperties.properties.secret,data:data28};
+if(func4(data28) < 1){
+const err87 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key7.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/additionalProperties/properties/headers/additionalProperties/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema14.additionalProperties.properties.headers.additionalProperties.properties.env,data:data28};
 if(vErrors === null){
 vErrors = [err87];
 }
@@ -4752,8 +4752,8 @@ vErrors.push(err87);
 }
 errors++;
 }
-if(func4(data28) < 1){
-const err88 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key7.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/additionalProperties/properties/headers/additionalProperties/properties/secret/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema14.additionalProperties.properties.headers.additionalProperties.properties.secret,data:data28};
+if(!pattern19.test(data28)){
+const err88 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key7.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/additionalProperties/properties/headers/additionalProperties/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema14.additionalProperties.properties.headers.additionalProperties.properties.env,data:data28};
 if(vErrors === null){
 vErrors = [err88];
 }
@@ -4762,8 +4762,9 @@ vErrors.push(err88);
 }
 errors++;
 }
-if(!pattern17.test(data28)){
-const err89 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key7.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/additionalProperties/properties/headers/additionalProperties/properties/secret/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema14.additionalProperties.properties.headers.additionalProperties.properties.secret,data:data28};
+}
+else {
+const err89 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key7.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/additionalProperties/properties/headers/additionalProperties/properties/env/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.headers.additionalProperties.properties.env.type,parentSchema:schema14.additionalProperties.properties.headers.additionalProperties.properties.env,data:data28};
 if(vErrors === null){
 vErrors = [err89];
 }
@@ -4773,8 +4774,11 @@ vErrors.push(err89);
 errors++;
 }
 }
-else {
-const err90 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key7.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/additionalProperties/properties/headers/additionalProperties/properties/secret/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.headers.additionalProperties.properties.secret.type,parentSchema:schema14.additionalProperties.properties.headers.additionalProperties.properties.secret,data:data28};
+if(data21.secret !== undefined){
+let data29 = data21.secret;
+if(typeof data29 === "string"){
+if(func4(data29) > 100){
+const err90 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key7.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/additionalProperties/properties/headers/additionalProperties/properties/secret/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema14.additionalProperties.properties.headers.additionalProperties.properties.secret,data:data29};
 if(vErrors === null){
 vErrors = [err90];
 }
@@ -4783,11 +4787,8 @@ vErrors.push(err90);
 }
 errors++;
 }
-}
-if(data20.optional !== undefined){
-let data29 = data20.optional;
-if(typeof data29 !== "boolean"){
-const err91 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key7.replace(/~/g, "~0").replace(/\//g, "~1")+"/optional",schemaPath:"#/additionalProperties/properties/headers/additionalProperties/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema14.additionalProperties.properties.headers.additionalProperties.properties.optional.type,parentSchema:schema14.additionalProperties.properties.headers.additionalProperties.properties.optional,data:data29};
+if(func4(data29) < 1){
+const err91 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key7.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/additionalProperties/properties/headers/additionalProperties/properties/secret/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema14.additionalProperties.properties.headers.additionalProperties.properties.secret,data:data29};
 if(vErrors === null){
 vErrors = [err91];
 }
@@ -4796,12 +4797,8 @@ vErrors.push(err91);
 }
 errors++;
 }
-}
-}
-}
-}
-else {
-const err92 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/additionalProperties/properties/headers/type",keyword:"type",params:{type: "object"},schema:schema14.additionalProperties.properties.headers.type,parentSchema:schema14.additionalProperties.properties.headers,data:data19};
+if(!pattern17.test(data29)){
+const err92 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key7.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/additionalProperties/properties/headers/additionalProperties/properties/secret/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema14.additionalProperties.properties.headers.additionalProperties.properties.secret,data:data29};
 if(vErrors === null){
 vErrors = [err92];
 }
@@ -4811,10 +4808,8 @@ vErrors.push(err92);
 errors++;
 }
 }
-if(data0.include_usage !== undefined){
-let data30 = data0.include_usage;
-if(typeof data30 !== "string"){
-const err93 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/include_usage",schemaPath:"#/additionalProperties/properties/include_usage/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.include_usage.type,parentSchema:schema14.additionalProperties.properties.include_usage,data:data30};
+else {
+const err93 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key7.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/additionalProperties/properties/headers/additionalProperties/properties/secret/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.headers.additionalProperties.properties.secret.type,parentSchema:schema14.additionalProperties.properties.headers.additionalProperties.properties.secret,data:data29};
 if(vErrors === null){
 vErrors = [err93];
 }
@@ -4823,8 +4818,11 @@ vErrors.push(err93);
 }
 errors++;
 }
-if(!(((data30 === "auto") || (data30 === "always")) || (data30 === "never"))){
-const err94 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/include_usage",schemaPath:"#/additionalProperties/properties/include_usage/enum",keyword:"enum",params:{allowedValues: schema14.additionalProperties.properties.include_usage.enum},schema:schema14.additionalProperties.properties.include_usage.enum,parentSchema:schema14.additionalProperties.properties.include_usage,data:data30};
+}
+if(data21.optional !== undefined){
+let data30 = data21.optional;
+if(typeof data30 !== "boolean"){
+const err94 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key7.replace(/~/g, "~0").replace(/\//g, "~1")+"/optional",schemaPath:"#/additionalProperties/properties/headers/additionalProperties/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema14.additionalProperties.properties.headers.additionalProperties.properties.optional.type,parentSchema:schema14.additionalProperties.properties.headers.additionalProperties.properties.optional,data:data30};
 if(vErrors === null){
 vErrors = [err94];
 }
@@ -4834,10 +4832,11 @@ vErrors.push(err94);
 errors++;
 }
 }
-if(data0.speaks !== undefined){
-let data31 = data0.speaks;
-if((typeof data31 !== "string") && (!(Array.isArray(data31)))){
-const err95 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks",schemaPath:"#/additionalProperties/properties/speaks/type",keyword:"type",params:{type: schema14.additionalProperties.properties.speaks.type},schema:schema14.additionalProperties.properties.speaks.type,parentSchema:schema14.additionalProperties.properties.speaks,data:data31};
+}
+}
+}
+else {
+const err95 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/additionalProperties/properties/headers/type",keyword:"type",params:{type: "object"},schema:schema14.additionalProperties.properties.headers.type,parentSchema:schema14.additionalProperties.properties.headers,data:data20};
 if(vErrors === null){
 vErrors = [err95];
 }
@@ -4846,9 +4845,11 @@ vErrors.push(err95);
 }
 errors++;
 }
-if(typeof data31 === "string"){
-if(!pattern29.test(data31)){
-const err96 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks",schemaPath:"#/additionalProperties/properties/speaks/pattern",keyword:"pattern",params:{pattern: "^auto$"},schema:"^auto$",parentSchema:schema14.additionalProperties.properties.speaks,data:data31};
+}
+if(data0.include_usage !== undefined){
+let data31 = data0.include_usage;
+if(typeof data31 !== "string"){
+const err96 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/include_usage",schemaPath:"#/additionalProperties/properties/include_usage/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.include_usage.type,parentSchema:schema14.additionalProperties.properties.include_usage,data:data31};
 if(vErrors === null){
 vErrors = [err96];
 }
@@ -4857,10 +4858,8 @@ vErrors.push(err96);
 }
 errors++;
 }
-}
-if(Array.isArray(data31)){
-if(data31.length < 1){
-const err97 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks",schemaPath:"#/additionalProperties/properties/speaks/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema14.additionalProperties.properties.speaks,data:data31};
+if(!(((data31 === "auto") || (data31 === "always")) || (data31 === "never"))){
+const err97 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/include_usage",schemaPath:"#/additionalProperties/properties/include_usage/enum",keyword:"enum",params:{allowedValues: schema14.additionalProperties.properties.include_usage.enum},schema:schema14.additionalProperties.properties.include_usage.enum,parentSchema:schema14.additionalProperties.properties.include_usage,data:data31};
 if(vErrors === null){
 vErrors = [err97];
 }
@@ -4869,11 +4868,11 @@ vErrors.push(err97);
 }
 errors++;
 }
-const len0 = data31.length;
-for(let i0=0; i0<len0; i0++){
-let data32 = data31[i0];
+}
+if(data0.whole_as_stream !== undefined){
+let data32 = data0.whole_as_stream;
 if(typeof data32 !== "string"){
-const err98 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks/" + i0,schemaPath:"#/additionalProperties/properties/speaks/items/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.speaks.items.type,parentSchema:schema14.additionalProperties.properties.speaks.items,data:data32};
+const err98 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/whole_as_stream",schemaPath:"#/additionalProperties/properties/whole_as_stream/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.whole_as_stream.type,parentSchema:schema14.additionalProperties.properties.whole_as_stream,data:data32};
 if(vErrors === null){
 vErrors = [err98];
 }
@@ -4882,8 +4881,8 @@ vErrors.push(err98);
 }
 errors++;
 }
-if(!(((data32 === "chat") || (data32 === "responses")) || (data32 === "messages"))){
-const err99 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks/" + i0,schemaPath:"#/additionalProperties/properties/speaks/items/enum",keyword:"enum",params:{allowedValues: schema14.additionalProperties.properties.speaks.items.enum},schema:schema14.additionalProperties.properties.speaks.items.enum,parentSchema:schema14.additionalProperties.properties.speaks.items,data:data32};
+if(!(((data32 === "auto") || (data32 === "always")) || (data32 === "never"))){
+const err99 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/whole_as_stream",schemaPath:"#/additionalProperties/properties/whole_as_stream/enum",keyword:"enum",params:{allowedValues: schema14.additionalProperties.properties.whole_as_stream.enum},schema:schema14.additionalProperties.properties.whole_as_stream.enum,parentSchema:schema14.additionalProperties.properties.whole_as_stream,data:data32};
 if(vErrors === null){
 vErrors = [err99];
 }
@@ -4893,14 +4892,10 @@ vErrors.push(err99);
 errors++;
 }
 }
-}
-}
-if(data0.translation !== undefined){
-let data33 = data0.translation;
-if(data33 && typeof data33 == "object" && !Array.isArray(data33)){
-for(const key9 in data33){
-if(!(func2.call(schema14.additionalProperties.properties.translation.properties, key9))){
-const err100 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/additionalProperties/properties/translation/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key9},schema:false,parentSchema:schema14.additionalProperties.properties.translation,data:data33};
+if(data0.speaks !== undefined){
+let data33 = data0.speaks;
+if((typeof data33 !== "string") && (!(Array.isArray(data33)))){
+const err100 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks",schemaPath:"#/additionalProperties/properties/speaks/type",keyword:"type",params:{type: schema14.additionalProperties.properties.speaks.type},schema:schema14.additionalProperties.properties.speaks.type,parentSchema:schema14.additionalProperties.properties.speaks,data:data33};
 if(vErrors === null){
 vErrors = [err100];
 }
@@ -4909,11 +4904,9 @@ vErrors.push(err100);
 }
 errors++;
 }
-}
-if(data33.max_tokens_field !== undefined){
-let data34 = data33.max_tokens_field;
-if(typeof data34 !== "string"){
-const err101 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/additionalProperties/properties/translation/properties/max_tokens_field/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.translation.properties.max_tokens_field.type,parentSchema:schema14.additionalProperties.properties.translation.properties.max_tokens_field,data:data34};
+if(typeof data33 === "string"){
+if(!pattern29.test(data33)){
+const err101 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks",schemaPath:"#/additionalProperties/properties/speaks/pattern",keyword:"pattern",params:{pattern: "^auto$"},schema:"^auto$",parentSchema:schema14.additionalProperties.properties.speaks,data:data33};
 if(vErrors === null){
 vErrors = [err101];
 }
@@ -4922,8 +4915,10 @@ vErrors.push(err101);
 }
 errors++;
 }
-if(!((data34 === "max_tokens") || (data34 === "max_completion_tokens"))){
-const err102 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/additionalProperties/properties/translation/properties/max_tokens_field/enum",keyword:"enum",params:{allowedValues: schema14.additionalProperties.properties.translation.properties.max_tokens_field.enum},schema:schema14.additionalProperties.properties.translation.properties.max_tokens_field.enum,parentSchema:schema14.additionalProperties.properties.translation.properties.max_tokens_field,data:data34};
+}
+if(Array.isArray(data33)){
+if(data33.length < 1){
+const err102 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks",schemaPath:"#/additionalProperties/properties/speaks/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema14.additionalProperties.properties.speaks,data:data33};
 if(vErrors === null){
 vErrors = [err102];
 }
@@ -4932,11 +4927,11 @@ vErrors.push(err102);
 }
 errors++;
 }
-}
-if(data33.default_max_tokens !== undefined){
-let data35 = data33.default_max_tokens;
-if(!(((typeof data35 == "number") && (!(data35 % 1) && !isNaN(data35))) && (isFinite(data35)))){
-const err103 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/additionalProperties/properties/translation/properties/default_max_tokens/type",keyword:"type",params:{type: "integer"},schema:schema14.additionalProperties.properties.translation.properties.default_max_tokens.type,parentSchema:schema14.additionalProperties.properties.translation.properties.default_max_tokens,data:data35};
+const len0 = data33.length;
+for(let i0=0; i0<len0; i0++){
+let data34 = data33[i0];
+if(typeof data34 !== "string"){
+const err103 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks/" + i0,schemaPath:"#/additionalProperties/properties/speaks/items/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.speaks.items.type,parentSchema:schema14.additionalProperties.properties.speaks.items,data:data34};
 if(vErrors === null){
 vErrors = [err103];
 }
@@ -4945,9 +4940,8 @@ vErrors.push(err103);
 }
 errors++;
 }
-if((typeof data35 == "number") && (isFinite(data35))){
-if(data35 > 1000000 || isNaN(data35)){
-const err104 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/additionalProperties/properties/translation/properties/default_max_tokens/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema14.additionalProperties.properties.translation.properties.default_max_tokens,data:data35};
+if(!(((data34 === "chat") || (data34 === "responses")) || (data34 === "messages"))){
+const err104 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks/" + i0,schemaPath:"#/additionalProperties/properties/speaks/items/enum",keyword:"enum",params:{allowedValues: schema14.additionalProperties.properties.speaks.items.enum},schema:schema14.additionalProperties.properties.speaks.items.enum,parentSchema:schema14.additionalProperties.properties.speaks.items,data:data34};
 if(vErrors === null){
 vErrors = [err104];
 }
@@ -4956,8 +4950,15 @@ vErrors.push(err104);
 }
 errors++;
 }
-if(data35 < 1 || isNaN(data35)){
-const err105 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/additionalProperties/properties/translation/properties/default_max_tokens/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema14.additionalProperties.properties.translation.properties.default_max_tokens,data:data35};
+}
+}
+}
+if(data0.translation !== undefined){
+let data35 = data0.translation;
+if(data35 && typeof data35 == "object" && !Array.isArray(data35)){
+for(const key9 in data35){
+if(!(func2.call(schema14.additionalProperties.properties.translation.properties, key9))){
+const err105 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/additionalProperties/properties/translation/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key9},schema:false,parentSchema:schema14.additionalProperties.properties.translation,data:data35};
 if(vErrors === null){
 vErrors = [err105];
 }
@@ -4967,11 +4968,10 @@ vErrors.push(err105);
 errors++;
 }
 }
-}
-if(data33.system_in_middle !== undefined){
-let data36 = data33.system_in_middle;
+if(data35.max_tokens_field !== undefined){
+let data36 = data35.max_tokens_field;
 if(typeof data36 !== "string"){
-const err106 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/additionalProperties/properties/translation/properties/system_in_middle/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.translation.properties.system_in_middle.type,parentSchema:schema14.additionalProperties.properties.translation.properties.system_in_middle,data:data36};
+const err106 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/additionalProperties/properties/translation/properties/max_tokens_field/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.translation.properties.max_tokens_field.type,parentSchema:schema14.additionalProperties.properties.translation.properties.max_tokens_field,data:data36};
 if(vErrors === null){
 vErrors = [err106];
 }
@@ -4980,8 +4980,8 @@ vErrors.push(err106);
 }
 errors++;
 }
-if(!((data36 === "keep") || (data36 === "fold"))){
-const err107 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/additionalProperties/properties/translation/properties/system_in_middle/enum",keyword:"enum",params:{allowedValues: schema14.additionalProperties.properties.translation.properties.system_in_middle.enum},schema:schema14.additionalProperties.properties.translation.properties.system_in_middle.enum,parentSchema:schema14.additionalProperties.properties.translation.properties.system_in_middle,data:data36};
+if(!((data36 === "max_tokens") || (data36 === "max_completion_tokens"))){
+const err107 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/additionalProperties/properties/translation/properties/max_tokens_field/enum",keyword:"enum",params:{allowedValues: schema14.additionalProperties.properties.translation.properties.max_tokens_field.enum},schema:schema14.additionalProperties.properties.translation.properties.max_tokens_field.enum,parentSchema:schema14.additionalProperties.properties.translation.properties.max_tokens_field,data:data36};
 if(vErrors === null){
 vErrors = [err107];
 }
@@ -4991,10 +4991,10 @@ vErrors.push(err107);
 errors++;
 }
 }
-if(data33.system_role !== undefined){
-let data37 = data33.system_role;
-if(typeof data37 !== "string"){
-const err108 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/additionalProperties/properties/translation/properties/system_role/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.translation.properties.system_role.type,parentSchema:schema14.additionalProperties.properties.translation.properties.system_role,data:data37};
+if(data35.default_max_tokens !== undefined){
+let data37 = data35.default_max_tokens;
+if(!(((typeof data37 == "number") && (!(data37 % 1) && !isNaN(data37))) && (isFinite(data37)))){
+const err108 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/additionalProperties/properties/translation/properties/default_max_tokens/type",keyword:"type",params:{type: "integer"},schema:schema14.additionalProperties.properties.translation.properties.default_max_tokens.type,parentSchema:schema14.additionalProperties.properties.translation.properties.default_max_tokens,data:data37};
 if(vErrors === null){
 vErrors = [err108];
 }
@@ -5003,8 +5003,9 @@ vErrors.push(err108);
 }
 errors++;
 }
-if(!((data37 === "system") || (data37 === "developer"))){
-const err109 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/additionalProperties/properties/translation/properties/system_role/enum",keyword:"enum",params:{allowedValues: schema14.additionalProperties.properties.translation.properties.system_role.enum},schema:schema14.additionalProperties.properties.translation.properties.system_role.enum,parentSchema:schema14.additionalProperties.properties.translation.properties.system_role,data:data37};
+if((typeof data37 == "number") && (isFinite(data37))){
+if(data37 > 1000000 || isNaN(data37)){
+const err109 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/additionalProperties/properties/translation/properties/default_max_tokens/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema14.additionalProperties.properties.translation.properties.default_max_tokens,data:data37};
 if(vErrors === null){
 vErrors = [err109];
 }
@@ -5013,11 +5014,8 @@ vErrors.push(err109);
 }
 errors++;
 }
-}
-if(data33.text_parts !== undefined){
-let data38 = data33.text_parts;
-if(typeof data38 !== "boolean"){
-const err110 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/text_parts",schemaPath:"#/additionalProperties/properties/translation/properties/text_parts/type",keyword:"type",params:{type: "boolean"},schema:schema14.additionalProperties.properties.translation.properties.text_parts.type,parentSchema:schema14.additionalProperties.properties.translation.properties.text_parts,data:data38};
+if(data37 < 1 || isNaN(data37)){
+const err110 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/additionalProperties/properties/translation/properties/default_max_tokens/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema14.additionalProperties.properties.translation.properties.default_max_tokens,data:data37};
 if(vErrors === null){
 vErrors = [err110];
 }
@@ -5027,10 +5025,11 @@ vErrors.push(err110);
 errors++;
 }
 }
-if(data33.reasoning_field !== undefined){
-let data39 = data33.reasoning_field;
-if(typeof data39 !== "string"){
-const err111 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/additionalProperties/properties/translation/properties/reasoning_field/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.translation.properties.reasoning_field.type,parentSchema:schema14.additionalProperties.properties.translation.properties.reasoning_field,data:data39};
+}
+if(data35.system_in_middle !== undefined){
+let data38 = data35.system_in_middle;
+if(typeof data38 !== "string"){
+const err111 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/additionalProperties/properties/translation/properties/system_in_middle/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.translation.properties.system_in_middle.type,parentSchema:schema14.additionalProperties.properties.translation.properties.system_in_middle,data:data38};
 if(vErrors === null){
 vErrors = [err111];
 }
@@ -5039,8 +5038,8 @@ vErrors.push(err111);
 }
 errors++;
 }
-if(!(((data39 === "reasoning_content") || (data39 === "reasoning")) || (data39 === "none"))){
-const err112 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/additionalProperties/properties/translation/properties/reasoning_field/enum",keyword:"enum",params:{allowedValues: schema14.additionalProperties.properties.translation.properties.reasoning_field.enum},schema:schema14.additionalProperties.properties.translation.properties.reasoning_field.enum,parentSchema:schema14.additionalProperties.properties.translation.properties.reasoning_field,data:data39};
+if(!((data38 === "keep") || (data38 === "fold"))){
+const err112 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/additionalProperties/properties/translation/properties/system_in_middle/enum",keyword:"enum",params:{allowedValues: schema14.additionalProperties.properties.translation.properties.system_in_middle.enum},schema:schema14.additionalProperties.properties.translation.properties.system_in_middle.enum,parentSchema:schema14.additionalProperties.properties.translation.properties.system_in_middle,data:data38};
 if(vErrors === null){
 vErrors = [err112];
 }
@@ -5050,10 +5049,10 @@ vErrors.push(err112);
 errors++;
 }
 }
-if(data33.reasoning_turns !== undefined){
-let data40 = data33.reasoning_turns;
-if(typeof data40 !== "string"){
-const err113 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/additionalProperties/properties/translation/properties/reasoning_turns/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.translation.properties.reasoning_turns.type,parentSchema:schema14.additionalProperties.properties.translation.properties.reasoning_turns,data:data40};
+if(data35.system_role !== undefined){
+let data39 = data35.system_role;
+if(typeof data39 !== "string"){
+const err113 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/additionalProperties/properties/translation/properties/system_role/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.translation.properties.system_role.type,parentSchema:schema14.additionalProperties.properties.translation.properties.system_role,data:data39};
 if(vErrors === null){
 vErrors = [err113];
 }
@@ -5062,8 +5061,8 @@ vErrors.push(err113);
 }
 errors++;
 }
-if(!((data40 === "all") || (data40 === "last"))){
-const err114 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/additionalProperties/properties/translation/properties/reasoning_turns/enum",keyword:"enum",params:{allowedValues: schema14.additionalProperties.properties.translation.properties.reasoning_turns.enum},schema:schema14.additionalProperties.properties.translation.properties.reasoning_turns.enum,parentSchema:schema14.additionalProperties.properties.translation.properties.reasoning_turns,data:data40};
+if(!((data39 === "system") || (data39 === "developer"))){
+const err114 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/additionalProperties/properties/translation/properties/system_role/enum",keyword:"enum",params:{allowedValues: schema14.additionalProperties.properties.translation.properties.system_role.enum},schema:schema14.additionalProperties.properties.translation.properties.system_role.enum,parentSchema:schema14.additionalProperties.properties.translation.properties.system_role,data:data39};
 if(vErrors === null){
 vErrors = [err114];
 }
@@ -5073,14 +5072,10 @@ vErrors.push(err114);
 errors++;
 }
 }
-if(data33.efforts !== undefined){
-let data41 = data33.efforts;
-if(Array.isArray(data41)){
-const len1 = data41.length;
-for(let i1=0; i1<len1; i1++){
-let data42 = data41[i1];
-if(typeof data42 !== "string"){
-const err115 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i1,schemaPath:"#/additionalProperties/properties/translation/properties/efforts/items/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.translation.properties.efforts.items.type,parentSchema:schema14.additionalProperties.properties.translation.properties.efforts.items,data:data42};
+if(data35.text_parts !== undefined){
+let data40 = data35.text_parts;
+if(typeof data40 !== "boolean"){
+const err115 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/text_parts",schemaPath:"#/additionalProperties/properties/translation/properties/text_parts/type",keyword:"type",params:{type: "boolean"},schema:schema14.additionalProperties.properties.translation.properties.text_parts.type,parentSchema:schema14.additionalProperties.properties.translation.properties.text_parts,data:data40};
 if(vErrors === null){
 vErrors = [err115];
 }
@@ -5089,8 +5084,11 @@ vErrors.push(err115);
 }
 errors++;
 }
-if(!(((((((data42 === "none") || (data42 === "minimal")) || (data42 === "low")) || (data42 === "medium")) || (data42 === "high")) || (data42 === "xhigh")) || (data42 === "max"))){
-const err116 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i1,schemaPath:"#/additionalProperties/properties/translation/properties/efforts/items/enum",keyword:"enum",params:{allowedValues: schema14.additionalProperties.properties.translation.properties.efforts.items.enum},schema:schema14.additionalProperties.properties.translation.properties.efforts.items.enum,parentSchema:schema14.additionalProperties.properties.translation.properties.efforts.items,data:data42};
+}
+if(data35.reasoning_field !== undefined){
+let data41 = data35.reasoning_field;
+if(typeof data41 !== "string"){
+const err116 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/additionalProperties/properties/translation/properties/reasoning_field/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.translation.properties.reasoning_field.type,parentSchema:schema14.additionalProperties.properties.translation.properties.reasoning_field,data:data41};
 if(vErrors === null){
 vErrors = [err116];
 }
@@ -5099,10 +5097,8 @@ vErrors.push(err116);
 }
 errors++;
 }
-}
-}
-else {
-const err117 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts",schemaPath:"#/additionalProperties/properties/translation/properties/efforts/type",keyword:"type",params:{type: "array"},schema:schema14.additionalProperties.properties.translation.properties.efforts.type,parentSchema:schema14.additionalProperties.properties.translation.properties.efforts,data:data41};
+if(!(((data41 === "reasoning_content") || (data41 === "reasoning")) || (data41 === "none"))){
+const err117 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/additionalProperties/properties/translation/properties/reasoning_field/enum",keyword:"enum",params:{allowedValues: schema14.additionalProperties.properties.translation.properties.reasoning_field.enum},schema:schema14.additionalProperties.properties.translation.properties.reasoning_field.enum,parentSchema:schema14.additionalProperties.properties.translation.properties.reasoning_field,data:data41};
 if(vErrors === null){
 vErrors = [err117];
 }
@@ -5112,10 +5108,10 @@ vErrors.push(err117);
 errors++;
 }
 }
-if(data33.think_tags !== undefined){
-let data43 = data33.think_tags;
-if(typeof data43 !== "boolean"){
-const err118 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/think_tags",schemaPath:"#/additionalProperties/properties/translation/properties/think_tags/type",keyword:"type",params:{type: "boolean"},schema:schema14.additionalProperties.properties.translation.properties.think_tags.type,parentSchema:schema14.additionalProperties.properties.translation.properties.think_tags,data:data43};
+if(data35.reasoning_turns !== undefined){
+let data42 = data35.reasoning_turns;
+if(typeof data42 !== "string"){
+const err118 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/additionalProperties/properties/translation/properties/reasoning_turns/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.translation.properties.reasoning_turns.type,parentSchema:schema14.additionalProperties.properties.translation.properties.reasoning_turns,data:data42};
 if(vErrors === null){
 vErrors = [err118];
 }
@@ -5124,11 +5120,8 @@ vErrors.push(err118);
 }
 errors++;
 }
-}
-if(data33.thinking !== undefined){
-let data44 = data33.thinking;
-if(typeof data44 !== "string"){
-const err119 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/additionalProperties/properties/translation/properties/thinking/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.translation.properties.thinking.type,parentSchema:schema14.additionalProperties.properties.translation.properties.thinking,data:data44};
+if(!((data42 === "all") || (data42 === "last"))){
+const err119 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/additionalProperties/properties/translation/properties/reasoning_turns/enum",keyword:"enum",params:{allowedValues: schema14.additionalProperties.properties.translation.properties.reasoning_turns.enum},schema:schema14.additionalProperties.properties.translation.properties.reasoning_turns.enum,parentSchema:schema14.additionalProperties.properties.translation.properties.reasoning_turns,data:data42};
 if(vErrors === null){
 vErrors = [err119];
 }
@@ -5137,8 +5130,15 @@ vErrors.push(err119);
 }
 errors++;
 }
-if(!((data44 === "adaptive") || (data44 === "budget"))){
-const err120 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/additionalProperties/properties/translation/properties/thinking/enum",keyword:"enum",params:{allowedValues: schema14.additionalProperties.properties.translation.properties.thinking.enum},schema:schema14.additionalProperties.properties.translation.properties.thinking.enum,parentSchema:schema14.additionalProperties.properties.translation.properties.thinking,data:data44};
+}
+if(data35.efforts !== undefined){
+let data43 = data35.efforts;
+if(Array.isArray(data43)){
+const len1 = data43.length;
+for(let i1=0; i1<len1; i1++){
+let data44 = data43[i1];
+if(typeof data44 !== "string"){
+const err120 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i1,schemaPath:"#/additionalProperties/properties/translation/properties/efforts/items/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.translation.properties.efforts.items.type,parentSchema:schema14.additionalProperties.properties.translation.properties.efforts.items,data:data44};
 if(vErrors === null){
 vErrors = [err120];
 }
@@ -5147,12 +5147,8 @@ vErrors.push(err120);
 }
 errors++;
 }
-}
-if(data33.max_temperature !== undefined){
-let data45 = data33.max_temperature;
-if((typeof data45 == "number") && (isFinite(data45))){
-if(data45 > 10 || isNaN(data45)){
-const err121 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/additionalProperties/properties/translation/properties/max_temperature/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema14.additionalProperties.properties.translation.properties.max_temperature,data:data45};
+if(!(((((((data44 === "none") || (data44 === "minimal")) || (data44 === "low")) || (data44 === "medium")) || (data44 === "high")) || (data44 === "xhigh")) || (data44 === "max"))){
+const err121 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i1,schemaPath:"#/additionalProperties/properties/translation/properties/efforts/items/enum",keyword:"enum",params:{allowedValues: schema14.additionalProperties.properties.translation.properties.efforts.items.enum},schema:schema14.additionalProperties.properties.translation.properties.efforts.items.enum,parentSchema:schema14.additionalProperties.properties.translation.properties.efforts.items,data:data44};
 if(vErrors === null){
 vErrors = [err121];
 }
@@ -5161,8 +5157,10 @@ vErrors.push(err121);
 }
 errors++;
 }
-if(data45 < 0 || isNaN(data45)){
-const err122 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/additionalProperties/properties/translation/properties/max_temperature/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema14.additionalProperties.properties.translation.properties.max_temperature,data:data45};
+}
+}
+else {
+const err122 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts",schemaPath:"#/additionalProperties/properties/translation/properties/efforts/type",keyword:"type",params:{type: "array"},schema:schema14.additionalProperties.properties.translation.properties.efforts.type,parentSchema:schema14.additionalProperties.properties.translation.properties.efforts,data:data43};
 if(vErrors === null){
 vErrors = [err122];
 }
@@ -5172,8 +5170,10 @@ vErrors.push(err122);
 errors++;
 }
 }
-else {
-const err123 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/additionalProperties/properties/translation/properties/max_temperature/type",keyword:"type",params:{type: "number"},schema:schema14.additionalProperties.properties.translation.properties.max_temperature.type,parentSchema:schema14.additionalProperties.properties.translation.properties.max_temperature,data:data45};
+if(data35.think_tags !== undefined){
+let data45 = data35.think_tags;
+if(typeof data45 !== "boolean"){
+const err123 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/think_tags",schemaPath:"#/additionalProperties/properties/translation/properties/think_tags/type",keyword:"type",params:{type: "boolean"},schema:schema14.additionalProperties.properties.translation.properties.think_tags.type,parentSchema:schema14.additionalProperties.properties.translation.properties.think_tags,data:data45};
 if(vErrors === null){
 vErrors = [err123];
 }
@@ -5183,10 +5183,10 @@ vErrors.push(err123);
 errors++;
 }
 }
-if(data33.max_stop_sequences !== undefined){
-let data46 = data33.max_stop_sequences;
-if((!(((typeof data46 == "number") && (!(data46 % 1) && !isNaN(data46))) && (isFinite(data46)))) && (data46 !== null)){
-const err124 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/additionalProperties/properties/translation/properties/max_stop_sequences/type",keyword:"type",params:{type: schema14.additionalProperties.properties.translation.properties.max_stop_sequences.type},schema:schema14.additionalProperties.properties.translation.properties.max_stop_sequences.type,parentSchema:schema14.additionalProperties.properties.translation.properties.max_stop_sequences,data:data46};
+if(data35.thinking !== undefined){
+let data46 = data35.thinking;
+if(typeof data46 !== "string"){
+const err124 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/additionalProperties/properties/translation/properties/thinking/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.translation.properties.thinking.type,parentSchema:schema14.additionalProperties.properties.translation.properties.thinking,data:data46};
 if(vErrors === null){
 vErrors = [err124];
 }
@@ -5195,9 +5195,8 @@ vErrors.push(err124);
 }
 errors++;
 }
-if((typeof data46 == "number") && (isFinite(data46))){
-if(data46 > 1000 || isNaN(data46)){
-const err125 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/additionalProperties/properties/translation/properties/max_stop_sequences/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema14.additionalProperties.properties.translation.properties.max_stop_sequences,data:data46};
+if(!((data46 === "adaptive") || (data46 === "budget"))){
+const err125 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/additionalProperties/properties/translation/properties/thinking/enum",keyword:"enum",params:{allowedValues: schema14.additionalProperties.properties.translation.properties.thinking.enum},schema:schema14.additionalProperties.properties.translation.properties.thinking.enum,parentSchema:schema14.additionalProperties.properties.translation.properties.thinking,data:data46};
 if(vErrors === null){
 vErrors = [err125];
 }
@@ -5206,8 +5205,12 @@ vErrors.push(err125);
 }
 errors++;
 }
-if(data46 < 0 || isNaN(data46)){
-const err126 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/additionalProperties/properties/translation/properties/max_stop_sequences/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema14.additionalProperties.properties.translation.properties.max_stop_sequences,data:data46};
+}
+if(data35.max_temperature !== undefined){
+let data47 = data35.max_temperature;
+if((typeof data47 == "number") && (isFinite(data47))){
+if(data47 > 10 || isNaN(data47)){
+const err126 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/additionalProperties/properties/translation/properties/max_temperature/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema14.additionalProperties.properties.translation.properties.max_temperature,data:data47};
 if(vErrors === null){
 vErrors = [err126];
 }
@@ -5216,12 +5219,8 @@ vErrors.push(err126);
 }
 errors++;
 }
-}
-}
-if(data33.top_k !== undefined){
-let data47 = data33.top_k;
-if(typeof data47 !== "boolean"){
-const err127 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/top_k",schemaPath:"#/additionalProperties/properties/translation/properties/top_k/type",keyword:"type",params:{type: "boolean"},schema:schema14.additionalProperties.properties.translation.properties.top_k.type,parentSchema:schema14.additionalProperties.properties.translation.properties.top_k,data:data47};
+if(data47 < 0 || isNaN(data47)){
+const err127 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/additionalProperties/properties/translation/properties/max_temperature/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema14.additionalProperties.properties.translation.properties.max_temperature,data:data47};
 if(vErrors === null){
 vErrors = [err127];
 }
@@ -5231,10 +5230,8 @@ vErrors.push(err127);
 errors++;
 }
 }
-if(data33.tool_images !== undefined){
-let data48 = data33.tool_images;
-if(typeof data48 !== "boolean"){
-const err128 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/tool_images",schemaPath:"#/additionalProperties/properties/translation/properties/tool_images/type",keyword:"type",params:{type: "boolean"},schema:schema14.additionalProperties.properties.translation.properties.tool_images.type,parentSchema:schema14.additionalProperties.properties.translation.properties.tool_images,data:data48};
+else {
+const err128 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/additionalProperties/properties/translation/properties/max_temperature/type",keyword:"type",params:{type: "number"},schema:schema14.additionalProperties.properties.translation.properties.max_temperature.type,parentSchema:schema14.additionalProperties.properties.translation.properties.max_temperature,data:data47};
 if(vErrors === null){
 vErrors = [err128];
 }
@@ -5244,10 +5241,10 @@ vErrors.push(err128);
 errors++;
 }
 }
-if(data33.file_parts !== undefined){
-let data49 = data33.file_parts;
-if(typeof data49 !== "boolean"){
-const err129 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/file_parts",schemaPath:"#/additionalProperties/properties/translation/properties/file_parts/type",keyword:"type",params:{type: "boolean"},schema:schema14.additionalProperties.properties.translation.properties.file_parts.type,parentSchema:schema14.additionalProperties.properties.translation.properties.file_parts,data:data49};
+if(data35.max_stop_sequences !== undefined){
+let data48 = data35.max_stop_sequences;
+if((!(((typeof data48 == "number") && (!(data48 % 1) && !isNaN(data48))) && (isFinite(data48)))) && (data48 !== null)){
+const err129 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/additionalProperties/properties/translation/properties/max_stop_sequences/type",keyword:"type",params:{type: schema14.additionalProperties.properties.translation.properties.max_stop_sequences.type},schema:schema14.additionalProperties.properties.translation.properties.max_stop_sequences.type,parentSchema:schema14.additionalProperties.properties.translation.properties.max_stop_sequences,data:data48};
 if(vErrors === null){
 vErrors = [err129];
 }
@@ -5256,11 +5253,9 @@ vErrors.push(err129);
 }
 errors++;
 }
-}
-if(data33.prefill !== undefined){
-let data50 = data33.prefill;
-if(typeof data50 !== "boolean"){
-const err130 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/prefill",schemaPath:"#/additionalProperties/properties/translation/properties/prefill/type",keyword:"type",params:{type: "boolean"},schema:schema14.additionalProperties.properties.translation.properties.prefill.type,parentSchema:schema14.additionalProperties.properties.translation.properties.prefill,data:data50};
+if((typeof data48 == "number") && (isFinite(data48))){
+if(data48 > 1000 || isNaN(data48)){
+const err130 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/additionalProperties/properties/translation/properties/max_stop_sequences/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema14.additionalProperties.properties.translation.properties.max_stop_sequences,data:data48};
 if(vErrors === null){
 vErrors = [err130];
 }
@@ -5269,11 +5264,8 @@ vErrors.push(err130);
 }
 errors++;
 }
-}
-if(data33.platform_members !== undefined){
-let data51 = data33.platform_members;
-if(typeof data51 !== "boolean"){
-const err131 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/platform_members",schemaPath:"#/additionalProperties/properties/translation/properties/platform_members/type",keyword:"type",params:{type: "boolean"},schema:schema14.additionalProperties.properties.translation.properties.platform_members.type,parentSchema:schema14.additionalProperties.properties.translation.properties.platform_members,data:data51};
+if(data48 < 0 || isNaN(data48)){
+const err131 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/additionalProperties/properties/translation/properties/max_stop_sequences/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema14.additionalProperties.properties.translation.properties.max_stop_sequences,data:data48};
 if(vErrors === null){
 vErrors = [err131];
 }
@@ -5283,10 +5275,11 @@ vErrors.push(err131);
 errors++;
 }
 }
-if(data33.keep_billing_block !== undefined){
-let data52 = data33.keep_billing_block;
-if(typeof data52 !== "boolean"){
-const err132 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/keep_billing_block",schemaPath:"#/additionalProperties/properties/translation/properties/keep_billing_block/type",keyword:"type",params:{type: "boolean"},schema:schema14.additionalProperties.properties.translation.properties.keep_billing_block.type,parentSchema:schema14.additionalProperties.properties.translation.properties.keep_billing_block,data:data52};
+}
+if(data35.top_k !== undefined){
+let data49 = data35.top_k;
+if(typeof data49 !== "boolean"){
+const err132 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/top_k",schemaPath:"#/additionalProperties/properties/translation/properties/top_k/type",keyword:"type",params:{type: "boolean"},schema:schema14.additionalProperties.properties.translation.properties.top_k.type,parentSchema:schema14.additionalProperties.properties.translation.properties.top_k,data:data49};
 if(vErrors === null){
 vErrors = [err132];
 }
@@ -5296,10 +5289,10 @@ vErrors.push(err132);
 errors++;
 }
 }
-if(data33.cache_prompts !== undefined){
-let data53 = data33.cache_prompts;
-if(typeof data53 !== "boolean"){
-const err133 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/cache_prompts",schemaPath:"#/additionalProperties/properties/translation/properties/cache_prompts/type",keyword:"type",params:{type: "boolean"},schema:schema14.additionalProperties.properties.translation.properties.cache_prompts.type,parentSchema:schema14.additionalProperties.properties.translation.properties.cache_prompts,data:data53};
+if(data35.tool_images !== undefined){
+let data50 = data35.tool_images;
+if(typeof data50 !== "boolean"){
+const err133 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/tool_images",schemaPath:"#/additionalProperties/properties/translation/properties/tool_images/type",keyword:"type",params:{type: "boolean"},schema:schema14.additionalProperties.properties.translation.properties.tool_images.type,parentSchema:schema14.additionalProperties.properties.translation.properties.tool_images,data:data50};
 if(vErrors === null){
 vErrors = [err133];
 }
@@ -5309,9 +5302,10 @@ vErrors.push(err133);
 errors++;
 }
 }
-}
-else {
-const err134 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/additionalProperties/properties/translation/type",keyword:"type",params:{type: "object"},schema:schema14.additionalProperties.properties.translation.type,parentSchema:schema14.additionalProperties.properties.translation,data:data33};
+if(data35.file_parts !== undefined){
+let data51 = data35.file_parts;
+if(typeof data51 !== "boolean"){
+const err134 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/file_parts",schemaPath:"#/additionalProperties/properties/translation/properties/file_parts/type",keyword:"type",params:{type: "boolean"},schema:schema14.additionalProperties.properties.translation.properties.file_parts.type,parentSchema:schema14.additionalProperties.properties.translation.properties.file_parts,data:data51};
 if(vErrors === null){
 vErrors = [err134];
 }
@@ -5321,10 +5315,10 @@ vErrors.push(err134);
 errors++;
 }
 }
-if(data0.trace_context !== undefined){
-let data54 = data0.trace_context;
-if(typeof data54 !== "string"){
-const err135 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/trace_context",schemaPath:"#/additionalProperties/properties/trace_context/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.trace_context.type,parentSchema:schema14.additionalProperties.properties.trace_context,data:data54};
+if(data35.prefill !== undefined){
+let data52 = data35.prefill;
+if(typeof data52 !== "boolean"){
+const err135 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/prefill",schemaPath:"#/additionalProperties/properties/translation/properties/prefill/type",keyword:"type",params:{type: "boolean"},schema:schema14.additionalProperties.properties.translation.properties.prefill.type,parentSchema:schema14.additionalProperties.properties.translation.properties.prefill,data:data52};
 if(vErrors === null){
 vErrors = [err135];
 }
@@ -5333,8 +5327,11 @@ vErrors.push(err135);
 }
 errors++;
 }
-if(!(((data54 === "auto") || (data54 === "always")) || (data54 === "never"))){
-const err136 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/trace_context",schemaPath:"#/additionalProperties/properties/trace_context/enum",keyword:"enum",params:{allowedValues: schema14.additionalProperties.properties.trace_context.enum},schema:schema14.additionalProperties.properties.trace_context.enum,parentSchema:schema14.additionalProperties.properties.trace_context,data:data54};
+}
+if(data35.platform_members !== undefined){
+let data53 = data35.platform_members;
+if(typeof data53 !== "boolean"){
+const err136 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/platform_members",schemaPath:"#/additionalProperties/properties/translation/properties/platform_members/type",keyword:"type",params:{type: "boolean"},schema:schema14.additionalProperties.properties.translation.properties.platform_members.type,parentSchema:schema14.additionalProperties.properties.translation.properties.platform_members,data:data53};
 if(vErrors === null){
 vErrors = [err136];
 }
@@ -5344,12 +5341,10 @@ vErrors.push(err136);
 errors++;
 }
 }
-if(data0.timeouts !== undefined){
-let data55 = data0.timeouts;
-if(data55 && typeof data55 == "object" && !Array.isArray(data55)){
-for(const key10 in data55){
-if(!((((key10 === "connect_ms") || (key10 === "first_byte_ms")) || (key10 === "idle_ms")) || (key10 === "total_ms"))){
-const err137 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts",schemaPath:"#/additionalProperties/properties/timeouts/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key10},schema:false,parentSchema:schema14.additionalProperties.properties.timeouts,data:data55};
+if(data35.keep_billing_block !== undefined){
+let data54 = data35.keep_billing_block;
+if(typeof data54 !== "boolean"){
+const err137 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/keep_billing_block",schemaPath:"#/additionalProperties/properties/translation/properties/keep_billing_block/type",keyword:"type",params:{type: "boolean"},schema:schema14.additionalProperties.properties.translation.properties.keep_billing_block.type,parentSchema:schema14.additionalProperties.properties.translation.properties.keep_billing_block,data:data54};
 if(vErrors === null){
 vErrors = [err137];
 }
@@ -5359,10 +5354,10 @@ vErrors.push(err137);
 errors++;
 }
 }
-if(data55.connect_ms !== undefined){
-let data56 = data55.connect_ms;
-if(!(((typeof data56 == "number") && (!(data56 % 1) && !isNaN(data56))) && (isFinite(data56)))){
-const err138 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/additionalProperties/properties/timeouts/properties/connect_ms/type",keyword:"type",params:{type: "integer"},schema:schema14.additionalProperties.properties.timeouts.properties.connect_ms.type,parentSchema:schema14.additionalProperties.properties.timeouts.properties.connect_ms,data:data56};
+if(data35.cache_prompts !== undefined){
+let data55 = data35.cache_prompts;
+if(typeof data55 !== "boolean"){
+const err138 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/cache_prompts",schemaPath:"#/additionalProperties/properties/translation/properties/cache_prompts/type",keyword:"type",params:{type: "boolean"},schema:schema14.additionalProperties.properties.translation.properties.cache_prompts.type,parentSchema:schema14.additionalProperties.properties.translation.properties.cache_prompts,data:data55};
 if(vErrors === null){
 vErrors = [err138];
 }
@@ -5371,9 +5366,10 @@ vErrors.push(err138);
 }
 errors++;
 }
-if((typeof data56 == "number") && (isFinite(data56))){
-if(data56 > 86400000 || isNaN(data56)){
-const err139 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/additionalProperties/properties/timeouts/properties/connect_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema14.additionalProperties.properties.timeouts.properties.connect_ms,data:data56};
+}
+}
+else {
+const err139 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/additionalProperties/properties/translation/type",keyword:"type",params:{type: "object"},schema:schema14.additionalProperties.properties.translation.type,parentSchema:schema14.additionalProperties.properties.translation,data:data35};
 if(vErrors === null){
 vErrors = [err139];
 }
@@ -5382,8 +5378,11 @@ vErrors.push(err139);
 }
 errors++;
 }
-if(data56 < 0 || isNaN(data56)){
-const err140 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/additionalProperties/properties/timeouts/properties/connect_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema14.additionalProperties.properties.timeouts.properties.connect_ms,data:data56};
+}
+if(data0.trace_context !== undefined){
+let data56 = data0.trace_context;
+if(typeof data56 !== "string"){
+const err140 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/trace_context",schemaPath:"#/additionalProperties/properties/trace_context/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.trace_context.type,parentSchema:schema14.additionalProperties.properties.trace_context,data:data56};
 if(vErrors === null){
 vErrors = [err140];
 }
@@ -5392,12 +5391,8 @@ vErrors.push(err140);
 }
 errors++;
 }
-}
-}
-if(data55.first_byte_ms !== undefined){
-let data57 = data55.first_byte_ms;
-if(!(((typeof data57 == "number") && (!(data57 % 1) && !isNaN(data57))) && (isFinite(data57)))){
-const err141 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/additionalProperties/properties/timeouts/properties/first_byte_ms/type",keyword:"type",params:{type: "integer"},schema:schema14.additionalProperties.properties.timeouts.properties.first_byte_ms.type,parentSchema:schema14.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data57};
+if(!(((data56 === "auto") || (data56 === "always")) || (data56 === "never"))){
+const err141 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/trace_context",schemaPath:"#/additionalProperties/properties/trace_context/enum",keyword:"enum",params:{allowedValues: schema14.additionalProperties.properties.trace_context.enum},schema:schema14.additionalProperties.properties.trace_context.enum,parentSchema:schema14.additionalProperties.properties.trace_context,data:data56};
 if(vErrors === null){
 vErrors = [err141];
 }
@@ -5406,9 +5401,13 @@ vErrors.push(err141);
 }
 errors++;
 }
-if((typeof data57 == "number") && (isFinite(data57))){
-if(data57 > 86400000 || isNaN(data57)){
-const err142 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/additionalProperties/properties/timeouts/properties/first_byte_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema14.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data57};
+}
+if(data0.timeouts !== undefined){
+let data57 = data0.timeouts;
+if(data57 && typeof data57 == "object" && !Array.isArray(data57)){
+for(const key10 in data57){
+if(!((((key10 === "connect_ms") || (key10 === "first_byte_ms")) || (key10 === "idle_ms")) || (key10 === "total_ms"))){
+const err142 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts",schemaPath:"#/additionalProperties/properties/timeouts/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key10},schema:false,parentSchema:schema14.additionalProperties.properties.timeouts,data:data57};
 if(vErrors === null){
 vErrors = [err142];
 }
@@ -5417,8 +5416,11 @@ vErrors.push(err142);
 }
 errors++;
 }
-if(data57 < 0 || isNaN(data57)){
-const err143 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/additionalProperties/properties/timeouts/properties/first_byte_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema14.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data57};
+}
+if(data57.connect_ms !== undefined){
+let data58 = data57.connect_ms;
+if(!(((typeof data58 == "number") && (!(data58 % 1) && !isNaN(data58))) && (isFinite(data58)))){
+const err143 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/additionalProperties/properties/timeouts/properties/connect_ms/type",keyword:"type",params:{type: "integer"},schema:schema14.additionalProperties.properties.timeouts.properties.connect_ms.type,parentSchema:schema14.additionalProperties.properties.timeouts.properties.connect_ms,data:data58};
 if(vErrors === null){
 vErrors = [err143];
 }
@@ -5427,12 +5429,9 @@ vErrors.push(err143);
 }
 errors++;
 }
-}
-}
-if(data55.idle_ms !== undefined){
-let data58 = data55.idle_ms;
-if(!(((typeof data58 == "number") && (!(data58 % 1) && !isNaN(data58))) && (isFinite(data58)))){
-const err144 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/additionalProperties/properties/timeouts/properties/idle_ms/type",keyword:"type",params:{type: "integer"},schema:schema14.additionalProperties.properties.timeouts.properties.idle_ms.type,parentSchema:schema14.additionalProperties.properties.timeouts.properties.idle_ms,data:data58};
+if((typeof data58 == "number") && (isFinite(data58))){
+if(data58 > 86400000 || isNaN(data58)){
+const err144 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/additionalProperties/properties/timeouts/properties/connect_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema14.additionalProperties.properties.timeouts.properties.connect_ms,data:data58};
 if(vErrors === null){
 vErrors = [err144];
 }
@@ -5441,9 +5440,8 @@ vErrors.push(err144);
 }
 errors++;
 }
-if((typeof data58 == "number") && (isFinite(data58))){
-if(data58 > 86400000 || isNaN(data58)){
-const err145 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/additionalProperties/properties/timeouts/properties/idle_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema14.additionalProperties.properties.timeouts.properties.idle_ms,data:data58};
+if(data58 < 0 || isNaN(data58)){
+const err145 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/connect_ms",schemaPath:"#/additionalProperties/properties/timeouts/properties/connect_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema14.additionalProperties.properties.timeouts.properties.connect_ms,data:data58};
 if(vErrors === null){
 vErrors = [err145];
 }
@@ -5452,8 +5450,12 @@ vErrors.push(err145);
 }
 errors++;
 }
-if(data58 < 0 || isNaN(data58)){
-const err146 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/additionalProperties/properties/timeouts/properties/idle_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema14.additionalProperties.properties.timeouts.properties.idle_ms,data:data58};
+}
+}
+if(data57.first_byte_ms !== undefined){
+let data59 = data57.first_byte_ms;
+if(!(((typeof data59 == "number") && (!(data59 % 1) && !isNaN(data59))) && (isFinite(data59)))){
+const err146 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/additionalProperties/properties/timeouts/properties/first_byte_ms/type",keyword:"type",params:{type: "integer"},schema:schema14.additionalProperties.properties.timeouts.properties.first_byte_ms.type,parentSchema:schema14.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data59};
 if(vErrors === null){
 vErrors = [err146];
 }
@@ -5462,12 +5464,9 @@ vErrors.push(err146);
 }
 errors++;
 }
-}
-}
-if(data55.total_ms !== undefined){
-let data59 = data55.total_ms;
-if(!(((typeof data59 == "number") && (!(data59 % 1) && !isNaN(data59))) && (isFinite(data59)))){
-const err147 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/additionalProperties/properties/timeouts/properties/total_ms/type",keyword:"type",params:{type: "integer"},schema:schema14.additionalProperties.properties.timeouts.properties.total_ms.type,parentSchema:schema14.additionalProperties.properties.timeouts.properties.total_ms,data:data59};
+if((typeof data59 == "number") && (isFinite(data59))){
+if(data59 > 86400000 || isNaN(data59)){
+const err147 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/additionalProperties/properties/timeouts/properties/first_byte_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema14.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data59};
 if(vErrors === null){
 vErrors = [err147];
 }
@@ -5476,9 +5475,8 @@ vErrors.push(err147);
 }
 errors++;
 }
-if((typeof data59 == "number") && (isFinite(data59))){
-if(data59 > 86400000 || isNaN(data59)){
-const err148 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/additionalProperties/properties/timeouts/properties/total_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema14.additionalProperties.properties.timeouts.properties.total_ms,data:data59};
+if(data59 < 0 || isNaN(data59)){
+const err148 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/first_byte_ms",schemaPath:"#/additionalProperties/properties/timeouts/properties/first_byte_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema14.additionalProperties.properties.timeouts.properties.first_byte_ms,data:data59};
 if(vErrors === null){
 vErrors = [err148];
 }
@@ -5487,8 +5485,12 @@ vErrors.push(err148);
 }
 errors++;
 }
-if(data59 < 0 || isNaN(data59)){
-const err149 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/additionalProperties/properties/timeouts/properties/total_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema14.additionalProperties.properties.timeouts.properties.total_ms,data:data59};
+}
+}
+if(data57.idle_ms !== undefined){
+let data60 = data57.idle_ms;
+if(!(((typeof data60 == "number") && (!(data60 % 1) && !isNaN(data60))) && (isFinite(data60)))){
+const err149 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/additionalProperties/properties/timeouts/properties/idle_ms/type",keyword:"type",params:{type: "integer"},schema:schema14.additionalProperties.properties.timeouts.properties.idle_ms.type,parentSchema:schema14.additionalProperties.properties.timeouts.properties.idle_ms,data:data60};
 if(vErrors === null){
 vErrors = [err149];
 }
@@ -5497,11 +5499,9 @@ vErrors.push(err149);
 }
 errors++;
 }
-}
-}
-}
-else {
-const err150 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts",schemaPath:"#/additionalProperties/properties/timeouts/type",keyword:"type",params:{type: "object"},schema:schema14.additionalProperties.properties.timeouts.type,parentSchema:schema14.additionalProperties.properties.timeouts,data:data55};
+if((typeof data60 == "number") && (isFinite(data60))){
+if(data60 > 86400000 || isNaN(data60)){
+const err150 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/additionalProperties/properties/timeouts/properties/idle_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema14.additionalProperties.properties.timeouts.properties.idle_ms,data:data60};
 if(vErrors === null){
 vErrors = [err150];
 }
@@ -5510,11 +5510,8 @@ vErrors.push(err150);
 }
 errors++;
 }
-}
-if(data0.max_parallel_requests !== undefined){
-let data60 = data0.max_parallel_requests;
-if(!(((typeof data60 == "number") && (!(data60 % 1) && !isNaN(data60))) && (isFinite(data60)))){
-const err151 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/additionalProperties/properties/max_parallel_requests/type",keyword:"type",params:{type: "integer"},schema:schema14.additionalProperties.properties.max_parallel_requests.type,parentSchema:schema14.additionalProperties.properties.max_parallel_requests,data:data60};
+if(data60 < 0 || isNaN(data60)){
+const err151 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/idle_ms",schemaPath:"#/additionalProperties/properties/timeouts/properties/idle_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema14.additionalProperties.properties.timeouts.properties.idle_ms,data:data60};
 if(vErrors === null){
 vErrors = [err151];
 }
@@ -5523,9 +5520,12 @@ vErrors.push(err151);
 }
 errors++;
 }
-if((typeof data60 == "number") && (isFinite(data60))){
-if(data60 > 1000000 || isNaN(data60)){
-const err152 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/additionalProperties/properties/max_parallel_requests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema14.additionalProperties.properties.max_parallel_requests,data:data60};
+}
+}
+if(data57.total_ms !== undefined){
+let data61 = data57.total_ms;
+if(!(((typeof data61 == "number") && (!(data61 % 1) && !isNaN(data61))) && (isFinite(data61)))){
+const err152 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/additionalProperties/properties/timeouts/properties/total_ms/type",keyword:"type",params:{type: "integer"},schema:schema14.additionalProperties.properties.timeouts.properties.total_ms.type,parentSchema:schema14.additionalProperties.properties.timeouts.properties.total_ms,data:data61};
 if(vErrors === null){
 vErrors = [err152];
 }
@@ -5534,8 +5534,9 @@ vErrors.push(err152);
 }
 errors++;
 }
-if(data60 < 1 || isNaN(data60)){
-const err153 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/additionalProperties/properties/max_parallel_requests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema14.additionalProperties.properties.max_parallel_requests,data:data60};
+if((typeof data61 == "number") && (isFinite(data61))){
+if(data61 > 86400000 || isNaN(data61)){
+const err153 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/additionalProperties/properties/timeouts/properties/total_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema14.additionalProperties.properties.timeouts.properties.total_ms,data:data61};
 if(vErrors === null){
 vErrors = [err153];
 }
@@ -5544,12 +5545,8 @@ vErrors.push(err153);
 }
 errors++;
 }
-}
-}
-if(data0.health_check !== undefined){
-let data61 = data0.health_check;
-if((typeof data61 !== "boolean") && (!(data61 && typeof data61 == "object" && !Array.isArray(data61)))){
-const err154 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check",schemaPath:"#/additionalProperties/properties/health_check/type",keyword:"type",params:{type: schema14.additionalProperties.properties.health_check.type},schema:schema14.additionalProperties.properties.health_check.type,parentSchema:schema14.additionalProperties.properties.health_check,data:data61};
+if(data61 < 0 || isNaN(data61)){
+const err154 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts/total_ms",schemaPath:"#/additionalProperties/properties/timeouts/properties/total_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema14.additionalProperties.properties.timeouts.properties.total_ms,data:data61};
 if(vErrors === null){
 vErrors = [err154];
 }
@@ -5558,10 +5555,11 @@ vErrors.push(err154);
 }
 errors++;
 }
-if(data61 && typeof data61 == "object" && !Array.isArray(data61)){
-for(const key11 in data61){
-if(!((key11 === "path") || (key11 === "interval_ms"))){
-const err155 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check",schemaPath:"#/additionalProperties/properties/health_check/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key11},schema:false,parentSchema:schema14.additionalProperties.properties.health_check,data:data61};
+}
+}
+}
+else {
+const err155 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/timeouts",schemaPath:"#/additionalProperties/properties/timeouts/type",keyword:"type",params:{type: "object"},schema:schema14.additionalProperties.properties.timeouts.type,parentSchema:schema14.additionalProperties.properties.timeouts,data:data57};
 if(vErrors === null){
 vErrors = [err155];
 }
@@ -5571,11 +5569,10 @@ vErrors.push(err155);
 errors++;
 }
 }
-if(data61.path !== undefined){
-let data62 = data61.path;
-if(typeof data62 === "string"){
-if(func4(data62) > 1024){
-const err156 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/additionalProperties/properties/health_check/properties/path/maxLength",keyword:"maxLength",params:{limit: 1024},schema:1024,parentSchema:schema14.additionalProperties.properties.health_check.properties.path,data:data62};
+if(data0.max_parallel_requests !== undefined){
+let data62 = data0.max_parallel_requests;
+if((!(((typeof data62 == "number") && (!(data62 % 1) && !isNaN(data62))) && (isFinite(data62)))) && (typeof data62 !== "string")){
+const err156 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/additionalProperties/properties/max_parallel_requests/type",keyword:"type",params:{type: schema14.additionalProperties.properties.max_parallel_requests.type},schema:schema14.additionalProperties.properties.max_parallel_requests.type,parentSchema:schema14.additionalProperties.properties.max_parallel_requests,data:data62};
 if(vErrors === null){
 vErrors = [err156];
 }
@@ -5584,8 +5581,9 @@ vErrors.push(err156);
 }
 errors++;
 }
-if(func4(data62) < 1){
-const err157 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/additionalProperties/properties/health_check/properties/path/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema14.additionalProperties.properties.health_check.properties.path,data:data62};
+if((typeof data62 == "number") && (isFinite(data62))){
+if(data62 > 1000000 || isNaN(data62)){
+const err157 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/additionalProperties/properties/max_parallel_requests/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema14.additionalProperties.properties.max_parallel_requests,data:data62};
 if(vErrors === null){
 vErrors = [err157];
 }
@@ -5594,8 +5592,8 @@ vErrors.push(err157);
 }
 errors++;
 }
-if(!pattern30.test(data62)){
-const err158 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/additionalProperties/properties/health_check/properties/path/pattern",keyword:"pattern",params:{pattern: "^/[!-~]*$"},schema:"^/[!-~]*$",parentSchema:schema14.additionalProperties.properties.health_check.properties.path,data:data62};
+if(data62 < 1 || isNaN(data62)){
+const err158 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/additionalProperties/properties/max_parallel_requests/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema14.additionalProperties.properties.max_parallel_requests,data:data62};
 if(vErrors === null){
 vErrors = [err158];
 }
@@ -5605,8 +5603,9 @@ vErrors.push(err158);
 errors++;
 }
 }
-else {
-const err159 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/additionalProperties/properties/health_check/properties/path/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.health_check.properties.path.type,parentSchema:schema14.additionalProperties.properties.health_check.properties.path,data:data62};
+if(typeof data62 === "string"){
+if(!pattern29.test(data62)){
+const err159 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/additionalProperties/properties/max_parallel_requests/pattern",keyword:"pattern",params:{pattern: "^auto$"},schema:"^auto$",parentSchema:schema14.additionalProperties.properties.max_parallel_requests,data:data62};
 if(vErrors === null){
 vErrors = [err159];
 }
@@ -5616,10 +5615,11 @@ vErrors.push(err159);
 errors++;
 }
 }
-if(data61.interval_ms !== undefined){
-let data63 = data61.interval_ms;
+}
+if(data0.context_length !== undefined){
+let data63 = data0.context_length;
 if(!(((typeof data63 == "number") && (!(data63 % 1) && !isNaN(data63))) && (isFinite(data63)))){
-const err160 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/additionalProperties/properties/health_check/properties/interval_ms/type",keyword:"type",params:{type: "integer"},schema:schema14.additionalProperties.properties.health_check.properties.interval_ms.type,parentSchema:schema14.additionalProperties.properties.health_check.properties.interval_ms,data:data63};
+const err160 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/context_length",schemaPath:"#/additionalProperties/properties/context_length/type",keyword:"type",params:{type: "integer"},schema:schema14.additionalProperties.properties.context_length.type,parentSchema:schema14.additionalProperties.properties.context_length,data:data63};
 if(vErrors === null){
 vErrors = [err160];
 }
@@ -5629,8 +5629,8 @@ vErrors.push(err160);
 errors++;
 }
 if((typeof data63 == "number") && (isFinite(data63))){
-if(data63 > 3600000 || isNaN(data63)){
-const err161 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/additionalProperties/properties/health_check/properties/interval_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema14.additionalProperties.properties.health_check.properties.interval_ms,data:data63};
+if(data63 > 1000000000 || isNaN(data63)){
+const err161 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/context_length",schemaPath:"#/additionalProperties/properties/context_length/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema14.additionalProperties.properties.context_length,data:data63};
 if(vErrors === null){
 vErrors = [err161];
 }
@@ -5639,8 +5639,8 @@ vErrors.push(err161);
 }
 errors++;
 }
-if(data63 < 1000 || isNaN(data63)){
-const err162 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/additionalProperties/properties/health_check/properties/interval_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1000},schema:1000,parentSchema:schema14.additionalProperties.properties.health_check.properties.interval_ms,data:data63};
+if(data63 < 1 || isNaN(data63)){
+const err162 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/context_length",schemaPath:"#/additionalProperties/properties/context_length/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema14.additionalProperties.properties.context_length,data:data63};
 if(vErrors === null){
 vErrors = [err162];
 }
@@ -5651,12 +5651,11 @@ errors++;
 }
 }
 }
-}
-}
-if(data0.discover_models !== undefined){
-let data64 = data0.discover_models;
-if(typeof data64 !== "boolean"){
-const err163 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/discover_models",schemaPath:"#/additionalProperties/properties/discover_models/type",keyword:"type",params:{type: "boolean"},schema:schema14.additionalProperties.properties.discover_models.type,parentSchema:schema14.additionalProperties.properties.discover_models,data:data64};
+if(data0.takes !== undefined){
+let data64 = data0.takes;
+if(Array.isArray(data64)){
+if(data64.length < 1){
+const err163 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/takes",schemaPath:"#/additionalProperties/properties/takes/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema14.additionalProperties.properties.takes,data:data64};
 if(vErrors === null){
 vErrors = [err163];
 }
@@ -5665,16 +5664,171 @@ vErrors.push(err163);
 }
 errors++;
 }
-}
-if(data0.allow_management !== undefined){
-let data65 = data0.allow_management;
-if(typeof data65 !== "boolean"){
-const err164 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/allow_management",schemaPath:"#/additionalProperties/properties/allow_management/type",keyword:"type",params:{type: "boolean"},schema:schema14.additionalProperties.properties.allow_management.type,parentSchema:schema14.additionalProperties.properties.allow_management,data:data65};
+const len2 = data64.length;
+for(let i2=0; i2<len2; i2++){
+let data65 = data64[i2];
+if(typeof data65 !== "string"){
+const err164 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/takes/" + i2,schemaPath:"#/additionalProperties/properties/takes/items/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.takes.items.type,parentSchema:schema14.additionalProperties.properties.takes.items,data:data65};
 if(vErrors === null){
 vErrors = [err164];
 }
 else {
 vErrors.push(err164);
+}
+errors++;
+}
+if(!((((((data65 === "text") || (data65 === "image")) || (data65 === "audio")) || (data65 === "tools")) || (data65 === "thinking")) || (data65 === "embedding"))){
+const err165 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/takes/" + i2,schemaPath:"#/additionalProperties/properties/takes/items/enum",keyword:"enum",params:{allowedValues: schema14.additionalProperties.properties.takes.items.enum},schema:schema14.additionalProperties.properties.takes.items.enum,parentSchema:schema14.additionalProperties.properties.takes.items,data:data65};
+if(vErrors === null){
+vErrors = [err165];
+}
+else {
+vErrors.push(err165);
+}
+errors++;
+}
+}
+}
+else {
+const err166 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/takes",schemaPath:"#/additionalProperties/properties/takes/type",keyword:"type",params:{type: "array"},schema:schema14.additionalProperties.properties.takes.type,parentSchema:schema14.additionalProperties.properties.takes,data:data64};
+if(vErrors === null){
+vErrors = [err166];
+}
+else {
+vErrors.push(err166);
+}
+errors++;
+}
+}
+if(data0.health_check !== undefined){
+let data66 = data0.health_check;
+if((typeof data66 !== "boolean") && (!(data66 && typeof data66 == "object" && !Array.isArray(data66)))){
+const err167 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check",schemaPath:"#/additionalProperties/properties/health_check/type",keyword:"type",params:{type: schema14.additionalProperties.properties.health_check.type},schema:schema14.additionalProperties.properties.health_check.type,parentSchema:schema14.additionalProperties.properties.health_check,data:data66};
+if(vErrors === null){
+vErrors = [err167];
+}
+else {
+vErrors.push(err167);
+}
+errors++;
+}
+if(data66 && typeof data66 == "object" && !Array.isArray(data66)){
+for(const key11 in data66){
+if(!((key11 === "path") || (key11 === "interval_ms"))){
+const err168 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check",schemaPath:"#/additionalProperties/properties/health_check/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key11},schema:false,parentSchema:schema14.additionalProperties.properties.health_check,data:data66};
+if(vErrors === null){
+vErrors = [err168];
+}
+else {
+vErrors.push(err168);
+}
+errors++;
+}
+}
+if(data66.path !== undefined){
+let data67 = data66.path;
+if(typeof data67 === "string"){
+if(func4(data67) > 1024){
+const err169 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/additionalProperties/properties/health_check/properties/path/maxLength",keyword:"maxLength",params:{limit: 1024},schema:1024,parentSchema:schema14.additionalProperties.properties.health_check.properties.path,data:data67};
+if(vErrors === null){
+vErrors = [err169];
+}
+else {
+vErrors.push(err169);
+}
+errors++;
+}
+if(func4(data67) < 1){
+const err170 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/additionalProperties/properties/health_check/properties/path/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema14.additionalProperties.properties.health_check.properties.path,data:data67};
+if(vErrors === null){
+vErrors = [err170];
+}
+else {
+vErrors.push(err170);
+}
+errors++;
+}
+if(!pattern31.test(data67)){
+const err171 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/additionalProperties/properties/health_check/properties/path/pattern",keyword:"pattern",params:{pattern: "^/[!-~]*$"},schema:"^/[!-~]*$",parentSchema:schema14.additionalProperties.properties.health_check.properties.path,data:data67};
+if(vErrors === null){
+vErrors = [err171];
+}
+else {
+vErrors.push(err171);
+}
+errors++;
+}
+}
+else {
+const err172 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/additionalProperties/properties/health_check/properties/path/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.health_check.properties.path.type,parentSchema:schema14.additionalProperties.properties.health_check.properties.path,data:data67};
+if(vErrors === null){
+vErrors = [err172];
+}
+else {
+vErrors.push(err172);
+}
+errors++;
+}
+}
+if(data66.interval_ms !== undefined){
+let data68 = data66.interval_ms;
+if(!(((typeof data68 == "number") && (!(data68 % 1) && !isNaN(data68))) && (isFinite(data68)))){
+const err173 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/additionalProperties/properties/health_check/properties/interval_ms/type",keyword:"type",params:{type: "integer"},schema:schema14.additionalProperties.properties.health_check.properties.interval_ms.type,parentSchema:schema14.additionalProperties.properties.health_check.properties.interval_ms,data:data68};
+if(vErrors === null){
+vErrors = [err173];
+}
+else {
+vErrors.push(err173);
+}
+errors++;
+}
+if((typeof data68 == "number") && (isFinite(data68))){
+if(data68 > 3600000 || isNaN(data68)){
+const err174 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/additionalProperties/properties/health_check/properties/interval_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema14.additionalProperties.properties.health_check.properties.interval_ms,data:data68};
+if(vErrors === null){
+vErrors = [err174];
+}
+else {
+vErrors.push(err174);
+}
+errors++;
+}
+if(data68 < 1000 || isNaN(data68)){
+const err175 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/interval_ms",schemaPath:"#/additionalProperties/properties/health_check/properties/interval_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1000},schema:1000,parentSchema:schema14.additionalProperties.properties.health_check.properties.interval_ms,data:data68};
+if(vErrors === null){
+vErrors = [err175];
+}
+else {
+vErrors.push(err175);
+}
+errors++;
+}
+}
+}
+}
+}
+if(data0.discover_models !== undefined){
+let data69 = data0.discover_models;
+if(typeof data69 !== "boolean"){
+const err176 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/discover_models",schemaPath:"#/additionalProperties/properties/discover_models/type",keyword:"type",params:{type: "boolean"},schema:schema14.additionalProperties.properties.discover_models.type,parentSchema:schema14.additionalProperties.properties.discover_models,data:data69};
+if(vErrors === null){
+vErrors = [err176];
+}
+else {
+vErrors.push(err176);
+}
+errors++;
+}
+}
+if(data0.allow_management !== undefined){
+let data70 = data0.allow_management;
+if(typeof data70 !== "boolean"){
+const err177 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/allow_management",schemaPath:"#/additionalProperties/properties/allow_management/type",keyword:"type",params:{type: "boolean"},schema:schema14.additionalProperties.properties.allow_management.type,parentSchema:schema14.additionalProperties.properties.allow_management,data:data70};
+if(vErrors === null){
+vErrors = [err177];
+}
+else {
+vErrors.push(err177);
 }
 errors++;
 }
@@ -5687,24 +5841,24 @@ errors = vErrors.length;
 }
 }
 else {
-const err165 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema14.additionalProperties.type,parentSchema:schema14.additionalProperties,data:data0};
+const err178 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema14.additionalProperties.type,parentSchema:schema14.additionalProperties,data:data0};
 if(vErrors === null){
-vErrors = [err165];
+vErrors = [err178];
 }
 else {
-vErrors.push(err165);
+vErrors.push(err178);
 }
 errors++;
 }
 }
 }
 else {
-const err166 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema14.type,parentSchema:schema14,data};
+const err179 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema14.type,parentSchema:schema14,data};
 if(vErrors === null){
-vErrors = [err166];
+vErrors = [err179];
 }
 else {
-vErrors.push(err166);
+vErrors.push(err179);
 }
 errors++;
 }
@@ -5712,20 +5866,20 @@ validate36.errors = vErrors;
 return errors === 0;
 }
 
-const schema19 = {"type":"object","minProperties":1,"propertyNames":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters","not":{"type":"string","pattern":"\\*."},"errorMessage":"may contain only one *, at its end"},"additionalProperties":{"type":"object","additionalProperties":false,"hint":"write { provider: NAME }","elsewhere":{"max_tokens_field":"it stands in translation: { max_tokens_field: … }","default_max_tokens":"it stands in translation: { default_max_tokens: … }","system_in_middle":"it stands in translation: { system_in_middle: … }","system_role":"it stands in translation: { system_role: … }","text_parts":"it stands in translation: { text_parts: … }","reasoning_field":"it stands in translation: { reasoning_field: … }","reasoning_turns":"it stands in translation: { reasoning_turns: … }","efforts":"it stands in translation: { efforts: … }","think_tags":"it stands in translation: { think_tags: … }","thinking":"it stands in translation: { thinking: … }","max_temperature":"it stands in translation: { max_temperature: … }","max_stop_sequences":"it stands in translation: { max_stop_sequences: … }","top_k":"it stands in translation: { top_k: … }","tool_images":"it stands in translation: { tool_images: … }","file_parts":"it stands in translation: { file_parts: … }","prefill":"it stands in translation: { prefill: … }","platform_members":"it stands in translation: { platform_members: … }","keep_billing_block":"it stands in translation: { keep_billing_block: … }","cache_prompts":"it stands in translation: { cache_prompts: … }","rpm":"limits stand in rate_limit_settings: { limits: { MODEL: { rpm: 60, tpm: 100000 } } }","tpm":"limits stand in rate_limit_settings: { limits: { MODEL: { rpm: 60, tpm: 100000 } } }","max_parallel_requests":"limits stand in rate_limit_settings: { limits: { MODEL: { rpm: 60, tpm: 100000 } } }"},"properties":{"provider":{"type":"string","minLength":1,"maxLength":64,"pattern":"^[A-Za-z0-9][A-Za-z0-9._-]*$","patternErrorMessage":"must consist of letters, digits, \".\", \"_\" and \"-\", and begin with a letter or digit","description":"Name of a provider; with `model`, the short form of a single target."},"model":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters","description":"The provider's name for the model. Default: the name in `models`."},"targets":{"type":"array","description":"Providers that serve the model; replaces `provider` and `model`.","minItems":1,"items":{"type":"object","additionalProperties":false,"required":["provider"],"properties":{"provider":{"type":"string","minLength":1,"maxLength":64,"pattern":"^[A-Za-z0-9][A-Za-z0-9._-]*$","patternErrorMessage":"must consist of letters, digits, \".\", \"_\" and \"-\", and begin with a letter or digit","description":"Name of a provider."},"model":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters","description":"The provider's name for the model. Default: as for `model` above."},"tier":{"type":"integer","description":"Lower tiers are tried first.","default":1,"minimum":1,"maximum":100},"weight":{"type":"integer","description":"Share of the calls within a tier, relative to the other targets in it.","default":1,"minimum":1,"maximum":1000000},"price":{"description":"What it costs ([Prices](#price)). Default: the `price` of the model.","$ref":"#/definitions/price"}}}},"aliases":{"type":"array","description":"Additional names for clients to use.","items":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters","not":{"type":"string","pattern":"\\*"},"errorMessage":"an alias cannot contain a *","hint":"add a model whose name ends in * instead"}},"fallbacks":{"type":"array","description":"Models to try when all targets of this one have failed: in order, each followed by its own fallbacks.","items":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters"}},"when":{"type":"array","description":"Rules by which another model answers a call: the first one whose conditions all hold ([Rules](routing.md#rules)). No rule holds: the model itself, or `use`.","items":{"type":"object","additionalProperties":false,"required":["use"],"minProperties":2,"hint":"write { images: true, use: MODEL }","properties":{"prompt_tokens_over":{"type":"integer","description":"The prompt is estimated at more tokens.","minimum":1,"maximum":100000000},"images":{"type":"boolean","description":"Whether the request has images."},"tools":{"type":"boolean","description":"Whether the request has tools."},"thinking":{"type":"boolean","description":"Whether the request asks for thinking."},"use":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters","description":"The model that answers."}}}},"use":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters","description":"The model that answers, in place of a `provider` or `targets`: the name leads to it."},"translation":{"type":"object","description":"What calls for this model are adapted to when they are translated, in place of the settings of its providers. Keys as in `providers.NAME.translation`.","additionalProperties":false,"hint":"write { max_temperature: 1 }","properties":{"max_tokens_field":{"type":"string","description":"Chat: the member for the cap of the output.","enum":["max_tokens","max_completion_tokens"]},"default_max_tokens":{"type":"integer","description":"Messages: the cap of the output where the client set none; the format requires one.","minimum":1,"maximum":1000000},"system_in_middle":{"type":"string","description":"What becomes of a system message after the first turn. `fold`: it goes into the text of a user turn, marked; many chat templates refuse it elsewhere.","enum":["keep","fold"]},"system_role":{"type":"string","description":"Chat: the role of instructions.","enum":["system","developer"]},"text_parts":{"type":"boolean","description":"Chat: whether several texts of one message may be parts. `false`: they are joined by a blank line."},"reasoning_field":{"type":"string","description":"Chat: the member for reasoning of earlier turns. `none`: it is dropped.","enum":["reasoning_content","reasoning","none"]},"reasoning_turns":{"type":"string","description":"Of which turns reasoning is sent: of `all`, or of those after the `last` message that a person wrote.","enum":["all","last"]},"efforts":{"type":"array","description":"How much thinking can be asked for. Other efforts become the next weaker one, or the weakest. Empty: the member is dropped.","items":{"type":"string","enum":["none","minimal","low","medium","high","xhigh","max"]}},"think_tags":{"type":"boolean","description":"Chat: whether `<think>…</think>` at the start of an answer's text is its reasoning."},"thinking":{"type":"string","description":"Messages: how thinking is asked for: by an effort (`adaptive`), or by a number of tokens (`budget`), as models before Claude 4.6 need it.","enum":["adaptive","budget"]},"max_temperature":{"type":"number","description":"The highest temperature; higher ones become it.","minimum":0,"maximum":10},"max_stop_sequences":{"type":["integer","null"],"description":"The largest number of stop sequences; calls with more are refused. `null`: any number.","minimum":0,"maximum":1000},"top_k":{"type":"boolean","description":"Whether `top_k` is sent."},"tool_images":{"type":"boolean","description":"Whether a tool's result may hold images. `false`: they follow in a user message."},"file_parts":{"type":"boolean","description":"Whether documents may be parts of a message. `false`: calls with documents are refused."},"prefill":{"type":"boolean","description":"Whether the last message may be the beginning of the answer. `false`: such calls are refused."},"platform_members":{"type":"boolean","description":"Whether members of OpenAI's own platform are sent: `metadata`, `prompt_cache_key`, `safety_identifier`, `service_tier`, `store`, `verbosity`."},"keep_billing_block":{"type":"boolean","description":"Whether Claude Code's `x-anthropic-billing-header` block stays in the prompt; outside of Anthropic it makes prefix caches useless."},"cache_prompts":{"type":"boolean","description":"Messages: whether calls that mark nothing for the cache (`cache_control`) have their prompt cached. Anthropic charges a quarter more for a prompt that it keeps, and a tenth for what it finds again, so it pays for agents and long conversations."}}},"price":{"description":"What it costs ([Prices](#price)), at targets without a `price`. Default: the `price` of the provider.","$ref":"#/definitions/price"},"request":{"type":"object","description":"What is changed in the requests of its calls ([Requests](routing.md#requests)). Members are those of the format that the provider gets, named as they are or by a JSON pointer (`/chat_template_kwargs/enable_thinking`).","additionalProperties":false,"properties":{"default":{"type":"object","description":"Members and the values that they have where the client has sent none.","propertyNames":{"type":"string","minLength":1,"maxLength":256},"additionalProperties":{}},"set":{"type":"object","description":"Members and their values, whatever the client has sent.","propertyNames":{"type":"string","minLength":1,"maxLength":256},"additionalProperties":{}},"drop":{"type":"array","description":"Members that are left out.","items":{"type":"string","minLength":1,"maxLength":256}}}},"boundary":{"type":"string","description":"What calls for the model may not leave: `local` is this machine (loopback addresses), `private` also private networks. Every target and fallback has to be inside, and each connection checks it ([Boundaries](security.md#boundaries)). Default: `any`.","enum":["local","private","any"]}},"if":{"required":["use"]},"then":{"propertyNames":{"enum":["use","when","aliases","boundary"],"errorMessage":"cannot be combined with \"use\": another model answers","hint":"set it in that model"}},"else":{"if":{"required":["targets"]},"then":{"propertyNames":{"not":{"enum":["provider","model"]},"errorMessage":"cannot be combined with \"targets\"","hint":"move it into the list"}},"else":{"required":["provider"],"errorMessage":"needs the key \"provider\" or \"targets\"","hint":"write { provider: NAME }"}}},"allOf":[{"patternProperties":{"\\*$":{"type":"object","properties":{"model":{"not":{"type":"string","pattern":"\\*.*\\*"},"errorMessage":"must contain at most one *","hint":"it is replaced with the part that the * in the model's own name matches"},"targets":{"type":"array","items":{"type":"object","properties":{"model":{"not":{"type":"string","pattern":"\\*.*\\*"},"errorMessage":"must contain at most one *","hint":"it is replaced with the part that the * in the model's own name matches"}}}},"aliases":{"type":"array","items":{"not":{},"errorMessage":"a model whose name ends in * cannot have aliases: nothing would replace the *","hint":"add a model for the alias"}}}},"[^*]$":{"type":"object","properties":{"model":{"type":"string","pattern":"^[^*]*$","patternErrorMessage":"must be a name without *","hint":"only a model whose own name ends in * may use one"},"targets":{"type":"array","items":{"type":"object","properties":{"model":{"type":"string","pattern":"^[^*]*$","patternErrorMessage":"must be a name without *","hint":"only a model whose own name ends in * may use one"}}}}}}}}]};
-const pattern34 = new RegExp("\\*$", "u");
-const pattern35 = new RegExp("\\*.*\\*", "u");
-const pattern37 = new RegExp("[^*]$", "u");
-const pattern38 = new RegExp("^[^*]*$", "u");
-const pattern40 = new RegExp("\\*.", "u");
-const pattern46 = new RegExp("\\*", "u");
+const schema19 = {"type":"object","minProperties":1,"propertyNames":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters","not":{"type":"string","pattern":"\\*."},"errorMessage":"may contain only one *, at its end"},"additionalProperties":{"type":"object","additionalProperties":false,"hint":"write { provider: NAME }","elsewhere":{"max_tokens_field":"it stands in translation: { max_tokens_field: … }","default_max_tokens":"it stands in translation: { default_max_tokens: … }","system_in_middle":"it stands in translation: { system_in_middle: … }","system_role":"it stands in translation: { system_role: … }","text_parts":"it stands in translation: { text_parts: … }","reasoning_field":"it stands in translation: { reasoning_field: … }","reasoning_turns":"it stands in translation: { reasoning_turns: … }","efforts":"it stands in translation: { efforts: … }","think_tags":"it stands in translation: { think_tags: … }","thinking":"it stands in translation: { thinking: … }","max_temperature":"it stands in translation: { max_temperature: … }","max_stop_sequences":"it stands in translation: { max_stop_sequences: … }","top_k":"it stands in translation: { top_k: … }","tool_images":"it stands in translation: { tool_images: … }","file_parts":"it stands in translation: { file_parts: … }","prefill":"it stands in translation: { prefill: … }","platform_members":"it stands in translation: { platform_members: … }","keep_billing_block":"it stands in translation: { keep_billing_block: … }","cache_prompts":"it stands in translation: { cache_prompts: … }","rpm":"limits stand in rate_limit_settings: { limits: { MODEL: { rpm: 60, tpm: 100000 } } }","tpm":"limits stand in rate_limit_settings: { limits: { MODEL: { rpm: 60, tpm: 100000 } } }","max_parallel_requests":"limits stand in rate_limit_settings: { limits: { MODEL: { rpm: 60, tpm: 100000 } } }"},"properties":{"provider":{"type":"string","minLength":1,"maxLength":64,"pattern":"^[A-Za-z0-9][A-Za-z0-9._-]*$","patternErrorMessage":"must consist of letters, digits, \".\", \"_\" and \"-\", and begin with a letter or digit","description":"Name of a provider; with `model`, the short form of a single target."},"model":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters","description":"The provider's name for the model. Default: the name in `models`."},"targets":{"type":"array","description":"Providers that serve the model; replaces `provider` and `model`.","minItems":1,"items":{"type":"object","additionalProperties":false,"required":["provider"],"properties":{"provider":{"type":"string","minLength":1,"maxLength":64,"pattern":"^[A-Za-z0-9][A-Za-z0-9._-]*$","patternErrorMessage":"must consist of letters, digits, \".\", \"_\" and \"-\", and begin with a letter or digit","description":"Name of a provider."},"model":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters","description":"The provider's name for the model. Default: as for `model` above."},"tier":{"type":"integer","description":"Lower tiers are tried first.","default":1,"minimum":1,"maximum":100},"weight":{"type":"integer","description":"Share of the calls within a tier, relative to the other targets in it.","default":1,"minimum":1,"maximum":1000000},"context_length":{"type":"integer","description":"Tokens that one call may have, prompt and answer together. Default: what the server reports of the model, if it does.","minimum":1,"maximum":1000000000},"takes":{"type":"array","description":"What the models can do; what is not listed, they lack. `thinking` is reasoning on request. Default: what the server reports of the model; what it says nothing of is not known.","minItems":1,"items":{"type":"string","enum":["text","image","audio","tools","thinking","embedding"]}},"price":{"description":"What it costs ([Prices](#price)). Default: the `price` of the model.","$ref":"#/definitions/price"}}}},"aliases":{"type":"array","description":"Additional names for clients to use.","items":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters","not":{"type":"string","pattern":"\\*"},"errorMessage":"an alias cannot contain a *","hint":"add a model whose name ends in * instead"}},"context_length":{"type":"integer","description":"Tokens that one call may have, prompt and answer together. Default: what the server reports of the model, if it does.","minimum":1,"maximum":1000000000},"takes":{"type":"array","description":"What the models can do; what is not listed, they lack. `thinking` is reasoning on request. Default: what the server reports of the model; what it says nothing of is not known.","minItems":1,"items":{"type":"string","enum":["text","image","audio","tools","thinking","embedding"]}},"fallbacks":{"type":"array","description":"Models to try when all targets of this one have failed: in order, each followed by its own fallbacks.","items":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters"}},"when":{"type":"array","description":"Rules by which another model answers a call: the first one whose conditions all hold ([Rules](routing.md#rules)). No rule holds: the model itself, or `use`.","items":{"type":"object","additionalProperties":false,"required":["use"],"minProperties":2,"hint":"write { images: true, use: MODEL }","properties":{"prompt_tokens_over":{"type":"integer","description":"The prompt is estimated at more tokens.","minimum":1,"maximum":100000000},"images":{"type":"boolean","description":"Whether the request has images."},"tools":{"type":"boolean","description":"Whether the request has tools."},"thinking":{"type":"boolean","description":"Whether the request asks for thinking."},"use":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters","description":"The model that answers."}}}},"use":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$","patternErrorMessage":"must be a name without spaces and control characters","description":"The model that answers, in place of a `provider` or `targets`: the name leads to it."},"translation":{"type":"object","description":"What calls for this model are adapted to when they are translated, in place of the settings of its providers. Keys as in `providers.NAME.translation`.","additionalProperties":false,"hint":"write { max_temperature: 1 }","properties":{"max_tokens_field":{"type":"string","description":"Chat: the member for the cap of the output.","enum":["max_tokens","max_completion_tokens"]},"default_max_tokens":{"type":"integer","description":"Messages: the cap of the output where the client set none; the format requires one.","minimum":1,"maximum":1000000},"system_in_middle":{"type":"string","description":"What becomes of a system message after the first turn. `fold`: it goes into the text of a user turn, marked; many chat templates refuse it elsewhere.","enum":["keep","fold"]},"system_role":{"type":"string","description":"Chat: the role of instructions.","enum":["system","developer"]},"text_parts":{"type":"boolean","description":"Chat: whether several texts of one message may be parts. `false`: they are joined by a blank line."},"reasoning_field":{"type":"string","description":"Chat: the member for reasoning of earlier turns. `none`: it is dropped.","enum":["reasoning_content","reasoning","none"]},"reasoning_turns":{"type":"string","description":"Of which turns reasoning is sent: of `all`, or of those after the `last` message that a person wrote.","enum":["all","last"]},"efforts":{"type":"array","description":"How much thinking can be asked for. Other efforts become the next weaker one, or the weakest. Empty: the member is dropped.","items":{"type":"string","enum":["none","minimal","low","medium","high","xhigh","max"]}},"think_tags":{"type":"boolean","description":"Chat: whether `<think>…</think>` at the start of an answer's text is its reasoning."},"thinking":{"type":"string","description":"Messages: how thinking is asked for: by an effort (`adaptive`), or by a number of tokens (`budget`), as models before Claude 4.6 need it.","enum":["adaptive","budget"]},"max_temperature":{"type":"number","description":"The highest temperature; higher ones become it.","minimum":0,"maximum":10},"max_stop_sequences":{"type":["integer","null"],"description":"The largest number of stop sequences; calls with more are refused. `null`: any number.","minimum":0,"maximum":1000},"top_k":{"type":"boolean","description":"Whether `top_k` is sent."},"tool_images":{"type":"boolean","description":"Whether a tool's result may hold images. `false`: they follow in a user message."},"file_parts":{"type":"boolean","description":"Whether documents may be parts of a message. `false`: calls with documents are refused."},"prefill":{"type":"boolean","description":"Whether the last message may be the beginning of the answer. `false`: such calls are refused."},"platform_members":{"type":"boolean","description":"Whether members of OpenAI's own platform are sent: `metadata`, `prompt_cache_key`, `safety_identifier`, `service_tier`, `store`, `verbosity`."},"keep_billing_block":{"type":"boolean","description":"Whether Claude Code's `x-anthropic-billing-header` block stays in the prompt; outside of Anthropic it makes prefix caches useless."},"cache_prompts":{"type":"boolean","description":"Messages: whether calls that mark nothing for the cache (`cache_control`) have their prompt cached. Anthropic charges a quarter more for a prompt that it keeps, and a tenth for what it finds again, so it pays for agents and long conversations."}}},"price":{"description":"What it costs ([Prices](#price)), at targets without a `price`. Default: the `price` of the provider.","$ref":"#/definitions/price"},"request":{"type":"object","description":"What is changed in the requests of its calls ([Requests](routing.md#requests)). Members are those of the format that the provider gets, named as they are or by a JSON pointer (`/chat_template_kwargs/enable_thinking`).","additionalProperties":false,"properties":{"default":{"type":"object","description":"Members and the values that they have where the client has sent none.","propertyNames":{"type":"string","minLength":1,"maxLength":256},"additionalProperties":{}},"set":{"type":"object","description":"Members and their values, whatever the client has sent.","propertyNames":{"type":"string","minLength":1,"maxLength":256},"additionalProperties":{}},"drop":{"type":"array","description":"Members that are left out.","items":{"type":"string","minLength":1,"maxLength":256}}}},"boundary":{"type":"string","description":"What calls for the model may not leave: `local` is this machine (loopback addresses), `private` also private networks. Every target and fallback has to be inside, and each connection checks it ([Boundaries](security.md#boundaries)). Default: `any`.","enum":["local","private","any"]}},"if":{"required":["use"]},"then":{"propertyNames":{"enum":["use","when","aliases","boundary"],"errorMessage":"cannot be combined with \"use\": another model answers","hint":"set it in that model"}},"else":{"if":{"required":["targets"]},"then":{"propertyNames":{"not":{"enum":["provider","model"]},"errorMessage":"cannot be combined with \"targets\"","hint":"move it into the list"}},"else":{"required":["provider"],"errorMessage":"needs the key \"provider\" or \"targets\"","hint":"write { provider: NAME }"}}},"allOf":[{"patternProperties":{"\\*$":{"type":"object","properties":{"model":{"not":{"type":"string","pattern":"\\*.*\\*"},"errorMessage":"must contain at most one *","hint":"it is replaced with the part that the * in the model's own name matches"},"targets":{"type":"array","items":{"type":"object","properties":{"model":{"not":{"type":"string","pattern":"\\*.*\\*"},"errorMessage":"must contain at most one *","hint":"it is replaced with the part that the * in the model's own name matches"}}}},"aliases":{"type":"array","items":{"not":{},"errorMessage":"a model whose name ends in * cannot have aliases: nothing would replace the *","hint":"add a model for the alias"}}}},"[^*]$":{"type":"object","properties":{"model":{"type":"string","pattern":"^[^*]*$","patternErrorMessage":"must be a name without *","hint":"only a model whose own name ends in * may use one"},"targets":{"type":"array","items":{"type":"object","properties":{"model":{"type":"string","pattern":"^[^*]*$","patternErrorMessage":"must be a name without *","hint":"only a model whose own name ends in * may use one"}}}}}}}}]};
+const pattern35 = new RegExp("\\*$", "u");
+const pattern36 = new RegExp("\\*.*\\*", "u");
+const pattern38 = new RegExp("[^*]$", "u");
+const pattern39 = new RegExp("^[^*]*$", "u");
+const pattern41 = new RegExp("\\*.", "u");
+const pattern47 = new RegExp("\\*", "u");
 
 function validate66(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(data && typeof data == "object" && !Array.isArray(data)){
 for(const key0 in data){
-if(pattern34.test(key0)){
+if(pattern35.test(key0)){
 let data0 = data[key0];
 if(data0 && typeof data0 == "object" && !Array.isArray(data0)){
 if(data0.model !== undefined){
@@ -5734,7 +5888,7 @@ const _errs5 = errors;
 const _errs6 = errors;
 if(errors === _errs6){
 if(typeof data1 === "string"){
-if(!pattern35.test(data1)){
+if(!pattern36.test(data1)){
 const err0 = {};
 if(vErrors === null){
 vErrors = [err0];
@@ -5792,7 +5946,7 @@ const _errs13 = errors;
 const _errs14 = errors;
 if(errors === _errs14){
 if(typeof data4 === "string"){
-if(!pattern35.test(data4)){
+if(!pattern36.test(data4)){
 const err3 = {};
 if(vErrors === null){
 vErrors = [err3];
@@ -5901,13 +6055,13 @@ errors++;
 }
 }
 for(const key1 in data){
-if(pattern37.test(key1)){
+if(pattern38.test(key1)){
 let data7 = data[key1];
 if(data7 && typeof data7 == "object" && !Array.isArray(data7)){
 if(data7.model !== undefined){
 let data8 = data7.model;
 if(typeof data8 === "string"){
-if(!pattern38.test(data8)){
+if(!pattern39.test(data8)){
 const err11 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/allOf/0/patternProperties/%5B%5E*%5D%24/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^*]*$"},schema:"^[^*]*$",parentSchema:schema19.allOf[0].patternProperties["[^*]$"].properties.model,data:data8};
 if(vErrors === null){
 vErrors = [err11];
@@ -5939,7 +6093,7 @@ if(data10 && typeof data10 == "object" && !Array.isArray(data10)){
 if(data10.model !== undefined){
 let data11 = data10.model;
 if(typeof data11 === "string"){
-if(!pattern38.test(data11)){
+if(!pattern39.test(data11)){
 const err13 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i2+"/model",schemaPath:"#/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^*]*$"},schema:"^[^*]*$",parentSchema:schema19.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model,data:data11};
 if(vErrors === null){
 vErrors = [err13];
@@ -6016,7 +6170,7 @@ const _errs32 = errors;
 const _errs33 = errors;
 if(errors === _errs33){
 if(typeof key2 === "string"){
-if(!pattern40.test(key2)){
+if(!pattern41.test(key2)){
 const err19 = {};
 if(vErrors === null){
 vErrors = [err19];
@@ -6433,7 +6587,7 @@ vErrors.push(err47);
 errors++;
 }
 for(const key7 in data16){
-if(!(((((key7 === "provider") || (key7 === "model")) || (key7 === "tier")) || (key7 === "weight")) || (key7 === "price"))){
+if(!(((((((key7 === "provider") || (key7 === "model")) || (key7 === "tier")) || (key7 === "weight")) || (key7 === "context_length")) || (key7 === "takes")) || (key7 === "price"))){
 const err48 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3,schemaPath:"#/additionalProperties/properties/targets/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key7},schema:false,parentSchema:schema19.additionalProperties.properties.targets.items,data:data16};
 if(vErrors === null){
 vErrors = [err48];
@@ -6604,15 +6758,10 @@ errors++;
 }
 }
 }
-if(data16.price !== undefined){
-if(!(validate37(data16.price, {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/price",parentData:data16,parentDataProperty:"price",rootData}))){
-vErrors = vErrors === null ? validate37.errors : vErrors.concat(validate37.errors);
-errors = vErrors.length;
-}
-}
-}
-else {
-const err63 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3,schemaPath:"#/additionalProperties/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema19.additionalProperties.properties.targets.items.type,parentSchema:schema19.additionalProperties.properties.targets.items,data:data16};
+if(data16.context_length !== undefined){
+let data21 = data16.context_length;
+if(!(((typeof data21 == "number") && (!(data21 % 1) && !isNaN(data21))) && (isFinite(data21)))){
+const err63 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/context_length",schemaPath:"#/additionalProperties/properties/targets/items/properties/context_length/type",keyword:"type",params:{type: "integer"},schema:schema19.additionalProperties.properties.targets.items.properties.context_length.type,parentSchema:schema19.additionalProperties.properties.targets.items.properties.context_length,data:data21};
 if(vErrors === null){
 vErrors = [err63];
 }
@@ -6621,10 +6770,9 @@ vErrors.push(err63);
 }
 errors++;
 }
-}
-}
-else {
-const err64 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/additionalProperties/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema19.additionalProperties.properties.targets.type,parentSchema:schema19.additionalProperties.properties.targets,data:data15};
+if((typeof data21 == "number") && (isFinite(data21))){
+if(data21 > 1000000000 || isNaN(data21)){
+const err64 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/context_length",schemaPath:"#/additionalProperties/properties/targets/items/properties/context_length/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema19.additionalProperties.properties.targets.items.properties.context_length,data:data21};
 if(vErrors === null){
 vErrors = [err64];
 }
@@ -6633,19 +6781,8 @@ vErrors.push(err64);
 }
 errors++;
 }
-}
-if(data12.aliases !== undefined){
-let data22 = data12.aliases;
-if(Array.isArray(data22)){
-const len4 = data22.length;
-for(let i4=0; i4<len4; i4++){
-let data23 = data22[i4];
-const _errs73 = errors;
-const _errs74 = errors;
-if(errors === _errs74){
-if(typeof data23 === "string"){
-if(!pattern46.test(data23)){
-const err65 = {};
+if(data21 < 1 || isNaN(data21)){
+const err65 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/context_length",schemaPath:"#/additionalProperties/properties/targets/items/properties/context_length/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.targets.items.properties.context_length,data:data21};
 if(vErrors === null){
 vErrors = [err65];
 }
@@ -6655,8 +6792,12 @@ vErrors.push(err65);
 errors++;
 }
 }
-else {
-const err66 = {};
+}
+if(data16.takes !== undefined){
+let data22 = data16.takes;
+if(Array.isArray(data22)){
+if(data22.length < 1){
+const err66 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/takes",schemaPath:"#/additionalProperties/properties/targets/items/properties/takes/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.targets.items.properties.takes,data:data22};
 if(vErrors === null){
 vErrors = [err66];
 }
@@ -6665,10 +6806,11 @@ vErrors.push(err66);
 }
 errors++;
 }
-}
-var valid28 = _errs74 === errors;
-if(valid28){
-const err67 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i4,schemaPath:"#/additionalProperties/properties/aliases/items/not",keyword:"not",params:{},schema:schema19.additionalProperties.properties.aliases.items.not,parentSchema:schema19.additionalProperties.properties.aliases.items,data:data23};
+const len4 = data22.length;
+for(let i4=0; i4<len4; i4++){
+let data23 = data22[i4];
+if(typeof data23 !== "string"){
+const err67 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/takes/" + i4,schemaPath:"#/additionalProperties/properties/targets/items/properties/takes/items/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.targets.items.properties.takes.items.type,parentSchema:schema19.additionalProperties.properties.targets.items.properties.takes.items,data:data23};
 if(vErrors === null){
 vErrors = [err67];
 }
@@ -6677,20 +6819,8 @@ vErrors.push(err67);
 }
 errors++;
 }
-else {
-errors = _errs73;
-if(vErrors !== null){
-if(_errs73){
-vErrors.length = _errs73;
-}
-else {
-vErrors = null;
-}
-}
-}
-if(typeof data23 === "string"){
-if(func4(data23) > 256){
-const err68 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i4,schemaPath:"#/additionalProperties/properties/aliases/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema19.additionalProperties.properties.aliases.items,data:data23};
+if(!((((((data23 === "text") || (data23 === "image")) || (data23 === "audio")) || (data23 === "tools")) || (data23 === "thinking")) || (data23 === "embedding"))){
+const err68 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/takes/" + i4,schemaPath:"#/additionalProperties/properties/targets/items/properties/takes/items/enum",keyword:"enum",params:{allowedValues: schema19.additionalProperties.properties.targets.items.properties.takes.items.enum},schema:schema19.additionalProperties.properties.targets.items.properties.takes.items.enum,parentSchema:schema19.additionalProperties.properties.targets.items.properties.takes.items,data:data23};
 if(vErrors === null){
 vErrors = [err68];
 }
@@ -6699,8 +6829,10 @@ vErrors.push(err68);
 }
 errors++;
 }
-if(func4(data23) < 1){
-const err69 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i4,schemaPath:"#/additionalProperties/properties/aliases/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.aliases.items,data:data23};
+}
+}
+else {
+const err69 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/takes",schemaPath:"#/additionalProperties/properties/targets/items/properties/takes/type",keyword:"type",params:{type: "array"},schema:schema19.additionalProperties.properties.targets.items.properties.takes.type,parentSchema:schema19.additionalProperties.properties.targets.items.properties.takes,data:data22};
 if(vErrors === null){
 vErrors = [err69];
 }
@@ -6709,8 +6841,16 @@ vErrors.push(err69);
 }
 errors++;
 }
-if(!pattern3.test(data23)){
-const err70 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i4,schemaPath:"#/additionalProperties/properties/aliases/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema19.additionalProperties.properties.aliases.items,data:data23};
+}
+if(data16.price !== undefined){
+if(!(validate37(data16.price, {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/price",parentData:data16,parentDataProperty:"price",rootData}))){
+vErrors = vErrors === null ? validate37.errors : vErrors.concat(validate37.errors);
+errors = vErrors.length;
+}
+}
+}
+else {
+const err70 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3,schemaPath:"#/additionalProperties/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema19.additionalProperties.properties.targets.items.type,parentSchema:schema19.additionalProperties.properties.targets.items,data:data16};
 if(vErrors === null){
 vErrors = [err70];
 }
@@ -6720,8 +6860,9 @@ vErrors.push(err70);
 errors++;
 }
 }
+}
 else {
-const err71 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i4,schemaPath:"#/additionalProperties/properties/aliases/items/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.aliases.items.type,parentSchema:schema19.additionalProperties.properties.aliases.items,data:data23};
+const err71 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/additionalProperties/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema19.additionalProperties.properties.targets.type,parentSchema:schema19.additionalProperties.properties.targets,data:data15};
 if(vErrors === null){
 vErrors = [err71];
 }
@@ -6731,9 +6872,18 @@ vErrors.push(err71);
 errors++;
 }
 }
-}
-else {
-const err72 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases",schemaPath:"#/additionalProperties/properties/aliases/type",keyword:"type",params:{type: "array"},schema:schema19.additionalProperties.properties.aliases.type,parentSchema:schema19.additionalProperties.properties.aliases,data:data22};
+if(data12.aliases !== undefined){
+let data25 = data12.aliases;
+if(Array.isArray(data25)){
+const len5 = data25.length;
+for(let i5=0; i5<len5; i5++){
+let data26 = data25[i5];
+const _errs79 = errors;
+const _errs80 = errors;
+if(errors === _errs80){
+if(typeof data26 === "string"){
+if(!pattern47.test(data26)){
+const err72 = {};
 if(vErrors === null){
 vErrors = [err72];
 }
@@ -6743,15 +6893,8 @@ vErrors.push(err72);
 errors++;
 }
 }
-if(data12.fallbacks !== undefined){
-let data24 = data12.fallbacks;
-if(Array.isArray(data24)){
-const len5 = data24.length;
-for(let i5=0; i5<len5; i5++){
-let data25 = data24[i5];
-if(typeof data25 === "string"){
-if(func4(data25) > 256){
-const err73 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i5,schemaPath:"#/additionalProperties/properties/fallbacks/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema19.additionalProperties.properties.fallbacks.items,data:data25};
+else {
+const err73 = {};
 if(vErrors === null){
 vErrors = [err73];
 }
@@ -6760,8 +6903,10 @@ vErrors.push(err73);
 }
 errors++;
 }
-if(func4(data25) < 1){
-const err74 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i5,schemaPath:"#/additionalProperties/properties/fallbacks/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.fallbacks.items,data:data25};
+}
+var valid30 = _errs80 === errors;
+if(valid30){
+const err74 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i5,schemaPath:"#/additionalProperties/properties/aliases/items/not",keyword:"not",params:{},schema:schema19.additionalProperties.properties.aliases.items.not,parentSchema:schema19.additionalProperties.properties.aliases.items,data:data26};
 if(vErrors === null){
 vErrors = [err74];
 }
@@ -6770,8 +6915,20 @@ vErrors.push(err74);
 }
 errors++;
 }
-if(!pattern3.test(data25)){
-const err75 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i5,schemaPath:"#/additionalProperties/properties/fallbacks/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema19.additionalProperties.properties.fallbacks.items,data:data25};
+else {
+errors = _errs79;
+if(vErrors !== null){
+if(_errs79){
+vErrors.length = _errs79;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(typeof data26 === "string"){
+if(func4(data26) > 256){
+const err75 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i5,schemaPath:"#/additionalProperties/properties/aliases/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema19.additionalProperties.properties.aliases.items,data:data26};
 if(vErrors === null){
 vErrors = [err75];
 }
@@ -6780,9 +6937,8 @@ vErrors.push(err75);
 }
 errors++;
 }
-}
-else {
-const err76 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i5,schemaPath:"#/additionalProperties/properties/fallbacks/items/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.fallbacks.items.type,parentSchema:schema19.additionalProperties.properties.fallbacks.items,data:data25};
+if(func4(data26) < 1){
+const err76 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i5,schemaPath:"#/additionalProperties/properties/aliases/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.aliases.items,data:data26};
 if(vErrors === null){
 vErrors = [err76];
 }
@@ -6791,10 +6947,8 @@ vErrors.push(err76);
 }
 errors++;
 }
-}
-}
-else {
-const err77 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks",schemaPath:"#/additionalProperties/properties/fallbacks/type",keyword:"type",params:{type: "array"},schema:schema19.additionalProperties.properties.fallbacks.type,parentSchema:schema19.additionalProperties.properties.fallbacks,data:data24};
+if(!pattern3.test(data26)){
+const err77 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i5,schemaPath:"#/additionalProperties/properties/aliases/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema19.additionalProperties.properties.aliases.items,data:data26};
 if(vErrors === null){
 vErrors = [err77];
 }
@@ -6804,15 +6958,8 @@ vErrors.push(err77);
 errors++;
 }
 }
-if(data12.when !== undefined){
-let data26 = data12.when;
-if(Array.isArray(data26)){
-const len6 = data26.length;
-for(let i6=0; i6<len6; i6++){
-let data27 = data26[i6];
-if(data27 && typeof data27 == "object" && !Array.isArray(data27)){
-if(Object.keys(data27).length < 2){
-const err78 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i6,schemaPath:"#/additionalProperties/properties/when/items/minProperties",keyword:"minProperties",params:{limit: 2},schema:2,parentSchema:schema19.additionalProperties.properties.when.items,data:data27};
+else {
+const err78 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i5,schemaPath:"#/additionalProperties/properties/aliases/items/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.aliases.items.type,parentSchema:schema19.additionalProperties.properties.aliases.items,data:data26};
 if(vErrors === null){
 vErrors = [err78];
 }
@@ -6821,8 +6968,10 @@ vErrors.push(err78);
 }
 errors++;
 }
-if(data27.use === undefined){
-const err79 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i6,schemaPath:"#/additionalProperties/properties/when/items/required",keyword:"required",params:{missingProperty: "use"},schema:schema19.additionalProperties.properties.when.items.required,parentSchema:schema19.additionalProperties.properties.when.items,data:data27};
+}
+}
+else {
+const err79 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases",schemaPath:"#/additionalProperties/properties/aliases/type",keyword:"type",params:{type: "array"},schema:schema19.additionalProperties.properties.aliases.type,parentSchema:schema19.additionalProperties.properties.aliases,data:data25};
 if(vErrors === null){
 vErrors = [err79];
 }
@@ -6831,9 +6980,11 @@ vErrors.push(err79);
 }
 errors++;
 }
-for(const key8 in data27){
-if(!(((((key8 === "prompt_tokens_over") || (key8 === "images")) || (key8 === "tools")) || (key8 === "thinking")) || (key8 === "use"))){
-const err80 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i6,schemaPath:"#/additionalProperties/properties/when/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key8},schema:false,parentSchema:schema19.additionalProperties.properties.when.items,data:data27};
+}
+if(data12.context_length !== undefined){
+let data27 = data12.context_length;
+if(!(((typeof data27 == "number") && (!(data27 % 1) && !isNaN(data27))) && (isFinite(data27)))){
+const err80 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/context_length",schemaPath:"#/additionalProperties/properties/context_length/type",keyword:"type",params:{type: "integer"},schema:schema19.additionalProperties.properties.context_length.type,parentSchema:schema19.additionalProperties.properties.context_length,data:data27};
 if(vErrors === null){
 vErrors = [err80];
 }
@@ -6842,11 +6993,9 @@ vErrors.push(err80);
 }
 errors++;
 }
-}
-if(data27.prompt_tokens_over !== undefined){
-let data28 = data27.prompt_tokens_over;
-if(!(((typeof data28 == "number") && (!(data28 % 1) && !isNaN(data28))) && (isFinite(data28)))){
-const err81 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i6+"/prompt_tokens_over",schemaPath:"#/additionalProperties/properties/when/items/properties/prompt_tokens_over/type",keyword:"type",params:{type: "integer"},schema:schema19.additionalProperties.properties.when.items.properties.prompt_tokens_over.type,parentSchema:schema19.additionalProperties.properties.when.items.properties.prompt_tokens_over,data:data28};
+if((typeof data27 == "number") && (isFinite(data27))){
+if(data27 > 1000000000 || isNaN(data27)){
+const err81 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/context_length",schemaPath:"#/additionalProperties/properties/context_length/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema19.additionalProperties.properties.context_length,data:data27};
 if(vErrors === null){
 vErrors = [err81];
 }
@@ -6855,9 +7004,8 @@ vErrors.push(err81);
 }
 errors++;
 }
-if((typeof data28 == "number") && (isFinite(data28))){
-if(data28 > 100000000 || isNaN(data28)){
-const err82 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i6+"/prompt_tokens_over",schemaPath:"#/additionalProperties/properties/when/items/properties/prompt_tokens_over/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100000000},schema:100000000,parentSchema:schema19.additionalProperties.properties.when.items.properties.prompt_tokens_over,data:data28};
+if(data27 < 1 || isNaN(data27)){
+const err82 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/context_length",schemaPath:"#/additionalProperties/properties/context_length/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.context_length,data:data27};
 if(vErrors === null){
 vErrors = [err82];
 }
@@ -6866,8 +7014,13 @@ vErrors.push(err82);
 }
 errors++;
 }
-if(data28 < 1 || isNaN(data28)){
-const err83 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i6+"/prompt_tokens_over",schemaPath:"#/additionalProperties/properties/when/items/properties/prompt_tokens_over/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.when.items.properties.prompt_tokens_over,data:data28};
+}
+}
+if(data12.takes !== undefined){
+let data28 = data12.takes;
+if(Array.isArray(data28)){
+if(data28.length < 1){
+const err83 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/takes",schemaPath:"#/additionalProperties/properties/takes/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.takes,data:data28};
 if(vErrors === null){
 vErrors = [err83];
 }
@@ -6876,12 +7029,11 @@ vErrors.push(err83);
 }
 errors++;
 }
-}
-}
-if(data27.images !== undefined){
-let data29 = data27.images;
-if(typeof data29 !== "boolean"){
-const err84 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i6+"/images",schemaPath:"#/additionalProperties/properties/when/items/properties/images/type",keyword:"type",params:{type: "boolean"},schema:schema19.additionalProperties.properties.when.items.properties.images.type,parentSchema:schema19.additionalProperties.properties.when.items.properties.images,data:data29};
+const len6 = data28.length;
+for(let i6=0; i6<len6; i6++){
+let data29 = data28[i6];
+if(typeof data29 !== "string"){
+const err84 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/takes/" + i6,schemaPath:"#/additionalProperties/properties/takes/items/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.takes.items.type,parentSchema:schema19.additionalProperties.properties.takes.items,data:data29};
 if(vErrors === null){
 vErrors = [err84];
 }
@@ -6890,11 +7042,8 @@ vErrors.push(err84);
 }
 errors++;
 }
-}
-if(data27.tools !== undefined){
-let data30 = data27.tools;
-if(typeof data30 !== "boolean"){
-const err85 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i6+"/tools",schemaPath:"#/additionalProperties/properties/when/items/properties/tools/type",keyword:"type",params:{type: "boolean"},schema:schema19.additionalProperties.properties.when.items.properties.tools.type,parentSchema:schema19.additionalProperties.properties.when.items.properties.tools,data:data30};
+if(!((((((data29 === "text") || (data29 === "image")) || (data29 === "audio")) || (data29 === "tools")) || (data29 === "thinking")) || (data29 === "embedding"))){
+const err85 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/takes/" + i6,schemaPath:"#/additionalProperties/properties/takes/items/enum",keyword:"enum",params:{allowedValues: schema19.additionalProperties.properties.takes.items.enum},schema:schema19.additionalProperties.properties.takes.items.enum,parentSchema:schema19.additionalProperties.properties.takes.items,data:data29};
 if(vErrors === null){
 vErrors = [err85];
 }
@@ -6904,10 +7053,9 @@ vErrors.push(err85);
 errors++;
 }
 }
-if(data27.thinking !== undefined){
-let data31 = data27.thinking;
-if(typeof data31 !== "boolean"){
-const err86 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i6+"/thinking",schemaPath:"#/additionalProperties/properties/when/items/properties/thinking/type",keyword:"type",params:{type: "boolean"},schema:schema19.additionalProperties.properties.when.items.properties.thinking.type,parentSchema:schema19.additionalProperties.properties.when.items.properties.thinking,data:data31};
+}
+else {
+const err86 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/takes",schemaPath:"#/additionalProperties/properties/takes/type",keyword:"type",params:{type: "array"},schema:schema19.additionalProperties.properties.takes.type,parentSchema:schema19.additionalProperties.properties.takes,data:data28};
 if(vErrors === null){
 vErrors = [err86];
 }
@@ -6917,11 +7065,15 @@ vErrors.push(err86);
 errors++;
 }
 }
-if(data27.use !== undefined){
-let data32 = data27.use;
-if(typeof data32 === "string"){
-if(func4(data32) > 256){
-const err87 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i6+"/use",schemaPath:"#/additionalProperties/properties/when/items/properties/use/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema19.additionalProperties.properties.when.items.properties.use,data:data32};
+if(data12.fallbacks !== undefined){
+let data30 = data12.fallbacks;
+if(Array.isArray(data30)){
+const len7 = data30.length;
+for(let i7=0; i7<len7; i7++){
+let data31 = data30[i7];
+if(typeof data31 === "string"){
+if(func4(data31) > 256){
+const err87 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i7,schemaPath:"#/additionalProperties/properties/fallbacks/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema19.additionalProperties.properties.fallbacks.items,data:data31};
 if(vErrors === null){
 vErrors = [err87];
 }
@@ -6930,8 +7082,8 @@ vErrors.push(err87);
 }
 errors++;
 }
-if(func4(data32) < 1){
-const err88 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i6+"/use",schemaPath:"#/additionalProperties/properties/when/items/properties/use/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.when.items.properties.use,data:data32};
+if(func4(data31) < 1){
+const err88 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i7,schemaPath:"#/additionalProperties/properties/fallbacks/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.fallbacks.items,data:data31};
 if(vErrors === null){
 vErrors = [err88];
 }
@@ -6940,8 +7092,8 @@ vErrors.push(err88);
 }
 errors++;
 }
-if(!pattern3.test(data32)){
-const err89 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i6+"/use",schemaPath:"#/additionalProperties/properties/when/items/properties/use/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema19.additionalProperties.properties.when.items.properties.use,data:data32};
+if(!pattern3.test(data31)){
+const err89 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i7,schemaPath:"#/additionalProperties/properties/fallbacks/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema19.additionalProperties.properties.fallbacks.items,data:data31};
 if(vErrors === null){
 vErrors = [err89];
 }
@@ -6952,7 +7104,7 @@ errors++;
 }
 }
 else {
-const err90 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i6+"/use",schemaPath:"#/additionalProperties/properties/when/items/properties/use/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.when.items.properties.use.type,parentSchema:schema19.additionalProperties.properties.when.items.properties.use,data:data32};
+const err90 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i7,schemaPath:"#/additionalProperties/properties/fallbacks/items/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.fallbacks.items.type,parentSchema:schema19.additionalProperties.properties.fallbacks.items,data:data31};
 if(vErrors === null){
 vErrors = [err90];
 }
@@ -6964,7 +7116,7 @@ errors++;
 }
 }
 else {
-const err91 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i6,schemaPath:"#/additionalProperties/properties/when/items/type",keyword:"type",params:{type: "object"},schema:schema19.additionalProperties.properties.when.items.type,parentSchema:schema19.additionalProperties.properties.when.items,data:data27};
+const err91 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks",schemaPath:"#/additionalProperties/properties/fallbacks/type",keyword:"type",params:{type: "array"},schema:schema19.additionalProperties.properties.fallbacks.type,parentSchema:schema19.additionalProperties.properties.fallbacks,data:data30};
 if(vErrors === null){
 vErrors = [err91];
 }
@@ -6974,9 +7126,15 @@ vErrors.push(err91);
 errors++;
 }
 }
-}
-else {
-const err92 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when",schemaPath:"#/additionalProperties/properties/when/type",keyword:"type",params:{type: "array"},schema:schema19.additionalProperties.properties.when.type,parentSchema:schema19.additionalProperties.properties.when,data:data26};
+if(data12.when !== undefined){
+let data32 = data12.when;
+if(Array.isArray(data32)){
+const len8 = data32.length;
+for(let i8=0; i8<len8; i8++){
+let data33 = data32[i8];
+if(data33 && typeof data33 == "object" && !Array.isArray(data33)){
+if(Object.keys(data33).length < 2){
+const err92 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i8,schemaPath:"#/additionalProperties/properties/when/items/minProperties",keyword:"minProperties",params:{limit: 2},schema:2,parentSchema:schema19.additionalProperties.properties.when.items,data:data33};
 if(vErrors === null){
 vErrors = [err92];
 }
@@ -6985,12 +7143,8 @@ vErrors.push(err92);
 }
 errors++;
 }
-}
-if(data12.use !== undefined){
-let data33 = data12.use;
-if(typeof data33 === "string"){
-if(func4(data33) > 256){
-const err93 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/use",schemaPath:"#/additionalProperties/properties/use/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema19.additionalProperties.properties.use,data:data33};
+if(data33.use === undefined){
+const err93 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i8,schemaPath:"#/additionalProperties/properties/when/items/required",keyword:"required",params:{missingProperty: "use"},schema:schema19.additionalProperties.properties.when.items.required,parentSchema:schema19.additionalProperties.properties.when.items,data:data33};
 if(vErrors === null){
 vErrors = [err93];
 }
@@ -6999,8 +7153,9 @@ vErrors.push(err93);
 }
 errors++;
 }
-if(func4(data33) < 1){
-const err94 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/use",schemaPath:"#/additionalProperties/properties/use/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.use,data:data33};
+for(const key8 in data33){
+if(!(((((key8 === "prompt_tokens_over") || (key8 === "images")) || (key8 === "tools")) || (key8 === "thinking")) || (key8 === "use"))){
+const err94 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i8,schemaPath:"#/additionalProperties/properties/when/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key8},schema:false,parentSchema:schema19.additionalProperties.properties.when.items,data:data33};
 if(vErrors === null){
 vErrors = [err94];
 }
@@ -7009,8 +7164,11 @@ vErrors.push(err94);
 }
 errors++;
 }
-if(!pattern3.test(data33)){
-const err95 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/use",schemaPath:"#/additionalProperties/properties/use/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema19.additionalProperties.properties.use,data:data33};
+}
+if(data33.prompt_tokens_over !== undefined){
+let data34 = data33.prompt_tokens_over;
+if(!(((typeof data34 == "number") && (!(data34 % 1) && !isNaN(data34))) && (isFinite(data34)))){
+const err95 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i8+"/prompt_tokens_over",schemaPath:"#/additionalProperties/properties/when/items/properties/prompt_tokens_over/type",keyword:"type",params:{type: "integer"},schema:schema19.additionalProperties.properties.when.items.properties.prompt_tokens_over.type,parentSchema:schema19.additionalProperties.properties.when.items.properties.prompt_tokens_over,data:data34};
 if(vErrors === null){
 vErrors = [err95];
 }
@@ -7019,9 +7177,9 @@ vErrors.push(err95);
 }
 errors++;
 }
-}
-else {
-const err96 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/use",schemaPath:"#/additionalProperties/properties/use/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.use.type,parentSchema:schema19.additionalProperties.properties.use,data:data33};
+if((typeof data34 == "number") && (isFinite(data34))){
+if(data34 > 100000000 || isNaN(data34)){
+const err96 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i8+"/prompt_tokens_over",schemaPath:"#/additionalProperties/properties/when/items/properties/prompt_tokens_over/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100000000},schema:100000000,parentSchema:schema19.additionalProperties.properties.when.items.properties.prompt_tokens_over,data:data34};
 if(vErrors === null){
 vErrors = [err96];
 }
@@ -7030,13 +7188,8 @@ vErrors.push(err96);
 }
 errors++;
 }
-}
-if(data12.translation !== undefined){
-let data34 = data12.translation;
-if(data34 && typeof data34 == "object" && !Array.isArray(data34)){
-for(const key9 in data34){
-if(!(func2.call(schema19.additionalProperties.properties.translation.properties, key9))){
-const err97 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/additionalProperties/properties/translation/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key9},schema:false,parentSchema:schema19.additionalProperties.properties.translation,data:data34};
+if(data34 < 1 || isNaN(data34)){
+const err97 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i8+"/prompt_tokens_over",schemaPath:"#/additionalProperties/properties/when/items/properties/prompt_tokens_over/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.when.items.properties.prompt_tokens_over,data:data34};
 if(vErrors === null){
 vErrors = [err97];
 }
@@ -7046,10 +7199,11 @@ vErrors.push(err97);
 errors++;
 }
 }
-if(data34.max_tokens_field !== undefined){
-let data35 = data34.max_tokens_field;
-if(typeof data35 !== "string"){
-const err98 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/additionalProperties/properties/translation/properties/max_tokens_field/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.translation.properties.max_tokens_field.type,parentSchema:schema19.additionalProperties.properties.translation.properties.max_tokens_field,data:data35};
+}
+if(data33.images !== undefined){
+let data35 = data33.images;
+if(typeof data35 !== "boolean"){
+const err98 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i8+"/images",schemaPath:"#/additionalProperties/properties/when/items/properties/images/type",keyword:"type",params:{type: "boolean"},schema:schema19.additionalProperties.properties.when.items.properties.images.type,parentSchema:schema19.additionalProperties.properties.when.items.properties.images,data:data35};
 if(vErrors === null){
 vErrors = [err98];
 }
@@ -7058,8 +7212,11 @@ vErrors.push(err98);
 }
 errors++;
 }
-if(!((data35 === "max_tokens") || (data35 === "max_completion_tokens"))){
-const err99 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/additionalProperties/properties/translation/properties/max_tokens_field/enum",keyword:"enum",params:{allowedValues: schema19.additionalProperties.properties.translation.properties.max_tokens_field.enum},schema:schema19.additionalProperties.properties.translation.properties.max_tokens_field.enum,parentSchema:schema19.additionalProperties.properties.translation.properties.max_tokens_field,data:data35};
+}
+if(data33.tools !== undefined){
+let data36 = data33.tools;
+if(typeof data36 !== "boolean"){
+const err99 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i8+"/tools",schemaPath:"#/additionalProperties/properties/when/items/properties/tools/type",keyword:"type",params:{type: "boolean"},schema:schema19.additionalProperties.properties.when.items.properties.tools.type,parentSchema:schema19.additionalProperties.properties.when.items.properties.tools,data:data36};
 if(vErrors === null){
 vErrors = [err99];
 }
@@ -7069,10 +7226,10 @@ vErrors.push(err99);
 errors++;
 }
 }
-if(data34.default_max_tokens !== undefined){
-let data36 = data34.default_max_tokens;
-if(!(((typeof data36 == "number") && (!(data36 % 1) && !isNaN(data36))) && (isFinite(data36)))){
-const err100 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/additionalProperties/properties/translation/properties/default_max_tokens/type",keyword:"type",params:{type: "integer"},schema:schema19.additionalProperties.properties.translation.properties.default_max_tokens.type,parentSchema:schema19.additionalProperties.properties.translation.properties.default_max_tokens,data:data36};
+if(data33.thinking !== undefined){
+let data37 = data33.thinking;
+if(typeof data37 !== "boolean"){
+const err100 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i8+"/thinking",schemaPath:"#/additionalProperties/properties/when/items/properties/thinking/type",keyword:"type",params:{type: "boolean"},schema:schema19.additionalProperties.properties.when.items.properties.thinking.type,parentSchema:schema19.additionalProperties.properties.when.items.properties.thinking,data:data37};
 if(vErrors === null){
 vErrors = [err100];
 }
@@ -7081,9 +7238,12 @@ vErrors.push(err100);
 }
 errors++;
 }
-if((typeof data36 == "number") && (isFinite(data36))){
-if(data36 > 1000000 || isNaN(data36)){
-const err101 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/additionalProperties/properties/translation/properties/default_max_tokens/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema19.additionalProperties.properties.translation.properties.default_max_tokens,data:data36};
+}
+if(data33.use !== undefined){
+let data38 = data33.use;
+if(typeof data38 === "string"){
+if(func4(data38) > 256){
+const err101 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i8+"/use",schemaPath:"#/additionalProperties/properties/when/items/properties/use/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema19.additionalProperties.properties.when.items.properties.use,data:data38};
 if(vErrors === null){
 vErrors = [err101];
 }
@@ -7092,8 +7252,8 @@ vErrors.push(err101);
 }
 errors++;
 }
-if(data36 < 1 || isNaN(data36)){
-const err102 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/additionalProperties/properties/translation/properties/default_max_tokens/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.translation.properties.default_max_tokens,data:data36};
+if(func4(data38) < 1){
+const err102 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i8+"/use",schemaPath:"#/additionalProperties/properties/when/items/properties/use/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.when.items.properties.use,data:data38};
 if(vErrors === null){
 vErrors = [err102];
 }
@@ -7102,12 +7262,8 @@ vErrors.push(err102);
 }
 errors++;
 }
-}
-}
-if(data34.system_in_middle !== undefined){
-let data37 = data34.system_in_middle;
-if(typeof data37 !== "string"){
-const err103 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/additionalProperties/properties/translation/properties/system_in_middle/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.translation.properties.system_in_middle.type,parentSchema:schema19.additionalProperties.properties.translation.properties.system_in_middle,data:data37};
+if(!pattern3.test(data38)){
+const err103 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i8+"/use",schemaPath:"#/additionalProperties/properties/when/items/properties/use/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema19.additionalProperties.properties.when.items.properties.use,data:data38};
 if(vErrors === null){
 vErrors = [err103];
 }
@@ -7116,8 +7272,9 @@ vErrors.push(err103);
 }
 errors++;
 }
-if(!((data37 === "keep") || (data37 === "fold"))){
-const err104 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/additionalProperties/properties/translation/properties/system_in_middle/enum",keyword:"enum",params:{allowedValues: schema19.additionalProperties.properties.translation.properties.system_in_middle.enum},schema:schema19.additionalProperties.properties.translation.properties.system_in_middle.enum,parentSchema:schema19.additionalProperties.properties.translation.properties.system_in_middle,data:data37};
+}
+else {
+const err104 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i8+"/use",schemaPath:"#/additionalProperties/properties/when/items/properties/use/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.when.items.properties.use.type,parentSchema:schema19.additionalProperties.properties.when.items.properties.use,data:data38};
 if(vErrors === null){
 vErrors = [err104];
 }
@@ -7127,10 +7284,9 @@ vErrors.push(err104);
 errors++;
 }
 }
-if(data34.system_role !== undefined){
-let data38 = data34.system_role;
-if(typeof data38 !== "string"){
-const err105 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/additionalProperties/properties/translation/properties/system_role/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.translation.properties.system_role.type,parentSchema:schema19.additionalProperties.properties.translation.properties.system_role,data:data38};
+}
+else {
+const err105 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i8,schemaPath:"#/additionalProperties/properties/when/items/type",keyword:"type",params:{type: "object"},schema:schema19.additionalProperties.properties.when.items.type,parentSchema:schema19.additionalProperties.properties.when.items,data:data33};
 if(vErrors === null){
 vErrors = [err105];
 }
@@ -7139,8 +7295,10 @@ vErrors.push(err105);
 }
 errors++;
 }
-if(!((data38 === "system") || (data38 === "developer"))){
-const err106 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/additionalProperties/properties/translation/properties/system_role/enum",keyword:"enum",params:{allowedValues: schema19.additionalProperties.properties.translation.properties.system_role.enum},schema:schema19.additionalProperties.properties.translation.properties.system_role.enum,parentSchema:schema19.additionalProperties.properties.translation.properties.system_role,data:data38};
+}
+}
+else {
+const err106 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when",schemaPath:"#/additionalProperties/properties/when/type",keyword:"type",params:{type: "array"},schema:schema19.additionalProperties.properties.when.type,parentSchema:schema19.additionalProperties.properties.when,data:data32};
 if(vErrors === null){
 vErrors = [err106];
 }
@@ -7150,10 +7308,11 @@ vErrors.push(err106);
 errors++;
 }
 }
-if(data34.text_parts !== undefined){
-let data39 = data34.text_parts;
-if(typeof data39 !== "boolean"){
-const err107 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/text_parts",schemaPath:"#/additionalProperties/properties/translation/properties/text_parts/type",keyword:"type",params:{type: "boolean"},schema:schema19.additionalProperties.properties.translation.properties.text_parts.type,parentSchema:schema19.additionalProperties.properties.translation.properties.text_parts,data:data39};
+if(data12.use !== undefined){
+let data39 = data12.use;
+if(typeof data39 === "string"){
+if(func4(data39) > 256){
+const err107 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/use",schemaPath:"#/additionalProperties/properties/use/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema19.additionalProperties.properties.use,data:data39};
 if(vErrors === null){
 vErrors = [err107];
 }
@@ -7162,11 +7321,8 @@ vErrors.push(err107);
 }
 errors++;
 }
-}
-if(data34.reasoning_field !== undefined){
-let data40 = data34.reasoning_field;
-if(typeof data40 !== "string"){
-const err108 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/additionalProperties/properties/translation/properties/reasoning_field/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.translation.properties.reasoning_field.type,parentSchema:schema19.additionalProperties.properties.translation.properties.reasoning_field,data:data40};
+if(func4(data39) < 1){
+const err108 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/use",schemaPath:"#/additionalProperties/properties/use/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.use,data:data39};
 if(vErrors === null){
 vErrors = [err108];
 }
@@ -7175,8 +7331,8 @@ vErrors.push(err108);
 }
 errors++;
 }
-if(!(((data40 === "reasoning_content") || (data40 === "reasoning")) || (data40 === "none"))){
-const err109 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/additionalProperties/properties/translation/properties/reasoning_field/enum",keyword:"enum",params:{allowedValues: schema19.additionalProperties.properties.translation.properties.reasoning_field.enum},schema:schema19.additionalProperties.properties.translation.properties.reasoning_field.enum,parentSchema:schema19.additionalProperties.properties.translation.properties.reasoning_field,data:data40};
+if(!pattern3.test(data39)){
+const err109 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/use",schemaPath:"#/additionalProperties/properties/use/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema19.additionalProperties.properties.use,data:data39};
 if(vErrors === null){
 vErrors = [err109];
 }
@@ -7186,10 +7342,8 @@ vErrors.push(err109);
 errors++;
 }
 }
-if(data34.reasoning_turns !== undefined){
-let data41 = data34.reasoning_turns;
-if(typeof data41 !== "string"){
-const err110 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/additionalProperties/properties/translation/properties/reasoning_turns/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.translation.properties.reasoning_turns.type,parentSchema:schema19.additionalProperties.properties.translation.properties.reasoning_turns,data:data41};
+else {
+const err110 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/use",schemaPath:"#/additionalProperties/properties/use/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.use.type,parentSchema:schema19.additionalProperties.properties.use,data:data39};
 if(vErrors === null){
 vErrors = [err110];
 }
@@ -7198,8 +7352,13 @@ vErrors.push(err110);
 }
 errors++;
 }
-if(!((data41 === "all") || (data41 === "last"))){
-const err111 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/additionalProperties/properties/translation/properties/reasoning_turns/enum",keyword:"enum",params:{allowedValues: schema19.additionalProperties.properties.translation.properties.reasoning_turns.enum},schema:schema19.additionalProperties.properties.translation.properties.reasoning_turns.enum,parentSchema:schema19.additionalProperties.properties.translation.properties.reasoning_turns,data:data41};
+}
+if(data12.translation !== undefined){
+let data40 = data12.translation;
+if(data40 && typeof data40 == "object" && !Array.isArray(data40)){
+for(const key9 in data40){
+if(!(func2.call(schema19.additionalProperties.properties.translation.properties, key9))){
+const err111 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/additionalProperties/properties/translation/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key9},schema:false,parentSchema:schema19.additionalProperties.properties.translation,data:data40};
 if(vErrors === null){
 vErrors = [err111];
 }
@@ -7209,14 +7368,10 @@ vErrors.push(err111);
 errors++;
 }
 }
-if(data34.efforts !== undefined){
-let data42 = data34.efforts;
-if(Array.isArray(data42)){
-const len7 = data42.length;
-for(let i7=0; i7<len7; i7++){
-let data43 = data42[i7];
-if(typeof data43 !== "string"){
-const err112 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i7,schemaPath:"#/additionalProperties/properties/translation/properties/efforts/items/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.translation.properties.efforts.items.type,parentSchema:schema19.additionalProperties.properties.translation.properties.efforts.items,data:data43};
+if(data40.max_tokens_field !== undefined){
+let data41 = data40.max_tokens_field;
+if(typeof data41 !== "string"){
+const err112 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/additionalProperties/properties/translation/properties/max_tokens_field/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.translation.properties.max_tokens_field.type,parentSchema:schema19.additionalProperties.properties.translation.properties.max_tokens_field,data:data41};
 if(vErrors === null){
 vErrors = [err112];
 }
@@ -7225,8 +7380,8 @@ vErrors.push(err112);
 }
 errors++;
 }
-if(!(((((((data43 === "none") || (data43 === "minimal")) || (data43 === "low")) || (data43 === "medium")) || (data43 === "high")) || (data43 === "xhigh")) || (data43 === "max"))){
-const err113 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i7,schemaPath:"#/additionalProperties/properties/translation/properties/efforts/items/enum",keyword:"enum",params:{allowedValues: schema19.additionalProperties.properties.translation.properties.efforts.items.enum},schema:schema19.additionalProperties.properties.translation.properties.efforts.items.enum,parentSchema:schema19.additionalProperties.properties.translation.properties.efforts.items,data:data43};
+if(!((data41 === "max_tokens") || (data41 === "max_completion_tokens"))){
+const err113 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/additionalProperties/properties/translation/properties/max_tokens_field/enum",keyword:"enum",params:{allowedValues: schema19.additionalProperties.properties.translation.properties.max_tokens_field.enum},schema:schema19.additionalProperties.properties.translation.properties.max_tokens_field.enum,parentSchema:schema19.additionalProperties.properties.translation.properties.max_tokens_field,data:data41};
 if(vErrors === null){
 vErrors = [err113];
 }
@@ -7236,9 +7391,10 @@ vErrors.push(err113);
 errors++;
 }
 }
-}
-else {
-const err114 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts",schemaPath:"#/additionalProperties/properties/translation/properties/efforts/type",keyword:"type",params:{type: "array"},schema:schema19.additionalProperties.properties.translation.properties.efforts.type,parentSchema:schema19.additionalProperties.properties.translation.properties.efforts,data:data42};
+if(data40.default_max_tokens !== undefined){
+let data42 = data40.default_max_tokens;
+if(!(((typeof data42 == "number") && (!(data42 % 1) && !isNaN(data42))) && (isFinite(data42)))){
+const err114 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/additionalProperties/properties/translation/properties/default_max_tokens/type",keyword:"type",params:{type: "integer"},schema:schema19.additionalProperties.properties.translation.properties.default_max_tokens.type,parentSchema:schema19.additionalProperties.properties.translation.properties.default_max_tokens,data:data42};
 if(vErrors === null){
 vErrors = [err114];
 }
@@ -7247,11 +7403,9 @@ vErrors.push(err114);
 }
 errors++;
 }
-}
-if(data34.think_tags !== undefined){
-let data44 = data34.think_tags;
-if(typeof data44 !== "boolean"){
-const err115 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/think_tags",schemaPath:"#/additionalProperties/properties/translation/properties/think_tags/type",keyword:"type",params:{type: "boolean"},schema:schema19.additionalProperties.properties.translation.properties.think_tags.type,parentSchema:schema19.additionalProperties.properties.translation.properties.think_tags,data:data44};
+if((typeof data42 == "number") && (isFinite(data42))){
+if(data42 > 1000000 || isNaN(data42)){
+const err115 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/additionalProperties/properties/translation/properties/default_max_tokens/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema19.additionalProperties.properties.translation.properties.default_max_tokens,data:data42};
 if(vErrors === null){
 vErrors = [err115];
 }
@@ -7260,11 +7414,8 @@ vErrors.push(err115);
 }
 errors++;
 }
-}
-if(data34.thinking !== undefined){
-let data45 = data34.thinking;
-if(typeof data45 !== "string"){
-const err116 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/additionalProperties/properties/translation/properties/thinking/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.translation.properties.thinking.type,parentSchema:schema19.additionalProperties.properties.translation.properties.thinking,data:data45};
+if(data42 < 1 || isNaN(data42)){
+const err116 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/additionalProperties/properties/translation/properties/default_max_tokens/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.translation.properties.default_max_tokens,data:data42};
 if(vErrors === null){
 vErrors = [err116];
 }
@@ -7273,8 +7424,12 @@ vErrors.push(err116);
 }
 errors++;
 }
-if(!((data45 === "adaptive") || (data45 === "budget"))){
-const err117 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/additionalProperties/properties/translation/properties/thinking/enum",keyword:"enum",params:{allowedValues: schema19.additionalProperties.properties.translation.properties.thinking.enum},schema:schema19.additionalProperties.properties.translation.properties.thinking.enum,parentSchema:schema19.additionalProperties.properties.translation.properties.thinking,data:data45};
+}
+}
+if(data40.system_in_middle !== undefined){
+let data43 = data40.system_in_middle;
+if(typeof data43 !== "string"){
+const err117 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/additionalProperties/properties/translation/properties/system_in_middle/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.translation.properties.system_in_middle.type,parentSchema:schema19.additionalProperties.properties.translation.properties.system_in_middle,data:data43};
 if(vErrors === null){
 vErrors = [err117];
 }
@@ -7283,12 +7438,8 @@ vErrors.push(err117);
 }
 errors++;
 }
-}
-if(data34.max_temperature !== undefined){
-let data46 = data34.max_temperature;
-if((typeof data46 == "number") && (isFinite(data46))){
-if(data46 > 10 || isNaN(data46)){
-const err118 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/additionalProperties/properties/translation/properties/max_temperature/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema19.additionalProperties.properties.translation.properties.max_temperature,data:data46};
+if(!((data43 === "keep") || (data43 === "fold"))){
+const err118 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/additionalProperties/properties/translation/properties/system_in_middle/enum",keyword:"enum",params:{allowedValues: schema19.additionalProperties.properties.translation.properties.system_in_middle.enum},schema:schema19.additionalProperties.properties.translation.properties.system_in_middle.enum,parentSchema:schema19.additionalProperties.properties.translation.properties.system_in_middle,data:data43};
 if(vErrors === null){
 vErrors = [err118];
 }
@@ -7297,8 +7448,11 @@ vErrors.push(err118);
 }
 errors++;
 }
-if(data46 < 0 || isNaN(data46)){
-const err119 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/additionalProperties/properties/translation/properties/max_temperature/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema19.additionalProperties.properties.translation.properties.max_temperature,data:data46};
+}
+if(data40.system_role !== undefined){
+let data44 = data40.system_role;
+if(typeof data44 !== "string"){
+const err119 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/additionalProperties/properties/translation/properties/system_role/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.translation.properties.system_role.type,parentSchema:schema19.additionalProperties.properties.translation.properties.system_role,data:data44};
 if(vErrors === null){
 vErrors = [err119];
 }
@@ -7307,9 +7461,8 @@ vErrors.push(err119);
 }
 errors++;
 }
-}
-else {
-const err120 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/additionalProperties/properties/translation/properties/max_temperature/type",keyword:"type",params:{type: "number"},schema:schema19.additionalProperties.properties.translation.properties.max_temperature.type,parentSchema:schema19.additionalProperties.properties.translation.properties.max_temperature,data:data46};
+if(!((data44 === "system") || (data44 === "developer"))){
+const err120 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/additionalProperties/properties/translation/properties/system_role/enum",keyword:"enum",params:{allowedValues: schema19.additionalProperties.properties.translation.properties.system_role.enum},schema:schema19.additionalProperties.properties.translation.properties.system_role.enum,parentSchema:schema19.additionalProperties.properties.translation.properties.system_role,data:data44};
 if(vErrors === null){
 vErrors = [err120];
 }
@@ -7319,10 +7472,10 @@ vErrors.push(err120);
 errors++;
 }
 }
-if(data34.max_stop_sequences !== undefined){
-let data47 = data34.max_stop_sequences;
-if((!(((typeof data47 == "number") && (!(data47 % 1) && !isNaN(data47))) && (isFinite(data47)))) && (data47 !== null)){
-const err121 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/additionalProperties/properties/translation/properties/max_stop_sequences/type",keyword:"type",params:{type: schema19.additionalProperties.properties.translation.properties.max_stop_sequences.type},schema:schema19.additionalProperties.properties.translation.properties.max_stop_sequences.type,parentSchema:schema19.additionalProperties.properties.translation.properties.max_stop_sequences,data:data47};
+if(data40.text_parts !== undefined){
+let data45 = data40.text_parts;
+if(typeof data45 !== "boolean"){
+const err121 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/text_parts",schemaPath:"#/additionalProperties/properties/translation/properties/text_parts/type",keyword:"type",params:{type: "boolean"},schema:schema19.additionalProperties.properties.translation.properties.text_parts.type,parentSchema:schema19.additionalProperties.properties.translation.properties.text_parts,data:data45};
 if(vErrors === null){
 vErrors = [err121];
 }
@@ -7331,9 +7484,11 @@ vErrors.push(err121);
 }
 errors++;
 }
-if((typeof data47 == "number") && (isFinite(data47))){
-if(data47 > 1000 || isNaN(data47)){
-const err122 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/additionalProperties/properties/translation/properties/max_stop_sequences/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema19.additionalProperties.properties.translation.properties.max_stop_sequences,data:data47};
+}
+if(data40.reasoning_field !== undefined){
+let data46 = data40.reasoning_field;
+if(typeof data46 !== "string"){
+const err122 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/additionalProperties/properties/translation/properties/reasoning_field/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.translation.properties.reasoning_field.type,parentSchema:schema19.additionalProperties.properties.translation.properties.reasoning_field,data:data46};
 if(vErrors === null){
 vErrors = [err122];
 }
@@ -7342,8 +7497,8 @@ vErrors.push(err122);
 }
 errors++;
 }
-if(data47 < 0 || isNaN(data47)){
-const err123 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/additionalProperties/properties/translation/properties/max_stop_sequences/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema19.additionalProperties.properties.translation.properties.max_stop_sequences,data:data47};
+if(!(((data46 === "reasoning_content") || (data46 === "reasoning")) || (data46 === "none"))){
+const err123 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/additionalProperties/properties/translation/properties/reasoning_field/enum",keyword:"enum",params:{allowedValues: schema19.additionalProperties.properties.translation.properties.reasoning_field.enum},schema:schema19.additionalProperties.properties.translation.properties.reasoning_field.enum,parentSchema:schema19.additionalProperties.properties.translation.properties.reasoning_field,data:data46};
 if(vErrors === null){
 vErrors = [err123];
 }
@@ -7353,11 +7508,10 @@ vErrors.push(err123);
 errors++;
 }
 }
-}
-if(data34.top_k !== undefined){
-let data48 = data34.top_k;
-if(typeof data48 !== "boolean"){
-const err124 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/top_k",schemaPath:"#/additionalProperties/properties/translation/properties/top_k/type",keyword:"type",params:{type: "boolean"},schema:schema19.additionalProperties.properties.translation.properties.top_k.type,parentSchema:schema19.additionalProperties.properties.translation.properties.top_k,data:data48};
+if(data40.reasoning_turns !== undefined){
+let data47 = data40.reasoning_turns;
+if(typeof data47 !== "string"){
+const err124 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/additionalProperties/properties/translation/properties/reasoning_turns/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.translation.properties.reasoning_turns.type,parentSchema:schema19.additionalProperties.properties.translation.properties.reasoning_turns,data:data47};
 if(vErrors === null){
 vErrors = [err124];
 }
@@ -7366,11 +7520,8 @@ vErrors.push(err124);
 }
 errors++;
 }
-}
-if(data34.tool_images !== undefined){
-let data49 = data34.tool_images;
-if(typeof data49 !== "boolean"){
-const err125 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/tool_images",schemaPath:"#/additionalProperties/properties/translation/properties/tool_images/type",keyword:"type",params:{type: "boolean"},schema:schema19.additionalProperties.properties.translation.properties.tool_images.type,parentSchema:schema19.additionalProperties.properties.translation.properties.tool_images,data:data49};
+if(!((data47 === "all") || (data47 === "last"))){
+const err125 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/additionalProperties/properties/translation/properties/reasoning_turns/enum",keyword:"enum",params:{allowedValues: schema19.additionalProperties.properties.translation.properties.reasoning_turns.enum},schema:schema19.additionalProperties.properties.translation.properties.reasoning_turns.enum,parentSchema:schema19.additionalProperties.properties.translation.properties.reasoning_turns,data:data47};
 if(vErrors === null){
 vErrors = [err125];
 }
@@ -7380,10 +7531,14 @@ vErrors.push(err125);
 errors++;
 }
 }
-if(data34.file_parts !== undefined){
-let data50 = data34.file_parts;
-if(typeof data50 !== "boolean"){
-const err126 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/file_parts",schemaPath:"#/additionalProperties/properties/translation/properties/file_parts/type",keyword:"type",params:{type: "boolean"},schema:schema19.additionalProperties.properties.translation.properties.file_parts.type,parentSchema:schema19.additionalProperties.properties.translation.properties.file_parts,data:data50};
+if(data40.efforts !== undefined){
+let data48 = data40.efforts;
+if(Array.isArray(data48)){
+const len9 = data48.length;
+for(let i9=0; i9<len9; i9++){
+let data49 = data48[i9];
+if(typeof data49 !== "string"){
+const err126 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i9,schemaPath:"#/additionalProperties/properties/translation/properties/efforts/items/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.translation.properties.efforts.items.type,parentSchema:schema19.additionalProperties.properties.translation.properties.efforts.items,data:data49};
 if(vErrors === null){
 vErrors = [err126];
 }
@@ -7392,11 +7547,8 @@ vErrors.push(err126);
 }
 errors++;
 }
-}
-if(data34.prefill !== undefined){
-let data51 = data34.prefill;
-if(typeof data51 !== "boolean"){
-const err127 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/prefill",schemaPath:"#/additionalProperties/properties/translation/properties/prefill/type",keyword:"type",params:{type: "boolean"},schema:schema19.additionalProperties.properties.translation.properties.prefill.type,parentSchema:schema19.additionalProperties.properties.translation.properties.prefill,data:data51};
+if(!(((((((data49 === "none") || (data49 === "minimal")) || (data49 === "low")) || (data49 === "medium")) || (data49 === "high")) || (data49 === "xhigh")) || (data49 === "max"))){
+const err127 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i9,schemaPath:"#/additionalProperties/properties/translation/properties/efforts/items/enum",keyword:"enum",params:{allowedValues: schema19.additionalProperties.properties.translation.properties.efforts.items.enum},schema:schema19.additionalProperties.properties.translation.properties.efforts.items.enum,parentSchema:schema19.additionalProperties.properties.translation.properties.efforts.items,data:data49};
 if(vErrors === null){
 vErrors = [err127];
 }
@@ -7406,10 +7558,9 @@ vErrors.push(err127);
 errors++;
 }
 }
-if(data34.platform_members !== undefined){
-let data52 = data34.platform_members;
-if(typeof data52 !== "boolean"){
-const err128 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/platform_members",schemaPath:"#/additionalProperties/properties/translation/properties/platform_members/type",keyword:"type",params:{type: "boolean"},schema:schema19.additionalProperties.properties.translation.properties.platform_members.type,parentSchema:schema19.additionalProperties.properties.translation.properties.platform_members,data:data52};
+}
+else {
+const err128 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts",schemaPath:"#/additionalProperties/properties/translation/properties/efforts/type",keyword:"type",params:{type: "array"},schema:schema19.additionalProperties.properties.translation.properties.efforts.type,parentSchema:schema19.additionalProperties.properties.translation.properties.efforts,data:data48};
 if(vErrors === null){
 vErrors = [err128];
 }
@@ -7419,10 +7570,10 @@ vErrors.push(err128);
 errors++;
 }
 }
-if(data34.keep_billing_block !== undefined){
-let data53 = data34.keep_billing_block;
-if(typeof data53 !== "boolean"){
-const err129 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/keep_billing_block",schemaPath:"#/additionalProperties/properties/translation/properties/keep_billing_block/type",keyword:"type",params:{type: "boolean"},schema:schema19.additionalProperties.properties.translation.properties.keep_billing_block.type,parentSchema:schema19.additionalProperties.properties.translation.properties.keep_billing_block,data:data53};
+if(data40.think_tags !== undefined){
+let data50 = data40.think_tags;
+if(typeof data50 !== "boolean"){
+const err129 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/think_tags",schemaPath:"#/additionalProperties/properties/translation/properties/think_tags/type",keyword:"type",params:{type: "boolean"},schema:schema19.additionalProperties.properties.translation.properties.think_tags.type,parentSchema:schema19.additionalProperties.properties.translation.properties.think_tags,data:data50};
 if(vErrors === null){
 vErrors = [err129];
 }
@@ -7432,10 +7583,10 @@ vErrors.push(err129);
 errors++;
 }
 }
-if(data34.cache_prompts !== undefined){
-let data54 = data34.cache_prompts;
-if(typeof data54 !== "boolean"){
-const err130 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/cache_prompts",schemaPath:"#/additionalProperties/properties/translation/properties/cache_prompts/type",keyword:"type",params:{type: "boolean"},schema:schema19.additionalProperties.properties.translation.properties.cache_prompts.type,parentSchema:schema19.additionalProperties.properties.translation.properties.cache_prompts,data:data54};
+if(data40.thinking !== undefined){
+let data51 = data40.thinking;
+if(typeof data51 !== "string"){
+const err130 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/additionalProperties/properties/translation/properties/thinking/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.translation.properties.thinking.type,parentSchema:schema19.additionalProperties.properties.translation.properties.thinking,data:data51};
 if(vErrors === null){
 vErrors = [err130];
 }
@@ -7444,15 +7595,186 @@ vErrors.push(err130);
 }
 errors++;
 }
-}
-}
-else {
-const err131 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/additionalProperties/properties/translation/type",keyword:"type",params:{type: "object"},schema:schema19.additionalProperties.properties.translation.type,parentSchema:schema19.additionalProperties.properties.translation,data:data34};
+if(!((data51 === "adaptive") || (data51 === "budget"))){
+const err131 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/additionalProperties/properties/translation/properties/thinking/enum",keyword:"enum",params:{allowedValues: schema19.additionalProperties.properties.translation.properties.thinking.enum},schema:schema19.additionalProperties.properties.translation.properties.thinking.enum,parentSchema:schema19.additionalProperties.properties.translation.properties.thinking,data:data51};
 if(vErrors === null){
 vErrors = [err131];
 }
 else {
 vErrors.push(err131);
+}
+errors++;
+}
+}
+if(data40.max_temperature !== undefined){
+let data52 = data40.max_temperature;
+if((typeof data52 == "number") && (isFinite(data52))){
+if(data52 > 10 || isNaN(data52)){
+const err132 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/additionalProperties/properties/translation/properties/max_temperature/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema19.additionalProperties.properties.translation.properties.max_temperature,data:data52};
+if(vErrors === null){
+vErrors = [err132];
+}
+else {
+vErrors.push(err132);
+}
+errors++;
+}
+if(data52 < 0 || isNaN(data52)){
+const err133 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/additionalProperties/properties/translation/properties/max_temperature/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema19.additionalProperties.properties.translation.properties.max_temperature,data:data52};
+if(vErrors === null){
+vErrors = [err133];
+}
+else {
+vErrors.push(err133);
+}
+errors++;
+}
+}
+else {
+const err134 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/additionalProperties/properties/translation/properties/max_temperature/type",keyword:"type",params:{type: "number"},schema:schema19.additionalProperties.properties.translation.properties.max_temperature.type,parentSchema:schema19.additionalProperties.properties.translation.properties.max_temperature,data:data52};
+if(vErrors === null){
+vErrors = [err134];
+}
+else {
+vErrors.push(err134);
+}
+errors++;
+}
+}
+if(data40.max_stop_sequences !== undefined){
+let data53 = data40.max_stop_sequences;
+if((!(((typeof data53 == "number") && (!(data53 % 1) && !isNaN(data53))) && (isFinite(data53)))) && (data53 !== null)){
+const err135 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/additionalProperties/properties/translation/properties/max_stop_sequences/type",keyword:"type",params:{type: schema19.additionalProperties.properties.translation.properties.max_stop_sequences.type},schema:schema19.additionalProperties.properties.translation.properties.max_stop_sequences.type,parentSchema:schema19.additionalProperties.properties.translation.properties.max_stop_sequences,data:data53};
+if(vErrors === null){
+vErrors = [err135];
+}
+else {
+vErrors.push(err135);
+}
+errors++;
+}
+if((typeof data53 == "number") && (isFinite(data53))){
+if(data53 > 1000 || isNaN(data53)){
+const err136 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/additionalProperties/properties/translation/properties/max_stop_sequences/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema19.additionalProperties.properties.translation.properties.max_stop_sequences,data:data53};
+if(vErrors === null){
+vErrors = [err136];
+}
+else {
+vErrors.push(err136);
+}
+errors++;
+}
+if(data53 < 0 || isNaN(data53)){
+const err137 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/additionalProperties/properties/translation/properties/max_stop_sequences/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema19.additionalProperties.properties.translation.properties.max_stop_sequences,data:data53};
+if(vErrors === null){
+vErrors = [err137];
+}
+else {
+vErrors.push(err137);
+}
+errors++;
+}
+}
+}
+if(data40.top_k !== undefined){
+let data54 = data40.top_k;
+if(typeof data54 !== "boolean"){
+const err138 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/top_k",schemaPath:"#/additionalProperties/properties/translation/properties/top_k/type",keyword:"type",params:{type: "boolean"},schema:schema19.additionalProperties.properties.translation.properties.top_k.type,parentSchema:schema19.additionalProperties.properties.translation.properties.top_k,data:data54};
+if(vErrors === null){
+vErrors = [err138];
+}
+else {
+vErrors.push(err138);
+}
+errors++;
+}
+}
+if(data40.tool_images !== undefined){
+let data55 = data40.tool_images;
+if(typeof data55 !== "boolean"){
+const err139 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/tool_images",schemaPath:"#/additionalProperties/properties/translation/properties/tool_images/type",keyword:"type",params:{type: "boolean"},schema:schema19.additionalProperties.properties.translation.properties.tool_images.type,parentSchema:schema19.additionalProperties.properties.translation.properties.tool_images,data:data55};
+if(vErrors === null){
+vErrors = [err139];
+}
+else {
+vErrors.push(err139);
+}
+errors++;
+}
+}
+if(data40.file_parts !== undefined){
+let data56 = data40.file_parts;
+if(typeof data56 !== "boolean"){
+const err140 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/file_parts",schemaPath:"#/additionalProperties/properties/translation/properties/file_parts/type",keyword:"type",params:{type: "boolean"},schema:schema19.additionalProperties.properties.translation.properties.file_parts.type,parentSchema:schema19.additionalProperties.properties.translation.properties.file_parts,data:data56};
+if(vErrors === null){
+vErrors = [err140];
+}
+else {
+vErrors.push(err140);
+}
+errors++;
+}
+}
+if(data40.prefill !== undefined){
+let data57 = data40.prefill;
+if(typeof data57 !== "boolean"){
+const err141 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/prefill",schemaPath:"#/additionalProperties/properties/translation/properties/prefill/type",keyword:"type",params:{type: "boolean"},schema:schema19.additionalProperties.properties.translation.properties.prefill.type,parentSchema:schema19.additionalProperties.properties.translation.properties.prefill,data:data57};
+if(vErrors === null){
+vErrors = [err141];
+}
+else {
+vErrors.push(err141);
+}
+errors++;
+}
+}
+if(data40.platform_members !== undefined){
+let data58 = data40.platform_members;
+if(typeof data58 !== "boolean"){
+const err142 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/platform_members",schemaPath:"#/additionalProperties/properties/translation/properties/platform_members/type",keyword:"type",params:{type: "boolean"},schema:schema19.additionalProperties.properties.translation.properties.platform_members.type,parentSchema:schema19.additionalProperties.properties.translation.properties.platform_members,data:data58};
+if(vErrors === null){
+vErrors = [err142];
+}
+else {
+vErrors.push(err142);
+}
+errors++;
+}
+}
+if(data40.keep_billing_block !== undefined){
+let data59 = data40.keep_billing_block;
+if(typeof data59 !== "boolean"){
+const err143 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/keep_billing_block",schemaPath:"#/additionalProperties/properties/translation/properties/keep_billing_block/type",keyword:"type",params:{type: "boolean"},schema:schema19.additionalProperties.properties.translation.properties.keep_billing_block.type,parentSchema:schema19.additionalProperties.properties.translation.properties.keep_billing_block,data:data59};
+if(vErrors === null){
+vErrors = [err143];
+}
+else {
+vErrors.push(err143);
+}
+errors++;
+}
+}
+if(data40.cache_prompts !== undefined){
+let data60 = data40.cache_prompts;
+if(typeof data60 !== "boolean"){
+const err144 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/cache_prompts",schemaPath:"#/additionalProperties/properties/translation/properties/cache_prompts/type",keyword:"type",params:{type: "boolean"},schema:schema19.additionalProperties.properties.translation.properties.cache_prompts.type,parentSchema:schema19.additionalProperties.properties.translation.properties.cache_prompts,data:data60};
+if(vErrors === null){
+vErrors = [err144];
+}
+else {
+vErrors.push(err144);
+}
+errors++;
+}
+}
+}
+else {
+const err145 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/additionalProperties/properties/translation/type",keyword:"type",params:{type: "object"},schema:schema19.additionalProperties.properties.translation.type,parentSchema:schema19.additionalProperties.properties.translation,data:data40};
+if(vErrors === null){
+vErrors = [err145];
+}
+else {
+vErrors.push(err145);
 }
 errors++;
 }
@@ -7464,184 +7786,11 @@ errors = vErrors.length;
 }
 }
 if(data12.request !== undefined){
-let data56 = data12.request;
-if(data56 && typeof data56 == "object" && !Array.isArray(data56)){
-for(const key10 in data56){
+let data62 = data12.request;
+if(data62 && typeof data62 == "object" && !Array.isArray(data62)){
+for(const key10 in data62){
 if(!(((key10 === "default") || (key10 === "set")) || (key10 === "drop"))){
-const err132 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request",schemaPath:"#/additionalProperties/properties/request/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key10},schema:false,parentSchema:schema19.additionalProperties.properties.request,data:data56};
-if(vErrors === null){
-vErrors = [err132];
-}
-else {
-vErrors.push(err132);
-}
-errors++;
-}
-}
-if(data56.default !== undefined){
-let data57 = data56.default;
-if(data57 && typeof data57 == "object" && !Array.isArray(data57)){
-for(const key11 in data57){
-const _errs146 = errors;
-if(typeof key11 === "string"){
-if(func4(key11) > 256){
-const err133 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/default",schemaPath:"#/additionalProperties/properties/request/properties/default/propertyNames/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema19.additionalProperties.properties.request.properties.default.propertyNames,data:key11,propertyName:key11};
-if(vErrors === null){
-vErrors = [err133];
-}
-else {
-vErrors.push(err133);
-}
-errors++;
-}
-if(func4(key11) < 1){
-const err134 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/default",schemaPath:"#/additionalProperties/properties/request/properties/default/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.request.properties.default.propertyNames,data:key11,propertyName:key11};
-if(vErrors === null){
-vErrors = [err134];
-}
-else {
-vErrors.push(err134);
-}
-errors++;
-}
-}
-else {
-const err135 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/default",schemaPath:"#/additionalProperties/properties/request/properties/default/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.request.properties.default.propertyNames.type,parentSchema:schema19.additionalProperties.properties.request.properties.default.propertyNames,data:key11,propertyName:key11};
-if(vErrors === null){
-vErrors = [err135];
-}
-else {
-vErrors.push(err135);
-}
-errors++;
-}
-var valid38 = _errs146 === errors;
-if(!valid38){
-const err136 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/default",schemaPath:"#/additionalProperties/properties/request/properties/default/propertyNames",keyword:"propertyNames",params:{propertyName: key11},schema:schema19.additionalProperties.properties.request.properties.default.propertyNames,parentSchema:schema19.additionalProperties.properties.request.properties.default,data:data57};
-if(vErrors === null){
-vErrors = [err136];
-}
-else {
-vErrors.push(err136);
-}
-errors++;
-}
-}
-}
-else {
-const err137 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/default",schemaPath:"#/additionalProperties/properties/request/properties/default/type",keyword:"type",params:{type: "object"},schema:schema19.additionalProperties.properties.request.properties.default.type,parentSchema:schema19.additionalProperties.properties.request.properties.default,data:data57};
-if(vErrors === null){
-vErrors = [err137];
-}
-else {
-vErrors.push(err137);
-}
-errors++;
-}
-}
-if(data56.set !== undefined){
-let data58 = data56.set;
-if(data58 && typeof data58 == "object" && !Array.isArray(data58)){
-for(const key12 in data58){
-const _errs151 = errors;
-if(typeof key12 === "string"){
-if(func4(key12) > 256){
-const err138 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/set",schemaPath:"#/additionalProperties/properties/request/properties/set/propertyNames/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema19.additionalProperties.properties.request.properties.set.propertyNames,data:key12,propertyName:key12};
-if(vErrors === null){
-vErrors = [err138];
-}
-else {
-vErrors.push(err138);
-}
-errors++;
-}
-if(func4(key12) < 1){
-const err139 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/set",schemaPath:"#/additionalProperties/properties/request/properties/set/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.request.properties.set.propertyNames,data:key12,propertyName:key12};
-if(vErrors === null){
-vErrors = [err139];
-}
-else {
-vErrors.push(err139);
-}
-errors++;
-}
-}
-else {
-const err140 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/set",schemaPath:"#/additionalProperties/properties/request/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.request.properties.set.propertyNames.type,parentSchema:schema19.additionalProperties.properties.request.properties.set.propertyNames,data:key12,propertyName:key12};
-if(vErrors === null){
-vErrors = [err140];
-}
-else {
-vErrors.push(err140);
-}
-errors++;
-}
-var valid39 = _errs151 === errors;
-if(!valid39){
-const err141 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/set",schemaPath:"#/additionalProperties/properties/request/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key12},schema:schema19.additionalProperties.properties.request.properties.set.propertyNames,parentSchema:schema19.additionalProperties.properties.request.properties.set,data:data58};
-if(vErrors === null){
-vErrors = [err141];
-}
-else {
-vErrors.push(err141);
-}
-errors++;
-}
-}
-}
-else {
-const err142 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/set",schemaPath:"#/additionalProperties/properties/request/properties/set/type",keyword:"type",params:{type: "object"},schema:schema19.additionalProperties.properties.request.properties.set.type,parentSchema:schema19.additionalProperties.properties.request.properties.set,data:data58};
-if(vErrors === null){
-vErrors = [err142];
-}
-else {
-vErrors.push(err142);
-}
-errors++;
-}
-}
-if(data56.drop !== undefined){
-let data59 = data56.drop;
-if(Array.isArray(data59)){
-const len8 = data59.length;
-for(let i8=0; i8<len8; i8++){
-let data60 = data59[i8];
-if(typeof data60 === "string"){
-if(func4(data60) > 256){
-const err143 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/drop/" + i8,schemaPath:"#/additionalProperties/properties/request/properties/drop/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema19.additionalProperties.properties.request.properties.drop.items,data:data60};
-if(vErrors === null){
-vErrors = [err143];
-}
-else {
-vErrors.push(err143);
-}
-errors++;
-}
-if(func4(data60) < 1){
-const err144 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/drop/" + i8,schemaPath:"#/additionalProperties/properties/request/properties/drop/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.request.properties.drop.items,data:data60};
-if(vErrors === null){
-vErrors = [err144];
-}
-else {
-vErrors.push(err144);
-}
-errors++;
-}
-}
-else {
-const err145 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/drop/" + i8,schemaPath:"#/additionalProperties/properties/request/properties/drop/items/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.request.properties.drop.items.type,parentSchema:schema19.additionalProperties.properties.request.properties.drop.items,data:data60};
-if(vErrors === null){
-vErrors = [err145];
-}
-else {
-vErrors.push(err145);
-}
-errors++;
-}
-}
-}
-else {
-const err146 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/drop",schemaPath:"#/additionalProperties/properties/request/properties/drop/type",keyword:"type",params:{type: "array"},schema:schema19.additionalProperties.properties.request.properties.drop.type,parentSchema:schema19.additionalProperties.properties.request.properties.drop,data:data59};
+const err146 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request",schemaPath:"#/additionalProperties/properties/request/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key10},schema:false,parentSchema:schema19.additionalProperties.properties.request,data:data62};
 if(vErrors === null){
 vErrors = [err146];
 }
@@ -7651,9 +7800,14 @@ vErrors.push(err146);
 errors++;
 }
 }
-}
-else {
-const err147 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request",schemaPath:"#/additionalProperties/properties/request/type",keyword:"type",params:{type: "object"},schema:schema19.additionalProperties.properties.request.type,parentSchema:schema19.additionalProperties.properties.request,data:data56};
+if(data62.default !== undefined){
+let data63 = data62.default;
+if(data63 && typeof data63 == "object" && !Array.isArray(data63)){
+for(const key11 in data63){
+const _errs158 = errors;
+if(typeof key11 === "string"){
+if(func4(key11) > 256){
+const err147 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/default",schemaPath:"#/additionalProperties/properties/request/properties/default/propertyNames/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema19.additionalProperties.properties.request.properties.default.propertyNames,data:key11,propertyName:key11};
 if(vErrors === null){
 vErrors = [err147];
 }
@@ -7662,11 +7816,8 @@ vErrors.push(err147);
 }
 errors++;
 }
-}
-if(data12.boundary !== undefined){
-let data61 = data12.boundary;
-if(typeof data61 !== "string"){
-const err148 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/boundary",schemaPath:"#/additionalProperties/properties/boundary/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.boundary.type,parentSchema:schema19.additionalProperties.properties.boundary,data:data61};
+if(func4(key11) < 1){
+const err148 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/default",schemaPath:"#/additionalProperties/properties/request/properties/default/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.request.properties.default.propertyNames,data:key11,propertyName:key11};
 if(vErrors === null){
 vErrors = [err148];
 }
@@ -7675,8 +7826,9 @@ vErrors.push(err148);
 }
 errors++;
 }
-if(!(((data61 === "local") || (data61 === "private")) || (data61 === "any"))){
-const err149 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/boundary",schemaPath:"#/additionalProperties/properties/boundary/enum",keyword:"enum",params:{allowedValues: schema19.additionalProperties.properties.boundary.enum},schema:schema19.additionalProperties.properties.boundary.enum,parentSchema:schema19.additionalProperties.properties.boundary,data:data61};
+}
+else {
+const err149 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/default",schemaPath:"#/additionalProperties/properties/request/properties/default/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.request.properties.default.propertyNames.type,parentSchema:schema19.additionalProperties.properties.request.properties.default.propertyNames,data:key11,propertyName:key11};
 if(vErrors === null){
 vErrors = [err149];
 }
@@ -7685,10 +7837,9 @@ vErrors.push(err149);
 }
 errors++;
 }
-}
-}
-else {
-const err150 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema19.additionalProperties.type,parentSchema:schema19.additionalProperties,data:data12};
+var valid42 = _errs158 === errors;
+if(!valid42){
+const err150 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/default",schemaPath:"#/additionalProperties/properties/request/properties/default/propertyNames",keyword:"propertyNames",params:{propertyName: key11},schema:schema19.additionalProperties.properties.request.properties.default.propertyNames,parentSchema:schema19.additionalProperties.properties.request.properties.default,data:data63};
 if(vErrors === null){
 vErrors = [err150];
 }
@@ -7700,12 +7851,183 @@ errors++;
 }
 }
 else {
-const err151 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema19.type,parentSchema:schema19,data};
+const err151 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/default",schemaPath:"#/additionalProperties/properties/request/properties/default/type",keyword:"type",params:{type: "object"},schema:schema19.additionalProperties.properties.request.properties.default.type,parentSchema:schema19.additionalProperties.properties.request.properties.default,data:data63};
 if(vErrors === null){
 vErrors = [err151];
 }
 else {
 vErrors.push(err151);
+}
+errors++;
+}
+}
+if(data62.set !== undefined){
+let data64 = data62.set;
+if(data64 && typeof data64 == "object" && !Array.isArray(data64)){
+for(const key12 in data64){
+const _errs163 = errors;
+if(typeof key12 === "string"){
+if(func4(key12) > 256){
+const err152 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/set",schemaPath:"#/additionalProperties/properties/request/properties/set/propertyNames/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema19.additionalProperties.properties.request.properties.set.propertyNames,data:key12,propertyName:key12};
+if(vErrors === null){
+vErrors = [err152];
+}
+else {
+vErrors.push(err152);
+}
+errors++;
+}
+if(func4(key12) < 1){
+const err153 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/set",schemaPath:"#/additionalProperties/properties/request/properties/set/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.request.properties.set.propertyNames,data:key12,propertyName:key12};
+if(vErrors === null){
+vErrors = [err153];
+}
+else {
+vErrors.push(err153);
+}
+errors++;
+}
+}
+else {
+const err154 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/set",schemaPath:"#/additionalProperties/properties/request/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.request.properties.set.propertyNames.type,parentSchema:schema19.additionalProperties.properties.request.properties.set.propertyNames,data:key12,propertyName:key12};
+if(vErrors === null){
+vErrors = [err154];
+}
+else {
+vErrors.push(err154);
+}
+errors++;
+}
+var valid43 = _errs163 === errors;
+if(!valid43){
+const err155 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/set",schemaPath:"#/additionalProperties/properties/request/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key12},schema:schema19.additionalProperties.properties.request.properties.set.propertyNames,parentSchema:schema19.additionalProperties.properties.request.properties.set,data:data64};
+if(vErrors === null){
+vErrors = [err155];
+}
+else {
+vErrors.push(err155);
+}
+errors++;
+}
+}
+}
+else {
+const err156 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/set",schemaPath:"#/additionalProperties/properties/request/properties/set/type",keyword:"type",params:{type: "object"},schema:schema19.additionalProperties.properties.request.properties.set.type,parentSchema:schema19.additionalProperties.properties.request.properties.set,data:data64};
+if(vErrors === null){
+vErrors = [err156];
+}
+else {
+vErrors.push(err156);
+}
+errors++;
+}
+}
+if(data62.drop !== undefined){
+let data65 = data62.drop;
+if(Array.isArray(data65)){
+const len10 = data65.length;
+for(let i10=0; i10<len10; i10++){
+let data66 = data65[i10];
+if(typeof data66 === "string"){
+if(func4(data66) > 256){
+const err157 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/drop/" + i10,schemaPath:"#/additionalProperties/properties/request/properties/drop/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema19.additionalProperties.properties.request.properties.drop.items,data:data66};
+if(vErrors === null){
+vErrors = [err157];
+}
+else {
+vErrors.push(err157);
+}
+errors++;
+}
+if(func4(data66) < 1){
+const err158 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/drop/" + i10,schemaPath:"#/additionalProperties/properties/request/properties/drop/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.request.properties.drop.items,data:data66};
+if(vErrors === null){
+vErrors = [err158];
+}
+else {
+vErrors.push(err158);
+}
+errors++;
+}
+}
+else {
+const err159 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/drop/" + i10,schemaPath:"#/additionalProperties/properties/request/properties/drop/items/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.request.properties.drop.items.type,parentSchema:schema19.additionalProperties.properties.request.properties.drop.items,data:data66};
+if(vErrors === null){
+vErrors = [err159];
+}
+else {
+vErrors.push(err159);
+}
+errors++;
+}
+}
+}
+else {
+const err160 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/drop",schemaPath:"#/additionalProperties/properties/request/properties/drop/type",keyword:"type",params:{type: "array"},schema:schema19.additionalProperties.properties.request.properties.drop.type,parentSchema:schema19.additionalProperties.properties.request.properties.drop,data:data65};
+if(vErrors === null){
+vErrors = [err160];
+}
+else {
+vErrors.push(err160);
+}
+errors++;
+}
+}
+}
+else {
+const err161 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request",schemaPath:"#/additionalProperties/properties/request/type",keyword:"type",params:{type: "object"},schema:schema19.additionalProperties.properties.request.type,parentSchema:schema19.additionalProperties.properties.request,data:data62};
+if(vErrors === null){
+vErrors = [err161];
+}
+else {
+vErrors.push(err161);
+}
+errors++;
+}
+}
+if(data12.boundary !== undefined){
+let data67 = data12.boundary;
+if(typeof data67 !== "string"){
+const err162 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/boundary",schemaPath:"#/additionalProperties/properties/boundary/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.boundary.type,parentSchema:schema19.additionalProperties.properties.boundary,data:data67};
+if(vErrors === null){
+vErrors = [err162];
+}
+else {
+vErrors.push(err162);
+}
+errors++;
+}
+if(!(((data67 === "local") || (data67 === "private")) || (data67 === "any"))){
+const err163 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/boundary",schemaPath:"#/additionalProperties/properties/boundary/enum",keyword:"enum",params:{allowedValues: schema19.additionalProperties.properties.boundary.enum},schema:schema19.additionalProperties.properties.boundary.enum,parentSchema:schema19.additionalProperties.properties.boundary,data:data67};
+if(vErrors === null){
+vErrors = [err163];
+}
+else {
+vErrors.push(err163);
+}
+errors++;
+}
+}
+}
+else {
+const err164 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema19.additionalProperties.type,parentSchema:schema19.additionalProperties,data:data12};
+if(vErrors === null){
+vErrors = [err164];
+}
+else {
+vErrors.push(err164);
+}
+errors++;
+}
+}
+}
+else {
+const err165 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema19.type,parentSchema:schema19,data};
+if(vErrors === null){
+vErrors = [err165];
+}
+else {
+vErrors.push(err165);
 }
 errors++;
 }
@@ -9091,7 +9413,7 @@ return errors === 0;
 }
 
 const schema27 = {"type":"object","additionalProperties":false,"properties":{"endpoint":{"type":["string","null"],"description":"URL of the receiver, as in `OTEL_EXPORTER_OTLP_ENDPOINT`: `/v1/traces` is appended unless it ends so. `http://` only on this machine. Without it, nothing is recorded or sent.","default":null,"minLength":1,"maxLength":2048,"writeOnly":true},"protocol":{"type":"string","description":"How spans are written.","default":"http/protobuf","enum":["http/protobuf","http/json"]},"headers":{"type":"object","description":"Headers of every request to the receiver, its key for example. A value is text or a secret reference as in `api_key`.","propertyNames":{"type":"string","minLength":1,"maxLength":128,"pattern":"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$","patternErrorMessage":"must be a valid HTTP header name"},"additionalProperties":{"type":["string","object"],"maxLength":8192,"pattern":"^[ -~]*$","patternErrorMessage":"must be one line of visible ASCII characters","writeOnly":true,"additionalProperties":false,"properties":{"credential":{"type":"string","description":"Name of a systemd credential: a file in `$CREDENTIALS_DIRECTORY`.","minLength":1,"maxLength":255,"pattern":"^[A-Za-z0-9_][A-Za-z0-9_.-]*$","patternErrorMessage":"must be the name of a credential, made of letters, digits, \".\", \"_\" and \"-\"","writeOnly":true},"file":{"type":"string","description":"Absolute path of a file that only its owner can read (mode 0600); `~/` stands for the home directory.","minLength":1,"maxLength":4096,"pattern":"^(/|~/)","patternErrorMessage":"must be an absolute path, or begin with ~/","writeOnly":true},"env":{"type":"string","description":"Name of an environment variable.","minLength":1,"maxLength":255,"pattern":"^[A-Za-z_][A-Za-z0-9_]*$","patternErrorMessage":"must be the name of an environment variable","hint":"write { env: NAME }, without $ and braces","writeOnly":true},"secret":{"type":"string","description":"Name of a secret that `llm-gateway secret set NAME` has stored, encrypted.","minLength":1,"maxLength":100,"pattern":"^[A-Za-z0-9_][A-Za-z0-9_.-]*$","patternErrorMessage":"must be the name of a secret, made of letters, digits, \".\", \"_\" and \"-\"","writeOnly":true},"optional":{"type":"boolean","description":"Start without this secret if it cannot be found.","default":false,"writeOnly":true}},"if":{"type":"object","properties":{"credential":false,"file":false,"env":false,"secret":false}},"then":{"not":{},"errorMessage":"names no source of the secret","hint":"add credential, file, env or secret"}}},"sample_ratio":{"type":"number","description":"Part of the traces that is recorded, from 0 to 1. A call that belongs to a trace of its client follows that one.","default":1,"minimum":0,"maximum":1},"service_name":{"type":"string","minLength":1,"maxLength":300,"description":"`service.name` of the spans.","default":"llm-gateway"},"resource":{"type":"object","description":"More attributes of the gateway: `{ deployment.environment.name: home }`.","propertyNames":{"type":"string","minLength":1,"maxLength":128},"additionalProperties":{"type":"string","minLength":1,"maxLength":300}},"conventions":{"type":"string","description":"Names of the attributes about models: of OpenTelemetry's semantic conventions 1.36, or the `latest`, which are still in development.","default":"semconv-1.36","enum":["semconv-1.36","latest"]},"session_headers":{"type":"array","description":"Headers in which a client names its session, for `session.id`: the first that is there, with letters, digits, `.`, `_`, `:` and `-`, at most 128 of them.","default":["x-session-id","agent-session-id"],"maxItems":10,"items":{"type":"string","minLength":1,"maxLength":128,"pattern":"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$","patternErrorMessage":"must be a valid HTTP header name"}},"content":{"type":"string","description":"Prompts and responses never stand in spans.","default":"never","enum":["never"],"errorMessage":"must be \"never\": the gateway does not export prompts and responses","hint":"remove it"},"view_url":{"type":["string","null"],"description":"Page that shows a trace, with `{trace_id}` in it, for links of the status page.","default":null,"maxLength":2048,"pattern":"^https?://[!-~]*[{]trace_id[}][!-~]*$","patternErrorMessage":"must be a URL with {trace_id} in it"}}};
-const pattern68 = new RegExp("^https?://[!-~]*[{]trace_id[}][!-~]*$", "u");
+const pattern69 = new RegExp("^https?://[!-~]*[{]trace_id[}][!-~]*$", "u");
 
 function validate84(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -9898,7 +10220,7 @@ vErrors.push(err65);
 }
 errors++;
 }
-if(!pattern68.test(data21)){
+if(!pattern69.test(data21)){
 const err66 = {instancePath:instancePath+"/view_url",schemaPath:"#/properties/view_url/pattern",keyword:"pattern",params:{pattern: "^https?://[!-~]*[{]trace_id[}][!-~]*$"},schema:"^https?://[!-~]*[{]trace_id[}][!-~]*$",parentSchema:schema27.properties.view_url,data:data21};
 if(vErrors === null){
 vErrors = [err66];

@@ -46,6 +46,7 @@ const guarded = new MemberNames(
 )
 
 const format: JsonFormat = {
+  isStreamable: true,
   hasStreamOptions: false,
   hasOutputTokens: true,
   guarded,

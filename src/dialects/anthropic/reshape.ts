@@ -10,7 +10,8 @@ import type { Reshape, ResponseTranslation, TranslatedStep } from '../translator
 import { errorHeadOf } from './errors.ts'
 
 export const messageReshape = {
-  toWhole: (): ResponseTranslation => new AssembledMessage(),
+  assemble: () => new AssembledMessage(true),
+  toWhole: (): ResponseTranslation => new AssembledMessage(false),
   toEvents(value, _, body) {
     const message = membersOf(value)
     const { type, content } = message
@@ -45,6 +46,12 @@ class AssembledMessage implements ResponseTranslation {
   readonly #blocks = new Map<unknown, Block>()
   #end: JsonObject = {}
   #usage: JsonObject = {}
+  /** Inputs are written as llama.cpp writes them, which parses them: without blanks, and empty where they are cut. */
+  readonly #isExact: boolean
+
+  constructor(isExact: boolean) {
+    this.#isExact = isExact
+  }
 
   head(): string {
     return 'application/json'
@@ -68,7 +75,7 @@ class AssembledMessage implements ResponseTranslation {
     if (this.#message === undefined) return badStream('has no message_start')
     const content: Encodable[] = []
     for (const block of this.#blocks.values()) {
-      const whole = wholeOf(block)
+      const whole = wholeOf(block, this.#isExact)
       if (whole === undefined) {
         return badStream('ended with the input of a tool that is not a JSON object')
       }
@@ -111,19 +118,26 @@ class AssembledMessage implements ResponseTranslation {
 }
 
 /** Undefined if its input is broken. */
-function wholeOf({ start, input, texts, citations }: Block): Encodable | undefined {
+function wholeOf({ start, input, texts, citations }: Block, isExact: boolean): Encodable | undefined {
   const whole: Record<string, unknown> = { ...start }
   if (input !== undefined) whole['input'] = input
   for (const [member, text] of texts) {
     if (member !== 'partial_json') whole[member] = `${stringOf(start[member])}${text}`
     else if (text !== '') {
-      const streamed = viewObject(text)
-      if (streamed === undefined) return undefined
-      whole['input'] = streamed
+      const streamed = viewObject(isExact ? withoutBlanks(text) : text)
+      if (streamed === undefined && !isExact) return undefined
+      whole['input'] = streamed ?? {}
     }
   }
   if (citations.length > 0) whole['citations'] = citations
   return whole as Encodable
+}
+
+/** A string, or blanks between tokens. */
+const stringOrBlanks = /"[^"\\]*(?:\\.[^"\\]*)*"|[ \t\r\n]+/g
+
+function withoutBlanks(json: string): string {
+  return json.replaceAll(stringOrBlanks, (found) => (found.startsWith('"') ? found : ''))
 }
 
 function stringOf(value: unknown): string {

@@ -5,7 +5,7 @@ import type { ClientDialect } from '../dialect.ts'
 import { openAiDialects } from '../openai/formats.ts'
 import { type JsonFormat, jsonScannerOf, readJsonRequest } from '../openai/json-request.ts'
 import { nativeStream, nativeUsage } from './format.ts'
-import { managementIn, managementMembers } from './management.ts'
+import { managementMembers, managingWish } from './management.ts'
 
 interface NativeFormat {
   /** At the provider's end. */
@@ -66,10 +66,7 @@ function clientDialectOf({ name, path, prompt, withoutRoute, defaultModel }: Nat
     guarded,
     modelHint,
     promptValues: (_, members) => (prompt ?? []).flatMap((member) => members.get(member)?.value ?? []),
-    wishesOf(body, members) {
-      const managing = managementIn(body, members)
-      return managing === undefined ? undefined : { managing }
-    },
+    wishesOf: managingWish,
   }
   return {
     name: 'other',

@@ -8,7 +8,7 @@ import { JsonScanner } from '../../bytes/json/scanner.ts'
 import type { JsonMember } from '../../bytes/json/types.ts'
 import { GatewayError } from '../../errors.ts'
 import { parseDurationMs } from '../../http/duration.ts'
-import { bytesOf, invalidRequest } from '../request.ts'
+import { bytesOf, invalidRequest, type ServerWishes } from '../request.ts'
 
 /** Names that `managementIn` looks at. Each may occur once, in its exact spelling. */
 export const managementMembers = ['id_slot', 'keep_alive', 'options'] as const
@@ -31,6 +31,15 @@ export function managementIn(body: Buffer, members: ReadonlyMap<string, JsonMemb
   if (slot !== undefined && slot.kind !== 'null' && !isAnySlot(body, slot)) return 'id_slot'
   const options = members.get('options')
   return options === undefined ? undefined : loadingOption(body, options)
+}
+
+/** As a wish of a model call. OpenAI's formats have only the slot, which llama.cpp reads in all of them. */
+export function managingWish(
+  body: Buffer,
+  members: ReadonlyMap<string, JsonMember>,
+): ServerWishes | undefined {
+  const managing = managementIn(body, members)
+  return managing === undefined ? undefined : { managing }
 }
 
 const wanted = new MemberNames(managementMembers)

@@ -1,6 +1,7 @@
 // OpenAI's wire formats, sorted by path. https://platform.openai.com/docs/api-reference
 import { essenceOf } from '../../http/media-type.ts'
 import type { BodyKind, ClientDialect, ProviderDialect } from '../dialect.ts'
+import { managingWish } from '../native/management.ts'
 import { judgeWholeResponse } from '../whole-response.ts'
 import { chatStream, isEndMark, type StreamFormat } from './chat-stream.ts'
 import { standardEvent } from './error-event.ts'
@@ -20,6 +21,7 @@ interface Format {
   readonly bodies: readonly BodyKind[]
   readonly stream: StreamFormat
   /** Absent: false. */
+  readonly isStreamable?: boolean
   readonly hasStreamOptions?: boolean
   readonly hasOutputTokens?: boolean
   /** Absent: true. */
@@ -54,6 +56,7 @@ const written = {
   stream: chatStream,
   hasOutputTokens: true,
   hasStreamOptions: true,
+  isStreamable: true,
   outputMember: 'choices',
 } as const
 const image = { stream: imageStream, isPaidByTokens: false, outputMember: 'data' } as const
@@ -95,6 +98,7 @@ const formats: readonly Format[] = [
     bodies: ['json'],
     stream: responseStream,
     hasOutputTokens: true,
+    isStreamable: true,
     outputMember: 'output',
     carried: { carriesRequestHeader, carriesResponseHeader },
     stored: { as: 'response', byDefault: true },
@@ -116,7 +120,13 @@ export const openAiDialects: readonly ClientDialect[] = formats.map(clientDialec
 
 function clientDialectOf(format: Format): ClientDialect {
   const { name, path, bodies, stream } = format
-  const { hasStreamOptions = false, hasOutputTokens = false, hasEvents = true, stored } = format
+  const {
+    isStreamable = false,
+    hasStreamOptions = false,
+    hasOutputTokens = false,
+    hasEvents = true,
+    stored,
+  } = format
   const { isPaidByTokens = true } = format
   return {
     name,
@@ -130,7 +140,11 @@ function clientDialectOf(format: Format): ClientDialect {
     readRequest: (received, defaultModel) =>
       isMultipart(received.contentType)
         ? readMultipartRequest(hasOutputTokens, received, defaultModel)
-        : readJsonRequest({ hasStreamOptions, hasOutputTokens, stored }, received, defaultModel),
+        : readJsonRequest(
+            { isStreamable, hasStreamOptions, hasOutputTokens, stored, wishesOf: managingWish },
+            received,
+            defaultModel,
+          ),
     renderError,
     ownEvents: stream.ownEvents,
     rateHeaders,

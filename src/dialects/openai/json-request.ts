@@ -24,6 +24,8 @@ import { JsonPromptPieces } from '../prompt-pieces.ts'
 import { promptMembers, PromptSize } from './prompt-size.ts'
 
 export interface JsonFormat {
+  /** Whether a stream of the format brings all that a whole answer has. Absent: no. */
+  readonly isStreamable?: boolean
   /** Whether `stream_options.include_usage` is part of the format. */
   readonly hasStreamOptions: boolean
   readonly hasOutputTokens: boolean
@@ -65,6 +67,7 @@ const guardedMembers = new MemberNames(
     ...outputCaps,
     'background',
     'best_of',
+    'id_slot',
     'functions',
     'input',
     'instructions',
@@ -137,12 +140,13 @@ interface Parts {
  */
 function requestOf(parts: Parts, facts: { body: Buffer; scan: JsonScan }, edits?: MemberEdits): ModelRequest {
   const { format, received, body, scan, model, inBody, isStream, usageSplice } = parts
+  const size = sizeOf(format, facts.body, facts.scan)
   return {
     model,
     isStream,
     contentType: 'application/json',
     body: received,
-    size: sizeOf(format, facts.body, facts.scan),
+    size,
     get promptPieces() {
       return piecesOf(format, body, scan)
     },
@@ -164,6 +168,14 @@ function requestOf(parts: Parts, facts: { body: Buffer; scan: JsonScan }, edits?
     withMembers: (rules) =>
       requestOf(parts, afterRules(body, scan, rules), editMembers(body, rules, scan.members)),
     ...(edits !== undefined && { changedMembers: edits.changes }),
+    streamBodyFor(name, asksProgress) {
+      if (isStream || size.choices > 1 || asksDetails(facts.scan)) return undefined
+      const asking = streamSplices(format, body, scan, asksProgress)
+      if (asking === undefined) return undefined
+      const isEmpty = edits?.isEmpty ?? scan.isEmpty
+      const named = name === inBody ? [] : [modelSplice(name, scan, isEmpty)]
+      return edited(received, [...named, ...asking, ...(edits?.splices ?? [])])
+    },
   }
 }
 
@@ -198,6 +210,38 @@ function modelSplice(name: string, { members, insertAt }: JsonScan, isEmpty: boo
   if (member !== undefined) return { at: member.value, bytes: JSON.stringify(name) }
   const at = { start: insertAt, end: insertAt }
   return { at, bytes: `"model":${JSON.stringify(name)}${isEmpty ? '' : ','}` }
+}
+
+/** The edits that ask for a stream. Undefined if the answer is more than its stream brings. */
+function streamSplices(
+  format: JsonFormat,
+  body: Buffer,
+  scan: JsonScan,
+  asksProgress: boolean,
+): Splice[] | undefined {
+  const { members, insertAt, isEmpty } = scan
+  if (format.isStreamable !== true || isEmpty || isInBackground(format, scan)) return undefined
+  // Several prompts have several answers.
+  if (members.get('prompt')?.kind === 'array') return undefined
+  const stream = members.get('stream')
+  if (stream !== undefined && stream.kind !== 'false' && stream.kind !== 'null') return undefined
+  const edits: Splice[] = []
+  const inserted = { start: insertAt, end: insertAt }
+  edits.push(
+    stream === undefined ? { at: inserted, bytes: '"stream":true,' } : { at: stream.value, bytes: 'true' },
+  )
+  if (asksProgress && format.hasStreamOptions) edits.push({ at: inserted, bytes: '"return_progress":true,' })
+  if (!format.hasStreamOptions) return edits
+  const options = members.get('stream_options')?.kind
+  if (options !== undefined && options !== 'null' && options !== 'object') return undefined
+  const usage = includeUsageSplice(body, scan)
+  if (usage instanceof GatewayError) return undefined
+  return usage === undefined ? edits : [...edits, usage]
+}
+
+/** Whether the answer has more than its stream, or what it has cannot be told. */
+function asksDetails({ visitor }: JsonScan): boolean {
+  return !(visitor instanceof PromptSize) || visitor.asksDetails
 }
 
 /** Anthropic has a dearer way of serving besides its tiers: `speed: fast`. */

@@ -12,6 +12,8 @@ interface PromptRole {
   readonly mayHoldTokenIds?: boolean
 }
 
+const detail: PromptRole = {}
+
 const promptRoles: ReadonlyMap<string, PromptRole> = new Map([
   ['documents', {}],
   ['functions', { isSchema: true }],
@@ -35,18 +37,37 @@ const promptRoles: ReadonlyMap<string, PromptRole> = new Map([
 /** What surrounds the prompt of llama.cpp's `/infill`. */
 const infillMembers: readonly string[] = ['input_extra', 'input_prefix', 'input_suffix']
 
+/** With a value that asks for something, the answer is more than the sum of its stream, or the stream more than the answer. */
+const detailMembers: ReadonlySet<string> = new Set([
+  'logprobs',
+  'n_cmpl',
+  'n_probs',
+  'post_sampling_probs',
+  'reasoning_format',
+  'response_fields',
+  'return_progress',
+  'return_tokens',
+  'top_logprobs',
+])
+
 /** The members whose values `PromptSize` visits in OpenAI's formats. */
-export const promptMembers: readonly string[] = [...promptRoles.keys()].filter(
-  (name) => !infillMembers.includes(name),
-)
+export const promptMembers: readonly string[] = [
+  ...[...promptRoles.keys()].filter((name) => !infillMembers.includes(name)),
+  ...detailMembers,
+]
 
 const ARRAY = 0x5b
 const MINUS = 0x2d
+const ZERO = 0x30
+const FALSE_START = 0x66
+const NULL_START = 0x6e
 const QUOTE = 0x22
 
 /** Adds up as the scan goes on. */
 export class PromptSize implements JsonVisitor {
   private role: PromptRole = {}
+  /** Whether one of `detailMembers` asks for something. */
+  asksDetails = false
   private textBytes = 0
   private mediaCount = 0
   private messageCount = 0
@@ -59,7 +80,7 @@ export class PromptSize implements JsonVisitor {
   }
 
   member(name: string): boolean {
-    const role = promptRoles.get(name)
+    const role = promptRoles.get(name) ?? (detailMembers.has(name) ? detail : undefined)
     if (role === undefined) return false
     this.role = role
     return true
@@ -70,12 +91,17 @@ export class PromptSize implements JsonVisitor {
   }
 
   container({ open }: JsonPosition): void {
+    if (this.role === detail) this.asksDetails = true
     this.#element(open)
   }
 
   scalar(at: JsonPosition, start: number, end: number): void {
     const { bytes, open } = at
     const byte = bytes[start]!
+    if (this.role === detail) {
+      this.asksDetails ||= byte !== ZERO && byte !== FALSE_START && byte !== NULL_START
+      return
+    }
     if (byte === MINUS || isDigit(byte)) return this.#number(open)
     this.#element(open)
     if (byte !== QUOTE) return

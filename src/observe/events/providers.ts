@@ -1,5 +1,5 @@
 // What is known of providers besides calls.
-import type { FailureKind } from '../../domain.ts'
+import type { FailureKind, ModelState } from '../../domain.ts'
 
 export type ProviderEvent =
   | ProviderChecked
@@ -8,6 +8,7 @@ export type ProviderEvent =
   | FormatFound
   | FormatsNotSaved
   | HealthChecked
+  | ServerReported
   | TargetCooled
   | Polled
 
@@ -55,6 +56,19 @@ interface FormatFound {
 interface FormatsNotSaved {
   readonly kind: 'formats_not_saved'
   readonly cause: unknown
+}
+
+/** What a local server reports of itself is known for the first time, or has changed. */
+interface ServerReported {
+  readonly kind: 'server_reported'
+  readonly provider: string
+  /** Absent: it reports none. */
+  readonly slots?: number | undefined
+  /** Of whatever model is asked for. Absent: models differ, or it is not reported. */
+  readonly context_length?: number | undefined
+  readonly state?: ModelState | undefined
+  /** Models of which it reports something each. */
+  readonly models: number
 }
 
 /** The outcome of health checks has changed. */

@@ -153,6 +153,7 @@ function write(event: GatewayEvent, log: Log): void {
     case 'listening':
     case 'models_discovered':
     case 'notification_sent':
+    case 'server_reported':
     case 'stopped':
     case 'stopping':
     case 'worker_restarted':

@@ -8,7 +8,7 @@ import type {
 import { isPassedOn } from '../../platform/boundary.ts'
 import { createErrorReader, type ErrorReader } from '../error-meaning.ts'
 import { createHttpProvider } from '../http-provider.ts'
-import type { Provider } from '../provider.ts'
+import type { Provider, WholeAsStream } from '../provider.ts'
 import { anthropic, anthropicTraits } from './anthropic.ts'
 import { createEcho, echoSpeaks } from './echo.ts'
 import { llamaCpp, llamaCppTraits } from './llama-cpp.ts'
@@ -35,7 +35,15 @@ export function createProvider(config: ProviderConfig, userAgent: string): Provi
     meaningOf: errorReaders[config.kind],
     speaks: speaksOf(config),
     traitsOf: traitsOf(config),
+    wholeAsStream: wholeAsStreamOf(config),
   })
+}
+
+/** llama.cpp finishes a whole answer that nobody waits for any more. Without usage, no answer could be put together. */
+function wholeAsStreamOf({ kind, wholeAsStream, includeUsage }: HttpProvider): WholeAsStream | undefined {
+  if (wholeAsStream === 'never' || includeUsage === 'never') return undefined
+  if (kind === 'llama_cpp') return 'progress'
+  return wholeAsStream === 'always' ? 'plain' : undefined
 }
 
 /** What translations assume of a provider's models: what its kind is known for, and over it what the file says. */

@@ -275,6 +275,25 @@ suite('a slot of the client’s choice', () => {
     assert.equal(upstream.requests.length, 1)
   })
 
+  test('does so in the formats of OpenAI too, on every way that passes it', async (t) => {
+    const { gateway, upstream } = await startGateway(t, setup)
+    upstream.respondAlways(json(200, { choices: [], output: [], data: [] }))
+    const rest = '"messages":[],"input":"a","prompt":"a"}'
+    for (const path of ['/chat/completions', '/completions', '/responses', '/embeddings']) {
+      for (const [member, status] of [
+        ['"id_slot":1', 403],
+        ['"id\\u005fslot":1', 403],
+        ['"ID_SLOT":1', 400],
+        ['"id_slot":-1', 200],
+        ['"id_slot":null', 200],
+      ] as const) {
+        const request = rawRequest(`POST /v1${path}`, {}, `{"model":"small",${member},${rest}`)
+        assert.equal((await exchange(t, gateway.url, request)).status, status, `${path} ${member}`)
+      }
+    }
+    assert.equal(upstream.requests.length, 8)
+  })
+
   test('goes to the servers of the model that allow it', async (t) => {
     const { gateway, upstreams } = await startGateway(t, {
       providers: { box: { kind: 'llama_cpp' }, own: { kind: 'llama_cpp', allow_management: true } },

@@ -164,6 +164,11 @@ const lines: readonly (readonly [event: GatewayEvent, level: string, rest: strin
     '"event":"models_discovered","provider":"p","count":3,"added":2,"removed":1,"skipped":0}',
   ],
   [
+    { kind: 'server_reported', provider: 'p', slots: 2, context_length: 2048, state: 'loaded', models: 0 },
+    'INFO',
+    '"event":"server_reported","provider":"p","slots":2,"context_length":2048,"state":"loaded","models":0}',
+  ],
+  [
     { kind: 'discovery_failed', provider: 'p', reason: 'status 500', is_usual: false },
     'WARN',
     '"event":"discovery_failed","provider":"p","reason":"status 500"}',

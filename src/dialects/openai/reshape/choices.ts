@@ -2,7 +2,10 @@
 // https://platform.openai.com/docs/api-reference/chat-streaming
 import { isObject, type JsonObject, membersOf, parseJson } from '../../../bytes/json/parse.ts'
 import type { Reshape } from '../../translator.ts'
+import { type Encodable, encodeWhole } from '../../../bytes/json/encode.ts'
+import { viewJson } from '../../../bytes/json/view.ts'
 import { assembledBy, doneEvent, splitInto } from './forms.ts'
+import { progressMember, promptIn } from './progress.ts'
 
 interface ChoiceForm {
   readonly wholeObject: string
@@ -10,6 +13,8 @@ interface ChoiceForm {
   /** What a chunk's choice brings, and the same in a whole choice. */
   readonly outputOf: (choice: JsonObject) => unknown
   readonly toWhole: (output: unknown) => JsonObject
+  /** What llama.cpp writes in a whole choice where none of its chunks brought any. */
+  readonly emptyWhole: (whole: JsonObject) => JsonObject
   /** The output of a whole choice for its first chunk; undefined if it has none. */
   readonly toChunk: (choice: JsonObject) => JsonObject | undefined
   readonly emptyChunk: JsonObject
@@ -20,6 +25,10 @@ const chatForm: ChoiceForm = {
   chunkObject: 'chat.completion.chunk',
   outputOf: ({ delta }) => delta,
   toWhole: (delta) => ({ message: { role: 'assistant', content: null, ...withoutCallIndexes(delta) } }),
+  emptyWhole: (choice) => {
+    const message = membersOf(choice['message'])
+    return { ...choice, message: { ...message, content: message['content'] ?? '' } }
+  },
   toChunk: ({ message }) =>
     isObject(message) ? { delta: { role: 'assistant', ...withCallIndexes(message) } } : undefined,
   emptyChunk: { delta: {} },
@@ -30,6 +39,7 @@ const textForm: ChoiceForm = {
   chunkObject: 'text_completion',
   outputOf: ({ text }) => text,
   toWhole: (text) => ({ text: text ?? '' }),
+  emptyWhole: (choice) => choice,
   toChunk: ({ text }) => (typeof text === 'string' ? { text } : undefined),
   emptyChunk: { text: '' },
 }
@@ -39,8 +49,19 @@ export const completionReshape = reshapeOf(textForm)
 
 function reshapeOf(form: ChoiceForm): Reshape {
   return {
+    assemble: () => {
+      const assembly = new Assembly(form, true)
+      const collected = assembledBy({
+        add(data) {
+          assembly.add(data)
+          return false
+        },
+        result: () => assembly.bytes(),
+      })
+      return { ...collected, promptIn }
+    },
     toWhole: () => {
-      const assembly = new Assembly(form)
+      const assembly = new Assembly(form, false)
       return assembledBy({
         add(data) {
           assembly.add(data)
@@ -60,15 +81,20 @@ class Assembly {
   readonly #form: ChoiceForm
   readonly #envelope = new Map<string, unknown>()
   readonly #choices = new Map<number, JsonObject>()
+  /** Numbers stay as they were written, and nothing is left over of what the gateway has added to the request. */
+  readonly #isExact: boolean
 
-  constructor(form: ChoiceForm) {
+  constructor(form: ChoiceForm, isExact: boolean) {
     this.#form = form
+    this.#isExact = isExact
   }
 
   add(data: Buffer): void {
     const { choices, object: _, ...envelope } = membersOf(parseJson(data))
     for (const [name, value] of Object.entries(envelope)) {
-      if (value !== null) this.#envelope.set(name, value)
+      if (value === null || (this.#isExact && name === progressMember)) continue
+      const isView = this.#isExact && typeof value === 'object'
+      this.#envelope.set(name, isView ? viewJson(Buffer.from(data)).members().get(name) : value)
     }
     if (!Array.isArray(choices)) return
     for (const choice of choices.filter(isObject)) {
@@ -80,12 +106,21 @@ class Assembly {
     }
   }
 
+  /** As `result`, as llama.cpp writes it. */
+  bytes(): Buffer | undefined {
+    const result = this.result()
+    return result && encodeWhole(result as Encodable)
+  }
+
   /** Undefined without any choice. */
   result(): JsonObject | undefined {
     if (this.#choices.size === 0) return undefined
     const choices = [...this.#choices]
       .toSorted(([one], [other]) => one - other)
-      .map(([index, { output, ...more }]) => ({ index, ...this.#form.toWhole(output), ...more }))
+      .map(([index, { output, ...more }]) => {
+        const choice = { index, ...this.#form.toWhole(output), ...more }
+        return this.#isExact ? this.#form.emptyWhole(choice) : choice
+      })
     return { ...Object.fromEntries(this.#envelope), object: this.#form.wholeObject, choices }
   }
 }

@@ -26,7 +26,9 @@ interface Collector {
 
 const nothing = Buffer.alloc(0)
 
-export function assembledBy(collector: Collector): ResponseTranslation {
+export function assembledBy(
+  collector: Collector,
+): ResponseTranslation & { end: () => Buffer | GatewayError } {
   return {
     head: () => 'application/json',
     event(event) {

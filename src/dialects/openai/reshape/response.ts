@@ -3,6 +3,8 @@
 import { type JsonObject, membersOf } from '../../../bytes/json/parse.ts'
 import { MemberNames } from '../../../bytes/json/member-names.ts'
 import { readString, scanJson } from '../../../bytes/json/scan.ts'
+import { type Encodable, encodeWhole } from '../../../bytes/json/encode.ts'
+import { type JsonView, viewJson } from '../../../bytes/json/view.ts'
 import type { Reshape } from '../../translator.ts'
 import { assembledBy, type OutgoingEvent, splitInto } from './forms.ts'
 
@@ -12,27 +14,56 @@ const finalTypes: ReadonlySet<string> = new Set(
 )
 
 export const responseReshape: Reshape = {
-  toWhole() {
-    let whole: Buffer | undefined
-    return assembledBy({
-      add(data) {
-        const outcome = scanJson(data, eventMembers)
-        if (!outcome.ok) return false
-        const { response, type } = Object.fromEntries(outcome.scan.members)
-        if (response?.kind !== 'object' || type === undefined) return false
-        if (!finalTypes.has(readString(data, type) ?? '')) return false
-        whole = Buffer.from(data.subarray(response.value.start, response.value.end))
-        return true
-      },
-      result: () => whole,
-    })
-  },
+  assemble: () => assembledBy(new FinalResponse(withWholeMembers)),
+
+  toWhole: () => assembledBy(new FinalResponse((response) => response)),
 
   toEvents(value) {
     const response = membersOf(value)
     const { output } = response
     return Array.isArray(output) ? splitInto(eventsOf(response, output)) : undefined
   },
+}
+
+class FinalResponse {
+  readonly #finish: (response: Buffer) => Buffer
+  #whole: Buffer | undefined
+
+  constructor(finish: (response: Buffer) => Buffer) {
+    this.#finish = finish
+  }
+
+  add(data: Buffer): boolean {
+    const outcome = scanJson(data, eventMembers)
+    if (!outcome.ok) return false
+    const { response, type } = Object.fromEntries(outcome.scan.members)
+    if (response?.kind !== 'object' || type === undefined) return false
+    if (!finalTypes.has(readString(data, type) ?? '')) return false
+    this.#whole = Buffer.from(data.subarray(response.value.start, response.value.end))
+    return true
+  }
+
+  result(): Buffer | undefined {
+    return this.#whole && this.#finish(this.#whole)
+  }
+}
+
+/** Of what llama.cpp has in a whole response, the last event of its stream lacks two members. */
+function withWholeMembers(response: Buffer): Buffer {
+  const members = viewJson(response).members()
+  const created = members.get('created_at')
+  const output = members.get('output')?.elements().map(withStatus)
+  return encodeWhole({
+    ...(created !== undefined && { completed_at: created }),
+    ...Object.fromEntries(members),
+    ...(output !== undefined && { output }),
+  })
+}
+
+function withStatus(item: JsonView): Encodable {
+  const members = item.members()
+  if (members.get('type')?.text() !== 'reasoning' || members.has('status')) return item
+  return { ...Object.fromEntries(members), status: 'completed' }
 }
 
 function eventsOf(response: JsonObject, output: readonly unknown[]): OutgoingEvent[] {
