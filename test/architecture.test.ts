@@ -88,6 +88,7 @@ const narrowed: Readonly<Record<string, readonly string[]>> = {
     'routing/route-table.ts',
     'routing/when-rules.ts',
     'routing/server-kinds.ts',
+    'routing/when-rules.ts',
     // calls and top show what the gateway reports.
     'status/open-call.ts',
     // status prints the report of the status page.

@@ -17,7 +17,7 @@ import type { Disconnect, NotAdmitted, Program } from '../admission/waiting-line
 import type { Client, FailureKind, LimitStatus, RequestSize, Target } from '../domain.ts'
 import type { Placed } from '../routing/placement.ts'
 import type { PrefixHashes, PrefixKey } from '../routing/prefix-hashes.ts'
-import type { Ability } from '../routing/server-facts.ts'
+import type { Ability, KnownModel } from '../routing/server-facts.ts'
 import type { CountingKind } from '../upstream/providers/prompt-count.ts'
 import type { Metered } from './response/meter.ts'
 
@@ -150,6 +150,8 @@ export interface Coordinator {
   countPrompt(prompt: PromptToCount): number | Promise<number>
   /** The limits of these models, for `GET /v1/limits`; those without limits are left out. */
   describe(models: readonly string[]): Promise<readonly ModelReport[]>
+  /** What is known of each of these targets, in their order. */
+  knownModels(targets: readonly Target[]): Promise<readonly KnownModel[]>
   /** How a client stands by its own limits. */
   describeClient(scope: Scope): Promise<ScopeReport>
   /** How all budgets of these scopes stand. */

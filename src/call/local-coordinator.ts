@@ -23,7 +23,7 @@ import type { Placed } from '../routing/placement.ts'
 import { areAbilitiesKnown, unfitTargets } from '../routing/fit.ts'
 import { type PlacedCall, Placer } from '../routing/placer.ts'
 import { newPrefixKey } from '../routing/prefix-hashes.ts'
-import { ServerFacts } from '../routing/server-facts.ts'
+import { type KnownModel, ServerFacts } from '../routing/server-facts.ts'
 import { type CoolDown, TargetHealth } from '../routing/target-health.ts'
 import { hasSameCheck, isSameServer } from '../upstream/same-settings.ts'
 import type {
@@ -196,6 +196,10 @@ export class LocalCoordinator implements Coordinator {
 
   describe(models: readonly string[]): Promise<readonly ModelReport[]> {
     return this.admission.describe(models)
+  }
+
+  async knownModels(targets: readonly Target[]): Promise<readonly KnownModel[]> {
+    return targets.map(({ provider, model }) => this.serverFacts.modelOf(provider, model))
   }
 
   describeClient(scope: Scope): Promise<ScopeReport> {

@@ -3,8 +3,9 @@ import { countDialect, messagesDialect } from './anthropic/messages.ts'
 import { messageReshape } from './anthropic/reshape.ts'
 import type { ClientDialect } from './dialect.ts'
 import { nativeDialects } from './native/formats.ts'
+import { passToServer } from './native/pass.ts'
 import { ollamaDialects } from './ollama/formats.ts'
-import { passToOllama } from './ollama/pass.ts'
+import { ollamaReshape } from './ollama/reshape.ts'
 import { openAiDialects } from './openai/formats.ts'
 import { inputTokensDialect } from './openai/input-tokens.ts'
 import { reshapes } from './openai/reshape/table.ts'
@@ -53,5 +54,6 @@ export const dialects: Dialects = new Map(
 )
 
 function passOf(client: ClientDialect, reshape: Reshape | undefined): Translator {
-  return ollamaDialects.includes(client) ? passToOllama(client.native) : passTo(client.native, reshape)
+  if (ollamaDialects.includes(client)) return passToServer(client.native, ollamaReshape)
+  return nativeDialects.includes(client) ? passToServer(client.native) : passTo(client.native, reshape)
 }

@@ -14,6 +14,7 @@ import type {
 import type { Metered } from '../../call/response/meter.ts'
 import type { FailureKind, Target } from '../../domain.ts'
 import type { PrefixKey } from '../../routing/prefix-hashes.ts'
+import type { KnownModel } from '../../routing/server-facts.ts'
 import { isProviderWide } from '../../routing/target-health.ts'
 import type { AdmissionMessage } from './messages.ts'
 import type { PendingRequests, ToOwner } from './pending-requests.ts'
@@ -95,6 +96,10 @@ export class RemoteCoordinator implements Coordinator {
       if (this.#nextReport === undefined) this.#report = undefined
     })
     return report
+  }
+
+  knownModels(targets: readonly Target[]): Promise<readonly KnownModel[]> {
+    return this.#requests.send('known_models', { targets }).result
   }
 
   describeClient(scope: Scope): Promise<ScopeReport> {

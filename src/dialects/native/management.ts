@@ -97,6 +97,6 @@ function loadingOption(body: Buffer, options: JsonMember): string | undefined {
   if (options.value.end - options.value.start > maxOptionsBytes) return 'options'
   const value = readJson(body, options)
   if (!isObject(value)) return undefined
-  const name = Object.keys(value).find((each) => loading.test(each))
+  const name = Object.keys(value).find((each) => loading.test(each) && value[each] !== null)
   return name === undefined ? undefined : `options.${name}`
 }
