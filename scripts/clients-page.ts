@@ -88,8 +88,8 @@ serves \`/api/chat\`, \`/api/generate\`, \`/api/embed\`, \`/api/embeddings\`, \`
 of every provider. What makes, fetches or removes models is not served.
 
 - A provider of \`kind: ollama\` receives the bytes as they came, except that a call must not change how Ollama holds the model for
-  others: \`keep_alive\` of 0 or below and the options \`main_gpu\`, \`num_batch\`, \`num_ctx\`, \`num_gpu\`, \`num_thread\` and \`use_mmap\` are 403
-  \`management_not_allowed\`.
+  others: \`keep_alive\` of less than a second, and the options with which a model is loaded (\`num_ctx\`, \`num_gpu\`, \`num_thread\` and
+  the like), are 403 \`management_not_allowed\` unless \`allow_management\` of the provider is set.
 - A request without a prompt loads the model where a provider is Ollama; for all others the gateway answers at once that it is loaded.
 - A stream that is silent for long gets a space, which JSON allows before the next line: clients of lines know no comments.
 - What is not known of a model has the value that clients take for nothing: size 0, the year 1, the architecture \`unknown\`. The digest is one of

@@ -257,7 +257,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     findProvider: (name) => snapshots.current.providers.get(name),
     hasSeveralClients,
     routes: () => snapshots.current.routes,
-    knownModel: ({ provider, model }) => own?.coordinator.serverFacts.modelOf(provider, model) ?? {},
+    knownModels: (targets) => coordinator.knownModels(targets),
     describeLimits: (models) => coordinator.describe(models),
     readUsage,
     ownClientId: ownClientId(),

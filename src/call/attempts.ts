@@ -271,7 +271,8 @@ async function send(
   })
   if (way instanceof GatewayError) return untranslatable(way)
   const { dropped } = way
-  record.startAttempt(on.now(), translator.way, dropped?.length === 0 ? undefined : dropped)
+  const named = way.assembly === undefined ? translator.way : 'assembled'
+  record.startAttempt(on.now(), named, dropped?.length === 0 ? undefined : dropped)
   const { provider: dialect } = translator
   const { contentType, response: translation, reshape } = way
   const assembly = way.assembly && assemblyOf(way.assembly, { call, hold, dialect }, on, record)

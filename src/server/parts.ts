@@ -49,8 +49,8 @@ export interface ServerParts {
   readonly hasSeveralClients: boolean
   readonly findProvider: (name: string) => Pick<Provider, 'allowsManagement' | 'kind'> | undefined
   readonly routes: () => RouteTable
-  /** What a target is known for. */
-  readonly knownModel: (target: Target) => KnownModel
+  /** What is known of each of these targets, in their order. */
+  readonly knownModels: (targets: readonly Target[]) => Promise<readonly KnownModel[]>
   /** The limits of these models, as they stand. */
   readonly describeLimits: (models: readonly string[]) => Promise<readonly ModelReport[]>
   /** Reads the ledger. */

@@ -3,10 +3,10 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 
-import { exchange, rawRequest, type RawResponse } from '../support/raw-client.ts'
-import { sse } from '../support/upstream-script.ts'
+import { connectRaw, exchange, rawRequest, type RawResponse } from '../support/raw-client.ts'
+import { chunk, reset, hang, json, sse, streamHead, type Script } from '../support/upstream-script.ts'
 import { type Running, startGateway } from '../support/app.ts'
-import type { Setup } from '../support/gateway-config.ts'
+import type { Cleanup } from '../support/scripted-upstream.ts'
 
 const envelope = {
   created: 7,
@@ -41,26 +41,33 @@ const answer = [
   '[DONE]',
 ]
 
-const path = 'POST /v1/chat/completions' as const
+const path = 'POST /v1/chat/completions'
 const request = '{"model":"plain","messages":[{"role":"user","content":"Hi"}]}'
 
 const llama = { kind: 'llama_cpp' } as const
 
-function start1(t: Parameters<typeof startGateway>[0], more: Setup = {}): Promise<Running> {
-  return startGateway(t, { providers: { scripted: llama }, ...more }) as Promise<Running>
+function startLlama(t: Cleanup): Promise<Running> {
+  return startGateway(t, { providers: { scripted: llama } })
 }
 
-async function ask(
-  t: Parameters<typeof startGateway>[0],
-  { gateway }: Running,
+function ask(
+  t: Cleanup,
+  { gateway }: Pick<Running, 'gateway'>,
   body = request,
+  to: Parameters<typeof rawRequest>[0] = path,
 ): Promise<RawResponse> {
-  return exchange(t, gateway.url, rawRequest(path, {}, body))
+  return exchange(t, gateway.url, rawRequest(to, {}, body))
+}
+
+/** Waits until so many tokens of the open call have been counted. */
+async function untilTokens({ gateway }: Running, tokens: number): Promise<void> {
+  const seen = async () => (await gateway.app.openCallReports()).some((call) => call.tokens >= tokens)
+  while (!(await seen())) await new Promise(setImmediate)
 }
 
 suite('a whole call to llama.cpp', () => {
   test('is asked for as a stream, and answered whole', async (t) => {
-    const running = await start1(t)
+    const running = await startLlama(t)
     running.upstream.respond(sse(answer))
     const response = await ask(t, running)
     assert.equal(response.status, 200)
@@ -84,4 +91,184 @@ suite('a whole call to llama.cpp', () => {
       [40, 3, false, false],
     )
   })
+
+  for (const [what, member, value] of [
+    ['several choices', 'n', 2],
+    ['logprobs', 'logprobs', true],
+    ['progress', 'return_progress', true],
+    ['few tokens', 'max_tokens', 8],
+    ['several prompts', 'prompt', ['a', 'b']],
+    ['an odd stream', 'stream', 'no'],
+    ['odd options', 'stream_options', 1],
+  ] as const) {
+    test(`passes as it is if it asks for ${what}`, async (t) => {
+      const running = await startLlama(t)
+      running.upstream.respond(json(200, { choices: [{}] }))
+      const body = JSON.stringify({ model: 'plain', [member]: value })
+      const response = await ask(t, running, body)
+      assert.equal(response.header('x-llm-gateway-way'), 'pass')
+      assert.equal(running.upstream.requests[0]!.body.toString(), body)
+    })
+  }
+
+  test('passes as it is where whole_as_stream is never, or the server of another kind', async (t) => {
+    for (const provider of [{ ...llama, whole_as_stream: 'never' }, { kind: 'vllm' }, {}] as const) {
+      const running = await startGateway(t, { providers: { scripted: provider } })
+      running.upstream.respond(json(200, { choices: [{}] }))
+      const response = await ask(t, running)
+      assert.equal(response.header('x-llm-gateway-way'), 'pass')
+      assert.equal(running.upstream.requests[0]!.body.toString(), request)
+    }
+  })
+
+  test('is put together of any server where whole_as_stream is always, without what only llama.cpp has', async (t) => {
+    const running = await startGateway(t, { providers: { scripted: { whole_as_stream: 'always' } } })
+    running.upstream.respond(sse(answer))
+    assert.equal((await ask(t, running)).header('x-llm-gateway-way'), 'assembled')
+    const sent = running.upstream.requests[0]!.body.toString()
+    assert.equal(sent, `{"stream":true,"stream_options":{"include_usage":true},${request.slice(1)}`)
+  })
+
+  test('keeps its own options, and its false becomes true', async (t) => {
+    const running = await startLlama(t)
+    running.upstream.respond(sse(answer))
+    const body =
+      '{"model":"plain","stream": false,"stream_options":{"x":1,"include_usage":false},"logprobs":null}'
+    assert.equal((await ask(t, running, body)).header('x-llm-gateway-way'), 'assembled')
+    const sent = running.upstream.requests[0]!.body.toString()
+    const expected = body.replace('"include_usage":false', '"include_usage":true').replace('false', 'true')
+    assert.equal(sent, `{"return_progress":true,${expected.slice(1)}`)
+  })
+
+  test('that is left frees the connection at once, and is charged what was seen of it', async (t) => {
+    const running = await startLlama(t)
+    running.upstream.respond([
+      streamHead(),
+      ...answer.slice(0, 3).map((data) => chunk(`data: ${data}\n\n`)),
+      hang,
+    ])
+    const client = await connectRaw(t, running.gateway.url)
+    client.send(rawRequest(path, {}, request))
+    const received = await running.upstream.nextRequest()
+    await untilTokens(running, 2)
+    client.leave()
+    assert.equal((await received.outcome).kind, 'aborted')
+    const line = await running.gateway.logged({ event: 'call', status: 499 })
+    assert.deepEqual(
+      [line['prompt_tokens'], line['completion_tokens'], line['estimated'], line['way']],
+      [40, 2, true, 'assembled'],
+    )
+  })
+
+  const overloaded = '{"error":{"code":503,"message":"Out of memory","type":"unavailable_error"}}'
+  const broken: Readonly<Record<string, Script>> = {
+    'reports an error': sse([...answer.slice(0, 3), overloaded]),
+    'ends too early': sse(answer.slice(0, 3)),
+    'breaks off': [streamHead(), ...answer.slice(0, 3).map((data) => chunk(`data: ${data}\n\n`)), reset],
+  }
+  for (const [what, script] of Object.entries(broken)) {
+    test(`is answered by another server if its stream ${what} in the middle`, async (t) => {
+      const running = await startGateway(t, {
+        providers: { one: llama, other: llama },
+        models: { plain: { targets: [{ provider: 'one' }, { provider: 'other', tier: 2 }] } },
+      })
+      running.upstreams.one.respond(script)
+      running.upstreams.other.respond(sse(answer))
+      const response = await ask(t, running)
+      assert.equal(response.status, 200)
+      assert.equal(response.header('x-llm-gateway-provider'), 'other')
+      assert.match(response.body().toString(), /"content":"é\\"\\n1😀"/)
+    })
+  }
+
+  test('gets the status of an error in the middle of its stream, or 502 if the stream is cut', async (t) => {
+    const running = await startLlama(t)
+    running.upstream.respond(broken['reports an error']!)
+    const refused = await ask(t, running)
+    assert.equal(refused.status, 503)
+    assert.equal(refused.body().toString(), overloaded)
+    const second = await startLlama(t)
+    second.upstream.respond(broken['ends too early']!)
+    const cut = await ask(t, second)
+    assert.equal(cut.status, 502)
+    assert.equal(cut.header('x-llm-gateway-error'), 'provider_bad_response')
+  })
+
+  test('passes a whole answer on that came in spite of it, and a refusal of the stream is not the end', async (t) => {
+    const running = await startLlama(t)
+    running.upstream.respond(json(200, { choices: [{ index: 0 }] }))
+    const same = await ask(t, running)
+    assert.equal(same.body().toString(), '{"choices":[{"index":0}]}')
+    running.upstream.respond(json(400, { error: { message: 'stream_options is unknown' } }))
+    running.upstream.respond(json(200, { choices: [{ index: 1 }] }))
+    const plain = await ask(t, running)
+    assert.equal(plain.body().toString(), '{"choices":[{"index":1}]}')
+    assert.equal(running.upstream.requests[2]!.body.toString(), request)
+  })
+
+  test('of Messages has the input of a tool as llama.cpp writes it, empty where it is cut', async (t) => {
+    for (const [json, input] of [
+      [
+        String.raw`{"a": "x y", "n": 3.50, "m": 2.0, "o": -0.0, "p": 1E3, "q": 12e14, "k": 1e-7, "z": [1, 20]}`,
+        '{"a":"x y","n":3.5,"m":2.0,"o":-0.0,"p":1000.0,"q":1.2e+15,"k":1e-07,"z":[1,20]}',
+      ],
+      ['{"a": "x', '{}'],
+    ] as const) {
+      const running = await startLlama(t)
+      const events = [
+        {
+          type: 'message_start',
+          message: {
+            id: 'm',
+            type: 'message',
+            role: 'assistant',
+            content: [],
+            model: 'm',
+            usage: { input_tokens: 9, output_tokens: 0 },
+          },
+        },
+        {
+          type: 'content_block_start',
+          index: 0,
+          content_block: { type: 'tool_use', id: 't', name: 'w', input: {} },
+        },
+        { type: 'content_block_delta', index: 0, delta: { type: 'input_json_delta', partial_json: json } },
+        { type: 'content_block_stop', index: 0 },
+        {
+          type: 'message_delta',
+          delta: { stop_reason: 'tool_use', stop_sequence: null },
+          usage: { output_tokens: 4 },
+        },
+        { type: 'message_stop' },
+      ]
+      running.upstream.respond(sse(events.map((event) => JSON.stringify(event))))
+      const body = '{"model":"plain","max_tokens":50,"messages":[{"role":"user","content":"Hi"}]}'
+      const response = await ask(t, running, body, 'POST /v1/messages')
+      assert.equal(response.header('x-llm-gateway-way'), 'assembled')
+      assert.equal(running.upstream.requests[0]!.body.toString(), `{"stream":true,${body.slice(1)}`)
+      assert.ok(response.body().toString().includes(`"input":${input}`), response.body().toString())
+    }
+  })
+
+  for (const workers of [1, 2]) {
+    test(`is cut by a budget while it is put together, with ${workers} threads`, async (t) => {
+      const running = await startGateway(t, {
+        providers: { scripted: { ...llama, price: 'free' } },
+        server: { workers },
+        budgets: { when_exhausted: 'cut', total: [{ tokens: 400, per: 'day' }] },
+      })
+      const long = `data: ${delta({ content: 'word '.repeat(2_000) })}\n\n`
+      running.upstream.respond([streamHead(), chunk(`data: ${start}\n\n`), chunk(long), hang])
+      const response = await ask(t, running)
+      assert.equal(response.status, 429)
+      assert.equal(response.header('x-llm-gateway-error'), 'budget_exceeded')
+      assert.equal((await running.upstream.requests[0]!.outcome).kind, 'aborted')
+      const line = await running.gateway.logged({ event: 'call' })
+      assert.deepEqual(
+        [line['code'], line['prompt_tokens'], line['way']],
+        ['budget_exceeded', 40, 'assembled'],
+      )
+      assert.ok(Number(line['completion_tokens']) > 400)
+    })
+  }
 })

@@ -413,6 +413,18 @@ suite('Ollama itself', () => {
     assert.equal(headers.get('content-type'), 'application/x-ndjson')
   })
 
+  test('is managed where its entry allows it', async (t) => {
+    const { gateway, upstream } = await startGateway(t, {
+      providers: { ollama: { kind: 'ollama', allow_management: true } },
+      models: { local: { provider: 'ollama' } },
+    })
+    upstream.respond(json(200, { model: 'local', response: '', done: true, done_reason: 'unload' }))
+    const body = { model: 'local', keep_alive: 0, stream: false }
+    const { status } = await ask(gateway, '/api/generate', body)
+    assert.equal(status, 200)
+    assert.deepEqual(JSON.parse((await upstream.nextRequest()).body.toString()), body)
+  })
+
   test('is not managed by those who only use it', async (t) => {
     const { gateway, upstreams } = await start(t)
     const managing = [

@@ -24,6 +24,35 @@ suite('the lists of Ollama’s own API', () => {
     assert.equal((await fetch(gateway.url, { method: 'HEAD' })).status, 200)
   })
 
+  test('show what models take as far as their providers list it', async (t) => {
+    const server = await startModelServer(t)
+    const seeing = { id: 'seeing', architecture: { input_modalities: ['text', 'image'] } }
+    server.lists(json(200, { object: 'list', data: [{ ...seeing, context_length: 8192 }, { id: 'other' }] }))
+    const { gateway } = await startDiscovering(t, { server })
+    const client = new Ollama({ host: gateway.url })
+    const shown = async (model: string) => {
+      const { capabilities, model_info: info } = await client.show({ model })
+      const { ['unknown.context_length']: length } = info as unknown as Record<string, unknown>
+      return [capabilities, length]
+    }
+    assert.deepEqual(await shown('seeing'), [['completion', 'vision', 'tools'], 8192])
+    assert.deepEqual(await shown('other'), [['completion', 'tools'], undefined])
+  })
+
+  test('come from every thread', async (t) => {
+    const { gateway } = await startGateway(t, {
+      server: { workers: 2 },
+      models: { small: { provider: 'scripted' } },
+    })
+    const client = new Ollama({ host: gateway.url })
+    const { models } = await client.list()
+    assert.deepEqual(
+      models.map(({ name }) => name),
+      ['small'],
+    )
+    assert.deepEqual(await client.ps(), { models: [] })
+  })
+
   test('have only the models that the client may use', async (t) => {
     const models = { small: { provider: 'scripted' }, secret: { provider: 'scripted' } }
     const { gateway } = await startGateway(t, { models, clients: { default: { models: ['small'] } } })

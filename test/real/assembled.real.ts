@@ -41,7 +41,6 @@ const flatTools = [{ type: 'function', name: 'weather', parameters }]
 const asked: Readonly<Record<string, readonly [path: string, request: object]>> = {
   chat: [chat, { messages: hello, max_tokens: 24 }],
   'chat with a seed': [chat, { messages: hello, max_tokens: 24, temperature: 1.5, seed: 7 }],
-  'chat of one token': [chat, { messages: hello, max_tokens: 1 }],
   'chat that stops at once': [chat, { messages: hello, max_tokens: 24, stop: ['<'] }],
   'chat that stops': [chat, { messages: hello, max_tokens: 24, stop: ['start', 'user'] }],
   'chat with a bias': [
@@ -55,7 +54,7 @@ const asked: Readonly<Record<string, readonly [path: string, request: object]>> 
       ],
     },
   ],
-  'chat with max_completion_tokens': [chat, { messages: hello, max_completion_tokens: 5 }],
+  'chat with max_completion_tokens': [chat, { messages: hello, max_completion_tokens: 9 }],
   'chat by a schema': [
     chat,
     {
@@ -68,14 +67,14 @@ const asked: Readonly<Record<string, readonly [path: string, request: object]>> 
     chat,
     { messages: hello, max_tokens: 60, grammar: 'root ::= "é\\n\\t\\"" [0-9]+ "\\\\ü"' },
   ],
-  'chat with timings of each token': [chat, { messages: hello, max_tokens: 8, timings_per_token: true }],
+  'chat with timings of each token': [chat, { messages: hello, max_tokens: 9, timings_per_token: true }],
   'chat with n 1 and no logprobs': [
     chat,
-    { messages: hello, max_tokens: 8, n: 1, logprobs: false, top_logprobs: null },
+    { messages: hello, max_tokens: 9, n: 1, logprobs: false, top_logprobs: null },
   ],
   'chat whose options leave usage out': [
     chat,
-    { messages: hello, max_tokens: 8, stream: false, stream_options: { include_usage: false } },
+    { messages: hello, max_tokens: 9, stream: false, stream_options: { include_usage: false } },
   ],
   'chat with tools that are not called': [chat, { messages: hello, tools, max_tokens: 24 }],
   'chat with calls of tools': [chat, { messages: calling, tools, max_tokens: 80 }],
@@ -87,12 +86,11 @@ const asked: Readonly<Record<string, readonly [path: string, request: object]>> 
   'chat that thinks': [chat, { messages: hello, max_tokens: 24, ...think }],
   'chat that thinks, then answers': [
     chat,
-    { messages: hello, max_tokens: 40, ...think, grammar: 'root ::= "Hm, é." "\\n</think>\\n\\n" "Yes."' },
+    { messages: hello, max_tokens: 120, ...think, grammar: 'root ::= "Hm, é." "\\n</think>\\n\\n" "Yes."' },
   ],
   completions: [completions, { prompt: 'One, two,', max_tokens: 24 }],
   'completions that stop': [completions, { prompt: 'One, two,', max_tokens: 24, stop: [' '] }],
   'completions by a schema': [completions, { prompt: 'One, two,', max_tokens: 60, json_schema: schema }],
-  'completions of one token': [completions, { prompt: 'One, two,', max_tokens: 1 }],
   Messages: [messages, { messages: hello, max_tokens: 24 }],
   'Messages that stop': [messages, { messages: hello, max_tokens: 24, stop_sequences: ['start'] }],
   'Messages that stop at once': [messages, { messages: hello, max_tokens: 24, stop_sequences: ['<'] }],
@@ -100,17 +98,21 @@ const asked: Readonly<Record<string, readonly [path: string, request: object]>> 
   'Messages with a call that is cut': [messages, { messages: calling, tools: namedTools, max_tokens: 20 }],
   'Messages that think': [messages, { messages: hello, max_tokens: 24, ...think }],
   Responses: [responses, { input: 'Count to ten.', max_output_tokens: 24 }],
-  'Responses with calls of tools': [responses, { input: calling, tools: flatTools, max_output_tokens: 80 }],
+  'Responses with calls of tools': [
+    responses,
+    { input: calling[0]!.content, tools: flatTools, max_output_tokens: 80 },
+  ],
   'Responses that think': [responses, { input: 'Count to ten.', max_output_tokens: 24, ...think }],
 }
 
 /** Answers that are more than their streams. */
 const whole: Readonly<Record<string, readonly [path: string, request: object]>> = {
-  'two choices': [chat, { messages: hello, max_tokens: 4, n: 2 }],
-  logprobs: [chat, { messages: hello, max_tokens: 4, logprobs: true, top_logprobs: 2 }],
-  n_probs: [completions, { prompt: 'One', max_tokens: 4, n_probs: 1 }],
-  'two prompts': [completions, { prompt: ['One', 'Two'], max_tokens: 4 }],
-  'another form of reasoning': [chat, { messages: hello, max_tokens: 4, reasoning_format: 'none' }],
+  'a few tokens': [chat, { messages: hello, max_tokens: 1 }],
+  'two choices': [chat, { messages: hello, max_tokens: 12, n: 2 }],
+  logprobs: [chat, { messages: hello, max_tokens: 12, logprobs: true, top_logprobs: 2 }],
+  n_probs: [completions, { prompt: 'One', max_tokens: 12, n_probs: 1 }],
+  'two prompts': [completions, { prompt: ['One', 'Two'], max_tokens: 12 }],
+  'another form of reasoning': [chat, { messages: hello, max_tokens: 12, reasoning_format: 'none' }],
 }
 
 suite('whole answers of a real llama.cpp, put together', { skip }, () => {

@@ -97,7 +97,7 @@ suite('a real llama.cpp, natively and translated', { skip }, () => {
     test(`Messages, ${name}`, async () => {
       const native = await messageOf('gemma', request)
       const translated = await messageOf('gemma-chat', request)
-      assert.deepEqual([native.way, translated.way], ['pass', 'messages_chat'])
+      assert.deepEqual([native.way, translated.way], ['assembled', 'messages_chat'])
       const outcome = ({ message: { content, stop_reason } }: typeof native) => ({
         content: content.map(({ type, text }) => ({ type, text })),
         stop_reason,
@@ -152,7 +152,7 @@ suite('a real llama.cpp, natively and translated', { skip }, () => {
         return { way, texts }
       }
       const [native, translated] = [await ask('gemma'), await ask('gemma-chat')]
-      assert.deepEqual([native.way, translated.way], ['pass', 'responses_chat'])
+      assert.deepEqual([native.way, translated.way], ['assembled', 'responses_chat'])
       assert.deepEqual(translated.texts, native.texts)
     })
   }

@@ -12,7 +12,7 @@ import type { Metered } from '../../call/response/meter.ts'
 import type { AskedFormat } from '../../call/spoken-formats.ts'
 import type { FoundKeys } from '../../clients/identity/key-set.ts'
 import type { KeyFile } from '../../clients/keys/key-record.ts'
-import type { FailureKind, LimitStatus } from '../../domain.ts'
+import type { FailureKind, LimitStatus, Target } from '../../domain.ts'
 import type { GatewayError } from '../../errors.ts'
 import type { Cell } from '../../ledger/call-row.ts'
 import type { UsageAnswer } from '../../ledger/ledger.ts'
@@ -23,6 +23,7 @@ import type { OwnedObject, OwnersFound } from '../../routing/object-owners.ts'
 import type { Placed } from '../../routing/placement.ts'
 import type { PrefixKey } from '../../routing/prefix-hashes.ts'
 import type { Discovered } from '../../routing/route-table.ts'
+import type { KnownModel } from '../../routing/server-facts.ts'
 import type { InheritedSocket } from '../../server/listeners/inherited.ts'
 import type { HistoryLook } from '../../status/call-history.ts'
 import type { ExplainedName } from '../../status/explained-name.ts'
@@ -100,6 +101,10 @@ export interface Requests {
   describe: {
     readonly params: { readonly models: readonly string[] }
     readonly result: readonly ModelReport[]
+  }
+  known_models: {
+    readonly params: { readonly targets: readonly Target[] }
+    readonly result: readonly KnownModel[]
   }
   describe_client: { readonly params: { readonly scope: Scope }; readonly result: ScopeReport }
   describe_budgets: {

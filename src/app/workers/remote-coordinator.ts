@@ -14,6 +14,7 @@ import type {
 import type { Metered } from '../../call/response/meter.ts'
 import type { FailureKind, Target } from '../../domain.ts'
 import type { PrefixKey } from '../../routing/prefix-hashes.ts'
+import type { KnownModel } from '../../routing/server-facts.ts'
 import { isProviderWide } from '../../routing/target-health.ts'
 import type { AdmissionMessage } from './messages.ts'
 import type { PendingRequests, ToOwner } from './pending-requests.ts'
@@ -97,12 +98,21 @@ export class RemoteCoordinator implements Coordinator {
     return report
   }
 
+  knownModels(targets: readonly Target[]): Promise<readonly KnownModel[]> {
+    return this.#requests.send('known_models', { targets }).result
+  }
+
   describeClient(scope: Scope): Promise<ScopeReport> {
     return this.#requests.send('describe_client', { scope }).result
   }
 
   describeBudgets(scopes: readonly BudgetScope[]): Promise<readonly BudgetState[]> {
     return this.#requests.send('describe_budgets', { scopes }).result
+  }
+
+  /** The owner knows. */
+  asksNeeds(): boolean {
+    return true
   }
 
   reportCount(prompt: PromptToCount, tokens: number | undefined): void {

@@ -73,6 +73,9 @@ export class WorkerSession implements LeaseHolder {
       case 'describe':
         this.#respondLater(id, coordinator.describe(request.params.models))
         return
+      case 'known_models':
+        this.#respondLater(id, coordinator.knownModels(request.params.targets))
+        return
       case 'describe_client':
         this.#respondLater(id, coordinator.describeClient(request.params.scope))
         return

@@ -176,6 +176,7 @@ export class WorkerThread {
       case 'move':
       case 'count':
       case 'describe':
+      case 'known_models':
       case 'describe_client':
       case 'describe_budgets':
       case 'find_format':

@@ -124,7 +124,7 @@ function wholeOf({ start, input, texts, citations }: Block, isExact: boolean): E
   for (const [member, text] of texts) {
     if (member !== 'partial_json') whole[member] = `${stringOf(start[member])}${text}`
     else if (text !== '') {
-      const streamed = viewObject(isExact ? withoutBlanks(text) : text)
+      const streamed = viewObject(isExact ? rewritten(text) : text)
       if (streamed === undefined && !isExact) return undefined
       whole['input'] = streamed ?? {}
     }
@@ -133,11 +133,32 @@ function wholeOf({ start, input, texts, citations }: Block, isExact: boolean): E
   return whole as Encodable
 }
 
-/** A string, or blanks between tokens. */
-const stringOrBlanks = /"[^"\\]*(?:\\.[^"\\]*)*"|[ \t\r\n]+/g
+/** A string, a number that is not written as an integer, or blanks. */
+const rewrittenTokens = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|[ \t\r\n]+/g
 
-function withoutBlanks(json: string): string {
-  return json.replaceAll(stringOrBlanks, (found) => (found.startsWith('"') ? found : ''))
+/** JSON as llama.cpp writes it again after parsing it; anything else as it is. */
+function rewritten(text: string): string {
+  if (viewObject(text) === undefined) return text
+  return text.replaceAll(rewrittenTokens, (token) => {
+    if (token.startsWith('"')) return JSON.stringify(JSON.parse(token))
+    if (/^[ \t\r\n]/.test(token)) return ''
+    return /[.eE]/.test(token) ? writtenDouble(Number(token)) : token
+  })
+}
+
+/** As nlohmann/json writes a floating-point number: with a point or an exponent, which begins at other sizes than here. */
+function writtenDouble(value: number): string {
+  if (!Number.isFinite(value)) return 'null'
+  if (Object.is(value, -0)) return '-0.0'
+  const [digits, exponent] = value.toExponential().split('e') as [string, string]
+  const power = Number(exponent)
+  if (power >= -4 && power < 15) {
+    const fixed =
+      power < 0 ? value.toFixed(Math.min(100, digits.replace(/[-.]/g, '').length - 1 - power)) : String(value)
+    return fixed.includes('.') ? fixed : `${fixed}.0`
+  }
+  const sign = power < 0 ? '-' : '+'
+  return `${digits}e${sign}${String(Math.abs(power)).padStart(2, '0')}`
 }
 
 function stringOf(value: unknown): string {

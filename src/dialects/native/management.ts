@@ -24,7 +24,7 @@ const loading =
  * The first member that counts as management: `keep_alive` of 0 or less, which unloads a model or pins it, `options.num_*`
  * but for the two that bind only the answer, and a slot of the client's choice. Undefined: none does.
  */
-function managementIn(body: Buffer, members: ReadonlyMap<string, JsonMember>): string | undefined {
+export function managementIn(body: Buffer, members: ReadonlyMap<string, JsonMember>): string | undefined {
   const keepAlive = members.get('keep_alive')
   if (keepAlive !== undefined && !isTimeAhead(body, keepAlive)) return 'keep_alive'
   const slot = members.get('id_slot')
@@ -97,6 +97,6 @@ function loadingOption(body: Buffer, options: JsonMember): string | undefined {
   if (options.value.end - options.value.start > maxOptionsBytes) return 'options'
   const value = readJson(body, options)
   if (!isObject(value)) return undefined
-  const name = Object.keys(value).find((each) => loading.test(each))
+  const name = Object.keys(value).find((each) => loading.test(each) && value[each] !== null)
   return name === undefined ? undefined : `options.${name}`
 }

@@ -7,7 +7,7 @@ export interface OllamaModel {
   readonly name: string
   /** Tokens of prompt and answer together. Absent: not known. */
   readonly contextLength?: number | undefined
-  /** What it takes besides text, and does: `image`, `tools`, `thinking`, `embedding`. Absent: not known. */
+  /** What it is not known to lack: `text`, `image`, `tools`, `thinking`, `embedding`. Absent: nothing is known. */
   readonly abilities?: ReadonlySet<string> | undefined
   /** When it was made, Unix time in seconds. Absent: not known. */
   readonly created?: number | undefined
@@ -98,6 +98,10 @@ function digestOf(name: string): string {
 function capabilitiesOf({ abilities }: OllamaModel): readonly string[] {
   if (abilities === undefined) return assumed
   if (abilities.has('embedding') && !abilities.has('text')) return ['embedding']
-  const more = [...capabilityNames].filter(([ability]) => abilities.has(ability)).map(([, name]) => name)
+  // No model both answers and embeds: of such a set only the inputs are known, and what nothing is known of is not claimed.
+  const isVague = abilities.has('embedding')
+  const more = [...capabilityNames]
+    .filter(([ability]) => abilities.has(ability) && !(isVague && ability === 'thinking'))
+    .map(([, name]) => name)
   return ['completion', ...more]
 }

@@ -5,13 +5,13 @@ import { MemberNames } from '../../bytes/json/member-names.ts'
 import { readJson, scanJson } from '../../bytes/json/scan.ts'
 import { maxPlausibleTokens } from '../../domain.ts'
 import { indexOfKey, keyOf } from '../event-bytes.ts'
-import { isTokenCount, type PartialUsage, type UsageReader } from '../usage.ts'
+import { isTokenCount, type PartialUsage, partsOf, type UsageReader } from '../usage.ts'
 
-const names = ['eval_count', 'prompt_eval_count'] as const
+const names = ['eval_count', 'eval_duration', 'prompt_eval_count'] as const
 const members = new MemberNames(names)
 /** Of a line without it, nothing needs to be parsed; the name of the prompt's count ends in it, too. */
 const countKey = keyOf('eval_count"', 'val_count"')
-const countInText = /"(prompt_eval_count|eval_count)"\s*:\s*(\d{1,12})/g
+const countInText = /"(prompt_eval_count|eval_count|eval_duration)"\s*:\s*(\d{1,15})/g
 
 export const usageReader: Omit<UsageReader, 'textBytes'> = {
   readEvent(line) {
@@ -33,13 +33,24 @@ export const usageReader: Omit<UsageReader, 'textBytes'> = {
   },
 }
 
-/** A prompt that was cached whole may be left out, or counted as 0. */
+const nsPerMs = 1_000_000
+
+/**
+ * A prompt that was cached whole may be left out, or counted as 0. The time for the prompt is that of the part that was not
+ * cached, whose size is not reported, so that it shows nothing.
+ */
 function findUsage(value: unknown): PartialUsage | undefined {
-  const { prompt_eval_count: prompt, eval_count: output } = membersOf(value)
+  const { prompt_eval_count: prompt, eval_count: output, eval_duration: outputNs } = membersOf(value)
   const promptTokens = countOf(prompt)
   const completionTokens = countOf(output)
   if ((promptTokens ?? 0) + (completionTokens ?? 0) === 0) return undefined
-  return { promptTokens: promptTokens || undefined, completionTokens, totalTokens: undefined }
+  const outputMs = typeof outputNs === 'number' && outputNs > 0 ? outputNs / nsPerMs : undefined
+  return {
+    promptTokens: promptTokens || undefined,
+    completionTokens,
+    totalTokens: undefined,
+    ...partsOf({ outputMs }),
+  }
 }
 
 function countOf(value: unknown): number | undefined {

@@ -2,21 +2,10 @@
 import { membersOf } from '../../bytes/json/parse.ts'
 import { readJson } from '../../bytes/json/scan.ts'
 import type { JsonMember, JsonScan } from '../../bytes/json/types.ts'
-import { GatewayError } from '../../errors.ts'
-import { parseDurationMs } from '../../http/duration.ts'
-import type { ModelRequest, ServerWishes } from '../request.ts'
+import { managementIn } from '../native/management.ts'
+import type { ServerWishes } from '../request.ts'
 
 type Members = JsonScan['members']
-
-/** Options with which a model is loaded: a call that names others has Ollama load it anew, for all clients. */
-const loaderOptions: readonly string[] = [
-  'main_gpu',
-  'num_batch',
-  'num_ctx',
-  'num_gpu',
-  'num_thread',
-  'use_mmap',
-]
 
 /** Longer options are refused: they are parsed. */
 export const maxOptionsBytes = 16_384
@@ -36,43 +25,25 @@ export function outputCapOf(body: Buffer, members: Members): number | undefined 
 /** @param content the members of which at least one has to bring something to answer. */
 export function wishesOf(content: 'messages' | 'prompt' | 'input') {
   return (body: Buffer, members: Members): ServerWishes | undefined => {
-    const keep = members.get('keep_alive')
-    const keptMs = keep && keptMsOf(body, keep)
-    const options = optionsOf(body, members)
-    const option = loaderOptions.find((name) => options[name] !== undefined && options[name] !== null)
-    const isKeeping = keptMs !== undefined && keptMs <= 0
-    const managing = isKeeping ? 'keep_alive' : option && `options.${option}`
+    const managing = managementIn(body, members)
     const isIdle = content !== 'input' && isEmpty(body, members.get(content))
     if (managing === undefined && !isIdle) return undefined
     return {
       ...(managing !== undefined && { managing }),
-      ...(isIdle && { onlyLoads: keptMs === 0 ? 'unload' : 'load' }),
+      ...(isIdle && {
+        onlyLoads: managing === 'keep_alive' && !isForEver(body, members) ? 'unload' : 'load',
+      }),
     }
   }
 }
 
-/**
- * Why a server is not asked that other clients use, too: `management_not_allowed`. Undefined: the request manages nothing.
- */
-export function refusalOf({ managing, model }: ModelRequest): GatewayError | undefined {
-  if (managing === undefined) return undefined
-  const what = `${managing}: this changes how Ollama holds ${model} for every client, which the provider does not allow.`
-  const hint = 'Leave it out, or set allow_management of the provider.'
-  return new GatewayError('management_not_allowed', `${what} ${hint}`, { param: managing })
-}
+const MINUS = 0x2d
 
-/** How long the model is kept after the call: 0 unloads it, a negative time keeps it for ever. Undefined: not understood. */
-function keptMsOf(body: Buffer, member: JsonMember): number | undefined {
-  const { start, end } = member.value
-  if (end - start > maxDuration) return undefined
-  const value = readJson(body, member)
-  if (typeof value === 'number') return value * 1_000
-  if (typeof value !== 'string') return undefined
-  return value.trim().startsWith('-') ? -1 : parseDurationMs(value, { nowMs: 0 })
+/** Whether the model is to be kept without end: for a negative time. */
+function isForEver(body: Buffer, members: Members): boolean {
+  const kept = members.get('keep_alive')?.value
+  return kept !== undefined && body.subarray(kept.start, kept.end).includes(MINUS)
 }
-
-/** In bytes; no duration is longer. */
-const maxDuration = 64
 
 /** Whether a text or a list is absent or empty. */
 function isEmpty(body: Buffer, member: JsonMember | undefined): boolean {

@@ -170,6 +170,7 @@ function requestOf(parts: Parts, facts: { body: Buffer; scan: JsonScan }, edits?
     ...(edits !== undefined && { changedMembers: edits.changes }),
     streamBodyFor(name, asksProgress) {
       if (isStream || size.choices > 1 || asksDetails(facts.scan)) return undefined
+      if (size.maxOutputTokens !== undefined && size.maxOutputTokens <= maxHeldBackTokens) return undefined
       const asking = streamSplices(format, body, scan, asksProgress)
       if (asking === undefined) return undefined
       const isEmpty = edits?.isEmpty ?? scan.isEmpty
@@ -211,6 +212,12 @@ function modelSplice(name: string, { members, insertAt }: JsonScan, isEmpty: boo
   const at = { start: insertAt, end: insertAt }
   return { at, bytes: `"model":${JSON.stringify(name)}${isEmpty ? '' : ','}` }
 }
+
+/**
+ * A stream holds back what may be the beginning of a tool call. Where no more than that comes, llama.cpp leaves it out of
+ * the stream; and so short an answer ends soon enough by itself.
+ */
+const maxHeldBackTokens = 8
 
 /** The edits that ask for a stream. Undefined if the answer is more than its stream brings. */
 function streamSplices(

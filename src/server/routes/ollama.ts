@@ -2,7 +2,7 @@
 // would change a server is not among them.
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { isObject, parseJson } from '../../bytes/json/parse.ts'
-import { createdOf, contextLengthOf } from '../../dialects/model-facts.ts'
+import { createdOf, knownModelOf } from '../../dialects/model-facts.ts'
 import { chatDialect } from '../../dialects/ollama/formats.ts'
 import {
   type OllamaModel,
@@ -11,38 +11,49 @@ import {
   renderShow,
   renderTags,
 } from '../../dialects/ollama/model-list.ts'
-import type { Client } from '../../domain.ts'
+import type { Client, KnownModel, ModelFacts } from '../../domain.ts'
 import { GatewayError } from '../../errors.ts'
 import { allowedModels } from '../../routing/allowed-models.ts'
 import { modelNotFound, type Route, type RouteTable } from '../../routing/route-table.ts'
 import type { ServerParts } from '../parts.ts'
 
-type Parts = Pick<ServerParts, 'knownModel' | 'routes'>
+type Parts = Pick<ServerParts, 'knownModels' | 'routes'>
+
+/** A name of the route table, and where it leads. */
+type Named = readonly [name: string, route: Route]
 
 /** Names and a flag. */
 const maxBodyBytes = 4_096
 
-export function addOllama(app: FastifyInstance, { routes, knownModel }: Parts): void {
+export function addOllama(app: FastifyInstance, { routes, knownModels }: Parts): void {
   const json = 'application/json; charset=utf-8'
-  const describe = (name: string, route: Route) => modelOf(name, route, routes(), knownModel)
+  const describe = async (named: readonly Named[]) => {
+    const table = routes()
+    const known = await knownModels(named.flatMap(([, { targets }]) => targets))
+    let at = 0
+    return named.map(([name, route]) => {
+      const ofTargets = known.slice(at, (at += route.targets.length))
+      return { model: modelOf(name, ofTargets, table.factsOf(route)), isLoaded: ofTargets.some(isLoaded) }
+    })
+  }
   app.get('/api/version', (_, reply) => reply.type(json).send({ version: ollamaVersion }))
-  app.get('/api/tags', ({ client }, reply) => {
-    const models = visibleTo(client, routes()).map((each) => describe(...each))
-    return reply.type(json).send(renderTags(models))
+  app.get('/api/tags', async ({ client }, reply) => {
+    const models = await describe(visibleTo(client, routes()))
+    return reply.type(json).send(renderTags(models.map(({ model }) => model)))
   })
-  app.get('/api/ps', ({ client }, reply) => {
-    const loaded = visibleTo(client, routes()).filter(([, { targets }]) =>
-      targets.some((target) => knownModel(target).state === 'loaded'),
-    )
-    return reply.type(json).send(renderRunning(loaded.map((each) => describe(...each))))
+  app.get('/api/ps', async ({ client }, reply) => {
+    const models = await describe(visibleTo(client, routes()))
+    const running = models.filter((each) => each.isLoaded).map(({ model }) => model)
+    return reply.type(json).send(renderRunning(running))
   })
   // Clients leave the media type out, or write that of a form.
   app.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit: maxBodyBytes }, (_, body, done) =>
     done(null, body),
   )
-  app.post('/api/show', { bodyLimit: maxBodyBytes }, (request, reply) => {
-    const name = modelIn(request)
-    return reply.type(json).send(renderShow(describe(...find(name, request.client, routes()))))
+  app.post('/api/show', { bodyLimit: maxBodyBytes }, async (request, reply) => {
+    const named = find(modelIn(request), request.client, routes())
+    const [shown] = await describe([named])
+    return reply.type(json).send(renderShow(shown!.model))
   })
 }
 
@@ -58,7 +69,7 @@ function modelIn({ body }: FastifyRequest): string {
 }
 
 /** @throws GatewayError `model_not_found`, `model_not_allowed`. */
-function find(asked: string, { terms }: Client, routes: RouteTable): [name: string, route: Route] {
+function find(asked: string, { terms }: Client, routes: RouteTable): Named {
   const allowed = allowedModels(terms, routes)
   const names = [asked, chatDialect.plainModelName?.(asked)].filter((name) => name !== undefined)
   for (const name of names) {
@@ -70,35 +81,33 @@ function find(asked: string, { terms }: Client, routes: RouteTable): [name: stri
   throw modelNotFound(asked, routes, allowed)
 }
 
-function visibleTo({ terms }: Client, routes: RouteTable): readonly [name: string, route: Route][] {
+function visibleTo({ terms }: Client, routes: RouteTable): readonly Named[] {
   const visible = allowedModels(terms, routes) ?? routes
   return visible.list().flatMap((name) => {
     const route = routes.find(name)
-    return route === undefined ? [] : [[name, route] as [string, Route]]
+    return route === undefined ? [] : [[name, route] as const]
   })
 }
 
-/** What its only target is known for, or of several what all of them are. */
-function modelOf(
-  name: string,
-  route: Route,
-  routes: RouteTable,
-  knownModel: Parts['knownModel'],
-): OllamaModel {
-  const facts = routes.factsOf(route)
-  const known = route.targets.map((target) => knownModel(target))
+function isLoaded({ state }: KnownModel): boolean {
+  return state === 'loaded'
+}
+
+/**
+ * @param known of each of its targets: what all of them are or do, and the shortest context.
+ * @param listed by the provider of its only target.
+ */
+function modelOf(name: string, known: readonly KnownModel[], listed: ModelFacts | undefined): OllamaModel {
   const lengths = known.map(({ contextLength }) => contextLength)
-  const least = lengths.includes(undefined)
-    ? undefined
-    : Math.min(...lengths.filter((length) => length !== undefined))
-  const sets = known.map(({ takes }) => takes)
-  const [first, ...others] = sets
-  const common =
-    first && [...first].filter((ability) => others.every((takes) => takes?.has(ability) === true))
+  const isKnownLength = lengths.every((length) => length !== undefined)
+  const [first, ...others] = known.map(({ takes }) => takes)
+  const isKnownAbility = first !== undefined && others.every((takes) => takes !== undefined)
+  const common = [...(first ?? [])].filter((ability) => others.every((takes) => takes?.has(ability) === true))
+  const ofList = listed && knownModelOf(listed)
   return {
     name,
-    contextLength: least ?? (facts && contextLengthOf(facts)),
-    abilities: common && !sets.includes(undefined) ? new Set(common) : undefined,
-    created: facts && createdOf(facts),
+    contextLength: isKnownLength ? Math.min(...lengths) : ofList?.contextLength,
+    abilities: isKnownAbility ? new Set(common) : ofList?.takes,
+    created: listed && createdOf(listed),
   }
 }

@@ -31,6 +31,8 @@ describe('a stream', () => {
       ...usage,
       completionTokens: undefined,
     })
+    const timed = line({ ...counts, prompt_eval_duration: 5, eval_duration: 12_500_000 })
+    assert.deepEqual(readEvent(timed)?.usage, { ...usage, outputMs: 12.5 })
     for (const prompt of [0, undefined, -1, 1.5, 'x']) {
       const read = readEvent(line({ prompt_eval_count: prompt, eval_count: 5 }))?.usage
       assert.deepEqual(read, { ...usage, promptTokens: undefined })
@@ -78,7 +80,8 @@ describe('a request', () => {
       [{ keep_alive: 300 }, undefined],
       [{ keep_alive: '5m' }, undefined],
       [{ keep_alive: null }, undefined],
-      [{ keep_alive: '' }, undefined],
+      [{ keep_alive: '0.5s' }, 'keep_alive'],
+      [{ keep_alive: 'soon' }, 'keep_alive'],
       [{ options: { num_ctx: 8192 } }, 'options.num_ctx'],
       [{ options: { main_gpu: 1 } }, 'options.main_gpu'],
       [{ options: { num_predict: 8192, num_keep: 4, num_ctx: null } }, undefined],

@@ -1,25 +1,10 @@
-// To a provider that is Ollama itself: the identical bytes, unless they manage the server.
+// Responses of Ollama's own API in their other form.
 import { type JsonObject, membersOf } from '../../bytes/json/parse.ts'
-import type { ProviderDialect } from '../dialect.ts'
-import { passTo } from '../pass.ts'
-import type { Reshape, ResponseTranslation, Translator } from '../translator.ts'
+import type { Reshape, ResponseTranslation } from '../translator.ts'
 import { framingOf } from '../framing.ts'
-import { refusalOf } from './wishes.ts'
-
-/** @param provider a format of Ollama's own API. */
-export function passToOllama(provider: ProviderDialect): Translator {
-  const pass = passTo(provider, reshape)
-  return {
-    ...pass,
-    begin(request, target) {
-      const refusal = target.allowsManagement ? undefined : refusalOf(request)
-      return refusal ?? pass.begin(request, target)
-    },
-  }
-}
 
 /** Of a stream there is only the other form for what Ollama answers whole although it was asked for a stream: that it has loaded. */
-const reshape: Reshape = {
+export const ollamaReshape: Reshape = {
   toEvents: (value, _, body) => (hasModel(membersOf(value)) ? new OneLine(body) : undefined),
 }
 
