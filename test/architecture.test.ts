@@ -58,6 +58,7 @@ const narrowed: Readonly<Record<string, readonly string[]>> = {
     'dialects/anthropic/model-pages.ts',
     'dialects/coverage.ts',
     'dialects/dialect.ts',
+    'dialects/model-facts.ts',
     'dialects/openai/chat-stream.ts',
     'dialects/openai/errors.ts',
     'dialects/openai/model-list.ts',
@@ -86,6 +87,7 @@ const narrowed: Readonly<Record<string, readonly string[]>> = {
     // report names how calls ended as metrics do.
     'observe/outcome.ts',
     'routing/route-table.ts',
+    'routing/when-rules.ts',
     'routing/server-kinds.ts',
     'routing/when-rules.ts',
     // calls and top show what the gateway reports.

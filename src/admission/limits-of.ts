@@ -15,3 +15,8 @@ export function maxWaitMsOf(config: RateLimitConfig, model: string): number {
   const limits = limitsOf(config, model)
   return limits?.whenLimited === 'wait' ? limits.maxWaitMs : 0
 }
+
+/** Undefined: neither of them limits. */
+export function smallerLimit(one: number | undefined, other: number | undefined): number | undefined {
+  return one === undefined || other === undefined ? (one ?? other) : Math.min(one, other)
+}

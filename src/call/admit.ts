@@ -9,9 +9,10 @@ import type { LimitStatus, Target } from '../domain.ts'
 import { GatewayError, shuttingDown } from '../errors.ts'
 import type { PrefixHashes } from '../routing/prefix-hashes.ts'
 import type { Route } from '../routing/route-table.ts'
+import type { Ability } from '../routing/server-facts.ts'
 import { budgetRequestOf, isBudgeted } from './budget-request.ts'
 import type { Call, Snapshot } from './call.ts'
-import type { AdmissionResult, AllFailing, Hold } from './coordinator.ts'
+import type { AdmissionResult, AllFailing, Coordinator, Hold } from './coordinator.ts'
 import { CallProgram } from './program.ts'
 import { prefixOf } from './prompt-prefix.ts'
 import type { CallRecord } from './record.ts'
@@ -103,6 +104,7 @@ function ask(
     model,
     targets,
     size,
+    needs: needsOf({ request, targets, skipsFailing }, coordinator),
     prefix,
     isStream: request.isStream,
     format,
@@ -116,6 +118,20 @@ function ask(
     return resultOf(admission, model)
   }
   return result instanceof Promise ? result.then(toResult) : toResult(result)
+}
+
+/** Undefined where they decide nothing. */
+function needsOf(
+  { request, targets, skipsFailing }: Pick<AdmitInput, 'request' | 'skipsFailing' | 'targets'>,
+  coordinator: Pick<Coordinator, 'asksNeeds'>,
+): readonly Ability[] | undefined {
+  if ((targets.length === 1 && !skipsFailing) || !coordinator.asksNeeds(targets)) return undefined
+  const { needs } = request
+  if (needs === undefined) return undefined
+  const abilities: Ability[] = []
+  if (needs.hasImages) abilities.push('image')
+  if (needs.hasTools) abilities.push('tools')
+  return abilities
 }
 
 function resultOf(admission: AdmissionResult, model: string): AdmitResult {

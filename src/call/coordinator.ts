@@ -17,7 +17,7 @@ import type { Disconnect, NotAdmitted, Program } from '../admission/waiting-line
 import type { Client, FailureKind, LimitStatus, RequestSize, Target } from '../domain.ts'
 import type { Placed } from '../routing/placement.ts'
 import type { PrefixHashes, PrefixKey } from '../routing/prefix-hashes.ts'
-import type { KnownModel } from '../routing/server-facts.ts'
+import type { Ability, KnownModel } from '../routing/server-facts.ts'
 import type { CountingKind } from '../upstream/providers/prompt-count.ts'
 import type { Metered } from './response/meter.ts'
 
@@ -36,6 +36,8 @@ export interface AdmissionRequest {
   /** At least one. */
   readonly targets: readonly Target[]
   readonly size: RequestSize
+  /** What the model has to be able to do. Absent: nothing that only some can. */
+  readonly needs?: readonly Ability[] | undefined
   /** Of the prompt, hashed with `Coordinator.prefixKey`; undefined if the order of targets need not follow it. */
   readonly prefix: PrefixHashes | undefined
   readonly isStream: boolean
@@ -51,7 +53,7 @@ export type AdmissionResult =
   | NotAdmitted
   | OverBudget
 
-/** The limits have room for the call, but all of its targets are cooling down or unhealthy. Nothing is held. */
+/** The limits have room for the call, but all of its targets are cooling down, unhealthy or known not to fit it. Nothing is held. */
 export interface AllFailing {
   readonly kind: 'all_failing'
   readonly waitedMs: number
@@ -138,6 +140,8 @@ export interface Coordinator {
    * Never throws or rejects. A call that is not admitted has cost nothing.
    */
   admit(request: AdmissionRequest): AdmissionResult | Promise<AdmissionResult>
+  /** Whether what a call needs can decide among these targets. */
+  asksNeeds(targets: readonly Target[]): boolean
   /** A server has counted the prompt of a call (`Hold.countsAs`); undefined: it was asked, and did not. */
   reportCount(prompt: PromptToCount, tokens: number | undefined): void
   /** A request that is no model call could not be sent to the provider. */

@@ -11,6 +11,7 @@ import {
   usualBudgetSettings,
 } from '../admission/budget.ts'
 import type { Calibration, Estimate } from '../admission/estimate.ts'
+import { smallerLimit } from '../admission/limits-of.ts'
 import type { Outcome } from '../admission/outcome.ts'
 import type { Scope } from '../admission/scopes.ts'
 import type { Reservation } from '../admission/stores/store.ts'
@@ -19,6 +20,7 @@ import type { FailureKind, Target } from '../domain.ts'
 import { type Choice, placedOf } from '../routing/choose-targets.ts'
 import type { ServerTraits } from '../routing/expected-time.ts'
 import type { Placed } from '../routing/placement.ts'
+import { areAbilitiesKnown, unfitTargets } from '../routing/fit.ts'
 import { type PlacedCall, Placer } from '../routing/placer.ts'
 import { newPrefixKey } from '../routing/prefix-hashes.ts'
 import { type KnownModel, ServerFacts } from '../routing/server-facts.ts'
@@ -129,12 +131,12 @@ export class LocalCoordinator implements Coordinator {
 
   admit(request: AdmissionRequest): AdmissionResult | Promise<AdmissionResult> {
     const { client, clientScope, program, disconnect, model, size, spending: asked } = request
-    const choice = this.placer.choose(request)
-    const { targets, turn } = choice
-    const tpm = smallest(this.admission.limitsOf(model)?.tpm, clientScope?.limits.tpm)
+    const choice = this.placer.choose(request, unfitTargets(request, this))
+    const { targets, possible, turn } = choice
+    const tpm = smallerLimit(this.admission.limitsOf(model)?.tpm, clientScope?.limits.tpm)
     const estimate = this.calibration.estimate(model, targets[0]!.provider, size, tpm)
     const { tokens, minTokens } = estimate
-    const scopes = targets.map((target) => this.scopeOf(target))
+    const scopes = possible.map((target) => this.scopeOf(target))
     if (targets.length > 1) this.loadWatch?.want(targets)
     const { reserve } = this.admission.budgets.settings
     const spending = asked && budgetDemandOf(asked, estimate, size, reserve)
@@ -150,7 +152,8 @@ export class LocalCoordinator implements Coordinator {
       spending,
     })
     const resultOf = (decided: Decision): AdmissionResult => {
-      if (decided.kind === 'admitted' && (!request.skipsFailing || this.#hasReady(targets))) {
+      const isUseful = !request.skipsFailing || (choice.fits && this.#hasReady(possible))
+      if (decided.kind === 'admitted' && isUseful) {
         const hold = new LocalHold(this, { request, choice, scopes, estimate, admitted: decided })
         return { kind: 'admitted', hold }
       }
@@ -166,6 +169,10 @@ export class LocalCoordinator implements Coordinator {
       endWatch?.()
       return resultOf(late)
     })
+  }
+
+  asksNeeds(targets: readonly Target[]): boolean {
+    return areAbilitiesKnown(targets, this.serverFacts)
   }
 
   #hasReady(targets: readonly Target[]): boolean {
@@ -232,10 +239,6 @@ export class LocalCoordinator implements Coordinator {
       } else if (!hasSameCheck(old, provider)) this.health.dropCheck(name)
     }
   }
-}
-
-function smallest(one: number | undefined, other: number | undefined): number | undefined {
-  return one === undefined || other === undefined ? (one ?? other) : Math.min(one, other)
 }
 
 const unsent = { kind: 'unsent' } as const

@@ -56,6 +56,10 @@ export function printExplanation(out: Output, explanation: Explanation, listsMem
     if (target.plainHttp !== null) row(out, 'plain http', plainHttpRules[target.plainHttp])
     if (target.headers.length > 0) row(out, 'headers', target.headers.join(', '))
     row(out, 'timeouts', formatTimeouts(target.timeouts))
+    const { parallel, contextLength, takes } = target
+    if (parallel !== undefined) row(out, 'parallel', parallel === 'auto' ? autoText : `${parallel} calls`)
+    if (contextLength !== undefined) row(out, 'context', `${contextLength} tokens (the file)`)
+    if (takes !== undefined) row(out, 'takes', `${takes.join(', ')} (the file)`)
     if (target.ownRoutes !== undefined) row(out, 'own routes', target.ownRoutes.join(', '))
     if (target.allowsManagement) row(out, 'management', 'allowed to all clients that may use the provider')
     const { price } = target
@@ -126,6 +130,8 @@ const boundedTexts = {
 function proxyText(proxy: string, boundary: Explanation['boundary']): string {
   return boundary === 'any' ? proxy : `${proxy}, not used within the boundary`
 }
+
+const autoText = 'as many calls as the server has slots (auto); llm-gateway providers shows them'
 
 const plainHttpRules = {
   private: 'only if the name has no other addresses than loopback and private ones',

@@ -74,6 +74,8 @@ interface ExplainedTarget extends Omit<Target, 'price'> {
   readonly auth: string
   readonly headers: readonly string[]
   readonly timeouts: Timeouts | null
+  /** Calls at once: a number, or `auto`. Absent: any number. */
+  readonly parallel?: number | 'auto'
   /** Of its server, those that calls of the model may take. Absent: it has none. */
   readonly ownRoutes?: readonly string[]
   /** Requests may change the server for all of its clients. Absent: they may not. */
@@ -129,7 +131,7 @@ export function explain(
       setting: settingText(found.setting),
       usd: priceJson(found.setting),
     }
-    const facts = { ...explainProvider(provider, absent), price: price ?? null }
+    const facts = { ...explainProvider(provider, absent), ...known(target), price: price ?? null }
     return { ...target, kind, ...facts, ...(formats && { formats }) }
   })
   const traces = explainTraces(targets, config)
@@ -204,13 +206,14 @@ function absentKey(reference: RawSecret, storedCredentials: ReadonlySet<string>,
 function explainProvider(
   provider: ProviderConfig,
   absent: string,
-): Omit<ExplainedTarget, keyof Target | 'kind' | 'price'> {
+): Omit<ExplainedTarget, Exclude<keyof Target, 'contextLength' | 'takes'> | 'kind' | 'price'> {
   if (provider.kind === 'echo') {
     const direct = { proxy: null, boundary: 'local', plainHttp: null, timeouts: null } as const
     return { ...direct, baseUrl: null, credential: 'none needed', auth: 'none', headers: [] }
   }
   const ownRoutes = ownRoutesOf(provider)
   const { origin, basePath, query = '', proxy, plainHttp = null, auth, apiKey, timeouts } = provider
+  const { maxParallelRequests: parallel } = provider
   return {
     baseUrl: origin + basePath + query,
     proxy: proxy === undefined ? null : `${proxy.origin} (${proxy.source})`,
@@ -221,6 +224,16 @@ function explainProvider(
     headers: provider.headers.map(([name]) => name),
     timeouts,
     ...(ownRoutes.length > 0 && { ownRoutes }),
+    ...(parallel !== undefined && { parallel }),
+    ...known(provider),
     ...(provider.allowsManagement === true && { allowsManagement: true }),
   }
+}
+
+/** What the file says of the models: of the target before the provider. */
+function known({
+  contextLength,
+  takes,
+}: Pick<HttpProvider, 'contextLength' | 'takes'>): Pick<Target, 'contextLength' | 'takes'> {
+  return { ...(contextLength !== undefined && { contextLength }), ...(takes !== undefined && { takes }) }
 }

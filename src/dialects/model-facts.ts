@@ -28,7 +28,7 @@ export function createdOf(facts: ModelFacts): number | undefined {
 }
 
 /** Whether the server has the model in memory; undefined if it is not known. */
-export function stateOf(facts: ModelFacts): ModelState | undefined {
+function stateOf(facts: ModelFacts): ModelState | undefined {
   const { value } = membersOf(facts['status'])
   return states.find((state) => state === value)
 }

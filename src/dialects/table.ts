@@ -3,7 +3,6 @@ import { countDialect, messagesDialect } from './anthropic/messages.ts'
 import { messageReshape } from './anthropic/reshape.ts'
 import type { ClientDialect } from './dialect.ts'
 import { nativeDialects } from './native/formats.ts'
-import { passToServer } from './native/pass.ts'
 import { ollamaDialects } from './ollama/formats.ts'
 import { ollamaReshape } from './ollama/reshape.ts'
 import { openAiDialects } from './openai/formats.ts'
@@ -48,12 +47,11 @@ const translators: ReadonlyMap<string, readonly Translator[]> = new Map([
 
 export const dialects: Dialects = new Map(
   clientDialects.map((client) => {
-    const reshape = client === messagesDialect ? messageReshape : reshapes.get(client.name)
-    return [client, [passOf(client, reshape), ...(translators.get(client.name) ?? [])]]
+    return [client, [passTo(client.native, reshapeOf(client)), ...(translators.get(client.name) ?? [])]]
   }),
 )
 
-function passOf(client: ClientDialect, reshape: Reshape | undefined): Translator {
-  if (ollamaDialects.includes(client)) return passToServer(client.native, ollamaReshape)
-  return nativeDialects.includes(client) ? passToServer(client.native) : passTo(client.native, reshape)
+function reshapeOf(client: ClientDialect): Reshape | undefined {
+  if (client === messagesDialect) return messageReshape
+  return ollamaDialects.includes(client) ? ollamaReshape : reshapes.get(client.name)
 }

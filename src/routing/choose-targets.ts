@@ -44,6 +44,8 @@ export interface Placeable {
   readonly prefix: PrefixHashes | undefined
   /** Of the client. */
   readonly format: string
+  /** Targets that the call does not fit (`unfitTargets`); they come last. Absent: it may fit all. */
+  readonly unfit?: ReadonlySet<Target> | undefined
 }
 
 /** What is known of a target for one call. */
@@ -56,6 +58,10 @@ export interface TargetProspect extends Prospect {
 export interface Choice {
   /** The same targets, the best first. */
   readonly targets: readonly Target[]
+  /** Of them, those that the call may fit: the first ones. All, where it fits none: then the servers' own counts decide. */
+  readonly possible: readonly Target[]
+  /** Whether the call may fit any. */
+  readonly fits: boolean
   /** For `Placement.giveBack`, if the call is not admitted. Undefined: nothing was counted. */
   readonly turn: Turn | undefined
   /** Why the first of them is the first. */
@@ -65,8 +71,13 @@ export interface Choice {
 }
 
 /** Chooses among a model's targets, and counts the choice. */
-export function chooseTargets({ model, targets, prefix, format }: Placeable, facts: TargetFacts): Choice {
-  if (targets.length === 1) return { targets, turn: undefined, reason: 'only', prospects: undefined }
+export function chooseTargets(
+  { model, targets, prefix, format, unfit }: Placeable,
+  facts: TargetFacts,
+): Choice {
+  const fits = unfit === undefined || unfit.size < targets.length
+  if (targets.length === 1)
+    return { targets, possible: targets, fits, turn: undefined, reason: 'only', prospects: undefined }
   const { health, load, placement } = facts
   const nowMs = facts.now()
   const credits = placement.creditsOf(model, targets.length)
@@ -78,13 +89,18 @@ export function chooseTargets({ model, targets, prefix, format }: Placeable, fac
     const cost = costOf(target, prospects?.get(target))
     return { target, isReady, readyAtMs, busy, cost, passes, credit: credits[index]! }
   })
-  const { targets: ordered, equals } = orderTargets(candidates, facts.chance())
+  const isMixed = unfit !== undefined && fits
+  const fitting = isMixed ? candidates.filter(({ target }) => !unfit.has(target)) : candidates
+  const { targets: best, equals } = orderTargets(fitting, facts.chance())
+  const others = isMixed ? candidates.filter(({ target }) => unfit.has(target)) : []
+  const ordered = isMixed ? [...best, ...orderTargets(others, facts.chance()).targets] : best
   const [first] = ordered
-  const reason = reasonFor(candidates, { first: first!, equals, prospects })
-  if (equals.length < 2) return { targets: ordered, turn: undefined, reason, prospects }
+  const reason = reasonFor(fitting, { first: first!, equals, prospects })
+  if (equals.length < 2) return { targets: ordered, possible: best, fits, turn: undefined, reason, prospects }
   const indexed = equals.map(({ target }) => ({ index: targets.indexOf(target), weight: target.weight }))
   const turn = { equals: indexed, chosen: targets.indexOf(first!) }
-  return { targets: ordered, turn: placement.take(model, turn, targets.length), reason, prospects }
+  const taken = placement.take(model, turn, targets.length)
+  return { targets: ordered, possible: best, fits, turn: taken, reason, prospects }
 }
 
 /** Of clouds the price, where they are all that the model has. */

@@ -59,8 +59,9 @@ export class Placer {
     this.chance = chance
   }
 
-  choose(call: Placeable): Choice {
-    return chooseTargets(call, this)
+  /** @param unfit targets that the call does not fit; absent: it may fit all. */
+  choose(call: Placeable, unfit?: ReadonlySet<Target>): Choice {
+    return chooseTargets(unfit === undefined ? call : { ...call, unfit }, this)
   }
 
   /**

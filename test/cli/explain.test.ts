@@ -254,6 +254,18 @@ routes: { default_model: { infill: coder } }
   assert.ok(stdout.includes('\ndefault    for infill whose requests name no model\n'), stdout)
 })
 
+test('what the file says of slots, context and abilities is explained, of the model before the provider', async (t) => {
+  const text = `providers:
+  box: { base_url: "http://127.0.0.1:8080/v1", kind: llama_cpp, max_parallel_requests: auto, context_length: 4096, takes: [text] }
+models:
+  m: { provider: box, context_length: 32768 }
+`
+  const { stdout } = await run(t, 'm', { text })
+  assert.match(stdout, /parallel +as many calls as the server has slots \(auto\)/)
+  assert.match(stdout, /context +32768 tokens \(the file\)/)
+  assert.match(stdout, /takes +text \(the file\)/)
+})
+
 test('a boundary is shown with the places of the targets', async (t) => {
   const text = `providers:
   here: { base_url: "http://127.0.0.1:8000/v1" }

@@ -110,6 +110,11 @@ export class RemoteCoordinator implements Coordinator {
     return this.#requests.send('describe_budgets', { scopes }).result
   }
 
+  /** The owner knows. */
+  asksNeeds(): boolean {
+    return true
+  }
+
   reportCount(prompt: PromptToCount, tokens: number | undefined): void {
     this.#outbox.post({ kind: 'prompt_counted', prompt, tokens })
   }

@@ -1,6 +1,7 @@
 // Compares the models that a provider lists with those that the configuration asks it for.
 import { closestName } from '../../platform/did-you-mean.ts'
 import { shellWord } from '../../platform/shell-word.ts'
+import { contextLengthOf } from '../../dialects/model-facts.ts'
 import type { ModelList } from '../../dialects/openai/model-list.ts'
 import { type Finding, shortened } from './finding.ts'
 
@@ -34,6 +35,24 @@ export function modelFindings(
   const detail =
     models.length === 0 ? 'the configuration uses none' : `${models.length} of ${models.length} are available`
   return [{ subject, state: 'ok', detail, figures: { offered: list.models.length } }]
+}
+
+/** @param configured of the provider, in tokens; it counts before what the list says. */
+export function contextFindings(
+  models: readonly string[],
+  { models: listed }: ModelList,
+  configured: number | undefined,
+): Finding[] {
+  const known = models.flatMap((model) => {
+    const entry = listed.find(({ id, aliases }) => id === model || aliases.includes(model))
+    const reported = entry?.facts && contextLengthOf(entry.facts)
+    const tokens = configured ?? reported
+    const source = configured === undefined ? 'its list' : 'context_length of the provider'
+    return tokens === undefined ? [] : [`${shortened(model, 60)} ${tokens} tokens (${source})`]
+  })
+  if (known.length === 0) return []
+  const detail = known.slice(0, 5).join(', ') + (known.length > 5 ? `, … (${known.length})` : '')
+  return [{ subject: 'context', state: 'ok', detail }]
 }
 
 function missingModel(model: string, { models, isPartial, server }: ModelList): Finding {

@@ -20,7 +20,7 @@ import {
 } from './diagnosis.ts'
 import { durationText } from '../../platform/duration.ts'
 import type { Finding, State } from './finding.ts'
-import { hasModel, modelFindings } from './model-list.ts'
+import { contextFindings, hasModel, modelFindings } from './model-list.ts'
 import type { ProviderReport } from './severity.ts'
 import { type Trial, type TrialFormat, trialFormats, tryCall } from './trial-call.ts'
 
@@ -267,7 +267,9 @@ class Examiner {
     // A model that a call reached exists, listed or not (aliases, deployments).
     const calledModel =
       called.kind === 'called' && called.trial.stream !== undefined ? called.model : undefined
-    this.#add(modelFindings(this.#examination.models, list.list, calledModel))
+    const { models } = this.#examination
+    this.#add(modelFindings(models, list.list, calledModel))
+    this.#add(contextFindings(models, list.list, this.#config.contextLength))
   }
 }
 

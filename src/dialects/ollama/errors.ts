@@ -2,13 +2,15 @@
 // https://docs.ollama.com/api/errors
 import type { GatewayError } from '../../errors.ts'
 import type { RenderedError } from '../dialect.ts'
+import { retryHeaders } from '../retry-headers.ts'
 
 /** The error as a response of its own. */
 export function renderError(error: GatewayError): RenderedError {
   const body = errorBody(error.message)
   const headers = ['content-type', 'application/json; charset=utf-8', 'content-length', String(body.length)]
   headers.push('x-llm-gateway-error', error.code)
-  for (const [name, value] of Object.entries(error.headers)) headers.push(name, value)
+  const named = { ...error.headers, ...retryHeaders(error) }
+  for (const [name, value] of Object.entries(named)) headers.push(name, value)
   return { status: error.status, headers, body }
 }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
-import { hasModel, modelFindings } from '../../../src/cli/doctor/model-list.ts'
+import { contextFindings, hasModel, modelFindings } from '../../../src/cli/doctor/model-list.ts'
 import { type ModelList, readModelList } from '../../../src/dialects/openai/model-list.ts'
 
 function listOf(data: readonly object[], more: object = {}): ModelList {
@@ -33,4 +33,11 @@ test('on the first of several pages a missing model is a warning', () => {
 test('the name in a command is one word', () => {
   const list = listOf([{ id: 'a', owned_by: 'library' }])
   assert.equal(modelFindings(['x;$(y)'], list, undefined)[0]?.fix, "ollama pull 'x;$(y)'")
+})
+
+test('the context of models comes with its source, and the configuration counts', () => {
+  const list = listOf([{ id: 'a', max_model_len: 8192 }, { id: 'b' }])
+  assert.equal(contextFindings(['a', 'b'], list, undefined)[0]?.detail, 'a 8192 tokens (its list)')
+  assert.match(contextFindings(['a'], list, 4096)[0]!.detail, /4096 tokens \(context_length/)
+  assert.deepEqual(contextFindings(['b'], list, undefined), [])
 })

@@ -150,9 +150,9 @@ test('a reload changes what is allowed, from the next request on', async (t) => 
     (await exchange(t, gateway.url, rawRequest('POST /providers/box/slots/0?action=erase', {}, '{}'))).status
   assert.equal(await ask(), 403)
   const box = { kind: 'llama_cpp', base_url: `${upstream.url}/v1` } as const
-  gateway.reload({ ...setup, providers: { box: { ...box, allow_management: true } } })
+  await gateway.reload({ ...setup, providers: { box: { ...box, allow_management: true } } })
   assert.equal(await ask(), 200)
-  gateway.reload({ ...setup, providers: { box } })
+  await gateway.reload({ ...setup, providers: { box } })
   assert.equal(await ask(), 403)
 })
 
