@@ -6,7 +6,7 @@ import { suite, test } from 'node:test'
 import { connectRaw, exchange, rawRequest, type RawResponse } from '../support/raw-client.ts'
 import { chunk, reset, hang, json, sse, streamHead, type Script } from '../support/upstream-script.ts'
 import { type Running, startGateway } from '../support/app.ts'
-import type { Cleanup } from '../support/scripted-upstream.ts'
+import type { Cleanup, ReceivedRequest, ScriptedUpstream } from '../support/scripted-upstream.ts'
 
 const envelope = {
   created: 7,
@@ -31,7 +31,7 @@ const progress = { prompt_progress: { total: 40, cache: 0, processed: 0, time_ms
 const start = delta({ role: 'assistant', content: null }, progress)
 const ended = JSON.stringify({ choices: [{ finish_reason: 'stop', index: 0, delta: {} }], ...envelope })
 const counted = `{"choices":[],${JSON.stringify(envelope).slice(1, -1)},"usage":${usage},"timings":${timings}}`
-const answer = [
+const events = [
   start,
   delta({ content: 'é"' }),
   delta({ content: '\n1' }),
@@ -59,6 +59,23 @@ function ask(
   return exchange(t, gateway.url, rawRequest(to, {}, body))
 }
 
+/** Answers model calls so, one after the other, and the last of them again; a gateway also looks at the server otherwise. */
+function answer(upstream: ScriptedUpstream, ...scripts: readonly Script[]): void {
+  const left = [...scripts]
+  upstream.respondAlways(({ method, target }) => {
+    if (!isCall(method, target)) return json(404, {})
+    return left.length > 1 ? left.shift()! : left[0]!
+  })
+}
+
+function calls({ requests }: ScriptedUpstream): readonly ReceivedRequest[] {
+  return requests.filter(({ method, target }) => isCall(method, target))
+}
+
+function isCall(method: string, target: string): boolean {
+  return method === 'POST' && (target === '/v1/chat/completions' || target === '/v1/messages')
+}
+
 /** Waits until so many tokens of the open call have been counted. */
 async function untilTokens({ gateway }: Running, tokens: number): Promise<void> {
   const seen = async () => (await gateway.app.openCallReports()).some((call) => call.tokens >= tokens)
@@ -68,7 +85,7 @@ async function untilTokens({ gateway }: Running, tokens: number): Promise<void> 
 suite('a whole call to llama.cpp', () => {
   test('is asked for as a stream, and answered whole', async (t) => {
     const running = await startLlama(t)
-    running.upstream.respond(sse(answer))
+    answer(running.upstream, sse(events))
     const response = await ask(t, running)
     assert.equal(response.status, 200)
     assert.equal(response.header('content-type'), 'application/json; charset=utf-8')
@@ -79,7 +96,7 @@ suite('a whole call to llama.cpp', () => {
       `{"created":7,"id":"chatcmpl-1","model":"m","system_fingerprint":"b1","usage":${usage},"timings":${timings},` +
         '"object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant","content":"é\\"\\n1😀"},"finish_reason":"stop"}]}',
     )
-    const sent = running.upstream.requests[0]!.body.toString()
+    const sent = calls(running.upstream)[0]!.body.toString()
     assert.equal(
       sent,
       `{"stream":true,"return_progress":true,"stream_options":{"include_usage":true},${request.slice(1)}`,
@@ -103,54 +120,54 @@ suite('a whole call to llama.cpp', () => {
   ] as const) {
     test(`passes as it is if it asks for ${what}`, async (t) => {
       const running = await startLlama(t)
-      running.upstream.respond(json(200, { choices: [{}] }))
+      answer(running.upstream, json(200, { choices: [{}] }))
       const body = JSON.stringify({ model: 'plain', [member]: value })
       const response = await ask(t, running, body)
       assert.equal(response.header('x-llm-gateway-way'), 'pass')
-      assert.equal(running.upstream.requests[0]!.body.toString(), body)
+      assert.equal(calls(running.upstream)[0]!.body.toString(), body)
     })
   }
 
   test('passes as it is where whole_as_stream is never, or the server of another kind', async (t) => {
     for (const provider of [{ ...llama, whole_as_stream: 'never' }, { kind: 'vllm' }, {}] as const) {
       const running = await startGateway(t, { providers: { scripted: provider } })
-      running.upstream.respond(json(200, { choices: [{}] }))
+      answer(running.upstream, json(200, { choices: [{}] }))
       const response = await ask(t, running)
       assert.equal(response.header('x-llm-gateway-way'), 'pass')
-      assert.equal(running.upstream.requests[0]!.body.toString(), request)
+      assert.equal(calls(running.upstream)[0]!.body.toString(), request)
     }
   })
 
   test('is put together of any server where whole_as_stream is always, without what only llama.cpp has', async (t) => {
     const running = await startGateway(t, { providers: { scripted: { whole_as_stream: 'always' } } })
-    running.upstream.respond(sse(answer))
+    answer(running.upstream, sse(events))
     assert.equal((await ask(t, running)).header('x-llm-gateway-way'), 'assembled')
-    const sent = running.upstream.requests[0]!.body.toString()
+    const sent = calls(running.upstream)[0]!.body.toString()
     assert.equal(sent, `{"stream":true,"stream_options":{"include_usage":true},${request.slice(1)}`)
   })
 
   test('keeps its own options, and its false becomes true', async (t) => {
     const running = await startLlama(t)
-    running.upstream.respond(sse(answer))
+    answer(running.upstream, sse(events))
     const body =
       '{"model":"plain","stream": false,"stream_options":{"x":1,"include_usage":false},"logprobs":null}'
     assert.equal((await ask(t, running, body)).header('x-llm-gateway-way'), 'assembled')
-    const sent = running.upstream.requests[0]!.body.toString()
+    const sent = calls(running.upstream)[0]!.body.toString()
     const expected = body.replace('"include_usage":false', '"include_usage":true').replace('false', 'true')
     assert.equal(sent, `{"return_progress":true,${expected.slice(1)}`)
   })
 
   test('that is left frees the connection at once, and is charged what was seen of it', async (t) => {
     const running = await startLlama(t)
-    running.upstream.respond([
+    answer(running.upstream, [
       streamHead(),
-      ...answer.slice(0, 3).map((data) => chunk(`data: ${data}\n\n`)),
+      ...events.slice(0, 3).map((data) => chunk(`data: ${data}\n\n`)),
       hang,
     ])
     const client = await connectRaw(t, running.gateway.url)
     client.send(rawRequest(path, {}, request))
-    const received = await running.upstream.nextRequest()
     await untilTokens(running, 2)
+    const received = calls(running.upstream)[0]!
     client.leave()
     assert.equal((await received.outcome).kind, 'aborted')
     const line = await running.gateway.logged({ event: 'call', status: 499 })
@@ -162,9 +179,9 @@ suite('a whole call to llama.cpp', () => {
 
   const overloaded = '{"error":{"code":503,"message":"Out of memory","type":"unavailable_error"}}'
   const broken: Readonly<Record<string, Script>> = {
-    'reports an error': sse([...answer.slice(0, 3), overloaded]),
-    'ends too early': sse(answer.slice(0, 3)),
-    'breaks off': [streamHead(), ...answer.slice(0, 3).map((data) => chunk(`data: ${data}\n\n`)), reset],
+    'reports an error': sse([...events.slice(0, 3), overloaded]),
+    'ends too early': sse(events.slice(0, 3)),
+    'breaks off': [streamHead(), ...events.slice(0, 3).map((data) => chunk(`data: ${data}\n\n`)), reset],
   }
   for (const [what, script] of Object.entries(broken)) {
     test(`is answered by another server if its stream ${what} in the middle`, async (t) => {
@@ -172,8 +189,8 @@ suite('a whole call to llama.cpp', () => {
         providers: { one: llama, other: llama },
         models: { plain: { targets: [{ provider: 'one' }, { provider: 'other', tier: 2 }] } },
       })
-      running.upstreams.one.respond(script)
-      running.upstreams.other.respond(sse(answer))
+      answer(running.upstreams.one, script)
+      answer(running.upstreams.other, sse(events))
       const response = await ask(t, running)
       assert.equal(response.status, 200)
       assert.equal(response.header('x-llm-gateway-provider'), 'other')
@@ -183,12 +200,12 @@ suite('a whole call to llama.cpp', () => {
 
   test('gets the status of an error in the middle of its stream, or 502 if the stream is cut', async (t) => {
     const running = await startLlama(t)
-    running.upstream.respond(broken['reports an error']!)
+    answer(running.upstream, broken['reports an error']!)
     const refused = await ask(t, running)
     assert.equal(refused.status, 503)
     assert.equal(refused.body().toString(), overloaded)
     const second = await startLlama(t)
-    second.upstream.respond(broken['ends too early']!)
+    answer(second.upstream, broken['ends too early']!)
     const cut = await ask(t, second)
     assert.equal(cut.status, 502)
     assert.equal(cut.header('x-llm-gateway-error'), 'provider_bad_response')
@@ -196,14 +213,17 @@ suite('a whole call to llama.cpp', () => {
 
   test('passes a whole answer on that came in spite of it, and a refusal of the stream is not the end', async (t) => {
     const running = await startLlama(t)
-    running.upstream.respond(json(200, { choices: [{ index: 0 }] }))
+    answer(running.upstream, json(200, { choices: [{ index: 0 }] }))
     const same = await ask(t, running)
     assert.equal(same.body().toString(), '{"choices":[{"index":0}]}')
-    running.upstream.respond(json(400, { error: { message: 'stream_options is unknown' } }))
-    running.upstream.respond(json(200, { choices: [{ index: 1 }] }))
+    answer(
+      running.upstream,
+      json(400, { error: { message: 'stream_options is unknown' } }),
+      json(200, { choices: [{ index: 1 }] }),
+    )
     const plain = await ask(t, running)
     assert.equal(plain.body().toString(), '{"choices":[{"index":1}]}')
-    assert.equal(running.upstream.requests[2]!.body.toString(), request)
+    assert.equal(calls(running.upstream)[2]!.body.toString(), request)
   })
 
   test('of Messages has the input of a tool as llama.cpp writes it, empty where it is cut', async (t) => {
@@ -215,7 +235,7 @@ suite('a whole call to llama.cpp', () => {
       ['{"a": "x', '{}'],
     ] as const) {
       const running = await startLlama(t)
-      const events = [
+      const written = [
         {
           type: 'message_start',
           message: {
@@ -241,11 +261,11 @@ suite('a whole call to llama.cpp', () => {
         },
         { type: 'message_stop' },
       ]
-      running.upstream.respond(sse(events.map((event) => JSON.stringify(event))))
+      answer(running.upstream, sse(written.map((event) => JSON.stringify(event))))
       const body = '{"model":"plain","max_tokens":50,"messages":[{"role":"user","content":"Hi"}]}'
       const response = await ask(t, running, body, 'POST /v1/messages')
       assert.equal(response.header('x-llm-gateway-way'), 'assembled')
-      assert.equal(running.upstream.requests[0]!.body.toString(), `{"stream":true,${body.slice(1)}`)
+      assert.equal(calls(running.upstream)[0]!.body.toString(), `{"stream":true,${body.slice(1)}`)
       assert.ok(response.body().toString().includes(`"input":${input}`), response.body().toString())
     }
   })
@@ -258,11 +278,11 @@ suite('a whole call to llama.cpp', () => {
         budgets: { when_exhausted: 'cut', total: [{ tokens: 400, per: 'day' }] },
       })
       const long = `data: ${delta({ content: 'word '.repeat(2_000) })}\n\n`
-      running.upstream.respond([streamHead(), chunk(`data: ${start}\n\n`), chunk(long), hang])
+      answer(running.upstream, [streamHead(), chunk(`data: ${start}\n\n`), chunk(long), hang])
       const response = await ask(t, running)
       assert.equal(response.status, 429)
       assert.equal(response.header('x-llm-gateway-error'), 'budget_exceeded')
-      assert.equal((await running.upstream.requests[0]!.outcome).kind, 'aborted')
+      assert.equal((await calls(running.upstream)[0]!.outcome).kind, 'aborted')
       const line = await running.gateway.logged({ event: 'call' })
       assert.deepEqual(
         [line['code'], line['prompt_tokens'], line['way']],
