@@ -4,7 +4,7 @@
 
 import type { KnownModel, ReportedServer } from '../domain.ts'
 
-export type { KnownModel } from '../domain.ts'
+export type { Ability, KnownModel } from '../domain.ts'
 
 /** What the configuration says of a provider's models. */
 export interface ConfiguredServer extends Pick<KnownModel, 'contextLength' | 'takes'> {
