@@ -3,6 +3,7 @@ llama.cpp's own HTTP server with a small model, on a free port of 127.0.0.1; pri
 An argument is the file of a chat template in place of the model's.
 """
 
+import os
 import pathlib
 import sys
 
@@ -17,7 +18,7 @@ params.model.path = str(weights.assemble(folder / weights.MODEL_NAME))
 params.model_alias = {"gemma-270m"}
 params.hostnames = ["127.0.0.1"]
 params.port = 0
-params.n_ctx = 4096
+params.n_ctx = int(os.environ.get("TEST_CONTEXT", "4096"))
 params.n_parallel = 2
 # One thread: several spin while they wait for each other on a busy machine.
 params.cpuparams.n_threads = 1

@@ -1,0 +1,69 @@
+// Calls go where they fit, by what the configuration says of servers; their own counts mend a wrong estimate.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { startGateway } from '../support/app.ts'
+import { post } from '../support/calls.ts'
+import { whole } from '../support/chat-content.ts'
+import type { Cleanup } from '../support/scripted-upstream.ts'
+import { json } from '../support/upstream-script.ts'
+
+const start = (t: Cleanup) =>
+  startGateway(t, {
+    providers: {
+      small: { context_length: 2000, takes: ['text', 'tools'] },
+      large: { context_length: 20_000, takes: ['text', 'image'] },
+    },
+    models: {
+      both: { targets: [{ provider: 'small' }, { provider: 'large', tier: 2 }] },
+      one: { provider: 'small', fallbacks: ['other'] },
+      other: { provider: 'large' },
+    },
+  })
+
+const user = (content: unknown) => ({ messages: [{ role: 'user', content }] })
+
+test('a growing conversation moves to the larger context before the smaller one would refuse it', async (t) => {
+  const { gateway, upstreams } = await start(t)
+  for (const model of ['both', 'one']) {
+    const places: (string | null)[] = []
+    for (const words of [100, 600, 1950, 3000]) {
+      const usage = { prompt_tokens: words + 7, completion_tokens: 5, total_tokens: words + 12 }
+      upstreams[words < 1900 ? 'small' : 'large'].respond(whole(usage))
+      const response = await post(gateway, { model, ...user('word '.repeat(words)) })
+      assert.equal(response.status, 200)
+      places.push(response.headers.get('x-llm-gateway-provider'))
+    }
+    assert.deepEqual(places, ['small', 'small', 'large', 'large'], model)
+  }
+})
+
+test('an estimate that is wrong is mended by the server’s own count', async (t) => {
+  const { gateway, upstreams } = await start(t)
+  const message = 'request (2100 tokens) exceeds the available context size (2000 tokens), try increasing it'
+  upstreams.small.respond(json(400, { error: { message, type: 'exceed_context_size_error', code: 400 } }))
+  upstreams.large.respond(whole())
+  const response = await post(gateway, { model: 'both', ...user('字'.repeat(300)) })
+  assert.equal(response.headers.get('x-llm-gateway-provider'), 'large')
+  await gateway.logged({ event: 'call', attempts: 2, status: 200 })
+})
+
+test('an estimate refuses nothing: what fits nowhere is sent to a server', async (t) => {
+  const { gateway, upstreams } = await start(t)
+  upstreams.small.respond(whole())
+  assert.equal((await post(gateway, { model: 'both', ...user('word '.repeat(30_000)) })).status, 200)
+})
+
+test('images and tools go to a server that takes them', async (t) => {
+  const { gateway, upstreams } = await start(t)
+  upstreams.small.respondAlways(whole())
+  upstreams.large.respondAlways(whole())
+  const picture = { type: 'image_url', image_url: { url: 'https://a.example/x.png' } }
+  const tools = [{ type: 'function', function: { name: 'f', parameters: {} } }]
+  for (const model of ['both', 'one']) {
+    const place = async (body: object) =>
+      (await post(gateway, { model, ...body })).headers.get('x-llm-gateway-provider')
+    assert.equal(await place(user('hi')), 'small')
+    assert.equal(await place(user([picture])), 'large')
+    assert.equal(await place({ ...user('hi'), tools }), 'small')
+  }
+})
