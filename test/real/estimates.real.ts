@@ -41,11 +41,10 @@ async function ask(gateway: TestGateway, messages: readonly Message[], max_token
 
 test('after 20 calls reservations are at least what calls use and at most 1.3 of it', { skip }, async (t) => {
   const { llamaCpp } = await startLlamaCpp(t)
-  const provider = { base_url: `${llamaCpp}/v1`, kind: 'llama_cpp', speaks: ['chat'] } as const
   const { gateway } = await startGateway(
     t,
     {
-      providers: { llama: { ...provider } },
+      providers: { llama: { base_url: `${llamaCpp}/v1`, kind: 'llama_cpp', speaks: ['chat'] } },
       models: { gemma: { provider: 'llama', model: 'gemma-270m' } },
       rate_limit_settings: { per_client: {}, limits: { gemma: { tpm } } },
     },
