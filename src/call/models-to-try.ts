@@ -52,11 +52,18 @@ export function modelsToTry(
   const hasFallbacks = asked.model.fallbacks.length > 0
   if (boundary === 'any' && !hasFallbacks) return [{ route: asked, targets, boundary, skipsFailing: false }]
   const mayUse: MayUse | undefined = allowed && ((...which) => allowed.has(...which))
-  // Of a fallback, no rule counts but the model that it leads to.
-  const routes = { find: (fallback: string) => ledFrom(on.routes.find(fallback), on.routes) }
+  const ledThrough = new Map<Route, Boundary>()
+  const routes = {
+    // Of a fallback, no rule counts but the model that it leads to.
+    find(fallback: string) {
+      const route = ledFrom(on.routes.find(fallback), on.routes)
+      if (route !== undefined) ledThrough.set(route, boundaryThrough(fallback, on.routes))
+      return route
+    },
+  }
   const all = [asked, ...fallbacksOf(name, asked, routes, mayUse)]
   const models = all.map((route): NextModel => {
-    const own = boundaryOf({ ...bounds, asked: boundary }, route.model)
+    const own = narrower(boundaryOf({ ...bounds, asked: boundary }, route.model), ledThrough.get(route))
     const inside = targetsInside(route.targets, own, on.providers)
     return { route, targets: inside, boundary: own, skipsFailing: hasFallbacks }
   })
@@ -75,4 +82,15 @@ export function modelsToTry(
 
 function ledFrom(route: Route | undefined, routes: RouteTable): Route | undefined {
   return route?.model.use === undefined ? route : routes.ledTo(route.model)
+}
+
+/** The narrowest boundary of a model and of those that its rules lead through. */
+function boundaryThrough(name: string, routes: RouteTable): Boundary {
+  let boundary: Boundary = 'any'
+  // The file has no cycles.
+  for (let model = routes.find(name)?.model; model !== undefined;) {
+    boundary = narrower(boundary, model.boundary)
+    model = model.use === undefined ? undefined : routes.find(model.use)?.model
+  }
+  return boundary
 }
