@@ -85,6 +85,8 @@ test("llama.cpp's timings stand in for usage that nobody asked for", () => {
     completionTokens: 3,
     totalTokens: 23,
     cachedTokens: 12,
+    promptMs: 41.2,
+    outputMs: 88.7,
     isEstimated: false,
   })
 })
