@@ -90,7 +90,7 @@ suite('a stream that begins without output', () => {
 })
 
 suite('an error in a form that readers of events pass over', () => {
-  const error = '{"code":400,"message":"the request exceeds the context size","type":"invalid_request_error"}'
+  const error = '{"code":400,"message":"the request has a field that is not known","type":"invalid_request_error"}'
   const forms: readonly [string, string][] = [
     ['a field named error', `error: ${error}\n\n`],
     ['JSON without a field', `{"error":${error}}`],
@@ -100,7 +100,7 @@ suite('an error in a form that readers of events pass over', () => {
       const { gateway, upstreams } = await startPair(t, stream(sent))
       const { status, body } = await chat(gateway, 'small', { stream: true })
       assert.equal(status, 400)
-      assert.equal(JSON.parse(body).error.message, 'the request exceeds the context size')
+      assert.equal(JSON.parse(body).error.message, 'the request has a field that is not known')
       assert.equal(upstreams.b.requests.length, 0)
     })
 
