@@ -98,6 +98,8 @@ async function serve(open: OpenCall, on: Snapshot): Promise<CallResult> {
   if (request.isStream && call.dialect.hasEvents) heartbeat.start(on.now(), on.heartbeatAfterMs)
   const failures = new Map<Target, Failure>()
   let last: Unserved | undefined
+  // The model that was asked for may be outside the boundary.
+  const [{ route: first }] = queue as [NextModel]
   for (let model = queue.shift(); model !== undefined; model = queue.shift()) {
     const isLastResort = queue.length === 0
     const result = await tryModel({ open, request, asked, ...model, isLastResort, failures, last }, on)
@@ -105,8 +107,8 @@ async function serve(open: OpenCall, on: Snapshot): Promise<CallResult> {
       queue.push({ ...model, skipsFailing: false })
       continue
     }
-    // The client gets the limits of the model that it asked for; a fallback that is at its own is passed over.
-    const isPassedOver = result.kind === 'limited' && model.route !== asked
+    // The client gets the limits of the first model; a fallback that is at its own is passed over.
+    const isPassedOver = result.kind === 'limited' && model.route !== first
     if (isPassedOver) record.passedOver.push(result.error.message)
     else {
       if (!canFailOver(result)) return result // 200, 499, 503 shutting_down, and as below
