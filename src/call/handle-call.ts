@@ -57,10 +57,10 @@ async function serve(open: OpenCall, on: Snapshot): Promise<CallResult> {
   }
 
   let name = request.model
-  let asked = on.routes.find(name) ?? (await on.findLate(name))
-  const plainName = asked === undefined ? call.dialect.plainModelName?.(name) : undefined
-  if (plainName !== undefined) {
-    name = plainName
+  let asked = on.routes.find(name)
+  if (asked === undefined) {
+    // A provider that has the last word on a name gets the plain one.
+    name = call.dialect.plainModelName?.(name) ?? name
     asked = on.routes.find(name) ?? (await on.findLate(name))
   }
   const allowed = allowedModels(call.client.terms, on.routes)
