@@ -15,10 +15,6 @@ export interface FollowedRules extends NamedRoute {
 
 type Parts = Pick<Snapshot, 'coordinator' | 'findLate' | 'routes'>
 
-export function hasRules({ model }: Route): boolean {
-  return model.when !== undefined || model.use !== undefined
-}
-
 /**
  * Limits, prices, budgets and the ledger count the model that answers; the one that was asked for is no more than a name for it.
  * @returns the error `model_not_found` or `model_not_allowed` if `use` leads to no model, or to one that the client may not use.

@@ -6,13 +6,14 @@ import type { Target } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
 import { allowedModels } from '../routing/allowed-models.ts'
 import { modelNotFound, type NamedRoute, type Route } from '../routing/route-table.ts'
+import { hasRules } from '../routing/when-rules.ts'
 import { addRateHeaders, admit } from './admit.ts'
 import { type AttemptsResult, tryTargets } from './attempts.ts'
 import type { Call, Snapshot } from './call.ts'
 import type { AllFailing } from './coordinator.ts'
 import { countTokens } from './count-tokens.ts'
 import type { Failure } from './failures.ts'
-import { followRules, hasRules } from './follow-rules.ts'
+import { followRules } from './follow-rules.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { internalError } from './internal-error.ts'
 import { boundaryOfAnswer } from './kept-inside.ts'
@@ -75,7 +76,7 @@ async function serve(open: OpenCall, on: Snapshot): Promise<CallResult> {
     return { kind: 'refused', error: allowed.refusal(request.model) } // 403 model_not_allowed
   }
   let leading: readonly NamedRoute[] = []
-  if (hasRules(asked)) {
+  if (hasRules(asked.model)) {
     const followed = await followRules({ name, route: asked }, request, allowed, on)
     if (followed instanceof GatewayError) return { kind: 'refused', error: followed } // 403, 404 as above
     ;({ name, route: asked, leading } = followed)
