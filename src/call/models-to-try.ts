@@ -51,13 +51,23 @@ export function modelsToTry(
   const { targets } = asked
   const hasFallbacks = asked.model.fallbacks.length > 0
   if (boundary === 'any' && !hasFallbacks) return [{ route: asked, targets, boundary, skipsFailing: false }]
-  // Of a fallback, no rule counts but the model that it leads to.
-  const routes = { find: (fallback: string) => ledFrom(fallback, on.routes)?.route }
+  const ledThrough = new Map<Route, Boundary>()
+  const routes = {
+    // Of a fallback, no rule counts but the model that it leads to.
+    find(fallback: string) {
+      const route = ledFrom(fallback, on.routes)?.route
+      // By the first way to it, which is the one that is tried.
+      if (route !== undefined && !ledThrough.has(route)) {
+        ledThrough.set(route, boundaryThrough(fallback, on.routes))
+      }
+      return route
+    },
+  }
   const mayUse: MayUse | undefined =
     allowed && ((fallback, route) => allowed.has(ledFrom(fallback, on.routes)?.name ?? fallback, route))
   const all = [asked, ...fallbacksOf(name, asked, routes, mayUse)]
   const models = all.map((route): NextModel => {
-    const own = boundaryOf({ ...bounds, asked: boundary }, route.model)
+    const own = narrower(boundaryOf({ ...bounds, asked: boundary }, route.model), ledThrough.get(route))
     const inside = targetsInside(route.targets, own, on.providers)
     return { route, targets: inside, boundary: own, skipsFailing: hasFallbacks }
   })
@@ -78,4 +88,15 @@ function ledFrom(name: string, routes: RouteTable): NamedRoute | undefined {
   const route = routes.find(name)
   if (route === undefined) return undefined
   return route.model.use === undefined ? { name, route } : routes.ledTo(route.model)
+}
+
+/** The narrowest boundary of a model and of those that its rules lead through. */
+function boundaryThrough(name: string, routes: RouteTable): Boundary {
+  let boundary: Boundary = 'any'
+  // The file has no cycles.
+  for (let model = routes.find(name)?.model; model !== undefined;) {
+    boundary = narrower(boundary, model.boundary)
+    model = model.use === undefined ? undefined : routes.find(model.use)?.model
+  }
+  return boundary
 }

@@ -41,7 +41,7 @@ test('also in a model whose calls have become others', () => {
         reservedShare(calibration, calls.slice(0, 20))
         return reservedShare(calibration, calls.slice(20))
       })
-      for (const share of shares) assert.ok(share >= 1 && share <= 1.3, shares.join(', '))
+      for (const share of shares) assert.ok(share >= 1 && share <= 1.3, shares.join())
     }),
   )
 })
