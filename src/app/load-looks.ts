@@ -36,8 +36,8 @@ const limits = { maxBytes: 1024 * 1024, timeoutMs: 1_000 }
 interface Watched {
   readonly provider: Provider
   nextMs: number
-  /** Calls that wait for it. */
-  waiting: number
+  /** Calls of this gateway at the server when the look began. */
+  ownCalls: number
   request: Pick<Exchange, 'abort'> | undefined
   stopTimer: (() => void) | undefined
 }
@@ -45,6 +45,8 @@ interface Watched {
 export class LoadLooks implements LoadWatch {
   readonly #parts: LoadLookParts
   readonly #watched = new Map<string, Watched>()
+  /** Provider → calls that wait for it, over reloads. */
+  readonly #waiting = new Map<string, number>()
 
   constructor(parts: LoadLookParts) {
     this.#parts = parts
@@ -56,8 +58,10 @@ export class LoadLooks implements LoadWatch {
     }
     for (const [name, provider] of providers) {
       if (!provider.isLocal || this.#watched.has(name)) continue
-      const idle = { nextMs: 0, waiting: 0, request: undefined, stopTimer: undefined }
-      this.#watched.set(name, { provider, ...idle })
+      const idle = { nextMs: 0, ownCalls: 0, request: undefined, stopTimer: undefined }
+      const watched: Watched = { provider, ...idle }
+      this.#watched.set(name, watched)
+      if (this.#isWaitedFor(watched)) this.#look(watched)
     }
   }
 
@@ -74,26 +78,33 @@ export class LoadLooks implements LoadWatch {
 
   hold(targets: readonly Target[]): () => void {
     const names = new Set(targets.map(({ provider }) => provider))
-    const held = [...names].map((name) => this.#watched.get(name)).filter((each) => each !== undefined)
-    for (const watched of held) {
-      watched.waiting += 1
-      if (this.#decides(watched)) this.#look(watched)
+    for (const name of names) {
+      this.#count(name, 1)
+      const watched = this.#watched.get(name)
+      if (watched !== undefined && this.#isWaitedFor(watched)) this.#look(watched)
     }
     return () => {
-      for (const watched of held) watched.waiting -= 1
+      for (const name of names) this.#count(name, -1)
     }
+  }
+
+  #count(name: string, change: 1 | -1): void {
+    const waiting = (this.#waiting.get(name) ?? 0) + change
+    if (waiting === 0) this.#waiting.delete(name)
+    else this.#waiting.set(name, waiting)
   }
 
   /** A number in the configuration counts whatever other programs do. */
-  #decides({ provider }: Watched): boolean {
-    return provider.maxParallelRequests === 'auto'
+  #isWaitedFor({ provider }: Watched): boolean {
+    return provider.maxParallelRequests === 'auto' && this.#waiting.has(provider.name)
   }
 
   #look(watched: Watched): void {
-    const { clock, software } = this.#parts
+    const { clock, load, software } = this.#parts
     const nowMs = clock.now()
     if (watched.request !== undefined || nowMs < watched.nextMs) return
     watched.nextMs = nowMs + pauseMs
+    watched.ownCalls = load.of(watched.provider.name)
     const runs = software.softwareOf(watched.provider.name)
     if (runs === 'llama.cpp') this.#lookAtLlamaCpp(watched)
     else if (runs === 'vllm') {
@@ -128,16 +139,25 @@ export class LoadLooks implements LoadWatch {
   #see(watched: Watched, busy: number | undefined): void {
     const { clock, facts, load } = this.#parts
     const { name } = watched.provider
-    facts.setBusyElsewhere(name, Math.max(0, (busy ?? 0) - load.of(name)))
+    // A call that has ended since the look began may still have been seen.
+    const ownCalls = Math.max(watched.ownCalls, load.of(name))
+    facts.setBusyElsewhere(name, Math.max(0, (busy ?? 0) - ownCalls))
     if (busy === undefined) watched.nextMs = clock.now() + refusedMs
     watched.stopTimer?.()
     watched.stopTimer = clock.setTimer(
       () => {
-        if (watched.waiting > 0 && this.#decides(watched)) this.#look(watched)
-        else watched.stopTimer = clock.setTimer(() => facts.setBusyElsewhere(name, 0), validMs - pauseMs)
+        // Before the look, whose result sets the next timer: it may not begin, because timers can be early.
+        watched.stopTimer = clock.setTimer(() => this.#expire(watched), validMs - pauseMs)
+        if (this.#isWaitedFor(watched)) this.#look(watched)
       },
       busy === undefined ? refusedMs : pauseMs,
     )
+  }
+
+  /** What was seen counts no more. */
+  #expire(watched: Watched): void {
+    this.#parts.facts.setBusyElsewhere(watched.provider.name, 0)
+    if (this.#isWaitedFor(watched)) this.#look(watched)
   }
 
   #forget(name: string, { request, stopTimer }: Watched): void {

@@ -83,6 +83,17 @@ export class ServerLooks {
       const config = configs.get(provider.name)!
       return isLookedAt(config, shared) ? this.#pollOf(provider, config) : undefined
     })
+    this.#forgetUnpolled()
+  }
+
+  /** What nothing asks for any more would never change: that a server sleeps, say. */
+  #forgetUnpolled(): void {
+    for (const name of this.#software.keys()) {
+      if (this.#polls.get(name) !== undefined) continue
+      this.#software.delete(name)
+      this.#reported.delete(name)
+      if (this.#configs.has(name)) this.#parts.facts.setReported(name, {})
+    }
   }
 
   stop(): void {

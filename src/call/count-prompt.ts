@@ -1,5 +1,5 @@
-// Asks the server of an attempt for the tokens of the prompt that it gets, beside the attempt. It is no call: nothing waits for the
-// answer, nothing is charged, and a failure is held against nobody.
+// Asks the server of an attempt for the tokens of the prompt that it gets, beside the attempt. It is not a call: nothing waits for the
+// answer, nothing is charged, and a failure does not count against the server.
 import type { RequestSize } from '../domain.ts'
 import type { Boundary } from '../platform/boundary.ts'
 import { probe, type ProbeOutcome } from '../upstream/probe.ts'

@@ -2,15 +2,9 @@
 import type { ModelRequest } from '../dialects/request.ts'
 import type { GatewayError } from '../errors.ts'
 import type { AllowedModels } from '../routing/allowed-models.ts'
-import { modelNotFound, type Route } from '../routing/route-table.ts'
+import { modelNotFound, type NamedRoute, type Route } from '../routing/route-table.ts'
 import { leadOf, type RuledCall } from '../routing/when-rules.ts'
 import type { Snapshot } from './call.ts'
-
-/** A model by a name that leads to it. */
-export interface NamedRoute {
-  readonly name: string
-  readonly route: Route
-}
 
 export interface FollowedRules extends NamedRoute {
   /** The models before it, from the one that was asked for. */
@@ -20,10 +14,6 @@ export interface FollowedRules extends NamedRoute {
 }
 
 type Parts = Pick<Snapshot, 'coordinator' | 'findLate' | 'routes'>
-
-export function hasRules({ model }: Route): boolean {
-  return model.when !== undefined || model.use !== undefined
-}
 
 /**
  * Limits, prices, budgets and the ledger count the model that answers; the one that was asked for is no more than a name for it.
@@ -63,7 +53,7 @@ function ruledCall(route: Route, request: ModelRequest, { coordinator, routes }:
   return {
     // As the model that answers without a rule counts them.
     promptTokens: () => {
-      const usual = routes.ledTo(route.model) ?? route
+      const usual = routes.ledTo(route.model)?.route ?? route
       const provider = usual.targets[0]?.provider ?? ''
       return coordinator.countPrompt({ model: usual.model.name, provider, size })
     },

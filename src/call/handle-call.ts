@@ -5,14 +5,15 @@ import type { ModelRequest } from '../dialects/request.ts'
 import type { Target } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
 import { allowedModels } from '../routing/allowed-models.ts'
-import { modelNotFound, type Route } from '../routing/route-table.ts'
+import { modelNotFound, type NamedRoute, type Route } from '../routing/route-table.ts'
+import { hasRules } from '../routing/when-rules.ts'
 import { addRateHeaders, admit } from './admit.ts'
 import { type AttemptsResult, tryTargets } from './attempts.ts'
 import type { Call, Snapshot } from './call.ts'
 import type { AllFailing } from './coordinator.ts'
 import { countTokens } from './count-tokens.ts'
 import type { Failure } from './failures.ts'
-import { followRules, hasRules, type NamedRoute } from './follow-rules.ts'
+import { followRules } from './follow-rules.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { internalError } from './internal-error.ts'
 import { boundaryOfAnswer } from './kept-inside.ts'
@@ -57,10 +58,10 @@ async function serve(open: OpenCall, on: Snapshot): Promise<CallResult> {
   }
 
   let name = request.model
-  let asked = on.routes.find(name) ?? (await on.findLate(name))
-  const plainName = asked === undefined ? call.dialect.plainModelName?.(name) : undefined
-  if (plainName !== undefined) {
-    name = plainName
+  let asked = on.routes.find(name)
+  if (asked === undefined) {
+    // A provider that has the last word on a name gets the plain one.
+    name = call.dialect.plainModelName?.(name) ?? name
     asked = on.routes.find(name) ?? (await on.findLate(name))
   }
   const allowed = allowedModels(call.client.terms, on.routes)
@@ -75,7 +76,7 @@ async function serve(open: OpenCall, on: Snapshot): Promise<CallResult> {
     return { kind: 'refused', error: allowed.refusal(request.model) } // 403 model_not_allowed
   }
   let leading: readonly NamedRoute[] = []
-  if (hasRules(asked)) {
+  if (hasRules(asked.model)) {
     const followed = await followRules({ name, route: asked }, request, allowed, on)
     if (followed instanceof GatewayError) return { kind: 'refused', error: followed } // 403, 404 as above
     ;({ name, route: asked, leading } = followed)
@@ -98,6 +99,8 @@ async function serve(open: OpenCall, on: Snapshot): Promise<CallResult> {
   if (request.isStream && call.dialect.hasEvents) heartbeat.start(on.now(), on.heartbeatAfterMs)
   const failures = new Map<Target, Failure>()
   let last: Unserved | undefined
+  // The model that was asked for may be outside the boundary.
+  const [{ route: first }] = queue as [NextModel]
   for (let model = queue.shift(); model !== undefined; model = queue.shift()) {
     const isLastResort = queue.length === 0
     const result = await tryModel({ open, request, asked, ...model, isLastResort, failures, last }, on)
@@ -105,8 +108,8 @@ async function serve(open: OpenCall, on: Snapshot): Promise<CallResult> {
       queue.push({ ...model, skipsFailing: false })
       continue
     }
-    // The client gets the limits of the model that it asked for; a fallback that is at its own is passed over.
-    const isPassedOver = result.kind === 'limited' && model.route !== asked
+    // The client gets the limits of the first model; a fallback that is at its own is passed over.
+    const isPassedOver = result.kind === 'limited' && model.route !== first
     if (isPassedOver) record.passedOver.push(result.error.message)
     else {
       if (!canFailOver(result)) return result // 200, 499, 503 shutting_down, and as below

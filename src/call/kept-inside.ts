@@ -9,7 +9,7 @@ import type { CallRecord } from './record.ts'
 
 /**
  * The outcome of an attempt; one that failed because the provider's name leads outside ends in the refusal that a target outside
- * has, which is no fault of the target.
+ * has, because the target is not at fault.
  */
 export function keptInside(
   outcome: AttemptOutcome,

@@ -379,7 +379,11 @@ class LocalHold implements Hold {
       calibration.learnCut(model, provider, size, usage.completionTokens)
     }
     load.remove(provider)
-    this.#observed?.learner.end(this.#observed.call)
+    if (this.#observed !== undefined) {
+      this.#observed.learner.end(this.#observed.call)
+      // For the calls in line, which are looked at below.
+      this.#owner.scopes.refresh(provider)
+    }
     this.#placed?.end(usage?.isEstimated === false ? usage : undefined)
     if (this.#spending !== undefined) admission.budgets.settle(this.#spending, outcome, spent)
     admission.settle(this.#reservation, outcome)

@@ -11,7 +11,7 @@ import {
   targetsInside,
 } from '../routing/boundary.ts'
 import { fallbacksOf, type MayUse } from '../routing/fallbacks.ts'
-import type { Route, RouteTable } from '../routing/route-table.ts'
+import type { NamedRoute, Route, RouteTable } from '../routing/route-table.ts'
 import type { Call, Snapshot } from './call.ts'
 import type { FollowedRules } from './follow-rules.ts'
 
@@ -51,16 +51,20 @@ export function modelsToTry(
   const { targets } = asked
   const hasFallbacks = asked.model.fallbacks.length > 0
   if (boundary === 'any' && !hasFallbacks) return [{ route: asked, targets, boundary, skipsFailing: false }]
-  const mayUse: MayUse | undefined = allowed && ((...which) => allowed.has(...which))
   const ledThrough = new Map<Route, Boundary>()
   const routes = {
     // Of a fallback, no rule counts but the model that it leads to.
     find(fallback: string) {
-      const route = ledFrom(on.routes.find(fallback), on.routes)
-      if (route !== undefined) ledThrough.set(route, boundaryThrough(fallback, on.routes))
+      const route = ledFrom(fallback, on.routes)?.route
+      // By the first way to it, which is the one that is tried.
+      if (route !== undefined && !ledThrough.has(route)) {
+        ledThrough.set(route, boundaryThrough(fallback, on.routes))
+      }
       return route
     },
   }
+  const mayUse: MayUse | undefined =
+    allowed && ((fallback, route) => allowed.has(ledFrom(fallback, on.routes)?.name ?? fallback, route))
   const all = [asked, ...fallbacksOf(name, asked, routes, mayUse)]
   const models = all.map((route): NextModel => {
     const own = narrower(boundaryOf({ ...bounds, asked: boundary }, route.model), ledThrough.get(route))
@@ -80,8 +84,10 @@ export function modelsToTry(
   return outsideBoundary(chains, bounds, (bounding ?? asked).model)
 }
 
-function ledFrom(route: Route | undefined, routes: RouteTable): Route | undefined {
-  return route?.model.use === undefined ? route : routes.ledTo(route.model)
+function ledFrom(name: string, routes: RouteTable): NamedRoute | undefined {
+  const route = routes.find(name)
+  if (route === undefined) return undefined
+  return route.model.use === undefined ? { name, route } : routes.ledTo(route.model)
 }
 
 /** The narrowest boundary of a model and of those that its rules lead through. */

@@ -14,8 +14,9 @@ import type { ModelLimits, Target } from '../domain.ts'
 import { type Boundary, narrower } from '../platform/boundary.ts'
 import { readShippedList } from '../prices/shipped-list.ts'
 import type { Route } from '../routing/route-table.ts'
+import { hasRules } from '../routing/when-rules.ts'
 import { coveragesOf, type ExplainedFormats, explainFormats, ownRoutesOf } from './explain-formats.ts'
-import { hasRules, requestTexts, ruleTexts } from './rule-texts.ts'
+import { requestTexts, ruleTexts } from './rule-texts.ts'
 import { placeText, priceJson, settingText } from './price-text.ts'
 
 export interface Explanation {
@@ -143,7 +144,7 @@ export function explain(
     targets: explained,
     limits: limits !== undefined && hasLimit(limits) ? limits : null,
     fallbacks: route.model.fallbacks,
-    ...(hasRules(route) && { rules: ruleTexts(route.model) }),
+    ...(hasRules(route.model) && { rules: ruleTexts(route.model) }),
     ...(route.model.request && { request: requestTexts(route.model.request) }),
     boundary: narrower(route.model.boundary, config.routing.boundary),
     heartbeatAfterMs: config.server.heartbeatAfterMs,

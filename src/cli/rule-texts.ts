@@ -1,12 +1,7 @@
 // The rules of a model, as people read them: which other model answers, and what is changed in requests.
 import type { ModelConfig } from '../config/types.ts'
 import type { MemberRule } from '../domain.ts'
-import type { Route } from '../routing/route-table.ts'
 import { conditionsOf } from '../routing/when-rules.ts'
-
-export function hasRules({ model }: Pick<Route, 'model'>): boolean {
-  return model.when !== undefined || model.use !== undefined
-}
 
 /** In their order; the last one leads all other calls on. */
 export function ruleTexts({ when = [], use }: Pick<ModelConfig, 'use' | 'when'>): string[] {

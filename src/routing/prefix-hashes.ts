@@ -136,7 +136,7 @@ export class PrefixHasher {
     while (at < to) this.#add(view.getUint8(at++))
   }
 
-  /** A byte that is no part of eight in a row. */
+  /** A byte that is not part of eight in a row. */
   #add(byte: number): void {
     if (this.#restBytes < 4) this.#rest |= byte << (8 * this.#restBytes)
     else this.#otherRest |= byte << (8 * (this.#restBytes - 4))

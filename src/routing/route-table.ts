@@ -18,6 +18,12 @@ export interface Route {
   readonly targets: readonly Target[]
 }
 
+/** A model by a name that leads to it. */
+export interface NamedRoute {
+  readonly name: string
+  readonly route: Route
+}
+
 /** The lists of the providers whose models are discovered, by provider name; empty until the provider has responded. */
 export type Discovered = ReadonlyMap<string, readonly ListedModel[]>
 
@@ -99,15 +105,19 @@ export class RouteTable {
     )
   }
 
-  /** Where `use` leads from a model, over others that have one, too; undefined: it has none, or no model has that name. */
-  ledTo({ use }: ModelConfig): Route | undefined {
-    let route: Route | undefined
+  /**
+   * Where `use` leads from a model, over others that have one, too, and by which name; undefined: it has none, or no model has
+   * that name.
+   */
+  ledTo({ use }: ModelConfig): NamedRoute | undefined {
+    let last: NamedRoute | undefined
     // The file has no cycles.
-    for (let name = use; name !== undefined; name = route.model.use) {
-      route = this.find(name) ?? this.expected(name)
+    for (let name = use; name !== undefined; name = last.route.model.use) {
+      const route = this.find(name) ?? this.expected(name)
       if (route === undefined) return undefined
+      last = { name, route }
     }
-    return route
+    return last
   }
 
   /** The name or alias that a mistyped one is likely to mean. */
@@ -231,7 +241,7 @@ export class RouteTable {
   /** A model without targets of its own is shown with those of the model that it leads to. */
   #leadOn(model: ModelConfig): void {
     const { name, aliases } = model
-    const targets = this.ledTo(model)?.targets ?? []
+    const targets = this.ledTo(model)?.route.targets ?? []
     if (name.endsWith('*')) this.#targetsLedTo.set(model, targets)
     else this.#byName.set(name, { model, rule: 'name', targets })
     for (const alias of aliases) this.#byAlias.set(alias, { model, rule: 'alias', targets })

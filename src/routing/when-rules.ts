@@ -16,6 +16,11 @@ export interface Led {
   readonly rule: string | undefined
 }
 
+/** Whether calls of a model may be led to another one. */
+export function hasRules({ when, use }: Pick<ModelConfig, 'use' | 'when'>): boolean {
+  return when !== undefined || use !== undefined
+}
+
 /**
  * The first rule that fits the call, else what the model leads all others to. Undefined: it answers the call itself.
  * @param mayUse whether a model exists, and the client may use it; a rule for another one is passed over.

@@ -145,6 +145,17 @@ suite('a call that narrows its boundary', () => {
     assert.equal(cloud.requests.length, 0)
   })
 
+  test('gets the limits of the fallback that stands in for a model outside', async (t) => {
+    const { gateway, cloud } = await startThree(t, {
+      rate_limit_settings: { limits: { here: { rpm: 1 } } },
+    })
+    assert.equal((await call(t, gateway, 'mixed', bounded('local'))).status, 200)
+    const limited = await call(t, gateway, 'mixed', bounded('local'))
+    assert.equal(limited.status, 429)
+    assert.match(limited.body().toString(), /Rate limit reached for here on requests per min/)
+    assert.equal(cloud.requests.length, 0)
+  })
+
   /** Anthropic's errors have types in place of codes. */
   const refusals = [
     ['/v1/chat/completions', 'outside_boundary'],

@@ -10,6 +10,7 @@ import {
   routerList,
   vllmList,
 } from '../fixtures/model-lists.ts'
+import { whole } from '../support/chat-content.ts'
 import { exchange, rawRequest } from '../support/raw-client.ts'
 import { after, chunk, hang, json, lastChunk, streamHead, wait } from '../support/upstream-script.ts'
 import { call, offered, refreshMs, startAsking, startDiscovering, startModelServer } from './model-servers.ts'
@@ -253,6 +254,17 @@ describe('a name that a provider does not list', () => {
     assert.equal((await call(t, gateway, 'ollama/a')).status, 200)
     assert.equal((await call(t, gateway, 'ollama/b')).status, 429)
     assert.equal((await call(t, gateway, 'ollama/m')).status, 200)
+  })
+
+  test('is asked for without what clients add to names', async (t) => {
+    const lan = await startModelServer(t, 'm')
+    lan.respondsToCalls(whole())
+    const { gateway } = await startDiscovering(t, { lan })
+    for (const model of ['lan/m:latest', 'lan/new:latest']) {
+      const body = { model, messages: [{ role: 'user', content: 'hi' }], stream: false }
+      await exchange(t, gateway.url, rawRequest('POST /api/chat', {}, JSON.stringify(body)))
+    }
+    assert.deepEqual(lan.called(), ['m', 'new'])
   })
 
   test('leads nowhere where the models of its provider are not discovered', async (t) => {

@@ -177,6 +177,21 @@ describe('a client’s list of models', () => {
     const { gateway } = await startFor(t, ['coder'])
     assert.equal((await post(gateway, { model: 'any', ...user('hi') })).status, 403)
   })
+
+  test('counts for the model that a fallback leads to, also by a wildcard', async (t) => {
+    const { gateway, upstreams } = await startGateway(t, {
+      providers: { broken: {}, scripted: {} },
+      models: {
+        plain: { provider: 'broken', fallbacks: ['any'] },
+        any: { use: 'coder-1' },
+        'coder-*': { provider: 'scripted' },
+      },
+      clients: { default: { models: ['plain', 'any'] } },
+    })
+    upstreams.broken.respondAlways(json(500, {}))
+    assert.notEqual((await post(gateway, { model: 'plain', ...user('hi') })).status, 200)
+    assert.equal(upstreams.scripted.requests.length, 0)
+  })
 })
 
 test('a boundary holds for where the model leads', async (t) => {

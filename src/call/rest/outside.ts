@@ -1,4 +1,4 @@
-// What keeps a request that is no model call from a provider outside its boundary: its own, and that of the model that it names,
+// What keeps a request that is not a model call from a provider outside its boundary: its own, and that of the model that it names,
 // whose prompts must reach no other server by another route of the API either.
 import { namedModelIn } from '../../dialects/openai/named-model.ts'
 import { GatewayError } from '../../errors.ts'
@@ -40,7 +40,7 @@ function namedModelOf({
   contentType,
   route,
 }: Pick<RestCall, 'body' | 'contentType' | 'route'>): { readonly name: string } | GatewayError | undefined {
-  // A file is no prompt of a call.
+  // A file is not the prompt of a call.
   if (received === undefined || route.isUpload === true) return undefined
   const body = received instanceof LargeBody ? received.bytes : received
   const named = Buffer.isBuffer(body) ? namedModelIn(body, contentType) : 'unreadable'

@@ -4,8 +4,8 @@ import { scanJson } from '../../bytes/json/scan.ts'
 import { splice } from '../../bytes/splice.ts'
 
 /**
- * The body with an empty text in place of the member's value; the identical buffer if it has none. Undefined if it is no JSON
- * object in which a client could find nothing else.
+ * The body with an empty text in place of the member's value; the identical buffer if it has none. Undefined if it is not
+ * a JSON object in which every client finds the same members.
  * @param name in lower case.
  */
 export function withoutMember(body: Buffer, name: string): Buffer | undefined {

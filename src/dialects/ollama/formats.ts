@@ -21,7 +21,7 @@ interface Format {
   readonly path: string
   /** The member with the prompt. */
   readonly content: 'messages' | 'prompt' | 'input'
-  /** Of a line of a stream; absent: the response is no text, and never a stream. */
+  /** Of a line of a stream; absent: the response is not a text, and never a stream. */
   readonly textBytes?: UsageReader['textBytes']
 }
 

@@ -16,6 +16,7 @@ import {
   edited,
   invalidRequest,
   type ModelRequest,
+  type RequestNeeds,
   type ServerWishes,
 } from '../request.ts'
 import { includeUsageSplice } from './include-usage.ts'
@@ -141,6 +142,7 @@ interface Parts {
 function requestOf(parts: Parts, facts: { body: Buffer; scan: JsonScan }, edits?: MemberEdits): ModelRequest {
   const { format, received, body, scan, model, inBody, isStream, usageSplice } = parts
   const size = sizeOf(format, facts.body, facts.scan)
+  let needs: RequestNeeds | undefined
   return {
     model,
     isStream,
@@ -151,7 +153,7 @@ function requestOf(parts: Parts, facts: { body: Buffer; scan: JsonScan }, edits?
       return piecesOf(format, body, scan)
     },
     get needs() {
-      return needsOf(body, scan.members)
+      return (needs ??= needsOf(body, scan.members))
     },
     mayAskUsage: usageSplice !== undefined,
     serviceTier: serviceTierOf(facts.body, facts.scan),

@@ -1,4 +1,4 @@
-// The model that a request of the API names which is no model call: counting tokens of input, for example.
+// The model that a request of the API names without being a model call: counting tokens of input, for example.
 import { MemberNames } from '../../bytes/json/member-names.ts'
 import { readString, scanJson } from '../../bytes/json/scan.ts'
 import { readField, scanMultipart } from '../../bytes/multipart.ts'

@@ -4,15 +4,24 @@ import { type JsonView, membersAt } from '../../bytes/json/view.ts'
 import type { RequestNeeds } from '../request.ts'
 
 /**
+ * Each answer is found when it is asked for, once: images are searched for in the whole body.
  * @param body a JSON object that was scanned.
  * @param known members whose ends are known.
  */
 export function needsOf(body: Buffer, known: ReadonlyMap<string, JsonMember>): RequestNeeds {
-  const members = membersAt(body, known)
+  let members: ReadonlyMap<string, JsonView> | undefined
+  let images: boolean | undefined
+  const read = () => (members ??= membersAt(body, known))
   return {
-    hasImages: hasImages(body),
-    hasTools: isFilled(members.get('tools')) || isFilled(members.get('functions')),
-    asksThinking: asksThinking(members),
+    get hasImages() {
+      return (images ??= hasImages(body))
+    },
+    get hasTools() {
+      return isFilled(read().get('tools')) || isFilled(read().get('functions'))
+    },
+    get asksThinking() {
+      return asksThinking(read())
+    },
   }
 }
 

@@ -1,4 +1,4 @@
-// The routes of Ollama's own API that tell of models: `GET /api/tags`, `/api/ps` and `/api/version`, `POST /api/show`. What
+// The routes of Ollama's own API that describe models: `GET /api/tags`, `/api/ps` and `/api/version`, `POST /api/show`. What
 // would change a server is not among them.
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { isObject, parseJson } from '../../bytes/json/parse.ts'
