@@ -87,7 +87,7 @@ function clientDialectOf(format: Format): ClientDialect {
     guarded,
     problemOf: (members) => problemOf(members, format),
     promptValues: (_, members) => promptOrder.flatMap((each) => members.get(each)?.value ?? []),
-    ...(isGenerated && { outputCap: outputCapOf }),
+    ...(isGenerated && { maxOutputIn: outputCapOf }),
     wishesOf: wishesOf(isGenerated ? content : 'input'),
   }
   return {

@@ -43,7 +43,7 @@ export interface JsonFormat {
   /** Whether a request is streamed that does not say so. Absent: it is not. */
   readonly streamsByDefault?: boolean
   /** A cap of the output that is no member at the top. Absent: there is none. */
-  readonly outputCap?: (body: Buffer, members: JsonScan['members']) => number | undefined
+  readonly maxOutputIn?: (body: Buffer, members: JsonScan['members']) => number | undefined
   /** What the request asks for besides an answer, or in its place. Absent: nothing. */
   readonly wishesOf?: (body: Buffer, members: JsonScan['members']) => ServerWishes | undefined
   /** As what a provider keeps the response, and whether it does so unless `store` is false. Absent: it does not. */
@@ -289,7 +289,7 @@ function openAiPromptValues(_: Buffer, members: JsonScan['members']): readonly S
 }
 
 function sizeOf(
-  { hasOutputTokens, outputCap }: JsonFormat,
+  { hasOutputTokens, maxOutputIn }: JsonFormat,
   body: Buffer,
   { members, visitor }: JsonScan,
 ): RequestSize {
@@ -297,7 +297,7 @@ function sizeOf(
   const counts = visitor.counts()
   const numberIn = (name: string) => readCount(body, members.get(name))
   const caps = outputCaps.map(numberIn).filter((cap) => cap !== undefined)
-  const cap = caps.length === 0 ? outputCap?.(body, members) : Math.max(...caps)
+  const cap = caps.length === 0 ? maxOutputIn?.(body, members) : Math.max(...caps)
   return {
     ...counts,
     // The texts of an embedding are not messages, which add tokens of their own.
