@@ -230,6 +230,14 @@ export const busyReport: StatusReport = {
     provider('ollama', {
       in_flight: 2,
       max_parallel: 2,
+      slots: 2,
+      waiting: 1,
+      prompt_per_second: 812,
+      cached_share: 0.77,
+      served: [
+        { name: 'qwen3:8b', context_length: 32_768, state: 'loaded', takes: ['text', 'tools'] },
+        { name: 'gemma3:4b', context_length: 8_192, state: 'unloaded', takes: ['text', 'image'] },
+      ],
       last_success: ago(4),
       first_token_p50_ms: 590,
       tokens_per_second: 38.1,
