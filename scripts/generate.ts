@@ -125,6 +125,7 @@ function configPage(): string {
     fenced('yaml', readFileSync(inProject('config/llm-gateway.yaml'), 'utf8').trimEnd()),
     ...sections.map(([name, schema]) => section(name, schema)),
     wildcards,
+    slots,
     discovery,
     secrets,
     proxies,
@@ -167,12 +168,20 @@ ${fenced(
   "local/*": { provider: ollama, model: "*:latest" }    # local/llama3.1 → llama3.1:latest`,
 )}`
 
+const slots = `## Slots that servers report
+
+With \`max_parallel_requests: auto\` a provider has as many calls at once as its server has slots, less those that other programs are
+seen to use, and one at least. llama.cpp reports its slots (\`GET /props\`), its router those of each loaded model. Where nothing is
+reported, the number is learned from how the server answers. \`llm-gateway providers\` shows it. Further calls go to another target of the model, or wait
+with \`rate_limit_settings.when_limited: wait\`; with the default, \`reject\`, they are refused with 429.`
+
 const discovery = `## Models that providers list
 
 With \`discover_models: true\` the gateway requests a provider's models (\`GET {base_url}/models\`) at the start, at every
 reload and every 30 s (every 10 min if it is remote), and offers each of them as \`PROVIDER/MODEL\`. The plain name
-\`MODEL\` works, too, if nothing in \`models\` matches it, including wildcards, and no other provider lists it. A call for an
-unknown name requests the lists again, at most every 5 s, so that a model is available as soon as it has been pulled.
+\`MODEL\` works, too, if nothing in \`models\` matches it, including wildcards, and no other provider lists it. A name that several
+local providers list is one model with all of them as targets; its limits stand under that name, and \`PROVIDER/MODEL\` has limits of its
+own. A call for an unknown name requests the lists again, at most every 5 s, so that a model is available as soon as it has been pulled.
 
 - The file has precedence: no list changes where its names, aliases and wildcards lead. \`PROVIDER/\` is the namespace of a
   provider whose models are discovered: a shorter wildcard (\`*\`) does not match names in it, but \`PROVIDER/*\` does.

@@ -51,6 +51,9 @@ const keys = { requests: 'rpm', tokens: 'tpm', parallel: 'max_parallel_requests'
 
 /** Which key of the file sets the limit, and how much more would have let the call through now. */
 function tooLow({ kind, name, limits, entry = name }: Scope, key: string, missing: number): string {
+  if (limits.isAuto) {
+    return `The limit is the number of slots that are free for the gateway (${key}: auto). rate_limit_settings.when_limited: wait queues such calls.`
+  }
   if (kind === 'client' && name.startsWith('key:')) {
     return `The ${key} of the key ${JSON.stringify(entry)} is ${missing} too low for this call.`
   }

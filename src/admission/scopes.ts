@@ -12,6 +12,8 @@ export interface ScopeLimits {
   readonly maxParallelRequests?: number | undefined
   /** As `ModelLimits.isDefault`. */
   readonly isDefault?: true
+  /** Of a provider: `max_parallel_requests: auto`, so that no number of the file is at fault. */
+  readonly isAuto?: true
 }
 
 export interface Scope {

@@ -64,7 +64,7 @@ export class ProviderScopes {
     if (entry === undefined) return providerScope(provider, undefined)
     if (entry.max !== 'auto') return entry.scope
     if (entry.ofModels.size > 0) return entry.ofModels.get(model) ?? entry.scope
-    if (entry.learner !== undefined) setLimit(entry.scope, entry.learner.bound)
+    if (entry.learner !== undefined) setLimit(entry.scope, autoLimit(entry.learner.bound))
     return entry.scope
   }
 
@@ -81,18 +81,18 @@ export class ProviderScopes {
     if (max !== 'auto') {
       entry.learner = undefined
       ofModels.clear()
-      return setLimit(scope, max)
+      return setLimit(scope, { maxParallelRequests: max })
     }
     const hasChanged = this.#refreshModels(provider, ofModels)
     const slots = this.#facts.slotsOf(provider)
     if (slots === undefined && ofModels.size === 0) {
       entry.learner ??= new SlotLearner(this.#now)
-      return setLimit(scope, entry.learner.bound) || hasChanged
+      return setLimit(scope, autoLimit(entry.learner.bound)) || hasChanged
     }
     entry.learner = undefined
     // One call at least: others may hold slots for hours, and the server itself queues.
     const free = slots === undefined ? undefined : Math.max(1, slots - this.#facts.busyElsewhere(provider))
-    return setLimit(scope, free) || hasChanged
+    return setLimit(scope, autoLimit(free)) || hasChanged
   }
 
   /** A call at the provider has begun. Undefined: nothing is learned of it. */
@@ -108,7 +108,7 @@ export class ProviderScopes {
       let scope = scopes.get(model)
       // A provider's name contains no slash.
       if (scope === undefined) scopes.set(model, (scope = ownScope(`${provider}/${model}`)))
-      if (setLimit(scope, limit)) hasChanged = true
+      if (setLimit(scope, autoLimit(limit))) hasChanged = true
     }
     for (const model of scopes.keys()) if (!slots.has(model)) scopes.delete(model)
     return hasChanged
@@ -126,8 +126,13 @@ function ownScope(name: string): OwnScope {
 }
 
 /** @returns whether it was another one. */
-function setLimit(scope: OwnScope, maxParallelRequests: number | undefined): boolean {
-  if (scope.limits.maxParallelRequests === maxParallelRequests) return false
-  scope.limits = { maxParallelRequests }
+function setLimit(scope: OwnScope, limits: ScopeLimits): boolean {
+  const { maxParallelRequests, isAuto } = scope.limits
+  if (maxParallelRequests === limits.maxParallelRequests && isAuto === limits.isAuto) return false
+  scope.limits = limits
   return true
+}
+
+function autoLimit(maxParallelRequests: number | undefined): ScopeLimits {
+  return { maxParallelRequests, isAuto: true }
 }

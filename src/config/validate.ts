@@ -105,6 +105,9 @@ function valueFault({ keyword, params, data }: ErrorObject, schema: Schema, butI
     case 'minItems':
       return { message: 'must not be empty', ...(schema.default !== undefined && { hint: removeKey }) }
     case 'minProperties':
+      if (schema.minProperties !== 1) {
+        return stated(schema, { message: `needs at least ${schema.minProperties} keys`, at: 'key' })
+      }
       return { message: 'must not be empty', hint: 'add at least one entry', at: 'key' }
     case 'additionalProperties':
       return unknownKey(schema, params['additionalProperty'] as string)

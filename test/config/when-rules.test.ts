@@ -36,6 +36,11 @@ const cases: readonly (readonly [name: string, models: string, problems: readonl
     'm: { provider: p, when: [{ images: true, use: nope }] }',
     ['7:49 models.m.when[0].use: there is no model "nope"'],
   ],
+  [
+    'a rule without a condition',
+    'm: { provider: p, when: [{ use: plain }] }',
+    ['7:28 models.m.when[0]: needs at least 2 keys'],
+  ],
   ['a wildcard as a model', 'm: { use: "c-*" }', ['7:13 models.m.use: "c-*" does not name a single model']],
   ['itself', 'm: { use: m }', ['7:13 models.m.use: the models form a cycle: "m" → "m"']],
   [

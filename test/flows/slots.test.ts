@@ -46,7 +46,7 @@ suite('slots', () => {
     )
   })
 
-  test('the refusal names the number', async (t) => {
+  test('the refusal names the number, and no key that would have to be raised', async (t) => {
     const server = await startReportingServer(t, { '/props': propsOf({ total_slots: 1 }) })
     const { gateway } = await start(t, server, 'reject')
     await gateway.logged({ event: 'server_reported' })
@@ -54,7 +54,8 @@ suite('slots', () => {
     await until(() => server.calls() === 1, 'the first call')
     const { status, message } = await call(t, gateway, 'm')
     assert.equal(status, 429)
-    assert.match(message, /provider box/)
+    assert.match(message, /provider box: Limit 1, .*max_parallel_requests: auto.*when_limited: wait/)
+    assert.doesNotMatch(message, /too low/)
     server.letGo()
     assert.equal((await first).status, 200)
   })

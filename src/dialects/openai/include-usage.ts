@@ -56,7 +56,10 @@ function invalidOptions(problem: string): GatewayError {
   return invalidRequest(`Invalid "stream_options": ${problem}.`, 'stream_options')
 }
 
-/** What all chunks of a stream have; a chunk with usage that has more was not added for the usage alone. */
+/**
+ * What all chunks of a stream have, and llama.cpp's `timings`, which it moves to the chunk of the usage where there is one. A chunk with
+ * usage that has more was not added for the usage alone.
+ */
 const envelope: ReadonlySet<string> = new Set([
   'choices',
   'created',
@@ -68,13 +71,14 @@ const envelope: ReadonlySet<string> = new Set([
   'provider',
   'service_tier',
   'system_fingerprint',
+  'timings',
   'usage',
 ])
 
 /**
  * What of an event with usage is there because of `include_usage`: an extra chunk without choices, on which clients that do
- * not expect it fail. LiteLLM writes it with an empty choice; llama.cpp moves its `timings` there, which remain. Ollama
- * adds zeros to each chunk of a text completion.
+ * not expect it fail, also where its usage alone is cut. LiteLLM writes it with an empty choice. Ollama adds zeros to each
+ * chunk of a text completion.
  */
 export function requestedIn(data: unknown): EventUsage['requested'] {
   const members = membersOf(data)
