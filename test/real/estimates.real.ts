@@ -59,13 +59,13 @@ test('after 20 calls reservations are at least what calls use and at most 1.3 of
       messages.push({ role: 'user', content: questions[(calls + turn * 2) % questions.length]! })
       const call = await ask(gateway, messages, turn === 4 ? 4 : 16)
       const of = totals[calls < 20 ? 'early' : 'late']
-      of[0]! += call.reserved
-      of[1]! += call.used
+      of[0] += call.reserved
+      of[1] += call.used
       messages.push({ role: 'assistant', content: call.message.content })
       calls += 1
     }
   }
-  const [early, late] = [totals.early, totals.late].map(([reserved, all]) => reserved! / all!)
+  const [early, late] = [totals.early, totals.late].map(([reserved, all]) => reserved / all)
   t.diagnostic(
     `reserved for each token used: ${early!.toFixed(2)} in 20 calls, ${late!.toFixed(2)} after them`,
   )
