@@ -74,9 +74,7 @@ export class Assembling implements Phase, EventSink {
     else if (isDeep)
       this.#step = { kind: 'unusable', what: `sent an event nested deeper than ${maxNesting} levels` }
     if (this.#step !== undefined) return
-    const prompt = assembly.promptIn?.(event)
-    if (prompt !== undefined) meter.count(prompt)
-    meter.observe(event)
+    if (meter.observe(event) === undefined) return
     this.#tail.push(event)
     const following = assembly.event(event, writeNothing)
     if (following === 'over') this.#step = this.#whole()
