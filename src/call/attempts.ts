@@ -188,7 +188,8 @@ function tryWay(
   const asksUsage = translator.mayAskUsage(admitted.request) && acceptsUsageWish(provider, admitted.hold)
   const { wholeAsStream } = provider
   const attempt = { target, provider, translator, asksUsage, wholeAsStream }
-  if (wholeAsStream !== undefined && !admitted.request.isStream) return sendAsStream(admitted, attempt, on, record)
+  if (wholeAsStream !== undefined && !admitted.request.isStream)
+    return sendAsStream(admitted, attempt, on, record)
   return asksUsage ? sendWithWish(admitted, attempt, on, record) : send(admitted, attempt, on, record)
 }
 

@@ -73,6 +73,8 @@ export interface Translation {
 export interface Assembly extends Pick<ResponseTranslation, 'event'> {
   /** The answer's body; an error if the events amount to none. */
   end(): Buffer | GatewayError
+  /** @returns the content type of the answer. Absent: llama.cpp's. */
+  readonly contentTypeOf?: ResponseTranslation['head']
 }
 
 /** Between the two forms of one format, for servers that ignore `stream`. */

@@ -36,6 +36,12 @@ export interface MeterOptions {
   readonly now: () => number
 }
 
+/** Counts what comes before a stream is known to be an answer. */
+export interface PromptWatch {
+  readonly progressIn: ReadProgress
+  readonly meter: Meter
+}
+
 export class Meter {
   readonly #options: MeterOptions
   /** When the first piece of a stream's output came, in milliseconds of the monotonic clock. */

@@ -30,7 +30,7 @@ import { judgeErrorResponse } from './error-response.ts'
 import { Assembling, type AssemblyInput } from './assembling.ts'
 import { EventReader } from './event-reader.ts'
 import { type ConnectionFacts, failedExchange, providerError } from './failed-exchange.ts'
-import type { Meter, Metered } from './meter.ts'
+import type { Meter, Metered, PromptWatch } from './meter.ts'
 import {
   awaitingHead,
   Draining,
@@ -57,12 +57,6 @@ export interface Expected {
   readonly stripsUsage: boolean
   /** How a response of whatever form is read; absent: as a model's. */
   readonly passing?: Passing
-}
-
-/** Counts what comes before a stream is known to be an answer. */
-export interface PromptWatch {
-  readonly progressIn: ReadProgress
-  readonly meter: Meter
 }
 
 /** A request that passes as it is, whatever the response may be. */
@@ -328,8 +322,8 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
         this.whole = step.body
         if (step.head !== undefined) {
           this.#head = step.head
-          // It has made the body.
           if (this.translation === undefined) this.reshapedInto = 'whole'
+          // It has made the body.
           this.translation = undefined
           this.meter = this.#assembly?.meter
           this.drain()

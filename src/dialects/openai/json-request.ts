@@ -222,7 +222,7 @@ function modelSplice(name: string, { members, insertAt }: JsonScan, isEmpty: boo
  * A stream holds back what may be the beginning of a tool call. Where no more than that comes, llama.cpp leaves it out of
  * the stream; and so short an answer ends soon enough by itself.
  */
-const maxHeldBackTokens = 8
+export const maxHeldBackTokens = 8
 
 /** The edits that ask for a stream. Undefined if the answer is more than its stream brings. */
 function streamSplices(
