@@ -2,11 +2,12 @@
 import type { ContextOverflow } from '../dialects/context-overflow.ts'
 import type { ProviderDialect } from '../dialects/dialect.ts'
 import type { ResponseTranslation } from '../dialects/translator.ts'
+import type { ReadProgress } from '../dialects/usage.ts'
 import type { ResponseHead } from '../domain.ts'
 import type { GatewayError } from '../errors.ts'
 import type { ErrorMeaning } from '../upstream/error-meaning.ts'
 import type { EventReader } from './response/event-reader.ts'
-import type { Metered } from './response/meter.ts'
+import type { Meter, Metered } from './response/meter.ts'
 
 /** How an attempt ended, or that its response answers the call. */
 export type AttemptOutcome =
@@ -74,6 +75,10 @@ export interface AnsweringResponse {
   readonly events: EventReader | undefined
   /** The gateway requested usage, and the client did not: the event that brings it is not for the client. */
   readonly stripsUsage: boolean
+  /** Reads how far the provider is with the prompt, for which the gateway asked, and the client did not. Absent: nobody did. */
+  readonly progressIn?: ReadProgress | undefined
+  /** Has counted the events of which an answer was put together. Absent: nothing is counted yet. */
+  readonly meter?: Meter | undefined
   /** The client, not the provider, stalled it. */
   readonly isStalled: boolean
   /**

@@ -5,7 +5,7 @@ import type { Outcome } from '../admission/outcome.ts'
 import type { ModelConfig } from '../config/types.ts'
 import type { ModelRequest } from '../dialects/request.ts'
 import type { ProviderDialect } from '../dialects/dialect.ts'
-import type { Assembly, Translator } from '../dialects/translator.ts'
+import type { Translation, Translator } from '../dialects/translator.ts'
 import type { Target } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
 import { randomId } from '../platform/random-id.ts'
@@ -26,7 +26,6 @@ import { withModelMembers } from './model-members.ts'
 import { hasTimeLeft, nextTarget, providerOf } from './next-target.ts'
 import { loggableWords, withLoggableCode } from './provider-words.ts'
 import type { CallRecord } from './record.ts'
-import type { AssemblyInput } from './response/assembling.ts'
 import { Meter, type Metered } from './response/meter.ts'
 import { UpstreamResponse } from './response/upstream-response.ts'
 import { RetryBudget } from './retry-budget.ts'
@@ -187,9 +186,10 @@ function tryWay(
 ): AttemptOutcome | Promise<AttemptOutcome> {
   const { target, translator, provider } = to
   const asksUsage = translator.mayAskUsage(admitted.request) && acceptsUsageWish(provider, admitted.hold)
-  const wholeAsStream = admitted.request.isStream ? undefined : provider.wholeAsStream
+  const { wholeAsStream } = provider
   const attempt = { target, provider, translator, asksUsage, wholeAsStream }
-  if (wholeAsStream !== undefined) return sendAsStream(admitted, attempt, on, record)
+  if (wholeAsStream !== undefined && !admitted.request.isStream)
+    return sendAsStream(admitted, attempt, on, record)
   return asksUsage ? sendWithWish(admitted, attempt, on, record) : send(admitted, attempt, on, record)
 }
 
@@ -243,7 +243,7 @@ interface AttemptInput {
   readonly provider: Provider
   readonly translator: Translator
   readonly asksUsage: boolean
-  /** How a whole answer is requested as a stream. Undefined: it is requested as it is. */
+  /** As `TranslationTarget` has it. */
   readonly wholeAsStream: WholeAsStream | undefined
 }
 
@@ -271,13 +271,17 @@ async function send(
   })
   if (way instanceof GatewayError) return untranslatable(way)
   const { dropped } = way
-  const named = way.assembly === undefined ? translator.way : 'assembled'
+  record.isAssembled = way.assembly !== undefined
+  const named = record.isAssembled && way.response === undefined ? 'assembled' : translator.way
   record.startAttempt(on.now(), named, dropped?.length === 0 ? undefined : dropped)
   const { provider: dialect } = translator
-  const { contentType, response: translation, reshape } = way
-  const assembly = way.assembly && assemblyOf(way.assembly, { call, hold, dialect }, on, record)
+  const { contentType, response: translation, reshape, progressIn } = way
+  const isMetered = record.isAssembled || progressIn !== undefined
+  const meter = isMetered ? (record.meter = meterOf(way, { call, hold, dialect }, on)) : undefined
+  const assembly = way.assembly && meter && { assembly: way.assembly, meter, hold }
+  const progress = progressIn && meter && { progressIn, meter }
   const sinceMs = record.workSinceMs
-  const expected = { sinceMs, dialect, translation, reshape, assembly, stripsUsage: asksUsage }
+  const expected = { sinceMs, dialect, translation, reshape, assembly, progress, stripsUsage: asksUsage }
   const response = new UpstreamResponse(provider, expected, on)
   record.attempt = response
   const abort = () => response.abort()
@@ -313,19 +317,16 @@ async function send(
   return outcome
 }
 
-/** Its tokens are counted as they come, for those who watch, and in case that the client leaves. */
-function assemblyOf(
-  assembly: Assembly,
+/** What comes before an answer is counted for those who watch, and in case that the client leaves. */
+function meterOf(
+  { progressIn }: Translation,
   { call, hold, dialect }: { readonly call: Call; readonly hold: Hold; readonly dialect: ProviderDialect },
   { now }: Pick<Snapshot, 'now'>,
-  record: CallRecord,
-): AssemblyInput {
+): Meter {
   const { hasOutputTokens } = call.dialect
   const estimatedPrompt = hold.promptTokens
   const reader = dialect.usage
-  const meter = new Meter({ reader, estimatedPrompt, hasOutputTokens, stripsUsage: false, now })
-  record.meter = meter
-  return { assembly, meter, hold }
+  return new Meter({ reader, estimatedPrompt, hasOutputTokens, stripsUsage: false, progressIn, now })
 }
 
 interface RepeatInput {

@@ -71,6 +71,8 @@ export class CallRecord {
   readonly passedOver: string[] = []
   /** Of the last attempt: its translator's way, and the members of the request that it left out. */
   way: string | undefined
+  /** The last attempt has asked for a stream in place of a whole answer. */
+  isAssembled = false
   dropped: readonly string[] | undefined
   /** Of its request: what the model's own rules have changed. */
   changedMembers: number | undefined

@@ -146,7 +146,9 @@ async function passAnswer(
     const reader = response.dialect.usage
     const estimatedPrompt = hold.promptTokens
     const { now } = on
-    const meter = new Meter({ reader, estimatedPrompt, hasOutputTokens, stripsUsage: isStripped, now })
+    const { progressIn } = response
+    const options = { reader, estimatedPrompt, hasOutputTokens, stripsUsage: isStripped, progressIn, now }
+    const meter = response.meter ?? new Meter(options)
     record.meter = meter
     const contentType = translation?.head(head) ?? contentTypeOfEvents(response)
     const headers = headersOf({ head, contentType }, mask)
@@ -174,7 +176,7 @@ async function passAnswer(
     const requestedTier = response.dialect === dialect.native ? admitted.request.serviceTier : undefined
     const pricing = { ofModel: admitted.price, requestedTier, hasOutputTokens }
     record.addCost(on.prices.charge(usage, target, pricing))
-    if (meter.isUsageUnrequested) hold.reportUselessUsageWish()
+    if (meter.isUsageUnrequested && response.meter === undefined) hold.reportUselessUsageWish()
     charge = { kind: isCut ? 'cut' : 'used', tokens: usage.totalTokens }
     if (relayed.kind === 'gone') return endGone(open, on)
     const { status } = head
@@ -323,7 +325,8 @@ function addCallHeaders(
   if (record.providerRequestId !== undefined) {
     reply.set('x-llm-gateway-provider-request-id', record.providerRequestId)
   }
-  if (record.way !== undefined) reply.set('x-llm-gateway-way', record.way)
+  const way = record.isAssembled ? 'assembled' : record.way
+  if (way !== undefined) reply.set('x-llm-gateway-way', way)
   reply.set('server-timing', record.serverTiming(on.now()))
 }
 

@@ -19,11 +19,14 @@ export function passTo(provider: ProviderDialect, reshape?: Reshape): Translator
       if (wholeAsStream !== undefined && reshape?.assemble !== undefined) {
         const stream = request.streamBodyFor?.(model, wholeAsStream === 'progress')
         if (stream !== undefined) {
-          return { contentType: request.contentType, body: stream, assembly: reshape.assemble() }
+          const { contentType } = request
+          return { contentType, body: stream, assembly: reshape.assemble(), progressIn: reshape.progressIn }
         }
       }
-      const body = request.bodyFor(model, asksUsage)
-      return { contentType: request.contentType, body, ...(reshape && { reshape }) }
+      const asksProgress = wholeAsStream === 'progress' && request.mayAskProgress === true
+      const progressIn = asksProgress ? reshape?.progressIn : undefined
+      const body = request.bodyFor(model, asksUsage, progressIn !== undefined)
+      return { contentType: request.contentType, body, progressIn, ...(reshape && { reshape }) }
     },
   }
 }

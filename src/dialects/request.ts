@@ -33,6 +33,8 @@ export interface ModelRequest extends ServerWishes {
   readonly promptPieces: PromptPieces
   /** Whether the gateway may request usage on this stream, because the client did not. */
   readonly mayAskUsage: boolean
+  /** Whether the gateway may ask llama.cpp on this stream how far it is with the prompt. Absent: not. */
+  readonly mayAskProgress?: boolean
   /** The service tier that the client requested, which may decide the price. Absent: none. */
   readonly serviceTier?: string | undefined
   /** The provider answers before it has done the work, which goes on unseen. Absent: it does not. */
@@ -45,8 +47,9 @@ export interface ModelRequest extends ServerWishes {
    * The identical buffer if nothing must change. A large body is returned in parts, which are valid until the call ends.
    * @param providerModel replaces the model's name.
    * @param asksUsage requests usage from the provider; only if `mayAskUsage`.
+   * @param asksProgress only if `mayAskProgress`.
    */
-  bodyFor(providerModel: string, asksUsage: boolean): Buffer | SplicedBody
+  bodyFor(providerModel: string, asksUsage: boolean, asksProgress?: boolean): Buffer | SplicedBody
   /**
    * The same request with members that its model sets, adds and drops, in what is read of it and in what `bodyFor` returns;
    * `body` stays as it came. Absent: it has no members that could be changed.

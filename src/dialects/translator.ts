@@ -7,7 +7,7 @@ import type { SplicedBody } from '../bytes/large-body.ts'
 import type { Coverage } from './coverage.ts'
 import type { ProviderDialect } from './dialect.ts'
 import type { ModelRequest } from './request.ts'
-import type { PartialUsage } from './usage.ts'
+import type { ReadProgress } from './usage.ts'
 
 /** A translator from a client's format to a provider's. Stateless: `begin` creates the state of one attempt. */
 export interface Translator {
@@ -33,7 +33,10 @@ export interface TranslationTarget {
   readonly model: string
   /** In what the provider's server differs from others of its format. */
   readonly traits: ProviderTraits
-  /** Whether a stream is requested in place of a whole answer, if the request allows it. */
+  /**
+   * Whether a stream is requested in place of a whole answer, if the request allows it; `progress`: a stream, whoever wants it,
+   * also reports how far the server is with the prompt.
+   */
   readonly wholeAsStream?: 'plain' | 'progress' | undefined
   /** Requests usage from the provider; only if `mayAskUsage`. */
   readonly asksUsage: boolean
@@ -60,6 +63,8 @@ export interface Translation {
   readonly response?: ResponseTranslation
   /** The request asks for a stream, of which the whole answer is put together that the client requested. */
   readonly assembly?: Assembly
+  /** Of a stream that was asked how far the server is with the prompt. Absent: it was not, or its client wants to know. */
+  readonly progressIn?: ReadProgress | undefined
   /** For a response without translation in another form than the client requested. Absent: it passes as it is. */
   readonly reshape?: Reshape
 }
@@ -68,12 +73,14 @@ export interface Translation {
 export interface Assembly extends Pick<ResponseTranslation, 'event'> {
   /** The answer's body; an error if the events amount to none. */
   end(): Buffer | GatewayError
-  /** What an event reports of the prompt while it is processed. Absent: no event does. */
-  readonly promptIn?: (event: Buffer) => PartialUsage | undefined
+  /** @returns the content type of the answer. Absent: llama.cpp's. */
+  readonly contentTypeOf?: ResponseTranslation['head']
 }
 
 /** Between the two forms of one format, for servers that ignore `stream`. */
 export interface Reshape {
+  /** Of a format in which llama.cpp reports how far it is with a prompt. Absent: it does not. */
+  readonly progressIn?: ReadProgress
   /**
    * Events that were requested in place of a whole body become the body that llama.cpp would have sent, which has the most to
    * lose. Absent: such events are not requested.

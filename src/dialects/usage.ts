@@ -9,6 +9,19 @@ export interface PartialUsage extends UsageParts {
   readonly totalTokens: number | undefined
 }
 
+/** How far a server is with the prompt of a stream. */
+export interface PromptProgress {
+  /** Of the whole prompt. */
+  readonly totalTokens: number
+  /** Processed by the time at which the server notices that its client has left: with what it has begun. */
+  readonly begunTokens: number
+  /** Of these, read from its cache. Undefined: not reported. */
+  readonly cachedTokens: number | undefined
+}
+
+/** Reads an event that reports nothing else, and is there because the gateway asked for it; undefined for any other. */
+export type ReadProgress = (event: Buffer) => PromptProgress | undefined
+
 /** The usage that an event reports. */
 export interface EventUsage {
   /** Undefined when it counts nothing. */

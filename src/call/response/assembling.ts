@@ -74,9 +74,7 @@ export class Assembling implements Phase, EventSink {
     else if (isDeep)
       this.#step = { kind: 'unusable', what: `sent an event nested deeper than ${maxNesting} levels` }
     if (this.#step !== undefined) return
-    const prompt = assembly.promptIn?.(event)
-    if (prompt !== undefined) meter.count(prompt)
-    meter.observe(event)
+    if (meter.observe(event) === undefined) return
     this.#tail.push(event)
     const following = assembly.event(event, writeNothing)
     if (following === 'over') this.#step = this.#whole()
@@ -92,7 +90,8 @@ export class Assembling implements Phase, EventSink {
   #whole(): Step {
     const bytes = this.#input.assembly.end()
     if (bytes instanceof GatewayError) return unusable(bytes)
-    return { kind: 'whole', body: { bytes, value: undefined }, head: wholeHead(this.#head) }
+    const contentType = this.#input.assembly.contentTypeOf?.(this.#head) ?? 'application/json; charset=utf-8'
+    return { kind: 'whole', body: { bytes, value: undefined }, head: wholeHead(this.#head, contentType) }
   }
 
   #error(data: Buffer | undefined): Step {
@@ -116,6 +115,6 @@ function unusable({ message }: GatewayError): Step {
 }
 
 /** As of the answer that was put together. */
-function wholeHead({ status, headers }: ResponseHead): ResponseHead {
-  return { status, headers: { ...headers, 'content-type': 'application/json; charset=utf-8' } }
+function wholeHead({ status, headers }: ResponseHead, contentType: string): ResponseHead {
+  return { status, headers: { ...headers, 'content-type': contentType } }
 }

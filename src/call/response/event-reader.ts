@@ -4,6 +4,7 @@ import type { ProviderDialect } from '../../dialects/dialect.ts'
 import { framingOf } from '../../dialects/framing.ts'
 import { ByteCollector } from '../../bytes/byte-collector.ts'
 import type { EventSink } from '../../bytes/sse.ts'
+import type { Meter } from './meter.ts'
 
 const noBytes = Buffer.alloc(0)
 
@@ -16,10 +17,11 @@ export class EventReader implements EventSink {
   #peeked: PeekedEvents | undefined
   #sink: EventSink
 
-  constructor(rules: EventRules) {
+  /** @param meter of events before a sink reads them. Absent: they are not counted. */
+  constructor(rules: EventRules, meter?: Pick<Meter, 'observe'>) {
     this.#rules = rules
     this.#splitter = framingOf(rules).newSplitter()
-    this.#peeked = new PeekedEvents(rules)
+    this.#peeked = new PeekedEvents(rules, meter)
     this.#sink = this.#peeked
   }
 
@@ -72,12 +74,15 @@ class PeekedEvents implements EventSink {
   readonly #rules: EventRules
   readonly #bytes = new ByteCollector()
   readonly #kept: Kept[] = []
+  readonly #meter: Pick<Meter, 'observe'> | undefined
 
-  constructor(rules: EventRules) {
+  constructor(rules: EventRules, meter: Pick<Meter, 'observe'> | undefined) {
     this.#rules = rules
+    this.#meter = meter
   }
 
   event(bytes: Buffer): void {
+    this.#meter?.observe(bytes)
     this.#bytes.push(bytes)
     const { length } = bytes
     if (this.firstData !== undefined) {

@@ -6,6 +6,8 @@ import {
   isWholeCount,
   newerUsage,
   type PartialUsage,
+  type PromptProgress,
+  type ReadProgress,
   type UsageReader,
 } from '../../dialects/usage.ts'
 import type { Usage } from '../../domain.ts'
@@ -28,8 +30,16 @@ export interface MeterOptions {
   readonly hasOutputTokens: boolean
   /** Only the gateway requested usage: the client must not see what that added. */
   readonly stripsUsage: boolean
+  /** Of a stream on which the gateway alone asked how far the server is with the prompt. Absent: it did not. */
+  readonly progressIn?: ReadProgress | undefined
   /** Milliseconds of the monotonic clock; read once, at the first piece of a stream's output. */
   readonly now: () => number
+}
+
+/** Counts what comes before a stream is known to be an answer. */
+export interface PromptWatch {
+  readonly progressIn: ReadProgress
+  readonly meter: Meter
 }
 
 export class Meter {
@@ -37,6 +47,7 @@ export class Meter {
   /** When the first piece of a stream's output came, in milliseconds of the monotonic clock. */
   firstTokenAtMs: number | undefined
   #usage: PartialUsage | undefined
+  #progress: PromptProgress | undefined
   /** Events with a piece of the output. */
   #pieces = 0
   #textBytes = 0
@@ -54,6 +65,13 @@ export class Meter {
   /** Counts a stream's event. Returns what of it is for the client; the event may be shortened in place. */
   observe(event: Buffer): Buffer | undefined {
     if (isComment(event)) return event
+    if (this.#options.progressIn !== undefined && this.#pieces === 0) {
+      const progress = this.#options.progressIn(event)
+      if (progress !== undefined) {
+        this.#progress = progress
+        return undefined
+      }
+    }
     this.#lastButOne = this.#lastEvent
     const { reader, stripsUsage, hasOutputTokens } = this.#options
     const textBytes = hasOutputTokens ? reader.textBytes(event) : 0
@@ -73,9 +91,9 @@ export class Meter {
     return passed
   }
 
-  /** Counts what the provider reports elsewhere than in its usage. */
-  count(usage: PartialUsage): void {
-    this.#take(usage)
+  /** Whether the server has reported how far it is with the prompt. */
+  get hasProgress(): boolean {
+    return this.#progress !== undefined
   }
 
   /**
@@ -109,7 +127,7 @@ export class Meter {
 
   /** As the provider has counted them, else as estimated. */
   seenPromptTokens(): number {
-    return this.#usage?.promptTokens ?? this.#options.estimatedPrompt
+    return this.#usage?.promptTokens ?? this.#progress?.totalTokens ?? this.#options.estimatedPrompt
   }
 
   seenOutputTokens(): number {
@@ -124,9 +142,15 @@ export class Meter {
   result(end: 'complete' | 'failed' | 'cut'): Metered {
     const isWhole = end === 'complete' || (end === 'failed' && !this.#isCountOutdated)
     if (this.#usage === undefined) this.#readLastEvents()
-    const promptTokens = this.#options.estimatedPrompt
+    const promptTokens = this.#promptWithoutUsage(end)
     const completionTokens = this.#options.hasOutputTokens ? this.#seenOutput() : 0
-    const estimated = { promptTokens, completionTokens, totalTokens: promptTokens + completionTokens }
+    const cachedTokens = this.#progress?.cachedTokens
+    const estimated = {
+      promptTokens,
+      completionTokens,
+      totalTokens: promptTokens + completionTokens,
+      ...(cachedTokens !== undefined && { cachedTokens }),
+    }
     if (this.#usage === undefined) return { ...estimated, isEstimated: true }
     const usage = completeUsage(this.#usage, estimated)
     if (isWhole) {
@@ -139,6 +163,13 @@ export class Meter {
       totalTokens: usage.promptTokens + seen,
       isEstimated: true,
     }
+  }
+
+  /** A prompt that was left is paid for as far as the server has come with it. */
+  #promptWithoutUsage(end: 'complete' | 'failed' | 'cut'): number {
+    if (this.#progress === undefined) return this.#options.estimatedPrompt
+    const { totalTokens, begunTokens } = this.#progress
+    return end === 'complete' || this.#pieces > 0 ? totalTokens : begunTokens
   }
 
   #take(usage: PartialUsage | undefined): void {

@@ -10,6 +10,7 @@ import { ByteCollector } from '../../bytes/byte-collector.ts'
 import { mediaTypeOf } from '../../http/headers.ts'
 import type { ResponseReader, WholeBody } from '../attempt-outcome.ts'
 import { EventReader } from './event-reader.ts'
+import type { Meter } from './meter.ts'
 
 /** The longest error response that is read, and the longest first event that is waited for. */
 const maxErrorBytes = 1_048_576
@@ -130,9 +131,12 @@ class Sniffing implements Phase {
   }
 }
 
-/** Of a stream: holds events until one has something of an answer, or reports an error. */
-export function peekingStream(dialect: ProviderDialect): Phase {
-  const events = new EventReader(dialect)
+/**
+ * Of a stream: holds events until one has something of an answer, or reports an error.
+ * @param meter of these events. Absent: they are counted later.
+ */
+export function peekingStream(dialect: ProviderDialect, meter?: Meter): Phase {
+  const events = new EventReader(dialect, meter)
   let length = 0
   const nothing: Step = { kind: 'unusable', what: 'ended its stream before the first event of an answer' }
   return {

@@ -94,8 +94,8 @@ export class TranslatedRelay implements Relay, EventSink {
   event(event: Buffer): void {
     const { meter, isStream, translation } = this.#input
     // Usage that the gateway asked for is translated too: the client's format has a place for it, or none.
-    meter.observe(event)
-    if (this.#step !== undefined) return
+    const observed = meter.observe(event)
+    if (this.#step !== undefined || observed === undefined) return
     this.#readBytes += event.length
     if (!isStream && this.#readBytes > maxStreamBytes) this.#step = tooLong()
     else if (isTooDeepEvent(event)) this.#step = tooDeep()

@@ -14,7 +14,7 @@ export function relay(input: RelayInput): RelayResult | Promise<RelayResult> {
   const { whole, translation } = response
   if (whole !== undefined) {
     if (translation !== undefined) return translateWhole(input, translation, whole)
-    meter.readWhole(whole.bytes, whole.value)
+    if (response.meter === undefined) meter.readWhole(whole.bytes, whole.value)
     reply.start(response.head.status, [...headers, 'content-length', String(whole.bytes.length)])
     reply.end(whole.bytes)
     return { kind: 'complete' }

@@ -2,6 +2,7 @@
 // (phases.ts); how long it may take, and what a failure means, are known elsewhere (time-limits.ts, failed-exchange.ts).
 import type { ProviderDialect } from '../../dialects/dialect.ts'
 import type { Reshape, ResponseTranslation } from '../../dialects/translator.ts'
+import type { ReadProgress } from '../../dialects/usage.ts'
 import { faultOfHead } from '../../dialects/whole-response.ts'
 import type { ResponseHead } from '../../domain.ts'
 import type { GatewayError } from '../../errors.ts'
@@ -29,8 +30,16 @@ import { judgeErrorResponse } from './error-response.ts'
 import { Assembling, type AssemblyInput } from './assembling.ts'
 import { EventReader } from './event-reader.ts'
 import { type ConnectionFacts, failedExchange, providerError } from './failed-exchange.ts'
-import type { Metered } from './meter.ts'
-import { awaitingHead, Draining, Forwarding, type Phase, phaseAfter, type Step } from './phases.ts'
+import type { Meter, Metered, PromptWatch } from './meter.ts'
+import {
+  awaitingHead,
+  Draining,
+  Forwarding,
+  peekingStream,
+  type Phase,
+  phaseAfter,
+  type Step,
+} from './phases.ts'
 import { TimeLimits, type Upload } from './time-limits.ts'
 
 /** What may arrive, and until when. */
@@ -42,6 +51,8 @@ export interface Expected {
   readonly reshape: Reshape | undefined
   /** Of a stream that was requested in place of a whole answer. Absent: none was. */
   readonly assembly?: AssemblyInput | undefined
+  /** Of a provider that was asked how far it is with the prompt. Absent: it was not. */
+  readonly progress?: PromptWatch | undefined
   /** The gateway requested usage, and the client did not. */
   readonly stripsUsage: boolean
   /** How a response of whatever form is read; absent: as a model's. */
@@ -69,6 +80,8 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
   reshapedInto: 'whole' | 'events' | undefined
   readonly #reshape: Reshape | undefined
   readonly #assembly: AssemblyInput | undefined
+  readonly #progress: PromptWatch | undefined
+  meter: Meter | undefined
   readonly #passing: Passing | undefined
   readonly stripsUsage: boolean
   readonly #on: Services
@@ -88,7 +101,7 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
 
   constructor(
     provider: Provider,
-    { sinceMs, dialect, translation, reshape, assembly, stripsUsage, passing }: Expected,
+    { sinceMs, dialect, translation, reshape, assembly, progress, stripsUsage, passing }: Expected,
     on: Services,
   ) {
     this.#provider = provider
@@ -96,6 +109,7 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
     this.translation = translation
     this.#reshape = translation === undefined ? reshape : undefined
     this.#assembly = assembly
+    this.#progress = progress
     this.stripsUsage = stripsUsage
     this.#passing = passing
     this.#on = on
@@ -134,13 +148,19 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
     return this.#head
   }
 
+  get progressIn(): ReadProgress | undefined {
+    return this.#progress?.progressIn
+  }
+
   get isStalled(): boolean {
     return this.#limits.isStalled
   }
 
   /** What an answer has used that can't be put together any more. */
   get #used(): Metered | undefined {
-    return this.#phase instanceof Assembling ? this.#assembly?.meter.result('cut') : undefined
+    if (this.#phase instanceof Assembling) return this.#assembly?.meter.result('cut')
+    const meter = this.#progress?.meter
+    return meter?.hasProgress === true ? meter.result('cut') : undefined
   }
 
   get #usedIfBegun(): Metered | undefined {
@@ -202,6 +222,7 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
     this.#limits.move()
     try {
       const step = this.#phase.data(chunk)
+      if (this.#progress !== undefined && this.#phase.hasBegun === true) this.#passHead()
       if (step !== undefined) this.#take(step)
     } catch (error) {
       this.onBug(error)
@@ -238,8 +259,7 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
 
   #readHead(head: ResponseHead): void {
     this.#head = head
-    this.headAtMs = this.#on.now()
-    this.#limits.passHead()
+    if (this.#progress === undefined) this.#passHead()
     if (this.#passing !== undefined) {
       this.#phase = this.#passing.phaseAfter(head)
       return
@@ -251,8 +271,20 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
       head,
       this.dialect,
       this.translation !== undefined ? 'translated' : isReshaped ? 'reshaped' : 'passed',
-      this.#assembly && (() => new Assembling(head, this.dialect, this.#assembly!)),
+      this.#streamPhase(head),
     )
+  }
+
+  #streamPhase(head: ResponseHead): (() => Phase) | undefined {
+    if (this.#assembly !== undefined) return () => new Assembling(head, this.dialect, this.#assembly!)
+    return this.#progress && (() => peekingStream(this.dialect, this.#progress!.meter))
+  }
+
+  /** The response has begun. Until then a provider that reports how far it is with the prompt has sent its head, and no more. */
+  #passHead(): void {
+    if (this.headAtMs > 0) return
+    this.headAtMs = this.#on.now()
+    this.#limits.passHead()
   }
 
   onTick(nowMs: number): void {
@@ -266,6 +298,7 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
   }
 
   #take(step: Step): void {
+    this.#passHead()
     switch (step.kind) {
       case 'forward':
         this.#phase = new Forwarding(step.held)
@@ -279,7 +312,8 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
         return this.#settle({ kind: 'answered', response: this })
       case 'whole': {
         const isReshaped = this.#isStream && this.#reshape !== undefined
-        if ((isReshaped || this.translation !== undefined) && isTooDeep(step.body.bytes)) {
+        const isRead = isReshaped || (this.translation !== undefined && step.head === undefined)
+        if (isRead && isTooDeep(step.body.bytes)) {
           return this.#fail(`sent a body that is nested deeper than ${maxNesting} levels`)
         }
         if (isReshaped && !this.#makeEvents(step.body)) {
@@ -288,7 +322,10 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
         this.whole = step.body
         if (step.head !== undefined) {
           this.#head = step.head
-          this.reshapedInto = 'whole'
+          if (this.translation === undefined) this.reshapedInto = 'whole'
+          // It has made the body.
+          this.translation = undefined
+          this.meter = this.#assembly?.meter
           this.drain()
         }
         return this.#settle({ kind: 'answered', response: this })

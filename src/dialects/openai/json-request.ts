@@ -23,6 +23,7 @@ import { includeUsageSplice } from './include-usage.ts'
 import { needsOf } from './request-needs.ts'
 import { JsonPromptPieces } from '../prompt-pieces.ts'
 import { promptMembers, PromptSize } from './prompt-size.ts'
+import { progressWish } from './reshape/progress.ts'
 
 export interface JsonFormat {
   /** Whether a stream of the format brings all that a whole answer has. Absent: no. */
@@ -156,13 +157,17 @@ function requestOf(parts: Parts, facts: { body: Buffer; scan: JsonScan }, edits?
       return (needs ??= needsOf(body, scan.members))
     },
     mayAskUsage: usageSplice !== undefined,
+    get mayAskProgress() {
+      return isStream && size.choices === 1 && mayAskProgress(format, scan, edits)
+    },
     serviceTier: serviceTierOf(facts.body, facts.scan),
     storedAs: storedAs(format, facts.scan),
     ...(isInBackground(format, facts.scan) && { isInBackground: true }),
     ...format.wishesOf?.(body, scan.members),
-    bodyFor(name, asksUsage) {
+    bodyFor(name, asksUsage, asksProgress) {
       const isEmpty = edits?.isEmpty ?? scan.isEmpty
       const splices: Splice[] = name === inBody ? [] : [modelSplice(name, scan, isEmpty)]
+      if (asksProgress === true) splices.push(progressSplice(scan))
       if (asksUsage && usageSplice !== undefined) splices.push(usageSplice)
       if (edits !== undefined) splices.push(...edits.splices)
       return edited(received, splices)
@@ -173,7 +178,7 @@ function requestOf(parts: Parts, facts: { body: Buffer; scan: JsonScan }, edits?
     streamBodyFor(name, asksProgress) {
       if (isStream || size.choices > 1 || asksDetails(facts.scan)) return undefined
       if (size.maxOutputTokens !== undefined && size.maxOutputTokens <= maxHeldBackTokens) return undefined
-      const asking = streamSplices(format, body, scan, asksProgress)
+      const asking = streamSplices(format, body, scan, asksProgress && mayAskProgress(format, scan, edits))
       if (asking === undefined) return undefined
       const isEmpty = edits?.isEmpty ?? scan.isEmpty
       const named = name === inBody ? [] : [modelSplice(name, scan, isEmpty)]
@@ -219,7 +224,7 @@ function modelSplice(name: string, { members, insertAt }: JsonScan, isEmpty: boo
  * A stream holds back what may be the beginning of a tool call. Where no more than that comes, llama.cpp leaves it out of
  * the stream; and so short an answer ends soon enough by itself.
  */
-const maxHeldBackTokens = 8
+export const maxHeldBackTokens = 8
 
 /** The edits that ask for a stream. Undefined if the answer is more than its stream brings. */
 function streamSplices(
@@ -239,13 +244,29 @@ function streamSplices(
   edits.push(
     stream === undefined ? { at: inserted, bytes: '"stream":true,' } : { at: stream.value, bytes: 'true' },
   )
-  if (asksProgress && format.hasStreamOptions) edits.push({ at: inserted, bytes: '"return_progress":true,' })
+  if (asksProgress) edits.push(progressSplice(scan))
   if (!format.hasStreamOptions) return edits
   const options = members.get('stream_options')?.kind
   if (options !== undefined && options !== 'null' && options !== 'object') return undefined
   const usage = includeUsageSplice(body, scan)
   if (usage instanceof GatewayError) return undefined
   return usage === undefined ? edits : [...edits, usage]
+}
+
+/** Of a body that has other members. */
+function progressSplice({ insertAt }: JsonScan): Splice {
+  return { at: { start: insertAt, end: insertAt }, bytes: `"${progressWish}":true,` }
+}
+
+/** Neither the client nor a rule of the model has a wish of its own, and there is one prompt to report on. */
+function mayAskProgress(
+  { hasStreamOptions }: JsonFormat,
+  { members, visitor }: JsonScan,
+  edits: MemberEdits | undefined,
+): boolean {
+  if (!hasStreamOptions || members.get('prompt')?.kind === 'array') return false
+  if (edits?.splices.some(({ bytes }) => bytes.includes(progressWish)) === true) return false
+  return visitor instanceof PromptSize && !visitor.setsProgress
 }
 
 /** Whether the answer has more than its stream, or what it has cannot be told. */

@@ -3,6 +3,7 @@ import type { RequestSize } from '../../domain.ts'
 import type { JsonPosition, JsonVisitor } from '../../bytes/json/types.ts'
 import { isDigit } from '../../bytes/json/tokens.ts'
 import { isMedia } from './media-string.ts'
+import { progressWish } from './reshape/progress.ts'
 
 /** How the strings of a member, the elements of its array and the numbers in it count. */
 interface PromptRole {
@@ -45,7 +46,7 @@ const detailMembers: ReadonlySet<string> = new Set([
   'post_sampling_probs',
   'reasoning_format',
   'response_fields',
-  'return_progress',
+  progressWish,
   'return_tokens',
   'top_logprobs',
 ])
@@ -68,6 +69,8 @@ export class PromptSize implements JsonVisitor {
   private role: PromptRole = {}
   /** Whether one of `detailMembers` asks for something. */
   asksDetails = false
+  /** Whether the client sets `return_progress`, to whatever. */
+  setsProgress = false
   private textBytes = 0
   private mediaCount = 0
   private messageCount = 0
@@ -83,6 +86,7 @@ export class PromptSize implements JsonVisitor {
     const role = promptRoles.get(name) ?? (detailMembers.has(name) ? detail : undefined)
     if (role === undefined) return false
     this.role = role
+    if (role === detail && name === progressWish) this.setsProgress = true
     return true
   }
 

@@ -44,7 +44,9 @@ export function composed({
     mayAskUsage: (request) => second.mayAskUsage(request),
     begin(request, target) {
       const traits = middleTraits(target.traits)
-      const outer = first.begin(request, { ...target, traits, asksUsage: first.mayAskUsage(request) })
+      const asksUsage = first.mayAskUsage(request)
+      // What is asked for as a stream is asked by the second.
+      const outer = first.begin(request, { ...target, traits, asksUsage, wholeAsStream: undefined })
       if (outer instanceof GatewayError) return outer
       const inner = second.begin(middleRequest(request, outer), target)
       if (inner instanceof GatewayError) return renamed(inner, memberName)

@@ -5,7 +5,7 @@ import type { Reshape } from '../../translator.ts'
 import { type Encodable, encodeWhole } from '../../../bytes/json/encode.ts'
 import { viewJson } from '../../../bytes/json/view.ts'
 import { assembledBy, doneEvent, splitInto } from './forms.ts'
-import { progressMember, promptIn } from './progress.ts'
+import { progressMember, progressIn } from './progress.ts'
 
 interface ChoiceForm {
   readonly wholeObject: string
@@ -49,16 +49,16 @@ export const completionReshape = reshapeOf(textForm)
 
 function reshapeOf(form: ChoiceForm): Reshape {
   return {
+    progressIn,
     assemble: () => {
       const assembly = new Assembly(form, true)
-      const collected = assembledBy({
+      return assembledBy({
         add(data) {
           assembly.add(data)
           return false
         },
         result: () => assembly.bytes(),
       })
-      return { ...collected, promptIn }
     },
     toWhole: () => {
       const assembly = new Assembly(form, false)

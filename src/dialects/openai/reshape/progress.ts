@@ -2,21 +2,36 @@
 // https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md (`return_progress`)
 import { membersOf, parseJson } from '../../../bytes/json/parse.ts'
 import { eventData } from '../../../bytes/sse.ts'
-import { isTokenCount, type PartialUsage } from '../../usage.ts'
+import { isTokenCount, type PromptProgress } from '../../usage.ts'
 
 export const progressMember = 'prompt_progress'
 
+/** The request's member that asks for these chunks. */
+export const progressWish = 'return_progress'
+
 const progressKey = Buffer.from(`"${progressMember}"`)
 
-/** The size of the prompt, which the first of these chunks already has. */
-export function promptIn(event: Buffer): PartialUsage | undefined {
+/**
+ * It processes batches, and ends one so many tokens before the end of a prompt, to keep its state there; a batch that has begun
+ * is finished whether or not the client is still there.
+ */
+const tokensBehindBatches = [516, 4, 0] as const
+
+/** `n_batch`, unless its operator sets another. */
+const maxBatchTokens = 2048
+
+/** As `ReadProgress`. */
+export function progressIn(event: Buffer): PromptProgress | undefined {
   if (!event.includes(progressKey)) return undefined
-  const { total, cache } = membersOf(membersOf(parseJson(eventData(event) ?? ''))[progressMember])
+  const { total, cache, processed } = membersOf(membersOf(parseJson(eventData(event) ?? ''))[progressMember])
   if (!isTokenCount(total)) return undefined
-  return {
-    promptTokens: total,
-    completionTokens: undefined,
-    totalTokens: undefined,
-    ...(isTokenCount(cache) && { cachedTokens: cache }),
-  }
+  const begunTokens = isTokenCount(processed) ? endOfBatch(total, processed) : total
+  return { totalTokens: total, begunTokens, cachedTokens: isTokenCount(cache) ? cache : undefined }
+}
+
+/** The first token of a prompt is often a batch of its own. */
+function endOfBatch(total: number, processed: number): number {
+  const start = Math.max(processed, 1)
+  const end = tokensBehindBatches.map((behind) => total - behind).find((at) => at > start) ?? total
+  return Math.min(end, start + maxBatchTokens)
 }

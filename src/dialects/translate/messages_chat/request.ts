@@ -3,6 +3,7 @@ import type { Effort } from '../../../config/provider-types.ts'
 import type { Encodable } from '../../../bytes/json/encode.ts'
 import type { GatewayError } from '../../../errors.ts'
 import { acceptedEffort, allEfforts } from '../efforts.ts'
+import type { ChatMembers } from '../asked-stream.ts'
 import { RequestNotes } from '../request-notes.ts'
 import { ToolNames } from '../tool-names.ts'
 import type { TranslationTarget } from '../../translator.ts'
@@ -13,7 +14,7 @@ import { translateTools } from './tools.ts'
 
 /** The request for the provider, and what the response depends on in the client's. */
 export interface ChatRequest {
-  readonly body: Encodable
+  readonly body: ChatMembers
   readonly dropped: readonly string[]
   readonly names: ToolNames
   readonly stopSequences: ReadonlySet<string>

@@ -4,6 +4,7 @@ import { GatewayError } from '../../../errors.ts'
 import type { ProviderDialect } from '../../dialect.ts'
 import { bytesOf } from '../../request.ts'
 import type { Translator } from '../../translator.ts'
+import { askedOf } from '../asked-stream.ts'
 import { encodeRequest } from '../request-body.ts'
 import { coverage } from './coverage.ts'
 import { translateRequest } from './request.ts'
@@ -23,20 +24,23 @@ export function messagesToChat(chat: ProviderDialect): Translator {
       if (translated instanceof GatewayError) return translated
       const { body, dropped, names, stopSequences } = translated
       const { newId, promptTokens, traits } = target
+      const response = new MessagesResponse({
+        id: `msg_${newId()}`,
+        model,
+        isStream,
+        promptTokens,
+        stopSequences,
+        newId,
+        names,
+        hasThinkTags: traits.hasThinkTags,
+      })
+      const asked = askedOf(body, response, request, target)
       return {
+        ...asked,
         contentType: 'application/json',
-        body: encodeRequest(body, received),
+        body: encodeRequest(asked.body, received),
         dropped,
-        response: new MessagesResponse({
-          id: `msg_${newId()}`,
-          model,
-          isStream,
-          promptTokens,
-          stopSequences,
-          newId,
-          names,
-          hasThinkTags: traits.hasThinkTags,
-        }),
+        response,
       }
     },
   }

@@ -3,6 +3,7 @@ import type { Encodable } from '../../../bytes/json/encode.ts'
 import type { JsonView } from '../../../bytes/json/view.ts'
 import type { GatewayError } from '../../../errors.ts'
 import type { TranslationTarget } from '../../translator.ts'
+import type { ChatMembers } from '../asked-stream.ts'
 import { type Members, memberIn } from '../members.ts'
 import { RequestNotes } from '../request-notes.ts'
 import { ToolNames } from '../tool-names.ts'
@@ -14,7 +15,7 @@ import { translateFormat, translateLogprobs, translateOptions, translateThink } 
 
 /** The request for the provider, and what it does not carry. */
 export interface ChatRequest {
-  readonly body: Encodable
+  readonly body: ChatMembers
   readonly dropped: readonly string[]
   /** As the request has shortened them. */
   readonly names: ToolNames

@@ -5,6 +5,7 @@ import type { Coverage } from '../../coverage.ts'
 import type { ProviderDialect } from '../../dialect.ts'
 import { bytesOf } from '../../request.ts'
 import type { Translator } from '../../translator.ts'
+import { askedOf } from '../asked-stream.ts'
 import { encodeRequest } from '../request-body.ts'
 import type { AnswerForm } from './answer.ts'
 import { chatCoverage, generateCoverage } from './coverage.ts'
@@ -45,11 +46,14 @@ export function ollamaToChat(form: AnswerForm, chat: ProviderDialect): Translato
       const { body, dropped, names } = translated
       const { nowSeconds: created, now, traits } = target
       const { hasThinkTags } = traits
+      const response = new OllamaResponse({ form, model, created, isStream, names, now, hasThinkTags })
+      const asked = askedOf(body, response, request, target)
       return {
+        ...asked,
         contentType: 'application/json',
-        body: encodeRequest(body, received),
+        body: encodeRequest(asked.body, received),
         dropped,
-        response: new OllamaResponse({ form, model, created, isStream, names, now, hasThinkTags }),
+        response,
       }
     },
   }

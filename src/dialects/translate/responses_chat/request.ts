@@ -3,6 +3,7 @@ import type { ProviderTraits } from '../../../config/provider-types.ts'
 import type { Encodable } from '../../../bytes/json/encode.ts'
 import type { JsonView } from '../../../bytes/json/view.ts'
 import type { GatewayError } from '../../../errors.ts'
+import type { ChatMembers } from '../asked-stream.ts'
 import { acceptedEffort, allEfforts } from '../efforts.ts'
 import { RequestNotes } from '../request-notes.ts'
 import { type Members, memberIn, present } from '../members.ts'
@@ -12,7 +13,7 @@ import { type DeclaredTool, Tools } from './tools.ts'
 
 /** A chat request, and what its response has to know of the request. */
 export interface ChatRequest {
-  readonly body: { readonly [member: string]: Encodable | undefined }
+  readonly body: ChatMembers
   readonly dropped: readonly string[]
   /** By the names for chat. */
   readonly tools: ReadonlyMap<string, DeclaredTool>

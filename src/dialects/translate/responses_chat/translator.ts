@@ -4,6 +4,7 @@ import { GatewayError } from '../../../errors.ts'
 import type { ProviderDialect } from '../../dialect.ts'
 import { bytesOf } from '../../request.ts'
 import type { Translator } from '../../translator.ts'
+import { askedOf } from '../asked-stream.ts'
 import { encodeRequest } from '../request-body.ts'
 import { coverage } from './coverage.ts'
 import { translateRequest } from './request.ts'
@@ -17,7 +18,8 @@ export function responsesToChat(chat: ProviderDialect): Translator {
     provider: chat,
     coverage,
     mayAskUsage: ({ isStream }) => isStream,
-    begin(request, { model, traits, asksUsage, promptTokens, nowSeconds, newId }) {
+    begin(request, target) {
+      const { model, traits, asksUsage, promptTokens, nowSeconds, newId } = target
       const { body: received, isStream } = request
       const members = viewJson(bytesOf(received)).members()
       const translated = translateRequest(members, { model, traits, asksUsage }, isStream)
@@ -25,19 +27,22 @@ export function responsesToChat(chat: ProviderDialect): Translator {
       const { body, dropped, tools, wantsEncryptedReasoning } = translated
       const identity = { id: `resp_${newId()}`, createdAt: nowSeconds, model: request.model }
       const { hasThinkTags } = traits
+      const response = new ResponsesTranslation({
+        object: new ResponseObject(identity, members),
+        tools,
+        isStream,
+        wantsEncryptedReasoning,
+        hasThinkTags,
+        promptTokens,
+        newId,
+      })
+      const asked = askedOf(body, response, request, target)
       return {
+        ...asked,
         contentType: 'application/json',
-        body: encodeRequest(body, received),
+        body: encodeRequest(asked.body, received),
         dropped,
-        response: new ResponsesTranslation({
-          object: new ResponseObject(identity, members),
-          tools,
-          isStream,
-          wantsEncryptedReasoning,
-          hasThinkTags,
-          promptTokens,
-          newId,
-        }),
+        response,
       }
     },
   }
