@@ -17,6 +17,19 @@ export function contextLengthOf(facts: ModelFacts): number | undefined {
   return firstOf(membersOf(facts['meta']), ['n_ctx']) ?? firstOf(facts, contextNames)
 }
 
+/** The same facts with another context in each member that has one, else as `context_length`. @param tokens from 1. */
+export function withContextLength(facts: ModelFacts, tokens: number): ModelFacts {
+  const meta = membersOf(facts['meta'])
+  const named = contextNames.filter((name) => typeof facts[name] === 'number')
+  const isInMeta = typeof meta['n_ctx'] === 'number'
+  const names = named.length > 0 || isInMeta ? named : ['context_length']
+  return {
+    ...facts,
+    ...Object.fromEntries(names.map((name) => [name, tokens])),
+    ...(isInMeta && { meta: { ...meta, n_ctx: tokens } }),
+  }
+}
+
 /** Of one answer, in tokens; undefined if it is not known. */
 export function maxOutputOf(facts: ModelFacts): number | undefined {
   return firstOf(facts, outputNames)

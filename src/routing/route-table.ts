@@ -164,7 +164,7 @@ export class RouteTable {
   }
 
   /** What the providers of a model's targets all say of it; undefined: nothing. */
-  factsOf({ targets }: Route): ModelFacts | undefined {
+  factsOf({ targets }: Pick<Route, 'targets'>): ModelFacts | undefined {
     return mergedFacts(targets.map((target) => this.#facts.get(listedKey(target))))
   }
 

@@ -110,3 +110,46 @@ test('every other client gets the list of OpenAI, with the facts as the provider
     max_model_len: 32_768,
   })
 })
+
+test('a name with several targets or rules has the largest context that its calls reach, without fallbacks', async (t) => {
+  const lengths = { small: 2_048, large: 8_192, huge: 65_536 }
+  const servers = await Promise.all(
+    Object.entries(lengths).map(async ([name, length]) => {
+      const server = await startModelServer(t)
+      const row =
+        name === 'small'
+          ? { id: 'm', object: 'model', max_model_len: length, max_output_tokens: 512 }
+          : { id: 'm', object: 'model', meta: { n_ctx: length } }
+      server.lists(json(200, { object: 'list', data: [row] }))
+      return [name, server] as const
+    }),
+  )
+  const targets = [
+    { provider: 'small', model: 'm' },
+    { provider: 'large', model: 'm' },
+  ]
+  const models = {
+    both: { targets },
+    ruled: { ...targets[0], when: [{ prompt_tokens_over: 1_000, use: 'both' }] },
+    led: { when: [{ images: true, use: 'small/m' }], use: 'huge/m' },
+    falling: { ...targets[0], fallbacks: ['huge/m'] },
+  }
+  const clients = { default: { models: ['ruled', 'small/m'] } }
+  const read = async (more: object) => {
+    const { gateway } = await startDiscovering(t, Object.fromEntries(servers), { models, ...more })
+    const response = await exchange(t, gateway.url, rawRequest('GET /v1/models', version))
+    const { data } = JSON.parse(response.body().toString()) as { data: readonly Row[] }
+    return Object.fromEntries(data.map((row) => [row['id'], row['max_input_tokens']]))
+  }
+  assert.deepEqual(await read({}), {
+    both: 8_192,
+    ruled: 8_192,
+    led: 65_536,
+    falling: 2_048,
+    m: 65_536,
+    'small/m': 2_048,
+    'large/m': 8_192,
+    'huge/m': 65_536,
+  })
+  assert.deepEqual(await read({ clients }), { ruled: 2_048, 'small/m': 2_048 })
+})

@@ -4,10 +4,12 @@ import {
   renderModel as renderAnthropicModel,
   renderModelList as renderAnthropicList,
 } from '../../dialects/anthropic/model-list.ts'
+import { contextLengthOf, withContextLength } from '../../dialects/model-facts.ts'
 import { renderCodexModel } from '../../dialects/openai/codex-models.ts'
 import { renderModel, renderModelList } from '../../dialects/openai/model-list.ts'
 import type { Client, ModelFacts } from '../../domain.ts'
 import { type AllowedModels, allowedModels } from '../../routing/allowed-models.ts'
+import { reachableTargets } from '../../routing/reachable-targets.ts'
 import { modelNotFound, type Route, type RouteTable } from '../../routing/route-table.ts'
 import type { ServerParts } from '../parts.ts'
 
@@ -71,12 +73,13 @@ function shapeFor({ headers, query }: FastifyRequest): Shape {
 const modelLists = new WeakMap<RouteTable | AllowedModels, Map<Shape, Buffer>>()
 
 function modelList(routes: RouteTable, shape: Shape, { terms }: Client): Buffer {
-  const visible = allowedModels(terms, routes) ?? routes
+  const allowed = allowedModels(terms, routes)
+  const visible = allowed ?? routes
   const lists = modelLists.get(visible) ?? new Map<Shape, Buffer>()
   modelLists.set(visible, lists)
   const known = lists.get(shape)
   if (known !== undefined) return known
-  const models = visible.list().map((id) => listed(id, routes.find(id), routes))
+  const models = visible.list().map((id) => listed(id, routes.find(id), { routes, allowed }))
   const list = Buffer.from(JSON.stringify(shape.list(models)))
   lists.set(shape, list)
   return list
@@ -88,9 +91,30 @@ function oneModel(id: string, routes: RouteTable, shape: Shape, { terms }: Clien
   const route = routes.find(id)
   if (route === undefined) throw modelNotFound(id, routes, allowed)
   if (allowed?.has(id, route) === false) throw allowed.refusal(id)
-  return shape.one(listed(id, route, routes))
+  return shape.one(listed(id, route, { routes, allowed }))
 }
 
-function listed(id: string, route: Route | undefined, routes: RouteTable): ListedModel {
-  return { id, owner: route?.targets[0]?.provider ?? '', facts: route && routes.factsOf(route) }
+/** What a client sees of the table. */
+interface Visible {
+  readonly routes: RouteTable
+  readonly allowed: AllowedModels | undefined
+}
+
+function listed(id: string, route: Route | undefined, visible: Visible): ListedModel {
+  return { id, owner: route?.targets[0]?.provider ?? '', facts: route && factsOf(route, visible) }
+}
+
+/** What all targets of a model have in common, with the largest context among those that its calls reach: they go where they fit. */
+function factsOf(route: Route, { routes, allowed }: Visible): ModelFacts | undefined {
+  const common = routes.factsOf(route)
+  const targets = reachableTargets(route, routes, allowed)
+  const lengths = targets.flatMap((target) => {
+    const facts = routes.factsOf({ targets: [target] })
+    return (facts && contextLengthOf(facts)) ?? []
+  })
+  if (lengths.length === 0) return common
+  const longest = Math.max(...lengths)
+  return common !== undefined && contextLengthOf(common) === longest
+    ? common
+    : withContextLength(common ?? {}, longest)
 }
