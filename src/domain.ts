@@ -288,8 +288,15 @@ export interface ResponseHead {
 /** What becomes of the members of a name, of which an object may have several. No two rules of an object have one name. */
 export type MemberRule =
   | { readonly kind: 'drop'; readonly name: string }
-  /** `set`: in place of whatever is there. `default`: only where the object has no such member. `json` is the value. */
-  | { readonly kind: 'set' | 'default'; readonly name: string; readonly json: string }
+  /** `set`: in place of whatever is there. `json` is the value. */
+  | { readonly kind: 'set'; readonly name: string; readonly json: string }
+  /** Only where the object has no such member, and none of `unless`, which mean the same. */
+  | {
+      readonly kind: 'default'
+      readonly name: string
+      readonly json: string
+      readonly unless?: readonly string[]
+    }
   /**
    * Rules for the object that is the member's value. Where it is missing, it is added if a rule adds something; another
    * value than an object is replaced if a rule sets something, and otherwise stays.

@@ -167,7 +167,9 @@ async function tryModel(
 ): Promise<ModelResult | AllFailing> {
   const { call, record, heartbeat } = open
   record.boundary = boundary
-  const { traits, price, request: members } = route.model
+  const { traits, price } = route.model
+  // Members of an answer mean nothing to embeddings and the like, and some servers refuse them there.
+  const members = call.dialect.hasOutputTokens ? route.model.request : undefined
   const request = requestFor(received, members)
   const admitting = admit({ call, request, route, targets, skipsFailing }, on, record)
   const isWaiting = admitting instanceof Promise

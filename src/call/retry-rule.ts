@@ -93,6 +93,8 @@ function afterRefusal(
       // The refusal of a request that alone exceeds the limit: not a failure of the target.
       if (!canRetry) return final
       return { failureKind: 'rate_limit', ...again }
+    case 500:
+      return { ...final, failureKind: meaning === 'unable' ? undefined : 'broken', canFailOver: true }
     case 501:
       // It works, but can't do what this request asks for; another server may.
       return { ...final, canFailOver: true }

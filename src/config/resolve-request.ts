@@ -21,11 +21,14 @@ export function resolveRequest({ default: usual = {}, set = {}, drop = [] }: Raw
   for (const name of drop) place(root, namesIn(name), { kind: 'drop' })
   for (const [name, value] of Object.entries(usual)) place(root, namesIn(name), { kind: 'default', value })
   for (const [name, value] of Object.entries(set)) place(root, namesIn(name), { kind: 'set', value })
-  return root.size === 0 ? {} : { request: rulesOf(root) }
+  return root.size === 0 ? {} : { request: rulesOf(root).map(withOtherNames) }
 }
 
 type Action = { readonly kind: 'drop' } | { readonly kind: 'default' | 'set'; readonly value: unknown }
 type Names = Map<string, Action | Names>
+
+/** Names that formats and servers have for the cap of an answer. */
+const outputCaps = ['max_completion_tokens', 'max_output_tokens', 'max_tokens', 'n_predict', 'num_predict']
 
 /** A name as it stands, or the names on the way that a JSON pointer describes (RFC 6901). */
 export function namesIn(member: string): string[] {
@@ -46,6 +49,12 @@ function place(names: Names, [name = '', ...rest]: readonly string[], action: Ac
   const within: Names = known instanceof Map ? known : new Map()
   names.set(name, within)
   place(within, rest, action)
+}
+
+/** A second cap would contradict the client's, or have its request refused. */
+function withOtherNames(rule: MemberRule): MemberRule {
+  if (rule.kind !== 'default' || !outputCaps.includes(rule.name)) return rule
+  return { ...rule, unless: outputCaps.filter((name) => name !== rule.name) }
 }
 
 function rulesOf(names: Names): MemberRule[] {

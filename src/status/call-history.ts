@@ -74,7 +74,7 @@ export class CallHistory implements Sink {
       this.#calls[this.#next] = { endedMs, call }
       this.#next = (this.#next + 1) % maxCalls
     }
-    const { provider, status } = call
+    const { provider, status, trouble } = call
     const outcome = outcomeOf(call)
     if (!hasFailed({ outcome, code: call.code })) {
       if (provider !== undefined && status < 400) this.#past(provider).addMeasures(call, endedMs)
@@ -85,7 +85,9 @@ export class CallHistory implements Sink {
     if (provider === undefined || call.attempts === 0) return
     // A response that has begun was a good attempt until it broke off.
     if (status < 400) this.#past(provider).addBreak(endedMs)
-    if (reason !== undefined) this.#past(provider).setReason(reason, endedMs)
+    // A refusal that shows nothing bad of the provider is a fault of the request.
+    const isItsFault = trouble !== undefined || status < 400
+    if (reason !== undefined && isItsFault) this.#past(provider).setReason(reason, endedMs)
   }
 
   #onAttempt({ provider, outcome, status, code, trouble }: AttemptEnded): void {

@@ -3,9 +3,10 @@
 /**
  * `billing`: the account has no money, and waiting does not help. `loading`: the model is being loaded, and the server
  * works once it is. `missing_model`: the server is fine but does not have the model. `missing_route`: nothing that speaks the
- * format answers at this path, so that the base URL is wrong or the server lacks the route.
+ * format answers at this path, so that the base URL is wrong or the server lacks the route. `unable`: the server is fine, and its
+ * model cannot read something in the request.
  */
-export type ErrorMeaning = 'billing' | 'loading' | 'missing_model' | 'missing_route'
+export type ErrorMeaning = 'billing' | 'loading' | 'missing_model' | 'missing_route' | 'unable'
 
 /** What a kind of server writes into its errors. */
 export interface ServerErrors {
@@ -19,6 +20,8 @@ export interface ServerErrors {
   readonly missingRouteTexts?: readonly string[]
   /** In the body of a 503 while a model is being loaded. */
   readonly loadingText?: string
+  /** In the body of a 500 for an input that the model cannot read. */
+  readonly unableTexts?: readonly string[]
 }
 
 /** An error response, read to its end. */
@@ -42,6 +45,7 @@ export function createErrorReader(servers: readonly ServerErrors[]): ErrorReader
   const missingModelCodes = new Set(servers.flatMap((server) => server.missingModelCodes ?? []))
   const missingRouteTexts = servers.flatMap((server) => server.missingRouteTexts ?? [])
   const loadingTexts = servers.flatMap(({ loadingText }) => loadingText ?? [])
+  const unableTexts = servers.flatMap((server) => server.unableTexts ?? [])
   const isBilling = (code: string) => {
     const words = code.replaceAll(/(?<=[a-z])(?=[A-Z])/g, '_').toLowerCase()
     return billingCodes.has(words) || billingWords.test(words)
@@ -59,6 +63,8 @@ export function createErrorReader(servers: readonly ServerErrors[]): ErrorReader
         return isJson(body) ? undefined : 'missing_route'
       case 429:
         return isBilling(code) ? 'billing' : undefined
+      case 500:
+        return unableTexts.some((text) => body.includes(text)) ? 'unable' : undefined
       case 503:
       case 529:
         return loadingTexts.some((text) => body.includes(text)) ? 'loading' : undefined

@@ -68,6 +68,12 @@ const cases: readonly Case[] = [
   ]),
   ['429 for a request that alone is too large', refused(429, { headers: noRetry }), undefined, ''],
   ['500', refused(500), 'broken', 'move'],
+  [
+    '500 for an image that the model cannot read',
+    refused(500, { body: '{"error":{"code":500,"message":"image input is not supported - hint: mmproj"}}' }),
+    undefined,
+    'move',
+  ],
   ['501', refused(501), undefined, 'move'],
   ['502', refused(502), 'overloaded', 'move repeat'],
   ['503', refused(503), 'overloaded', 'move repeat'],

@@ -67,3 +67,29 @@ test('images and tools go to a server that takes them', async (t) => {
     assert.equal(await place({ ...user('hi'), tools }), 'small')
   }
 })
+
+test('llama.cpp’s 500 for an image and a 501 leave the server as good as it was', async (t) => {
+  const targets = [{ provider: 'one' }, { provider: 'other', tier: 2 }]
+  const { gateway, upstreams } = await startGateway(t, {
+    providers: { one: {}, other: {} },
+    models: { both: { targets }, alone: { provider: 'one' } },
+  })
+  const statesAfter = async (model: string) => {
+    const response = await post(gateway, { model, ...user('hi') })
+    const { providers } = (await (await fetch(`${gateway.url}/status/data`)).json()) as {
+      providers: readonly { name: string; state: string; trouble: string | null }[]
+    }
+    const states = providers.map(({ name, state, trouble }) => `${name} ${state} ${trouble}`)
+    return [response.status, ...states]
+  }
+  const noImages = 'image input is not supported - hint: you may need to provide the mmproj'
+  upstreams.other.respondAlways(whole())
+  for (const [status, message] of [
+    [500, noImages],
+    [501, 'This server does not support embeddings.'],
+  ] as const) {
+    upstreams.one.respondAlways(json(status, { error: { code: status, message } }))
+    assert.deepEqual(await statesAfter('both'), [200, 'one ok null', 'other ok null'])
+    assert.deepEqual(await statesAfter('alone'), [status, 'one ok null', 'other ok null'])
+  }
+})

@@ -157,6 +157,55 @@ describe('what a call costs', () => {
   })
 })
 
+describe('a default for the cap of the answer', () => {
+  const ask = (cap: string) => `{"model":"plain","messages":[]${cap}}`
+  for (const [name, other] of [
+    ['max_tokens', 'max_completion_tokens'],
+    ['max_tokens', 'max_output_tokens'],
+    ['max_completion_tokens', 'max_tokens'],
+    ['max_output_tokens', 'max_tokens'],
+  ] as const) {
+    test(`${name} is not added where the client has set ${other}`, async (t) => {
+      const request = { default: { [name]: 10 } }
+      const capped = ask(`,"${other}":20`)
+      assert.equal(await sent(t, request, capped), capped)
+      assert.equal(await sent(t, request, ask('')), ask(`,"${name}":10`))
+    })
+  }
+
+  test('keeps the cap of a translated call', async (t) => {
+    const { gateway, upstream } = await startGateway(t, {
+      providers: { scripted: { speaks: ['chat'] } },
+      models: {
+        plain: { provider: 'scripted', request: { default: { max_tokens: 10, max_completion_tokens: 10 } } },
+      },
+    })
+    upstream.respond(whole())
+    await post(gateway, { model: 'plain', input: 'hi', max_output_tokens: 20 }, { path: '/v1/responses' })
+    const body = JSON.parse((await upstream.nextRequest()).body.toString())
+    const caps = ['max_tokens', 'max_completion_tokens', 'max_output_tokens'].map((name) => body[name])
+    assert.deepEqual(
+      caps.filter((cap) => cap !== undefined),
+      [20],
+    )
+  })
+})
+
+test('calls whose answer is not generated stay as they are', async (t) => {
+  const request = { default: { max_tokens: 10 }, set: { temperature: 0 }, drop: ['user'] }
+  const { gateway, upstream } = await start(t, request)
+  for (const [path, member] of [
+    ['/v1/embeddings', 'input'],
+    ['/tokenize', 'content'],
+  ] as const) {
+    upstream.respond(json(200, { data: [], tokens: [] }))
+    const body = `{"model":"plain","${member}":"hi","user":"u"}`
+    const response = await post(gateway, body, { path })
+    assert.equal(response.status, 200, path)
+    assert.equal((await upstream.nextRequest()).body.toString(), body, path)
+  }
+})
+
 test('a body in parts stays as it is', async (t) => {
   const { gateway, upstream } = await start(t, { set: { temperature: 0 } })
   upstream.respond(json(200, { text: 'hi' }))

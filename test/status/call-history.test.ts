@@ -115,6 +115,18 @@ suite('the history of a thread', () => {
     assert.equal(past.reason, undefined)
   })
 
+  test('holds nothing against a provider for a refusal that shows nothing bad of it', () => {
+    const { history, at, attempt, call } = historyAt()
+    for (const status of [400, 501]) {
+      attempt({ outcome: 'refused', status })
+      at(startMs + status)
+      call({ status, reason: 'Provider "local": not supported.' })
+    }
+    const [, past] = history.look().providers[0]!
+    assert.equal(past.reason, undefined)
+    assert.equal(past.lastSuccessMs, startMs + 400)
+  })
+
   test('counts a response that broke off as a failure of its attempt', () => {
     const { history, attempt, call } = historyAt()
     attempt()

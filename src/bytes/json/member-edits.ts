@@ -55,7 +55,7 @@ class ObjectEdits {
     for (const rule of rules) {
       const own = members.filter(({ name }) => name === rule.name)
       const changesBefore = this.changes
-      this.#apply(rule, own, { dropped, added })
+      this.#apply(rule, own, { members, dropped, added })
       // Several members of one name are one change.
       if (rule.kind !== 'within') this.changes = Math.min(this.changes, changesBefore + 1)
     }
@@ -72,11 +72,15 @@ class ObjectEdits {
   #apply(
     rule: MemberRule,
     own: readonly Member[],
-    { dropped, added }: { readonly dropped: Set<Member>; readonly added: string[] },
+    {
+      members,
+      dropped,
+      added,
+    }: { readonly members: readonly Member[]; readonly dropped: Set<Member>; readonly added: string[] },
   ): void {
     const json = rule.kind === 'drop' ? undefined : jsonOf(rule)
     if (own.length === 0) {
-      if (json === undefined) return
+      if (json === undefined || isSaidOtherwise(rule, members)) return
       added.push(`${JSON.stringify(rule.name)}:${json}`)
       this.changes += rule.kind === 'within' ? countOf(rule.rules) : 1
       return
@@ -138,6 +142,10 @@ function membersOf(source: Document, open: number): Member[] {
     at = afterComma(source, end)
   }
   return members
+}
+
+function isSaidOtherwise(rule: MemberRule, members: readonly Member[]): boolean {
+  return rule.kind === 'default' && members.some(({ name }) => rule.unless?.includes(name) === true)
 }
 
 /** What a rule adds where there is no member of its name; undefined: nothing. */

@@ -7,6 +7,7 @@ export const llamaCpp: ServerErrors = {
   missingModelCodes: ['not_found_error'],
   missingRouteTexts: ['"File Not Found"'],
   loadingText: 'Loading model',
+  unableTexts: ['image', 'audio', 'video'].map((input) => `${input} input is not supported`),
 }
 
 export const llamaCppTraits: ProviderTraits = {
