@@ -1,4 +1,5 @@
 // `models.NAME.request`: members that decide what a call is, and rules that are in each other's way.
+import { foldName } from '../bytes/json/fold-name.ts'
 import { quoted, type Path, type PathProblem } from './problems.ts'
 import type { RawConfig, RawModel } from './raw.ts'
 import { namesIn } from './resolve-request.ts'
@@ -28,7 +29,7 @@ function* problemsOf(request: NonNullable<RawModel['request']>, path: Path): Gen
     const at = { path: [...path, ...below], at: 'key' as const }
     const names = namesIn(member)
     const [root = ''] = names
-    if (guarded.has(root.toLowerCase())) {
+    if (guarded.has(foldName(root))) {
       const hint = 'the model, the prompt, its tools and the form of the response are up to the client'
       yield { ...at, message: `${quoted(root)} cannot be changed`, hint }
     } else if (member.startsWith('/') && /~(?![01])/.test(member)) {

@@ -35,6 +35,12 @@ describe('refused are', () => {
     ['the conversation', '{ set: { messages: [] } }', '"messages" cannot be changed'],
     ['parts of it', '{ drop: [/tools/0] }', '"tools" cannot be changed'],
     ['the model in any case', '{ default: { Model: x } }', '"Model" cannot be changed'],
+    [
+      'the stream as a decoder that ignores case may read it',
+      '{ set: { \u017ftream: true } }',
+      '"\u017ftream" cannot be changed',
+    ],
+    ['its tools with such a letter', '{ drop: [/tool\u017f/0] }', '"tool\u017f" cannot be changed'],
     ['the stream', '{ set: { /stream_options/include_usage: true } }', '"stream_options" cannot be changed'],
     ['a wrong pointer', '{ set: { /a~2: 1 } }', '"/a~2" is not a JSON pointer'],
     ['infinity', '{ set: { a: [.inf] } }', 'the value of "a" cannot be written as JSON'],

@@ -1,11 +1,17 @@
 // A body that is not a stream of events and was not held until its end: passed on as it arrives.
+import { LineSplitter } from '../../bytes/lines.ts'
+import type { EventSink } from '../../bytes/sse.ts'
+import { framingOf } from '../../dialects/framing.ts'
 import { mayBeWhole } from '../../dialects/whole-response.ts'
+import type { ResponseHead } from '../../domain.ts'
 import { GatewayError } from '../../errors.ts'
 import { mediaTypeOf } from '../../http/headers.ts'
+import { maskBytes, unmasked } from '../../upstream/mask.ts'
 import { type Meter, usageWindowBytes } from './meter.ts'
+import { maskedEvent } from './relay-stream.ts'
 import type { Relay, RelayInput, RelayResult } from './relay-types.ts'
 
-export class BodyRelay implements Relay {
+export class BodyRelay implements Relay, EventSink {
   /** Half a body is of no use. */
   readonly mayEndHere = false
   readonly #input: RelayInput
@@ -15,19 +21,25 @@ export class BodyRelay implements Relay {
   /** The first and the last bytes of JSON, where large responses report their usage. */
   #opening: Buffer = Buffer.alloc(0)
   readonly #tail = new LastBytes(usageWindowBytes)
+  /** Of lines of JSON, each of which may report an error that repeats a key. Undefined: the body passes unread. */
+  readonly #lines: LineSplitter | undefined
 
   constructor(input: RelayInput, resolve: (result: RelayResult) => void) {
     this.#input = input
     this.#meter = input.meter
     this.#resolve = resolve
-    this.#isJson = mediaTypeOf(input.response.head) === 'application/json'
+    const { head } = input.response
+    this.#isJson = mediaTypeOf(head) === 'application/json'
+    const isMasked = input.mask !== unmasked && hasLines(head)
+    this.#lines = isMasked ? new LineSplitter() : undefined
   }
 
   /** With the provider's own length, where it sent one: the client sees for itself when bytes are missing. */
   begin(): void {
     const { reply, headers, response } = this.#input
     const length = response.head.headers['content-length']
-    const framing = typeof length === 'string' ? ['content-length', length] : []
+    // A masked body may have another length.
+    const framing = typeof length === 'string' && this.#lines === undefined ? ['content-length', length] : []
     reply.start(response.head.status, [...headers, ...framing])
   }
 
@@ -38,7 +50,18 @@ export class BodyRelay implements Relay {
     if (this.#isJson) this.#readOpening(chunk)
     this.#meter.countBytes(chunk.length)
     this.#tail.push(chunk)
-    if (!this.#input.reply.write(chunk)) this.#input.response.pause()
+    if (this.#lines === undefined) this.#write(chunk)
+    else this.#lines.push(chunk, this)
+  }
+
+  /** From the splitter: a line. */
+  event(line: Buffer): void {
+    this.#write(maskedEvent(line, this.#input))
+  }
+
+  /** From the splitter: a piece of a line that is too long to be held. A key across two pieces is not found. */
+  overflow(bytes: Buffer): void {
+    this.#write(maskBytes(bytes, this.#input.mask))
   }
 
   onEnd(): void {
@@ -47,6 +70,8 @@ export class BodyRelay implements Relay {
       const message = "The provider's response ended in the middle of its JSON."
       return this.onBroken(new GatewayError('provider_bad_response', message))
     }
+    const rest = this.#lines?.end(this)
+    if (rest !== undefined) this.event(rest)
     this.#input.reply.end()
     this.#resolve({ kind: 'complete' })
   }
@@ -54,6 +79,10 @@ export class BodyRelay implements Relay {
   onBroken(error: GatewayError): void {
     this.#input.reply.cut()
     this.#resolve({ kind: 'broken', error, isReported: true })
+  }
+
+  #write(bytes: Buffer): void {
+    if (!this.#input.reply.write(bytes)) this.#input.response.pause()
   }
 
   #readOpening(chunk: Buffer): void {
@@ -69,6 +98,12 @@ export class BodyRelay implements Relay {
     if (!this.#isJson || headers['content-length'] !== undefined) return false
     return !mayBeWhole(this.#opening, this.#tail.bytes)
   }
+}
+
+/** Whether a body consists of lines of JSON that are readable as they are. */
+function hasLines(head: ResponseHead): boolean {
+  const isPlain = (head.headers['content-encoding'] ?? 'identity') === 'identity'
+  return isPlain && framingOf({ framing: 'ndjson' }).mediaTypes.includes(mediaTypeOf(head))
 }
 
 /** The end of what has passed, however small its pieces were. */

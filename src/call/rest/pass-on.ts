@@ -22,6 +22,7 @@ import type { CallEnd, CallRecord } from '../record.ts'
 import { Meter } from '../response/meter.ts'
 import { collectingError, holdingWhole, peekingStream, type Phase, tooLong } from '../response/phases.ts'
 import { relay } from '../response/relay.ts'
+import { maskedEvent } from '../response/relay-stream.ts'
 import { type Passing, UpstreamResponse } from '../response/upstream-response.ts'
 import { troubleOf } from '../retry-rule.ts'
 import type { IncomingUpload, RestCall } from './request.ts'
@@ -174,7 +175,9 @@ function phaseAfter(
   if (isReduced || native?.withheld !== undefined)
     return holdingWhole(head, dialect, maxListBytes, () => tooLong(maxListBytes))
   if (isPlain && mediaTypeOf(head) === 'text/event-stream') return peekingStream(dialect)
-  const isRead = isPlain && mediaTypeOf(head) === 'application/json' && mayShowObjects(route)
+  // A model server's own answers are held for the mask, whatever they report.
+  const isOfInterest = native !== undefined || mayShowObjects(route)
+  const isRead = isPlain && mediaTypeOf(head) === 'application/json' && isOfInterest
   return holdingWhole(head, dialect, isRead ? maxReadBytes : 0, (held) => ({ kind: 'forward', held }))
 }
 
@@ -220,7 +223,7 @@ async function deliver(response: AnsweringResponse, passage: Passage, on: Snapsh
     return sendWhole(head, whole.bytes, passage, on)
   }
   addCallHeaders(call, on, record)
-  const mask = (text: string) => provider.mask(text)
+  const { mask } = provider
   const relayed = await relay({
     response,
     reply: call.reply,
@@ -249,13 +252,16 @@ function objectOf(event: Buffer): unknown {
 
 function sendWhole(
   head: ResponseHead,
-  body: Buffer,
+  received: Buffer,
   { call, provider, record }: Passage,
   on: Snapshot,
 ): CallEnd {
   const { reply } = call
   addCallHeaders(call, on, record)
-  const headers = passedResponseHeaders(head.headers, (text) => provider.mask(text))
+  const { mask } = provider
+  const headers = passedResponseHeaders(head.headers, mask)
+  // A good status may carry an error, too.
+  const body = maskedEvent(received, { mask })
   const { status } = head
   // Not even a length (RFC 9110 §8.6).
   if (status !== 204) headers.push('content-length', String(body.length))

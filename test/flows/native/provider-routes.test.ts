@@ -194,6 +194,42 @@ suite('what passes', () => {
     assert.equal(Buffer.from((await reader.read()).value ?? '').toString(), '{"response":"","done":true}\n')
   })
 
+  const leaks: readonly (readonly [what: string, route: string, type: string, lines: readonly string[]])[] = [
+    ['a line', '/api/chat', 'application/x-ndjson', ['{"done":false}\n', '{"error":"KEY"}\n']],
+    ['the first line', '/api/generate', 'application/x-ndjson', ['{"error":"KEY"}\n']],
+    [
+      'a last line without its end',
+      '/api/chat',
+      'application/x-ndjson',
+      ['{"done":false}\n', '{"error":"KEY"}'],
+    ],
+    ['a whole body', '/api/chat', 'application/json', ['{"error":"KEY"}']],
+    [
+      'a whole body of a route without tokens',
+      '/api/show',
+      'application/json',
+      ['{"error":"KEY","modelfile":""}'],
+    ],
+  ]
+  for (const [what, route, type, lines] of leaks) {
+    test(`does not repeat the provider's key in an error in ${what}`, async (t) => {
+      for (const splitAt of ['nowhere', 'every byte'] as const) {
+        const { gateway, upstream } = await startGateway(t, of('ollama'))
+        const body = Buffer.from(lines.join('').replace('KEY', `bad ${providerKey}`))
+        const pieces = splitAt === 'nowhere' ? [body] : Array.from(body, (byte) => Buffer.from([byte]))
+        upstream.respond([
+          head(200, { 'content-type': type, 'transfer-encoding': 'chunked' }),
+          ...pieces.map((piece) => chunk(piece)),
+          lastChunk,
+        ])
+        const line = `POST /providers/box${route}` as const
+        const response = await exchange(t, gateway.url, rawRequest(line, {}, '{"model":"m"}'))
+        assert.equal(response.status, 200)
+        assert.equal(response.body().toString(), lines.join('').replace('KEY', 'bad [secret]'))
+      }
+    })
+  }
+
   test('keeps the errors of its server', async (t) => {
     const { gateway, upstream } = await startGateway(t, of('llama_cpp'))
     for (const [status, message, type] of [
