@@ -277,7 +277,8 @@ async function send(
   const { provider: dialect } = translator
   const { contentType, response: translation, reshape, progressIn } = way
   const isMetered = record.isAssembled || progressIn !== undefined
-  const meter = isMetered ? (record.meter = meterOf(way, { call, hold, dialect }, on)) : undefined
+  const meter = isMetered ? meterOf(way, { call, hold, dialect }, on) : undefined
+  record.meter = meter
   const assembly = way.assembly && meter && { assembly: way.assembly, meter, hold }
   const progress = progressIn && meter && { progressIn, meter }
   const sinceMs = record.workSinceMs

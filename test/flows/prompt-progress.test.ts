@@ -37,6 +37,7 @@ const textEnded = JSON.stringify({
 
 const chatAnswer = [delta(role), delta({ content: 'a' }), delta({ content: 'b' }), ended, counted, '[DONE]']
 const chatProgress = [delta(role, progress(0)), delta(role, progress(127)), delta(role, progress(643))]
+const begun = [...chatAnswer.slice(0, 3), delta({ content: ' extraordinary' })]
 const textAnswer = [text('a'), text('b'), textEnded, '[DONE]']
 const textProgress = [text('', progress(0)), text('', progress(643))]
 
@@ -150,7 +151,7 @@ suite('a stream at llama.cpp', () => {
   for (const [what, events, prompt, output] of [
     ['in its prompt is charged the batch that has begun', [delta(role, progress(1))], 127, 0],
     ['at the end of its prompt is charged all of it', [delta(role, progress(639))], 643, 0],
-    ['in its answer is charged its prompt', [...chatProgress, ...chatAnswer.slice(0, 3)], 643, 2],
+    ['in its answer is charged its prompt, and a token for each piece', [...chatProgress, ...begun], 643, 3],
   ] as const) {
     test(`that is left ${what}`, async (t) => {
       const running = await startGateway(t, { providers: { scripted: llama } })

@@ -36,6 +36,13 @@ export interface MeterOptions {
   readonly now: () => number
 }
 
+/** Longer pieces are several tokens: those of a call of a tool that had to be whole. */
+const maxTokenBytes = 24
+
+function tokensOf(textBytes: number): number {
+  return textBytes > maxTokenBytes ? Math.ceil(textBytes * defaultTokensPerByte) : 1
+}
+
 /** Counts what comes before a stream is known to be an answer. */
 export interface PromptWatch {
   readonly progressIn: ReadProgress
@@ -51,6 +58,8 @@ export class Meter {
   /** Events with a piece of the output. */
   #pieces = 0
   #textBytes = 0
+  /** Of llama.cpp's pieces, each of which is a token. */
+  #tokens = 0
   /** Output has come after the provider's last count. */
   #isCountOutdated = false
   #isUnrequested = false
@@ -78,6 +87,7 @@ export class Meter {
     if (textBytes > 0) {
       if (this.#pieces === 0) this.firstTokenAtMs = this.#options.now()
       this.#pieces += 1
+      if (this.#progress !== undefined) this.#tokens += tokensOf(textBytes)
       this.#textBytes += textBytes
       this.#isCountOutdated = true
     }
@@ -191,6 +201,7 @@ export class Meter {
   /** One piece is about one token; a longer one holds more. */
   #seenOutput(): number {
     if (this.#pieces === 0) return Math.ceil(this.#wholeBytes * defaultTokensPerByte)
+    if (this.#progress !== undefined) return this.#tokens
     return Math.max(this.#pieces, Math.ceil(this.#textBytes * defaultTokensPerByte))
   }
 }
