@@ -153,7 +153,7 @@ function requestOf(parts: Parts, facts: { body: Buffer; scan: JsonScan }, edits?
       return piecesOf(format, body, scan)
     },
     get needs() {
-      return (needs ??= needsOf(body, scan.members))
+      return (needs ??= needsOf(body, scan.members, promptSizeOf(scan)))
     },
     mayAskUsage: usageSplice !== undefined,
     serviceTier: serviceTierOf(facts.body, facts.scan),
@@ -288,13 +288,9 @@ function openAiPromptValues(_: Buffer, members: JsonScan['members']): readonly S
   return values.flatMap((member) => member?.value ?? [])
 }
 
-function sizeOf(
-  { hasOutputTokens, outputCap }: JsonFormat,
-  body: Buffer,
-  { members, visitor }: JsonScan,
-): RequestSize {
-  if (!(visitor instanceof PromptSize)) throw new Error('scanned without counting the prompt')
-  const counts = visitor.counts()
+function sizeOf({ hasOutputTokens, outputCap }: JsonFormat, body: Buffer, scan: JsonScan): RequestSize {
+  const { members } = scan
+  const counts = promptSizeOf(scan).counts()
   const numberIn = (name: string) => readCount(body, members.get(name))
   const caps = outputCaps.map(numberIn).filter((cap) => cap !== undefined)
   const cap = caps.length === 0 ? outputCap?.(body, members) : Math.max(...caps)
@@ -305,6 +301,11 @@ function sizeOf(
     maxOutputTokens: hasOutputTokens ? cap : 0,
     choices: Math.max(1, numberIn('n') ?? 1, numberIn('best_of') ?? 1),
   }
+}
+
+function promptSizeOf({ visitor }: JsonScan): PromptSize {
+  if (!(visitor instanceof PromptSize)) throw new Error('scanned without counting the prompt')
+  return visitor
 }
 
 /** A whole number from 0 on. null, −1 and values of another kind set no cap; the provider judges them. */

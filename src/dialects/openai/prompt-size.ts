@@ -8,7 +8,7 @@ import { isMedia } from './media-string.ts'
 interface PromptRole {
   /** The model reads the names in schemas too. */
   readonly isSchema?: boolean
-  readonly elements?: 'messages' | 'prompts'
+  readonly elements?: 'messages' | 'prompts' | 'tools'
   readonly mayHoldTokenIds?: boolean
 }
 
@@ -16,7 +16,7 @@ const detail: PromptRole = {}
 
 const promptRoles: ReadonlyMap<string, PromptRole> = new Map([
   ['documents', {}],
-  ['functions', { isSchema: true }],
+  ['functions', { isSchema: true, elements: 'tools' }],
   ['image', {}],
   ['images', {}],
   ['input', { elements: 'messages', mayHoldTokenIds: true }],
@@ -31,7 +31,7 @@ const promptRoles: ReadonlyMap<string, PromptRole> = new Map([
   ['query', {}],
   ['response_format', { isSchema: true }],
   ['system', {}],
-  ['tools', { isSchema: true }],
+  ['tools', { isSchema: true, elements: 'tools' }],
 ])
 
 /** What surrounds the prompt of llama.cpp's `/infill`. */
@@ -56,6 +56,14 @@ export const promptMembers: readonly string[] = [
   ...detailMembers,
 ]
 
+/** The types of parts with an image, in their quotes: in Messages, in chat, in Responses. */
+const imageTypes: readonly Buffer[] = ['"image"', '"image_url"', '"input_image"'].map((type) =>
+  Buffer.from(type),
+)
+const typeKey = Buffer.from('type')
+/** Ollama's messages have their images here, as a list of base64. */
+const imagesKey = Buffer.from('images')
+
 const ARRAY = 0x5b
 const MINUS = 0x2d
 const ZERO = 0x30
@@ -68,6 +76,10 @@ export class PromptSize implements JsonVisitor {
   private role: PromptRole = {}
   /** Whether one of `detailMembers` asks for something. */
   asksDetails = false
+  /** Whether the prompt has a part with an image. */
+  hasImages = false
+  /** Whether the request offers a tool. */
+  hasTools = false
   private textBytes = 0
   private mediaCount = 0
   private messageCount = 0
@@ -105,6 +117,7 @@ export class PromptSize implements JsonVisitor {
     if (byte === MINUS || isDigit(byte)) return this.#number(open)
     this.#element(open)
     if (byte !== QUOTE) return
+    this.hasImages ||= this.role.isSchema !== true && isOfImage(at, start, end)
     if (isMedia(at, start + 1, end - 1)) this.mediaCount++
     else this.textBytes += end - start - 2
   }
@@ -114,6 +127,7 @@ export class PromptSize implements JsonVisitor {
     const { elements } = this.role
     if (elements === undefined || open.length !== 2 || open[1] !== ARRAY) return
     if (elements === 'messages') this.messageCount++
+    else if (elements === 'tools') this.hasTools = true
     else this.promptCount++
   }
 
@@ -122,4 +136,20 @@ export class PromptSize implements JsonVisitor {
     const isDirect = open.length === 2 || (open.length === 3 && open[2] === ARRAY)
     if (isDirect && open[1] === ARRAY) this.tokenIdCount++
   }
+}
+
+/** Whether the string from `start` to `end` is the type of a part with an image, or an element of `images`. */
+function isOfImage(at: JsonPosition, start: number, end: number): boolean {
+  const { bytes, open, keyStart, keyEnd } = at
+  if (open[open.length - 1] === ARRAY) return isAt(bytes, imagesKey, keyStart, keyEnd)
+  // By their lengths first: few strings of a prompt are that short.
+  if (end - start > 13 || keyEnd - keyStart !== typeKey.length) return false
+  return isAt(bytes, typeKey, keyStart, keyEnd) && imageTypes.some((type) => isAt(bytes, type, start, end))
+}
+
+/** Whether `text` stands from `start` to `end`. For a few bytes a loop is faster than a call of the C library. */
+function isAt(bytes: Buffer, text: Buffer, start: number, end: number): boolean {
+  if (end - start !== text.length) return false
+  for (let index = 0; index < text.length; index++) if (bytes[start + index] !== text[index]) return false
+  return true
 }

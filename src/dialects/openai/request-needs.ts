@@ -1,32 +1,27 @@
-// What the model that answers a request has to be able to do, read from its bytes when somebody asks.
+// What the model that answers a request has to be able to do.
 import type { JsonMember } from '../../bytes/json/types.ts'
 import { type JsonView, membersAt } from '../../bytes/json/view.ts'
 import type { RequestNeeds } from '../request.ts'
+import type { PromptSize } from './prompt-size.ts'
 
 /**
- * Each answer is found when it is asked for, once: images are searched for in the whole body.
+ * Images and tools were found by the scan; whether the request asks for thinking is found when somebody asks.
  * @param body a JSON object that was scanned.
  * @param known members whose ends are known.
  */
-export function needsOf(body: Buffer, known: ReadonlyMap<string, JsonMember>): RequestNeeds {
-  let members: ReadonlyMap<string, JsonView> | undefined
-  let images: boolean | undefined
-  const read = () => (members ??= membersAt(body, known))
+export function needsOf(
+  body: Buffer,
+  known: ReadonlyMap<string, JsonMember>,
+  { hasImages, hasTools }: Pick<PromptSize, 'hasImages' | 'hasTools'>,
+): RequestNeeds {
+  let isThinking: boolean | undefined
   return {
-    get hasImages() {
-      return (images ??= hasImages(body))
-    },
-    get hasTools() {
-      return isFilled(read().get('tools')) || isFilled(read().get('functions'))
-    },
+    hasImages,
+    hasTools,
     get asksThinking() {
-      return asksThinking(read())
+      return (isThinking ??= asksThinking(membersAt(body, known)))
     },
   }
-}
-
-function isFilled(list: JsonView | undefined): boolean {
-  return list?.kind === 'array' && !/^\[\s*\]$/.test(list.raw.subarray(0, 64).toString('latin1'))
 }
 
 /** Messages has `thinking`, chat `reasoning_effort`, Responses and OpenRouter `reasoning`, Ollama `think`, templates a switch. */
@@ -44,30 +39,4 @@ function asksThinking(members: ReadonlyMap<string, JsonView>): boolean {
 
 function isEffort(value: JsonView | undefined): boolean {
   return value?.kind === 'string' && value.text() !== 'none'
-}
-
-/** The types of parts with an image: in Messages, in chat, in Responses. */
-const imageTypes = ['"image"', '"image_url"', '"input_image"'] as const
-
-/** By the types of parts, and by Ollama's `images`. Texts that quote such JSON have a backslash before each quote. */
-function hasImages(body: Buffer): boolean {
-  return imageTypes.some((type) => hasPartOf(body, type)) || hasOllamaImages(body)
-}
-
-function hasPartOf(body: Buffer, type: string): boolean {
-  for (let at = body.indexOf(type); at >= 0; at = body.indexOf(type, at + type.length)) {
-    // As much as comes before a value in any layout.
-    const before = body.toString('latin1', Math.max(0, at - 32), at)
-    if (/"type"\s*:\s*$/.test(before)) return true
-  }
-  return false
-}
-
-function hasOllamaImages(body: Buffer): boolean {
-  const name = '"images"'
-  for (let at = body.indexOf(name); at >= 0; at = body.indexOf(name, at + name.length)) {
-    const end = at + name.length
-    if (/^\s*:\s*\[\s*"/.test(body.toString('latin1', end, end + 32))) return true
-  }
-  return false
 }
