@@ -58,7 +58,7 @@ export class JsonPromptPieces implements PromptPieces {
     this.bytes = bytes
     const insides = values.map((value) => insideOf(bytes, value))
     if (!hasCacheMarks) for (const { start, end } of insides) this.#spans.push(start, end)
-    this.#values = hasCacheMarks ? insides.reverse() : []
+    this.#values = hasCacheMarks ? insides.toReversed() : []
   }
 
   get spans(): readonly number[] {
