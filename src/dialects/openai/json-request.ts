@@ -16,11 +16,9 @@ import {
   edited,
   invalidRequest,
   type ModelRequest,
-  type RequestNeeds,
   type ServerWishes,
 } from '../request.ts'
 import { includeUsageSplice } from './include-usage.ts'
-import { needsOf } from './request-needs.ts'
 import { JsonPromptPieces } from '../prompt-pieces.ts'
 import { promptMembers, PromptSize } from './prompt-size.ts'
 
@@ -142,7 +140,6 @@ interface Parts {
 function requestOf(parts: Parts, facts: { body: Buffer; scan: JsonScan }, edits?: MemberEdits): ModelRequest {
   const { format, received, body, scan, model, inBody, isStream, usageSplice } = parts
   const size = sizeOf(format, facts.body, facts.scan)
-  let needs: RequestNeeds | undefined
   return {
     model,
     isStream,
@@ -152,9 +149,7 @@ function requestOf(parts: Parts, facts: { body: Buffer; scan: JsonScan }, edits?
     get promptPieces() {
       return piecesOf(format, body, scan)
     },
-    get needs() {
-      return (needs ??= needsOf(body, scan.members, promptSizeOf(scan)))
-    },
+    needs: promptSizeOf(scan),
     mayAskUsage: usageSplice !== undefined,
     serviceTier: serviceTierOf(facts.body, facts.scan),
     storedAs: storedAs(format, facts.scan),

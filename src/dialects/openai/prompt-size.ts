@@ -13,6 +13,7 @@ interface PromptRole {
 }
 
 const detail: PromptRole = {}
+const wish: PromptRole = {}
 
 const promptRoles: ReadonlyMap<string, PromptRole> = new Map([
   ['documents', {}],
@@ -50,10 +51,47 @@ const detailMembers: ReadonlySet<string> = new Set([
   'top_logprobs',
 ])
 
+/** By the member: where in its value the wish to think stands; empty: it is the value itself. And which values are the wish. */
+const thinkingMembers: ReadonlyMap<string, ReadonlyMap<string, (value: string) => boolean>> = new Map([
+  // Messages.
+  ['thinking', new Map([['type', (value) => isText(value) && value !== '"disabled"']])],
+  // Chat.
+  ['reasoning_effort', new Map([['', isEffort]])],
+  // Responses, and OpenRouter.
+  [
+    'reasoning',
+    new Map([
+      ['effort', isEffort],
+      ['enabled', isTrue],
+      ['max_tokens', (value: string) => /^[-\d]/.test(value)],
+    ]),
+  ],
+  // Ollama.
+  ['think', new Map([['', (value: string) => isTrue(value) || isEffort(value)]])],
+  // A switch of templates.
+  ['chat_template_kwargs', new Map([['enable_thinking', isTrue]])],
+])
+
+function isText(value: string): boolean {
+  return value.startsWith('"')
+}
+
+function isEffort(value: string): boolean {
+  return isText(value) && value !== '"none"'
+}
+
+function isTrue(value: string): boolean {
+  return value === 'true'
+}
+
+/** No name is longer, nor a value that matters. */
+const maxWishBytes = 32
+
 /** The members whose values `PromptSize` visits in OpenAI's formats. */
 export const promptMembers: readonly string[] = [
   ...[...promptRoles.keys()].filter((name) => !infillMembers.includes(name)),
   ...detailMembers,
+  ...thinkingMembers.keys(),
 ]
 
 /** The types of parts with an image, in their quotes: in Messages, in chat, in Responses. */
@@ -80,6 +118,10 @@ export class PromptSize implements JsonVisitor {
   hasImages = false
   /** Whether the request offers a tool. */
   hasTools = false
+  /** Whether the request asks the model to think. */
+  asksThinking = false
+  /** Of the member that is visited, if that may be its wish. */
+  private wishes: ReadonlyMap<string, (value: string) => boolean> | undefined
   private textBytes = 0
   private mediaCount = 0
   private messageCount = 0
@@ -93,8 +135,9 @@ export class PromptSize implements JsonVisitor {
 
   member(name: string): boolean {
     const role = promptRoles.get(name) ?? (detailMembers.has(name) ? detail : undefined)
-    if (role === undefined) return false
-    this.role = role
+    this.wishes = role === undefined ? thinkingMembers.get(name) : undefined
+    if (role === undefined && this.wishes === undefined) return false
+    this.role = role ?? wish
     return true
   }
 
@@ -110,6 +153,10 @@ export class PromptSize implements JsonVisitor {
   scalar(at: JsonPosition, start: number, end: number): void {
     const { bytes, open } = at
     const byte = bytes[start]!
+    if (this.wishes !== undefined) {
+      this.asksThinking ||= isWish(this.wishes, at, start, end)
+      return
+    }
     if (this.role === detail) {
       this.asksDetails ||= byte !== ZERO && byte !== FALSE_START && byte !== NULL_START
       return
@@ -136,6 +183,21 @@ export class PromptSize implements JsonVisitor {
     const isDirect = open.length === 2 || (open.length === 3 && open[2] === ARRAY)
     if (isDirect && open[1] === ARRAY) this.tokenIdCount++
   }
+}
+
+/** Whether the value from `start` to `end`, in a member or the member's own, asks for what the member may ask for. */
+function isWish(
+  wishes: ReadonlyMap<string, (value: string) => boolean>,
+  { bytes, open, keyStart, keyEnd }: JsonPosition,
+  start: number,
+  end: number,
+): boolean {
+  const keyBytes = keyEnd - keyStart
+  const isOwn = open.length === 1
+  if (!isOwn && (open.length > 2 || open[1] === ARRAY || keyBytes === 0 || keyBytes > maxWishBytes))
+    return false
+  const isAsked = wishes.get(isOwn ? '' : bytes.toString('latin1', keyStart, keyEnd))
+  return isAsked?.(bytes.toString('latin1', start, Math.min(end, start + maxWishBytes))) === true
 }
 
 /** Whether the string from `start` to `end` is the type of a part with an image, or an element of `images`. */

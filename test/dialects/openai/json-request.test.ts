@@ -71,3 +71,42 @@ test('a request has tools where it offers one', () => {
   assert.equal(hasTools({ tools: {}, functions: null }), false)
   assert.equal(hasTools({ messages: [{ tools: [{}] }] }), false)
 })
+
+test('a request asks for thinking in the words of any server', () => {
+  const asksThinking = (members: object) =>
+    read(JSON.stringify({ model: 'm', ...members })).needs?.asksThinking
+  for (const members of [
+    { thinking: { budget_tokens: 1024, type: 'enabled' } },
+    { reasoning_effort: 'low' },
+    { reasoning: { summary: 'auto', effort: 'high' } },
+    { reasoning: { enabled: true } },
+    { reasoning: { max_tokens: 10 } },
+    { think: true },
+    { think: 'high' },
+    { chat_template_kwargs: { other: { a: 1 }, enable_thinking: true } },
+  ]) {
+    assert.equal(asksThinking(members), true, JSON.stringify(members))
+  }
+  for (const members of [
+    {},
+    { thinking: { type: 'disabled' } },
+    { thinking: { type: null, x: { type: 'enabled' } } },
+    { thinking: 'type' },
+    { reasoning_effort: 'none' },
+    { reasoning_effort: null },
+    { reasoning: { effort: 'none', enabled: false, max_tokens: null, generate: [true] } },
+    { reasoning: ['effort', { effort: 'high' }] },
+    { think: false },
+    { think: 'none' },
+    { think: { type: true, '': true } },
+    { chat_template_kwargs: { enable_thinking: false } },
+    { metadata: { think: true }, messages: [{ think: true, reasoning: { effort: 'high' } }] },
+  ]) {
+    assert.equal(asksThinking(members), false, JSON.stringify(members))
+  }
+})
+
+test('what a request asks for is no prompt', () => {
+  const wishes = { thinking: { type: 'enabled' }, reasoning: { effort: 'high' }, think: 'high' }
+  assert.deepEqual(sizeOf({ input: 'four', ...wishes }), sizeOf({ input: 'four' }))
+})
