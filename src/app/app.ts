@@ -37,6 +37,7 @@ import type { Listeners } from '../server/listeners/listeners.ts'
 import { ownPageReader } from '../server/view-check.ts'
 import { limitsReport } from '../server/routes/limits.ts'
 import { createHandlers } from '../server/server.ts'
+import { TimeSlicer } from '../server/time-slicer.ts'
 import type { StatusSource } from '../status/status-source.ts'
 import type { OpenCall } from '../status/open-call.ts'
 import type { Provider } from '../upstream/provider.ts'
@@ -163,8 +164,9 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   const ticker = options.ticker ?? createTicker(clock)
   const { owners } = shared
   const hasSeveralClients = mayHaveSeveralClients(config)
+  const slicer = new TimeSlicer(clock.now, setImmediate)
   const services = { coordinator, formats, owners, events, tracing, ticker, hasSeveralClients }
-  const longLived = { dialects, ...services, ...clock, chance: Math.random }
+  const longLived = { dialects, ...services, ...clock, timeSlices: slicer, chance: Math.random }
   const providers = new ProviderPool(`llm-gateway/${version}`)
   const snapshots = new Snapshots(config, longLived, providers, (model) => shared.refreshModels(model))
   const pseudonyms = pseudonymsOf(config.usage)
@@ -241,6 +243,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     floodWindows: shared.floodWindows,
     floodWaitMs: () => floodWaitMs,
     stopped: stopped.signal,
+    slicer,
     clientOf: clients.clientOf,
     keyCheck: clients.keyCheck,
     identityCheck: clients.identityCheck,

@@ -51,7 +51,7 @@ export interface Limited {
 
 type AdmittingParts = Pick<
   Snapshot,
-  'coordinator' | 'budgets' | 'now' | 'prices' | 'rateLimits' | 'routing' | 'sessionHeaders'
+  'coordinator' | 'budgets' | 'now' | 'prices' | 'rateLimits' | 'routing' | 'sessionHeaders' | 'timeSlices'
 >
 
 /**

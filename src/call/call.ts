@@ -16,6 +16,7 @@ import type { Provider } from '../upstream/provider.ts'
 import type { Coordinator } from './coordinator.ts'
 import type { SpokenFormats } from './spoken-formats.ts'
 import type { Ticker } from './ticker.ts'
+import type { TimeSlices } from './time-slices.ts'
 
 /** One client request to an API route, its body read. */
 export interface Call {
@@ -70,6 +71,8 @@ export interface Snapshot {
   readonly events: Events
   readonly tracing: Tracing
   readonly ticker: Ticker
+  /** For work on long requests. */
+  readonly timeSlices: TimeSlices
   readonly now: Clock['now']
   readonly wallNow: Clock['wallNow']
   readonly setTimer: Clock['setTimer']

@@ -23,11 +23,18 @@ interface Entry {
   readonly scope: OwnScope
   isLocal: boolean
   max: number | 'auto' | undefined
-  /** Of a server whose models have slots of their own, by the model. */
+  /**
+   * Of a server whose models have slots of their own, by the model. Those of models that it has unloaded stay, for calls
+   * that wait for them.
+   */
   readonly ofModels: Map<string, OwnScope>
+  /** The slots of the models that the server has loaded. */
+  slotsOfModels: ReadonlyMap<string, number>
   /** Where `auto` finds nothing reported. */
   learner: SlotLearner | undefined
 }
+
+const noSlots: ReadonlyMap<string, number> = new Map()
 
 export type SlotProvider = Pick<Provider, 'name' | 'isLocal' | 'maxParallelRequests'>
 
@@ -47,8 +54,14 @@ export class ProviderScopes {
     for (const { name, isLocal, maxParallelRequests: max } of providers) {
       const known = this.#entries.get(name)
       if (known === undefined) {
-        const entry = { scope: ownScope(name), isLocal, max, ofModels: new Map(), learner: undefined }
-        this.#entries.set(name, entry)
+        this.#entries.set(name, {
+          scope: ownScope(name),
+          isLocal,
+          max,
+          ofModels: new Map(),
+          slotsOfModels: noSlots,
+          learner: undefined,
+        })
       } else Object.assign(known, { isLocal, max })
       this.refresh(name)
     }
@@ -63,7 +76,9 @@ export class ProviderScopes {
     const entry = this.#entries.get(provider)
     if (entry === undefined) return providerScope(provider, undefined)
     if (entry.max !== 'auto') return entry.scope
-    if (entry.ofModels.size > 0) return entry.ofModels.get(model) ?? entry.scope
+    if (entry.slotsOfModels.size > 0) {
+      return entry.slotsOfModels.has(model) ? entry.ofModels.get(model)! : entry.scope
+    }
     if (entry.learner !== undefined) setLimit(entry.scope, autoLimit(entry.learner.bound))
     return entry.scope
   }
@@ -77,15 +92,15 @@ export class ProviderScopes {
   refresh(provider: string): boolean {
     const entry = this.#entries.get(provider)
     if (entry === undefined) return false
-    const { scope, max, ofModels } = entry
+    const { scope, max } = entry
     if (max !== 'auto') {
       entry.learner = undefined
-      ofModels.clear()
+      entry.slotsOfModels = noSlots
       return setLimit(scope, { maxParallelRequests: max })
     }
-    const hasChanged = this.#refreshModels(provider, ofModels)
+    const hasChanged = this.#refreshModels(provider, entry)
     const slots = this.#facts.slotsOf(provider)
-    if (slots === undefined && ofModels.size === 0) {
+    if (slots === undefined && entry.slotsOfModels.size === 0) {
       entry.learner ??= new SlotLearner(this.#now)
       return setLimit(scope, autoLimit(entry.learner.bound)) || hasChanged
     }
@@ -101,8 +116,10 @@ export class ProviderScopes {
     return learner && { learner, call: learner.begin() }
   }
 
-  #refreshModels(provider: string, scopes: Map<string, OwnScope>): boolean {
+  #refreshModels(provider: string, entry: Entry): boolean {
+    const { ofModels: scopes } = entry
     const slots = this.#facts.slotsOfModels(provider)
+    entry.slotsOfModels = slots
     let hasChanged = false
     for (const [model, limit] of slots) {
       let scope = scopes.get(model)
@@ -110,7 +127,6 @@ export class ProviderScopes {
       if (scope === undefined) scopes.set(model, (scope = ownScope(`${provider}/${model}`)))
       if (setLimit(scope, autoLimit(limit))) hasChanged = true
     }
-    for (const model of scopes.keys()) if (!slots.has(model)) scopes.delete(model)
     return hasChanged
   }
 }

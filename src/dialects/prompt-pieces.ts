@@ -6,8 +6,10 @@ import type { Span } from '../domain.ts'
 /** No text is copied. Valid as long as the body is. */
 export interface PromptPieces {
   readonly bytes: Buffer
-  /** Where the pieces start and end, in turn. */
+  /** Where the pieces start and end, in turn. What has not been searched yet is searched at once. */
   readonly spans: readonly number[]
+  /** Searches about `maxBytes` more for the ends of pieces. @returns false while bytes are left. */
+  findSpans(maxBytes: number): boolean
   /** The first end of a message from `from` on and before `end`, both offsets in `bytes`; `end` if there is none. */
   borderAfter(from: number, end: number): number
 }
@@ -16,6 +18,7 @@ export interface PromptPieces {
 export const noPieces: PromptPieces = {
   bytes: Buffer.alloc(0),
   spans: [],
+  findSpans: () => true,
   borderAfter: (_, end) => end,
 }
 
@@ -28,9 +31,24 @@ const role = Buffer.from('"role"')
 /** Anthropic's clients mark other messages with it in each turn, but models do not read it. */
 const cacheMark = keyOf('"cache_control"', 'cache_control"')
 
+/** A mark is `{"type":"ephemeral"}`, perhaps with a lifetime. What is longer is text that models read. */
+const maxMarkBytes = 256
+/** Anthropic allows four in a request. From here on they are hashed like text, because each costs time by itself. */
+const maxMarks = 1000
+/** What a mark counts at least for `findSpans`. */
+const markWork = 256
+/** No layout indents further. */
+const maxSpaceBytes = 1024
+
 export class JsonPromptPieces implements PromptPieces {
   readonly bytes: Buffer
-  readonly spans: readonly number[]
+  readonly #spans: number[] = []
+  /** Those that are still to be searched for cache marks, the next one last. */
+  readonly #values: Span[]
+  /** In the last of them: where the piece starts, and from where on to search. −1: none has begun. */
+  #start = -1
+  #at = -1
+  #marks = 0
 
   /**
    * @param values in the order in which a server reads them.
@@ -39,9 +57,60 @@ export class JsonPromptPieces implements PromptPieces {
   constructor(bytes: Buffer, values: readonly Span[], hasCacheMarks: boolean) {
     this.bytes = bytes
     const insides = values.map((value) => insideOf(bytes, value))
-    this.spans = hasCacheMarks
-      ? insides.flatMap((inside) => withoutCacheMarks(bytes, inside))
-      : insides.flatMap(({ start, end }) => [start, end])
+    if (!hasCacheMarks) for (const { start, end } of insides) this.#spans.push(start, end)
+    this.#values = hasCacheMarks ? insides.toReversed() : []
+  }
+
+  get spans(): readonly number[] {
+    this.findSpans(Infinity)
+    return this.#spans
+  }
+
+  findSpans(maxBytes: number): boolean {
+    let left = maxBytes
+    for (;;) {
+      const value = this.#values.at(-1)
+      if (value === undefined) return true
+      if (left <= 0) return false
+      left -= this.#searchOn(value, left)
+    }
+  }
+
+  /** Up to the next cache mark, but for no more than `most` bytes. @returns the work that it was, in bytes. */
+  #searchOn({ start, end }: Span, most: number): number {
+    if (this.#at < 0) this.#start = this.#at = start
+    const from = this.#at
+    const to = this.#marks === maxMarks ? end : Math.min(end, from + most)
+    const found =
+      this.#marks === maxMarks ? -1 : this.#nextMark(from, Math.min(end, to + cacheMark.bytes.length - 1))
+    if (found < 0) {
+      this.#at = to
+      if (to === end) this.#endValue(end)
+      return to - from
+    }
+    const limit = Math.min(end, found + maxMarkBytes)
+    const length = this.bytes.subarray(found, limit).indexOf(CLOSING) + 1
+    this.#at = found + (length === 0 ? cacheMark.bytes.length : length)
+    if (length > 0) this.#leaveOut(found)
+    return Math.max(markWork, this.#at - from)
+  }
+
+  #nextMark(from: number, end: number): number {
+    return indexOfKey(this.bytes.subarray(0, end), cacheMark, from)
+  }
+
+  /** The mark that starts there, with the comma before it. */
+  #leaveOut(mark: number): void {
+    this.#marks += 1
+    const before = Math.max(this.#start, skipSpaceBefore(this.bytes, mark))
+    this.#spans.push(this.#start, this.bytes[before - 1] === COMMA ? before - 1 : before)
+    this.#start = this.#at
+  }
+
+  #endValue(end: number): void {
+    this.#spans.push(this.#start, end)
+    this.#values.pop()
+    this.#at = -1
   }
 
   /** Each message has one role. Where that is its first member, the border is the end of the message before. */
@@ -66,24 +135,8 @@ function insideOf(bytes: Buffer, { start, end }: Span): Span {
 }
 
 function skipSpaceBefore(bytes: Buffer, end: number): number {
+  const least = Math.max(0, end - maxSpaceBytes)
   let at = end
-  while (at > 0 && bytes[at - 1]! <= 0x20) at -= 1
+  while (at > least && bytes[at - 1]! <= 0x20) at -= 1
   return at
-}
-
-/** In turn the starts and ends of what is left of a value. */
-function withoutCacheMarks(bytes: Buffer, { start, end }: Span): number[] {
-  const spans: number[] = []
-  let from = start
-  let at = indexOfKey(bytes, cacheMark, start)
-  while (at >= 0 && at < end) {
-    const close = bytes.indexOf(CLOSING, at)
-    if (close < 0 || close >= end) break
-    const before = skipSpaceBefore(bytes, at)
-    spans.push(from, bytes[before - 1] === COMMA ? before - 1 : before)
-    from = close + 1
-    at = indexOfKey(bytes, cacheMark, from)
-  }
-  spans.push(from, end)
-  return spans
 }

@@ -7,7 +7,7 @@ import type { PromptPieces } from './prompt-pieces.ts'
 import { splice, type Splice, spliceParts } from '../bytes/splice.ts'
 
 /** What the model that answers a request has to be able to do. */
-export interface RequestNeeds {
+interface RequestNeeds {
   readonly hasImages: boolean
   readonly hasTools: boolean
   readonly asksThinking: boolean
@@ -41,7 +41,7 @@ export interface ModelRequest extends ServerWishes {
   readonly isInBackground?: true
   /** The kind of object as which a provider that speaks the format keeps the response. Absent: it keeps none. */
   readonly storedAs?: 'chat_completion' | 'response' | undefined
-  /** Found out when it is asked for. Absent: nothing that only some models can do. */
+  /** Absent: nothing that only some models can do. */
   readonly needs?: RequestNeeds
   /**
    * The identical buffer if nothing must change. A large body is returned in parts, which are valid until the call ends.

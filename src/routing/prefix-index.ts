@@ -1,5 +1,6 @@
 // Which prompts each target has read lately, and so has in its cache: a tree of prefixes by their hashes, without any text.
-// It forgets what has not been used for the longest time, a prompt's end before its beginning, as servers do.
+// It forgets what has not been used for the longest time, a prompt's end before its beginning, as servers do. What is
+// forgotten at once is not found any more, but its entries are freed later, a few with each change.
 import { type PrefixHashes, wordsPerPrefix } from './prefix-hashes.ts'
 
 /** What a target has of a prompt. */
@@ -18,15 +19,17 @@ export const nothingKnown: KnownPrefix = { bytes: 0, count: 0, usedAtMs: -1 }
 const tickMs = 64
 
 /** An entry is one prefix at one target: words in one array. The links are numbers of entries. */
-const words = 10
-const [one, other, target, step, parent, children, usedAt, newer, older, next] = [
-  0, 1, 2, 3, 4, 5, 6, 7, 8, 9,
+const words = 11
+const [one, other, target, step, parent, children, usedAt, round, newer, older, next] = [
+  0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10,
 ]
 const none = -1
 
-/** 10.5 MB, and 1 MB of buckets. */
+/** 11.5 MB, and 1 MB of buckets. */
 const defaultMaxEntries = 262_144
 const firstEntries = 1024
+/** By one change, besides as many as it adds: some 0.1 ms. */
+const defaultMaxFreed = 1024
 
 /** The entries of one target, from the latest to the oldest. */
 interface TargetEntries {
@@ -38,19 +41,30 @@ interface TargetEntries {
   bytes: number
   /** More is forgotten. */
   maxBytes: number
+  /** Counts the contradictions; an entry has the number at its last use. */
+  round: number
+  /** Entries of a lower round whose last use was in this tick or before are forgotten. They are the oldest. */
+  forgottenTick: number
 }
 
 export class PrefixIndex {
   readonly #maxEntries: number
+  readonly #maxFreed: number
   readonly #targets = new Map<string, TargetEntries>()
   readonly #byId: (TargetEntries | undefined)[] = []
+  /** Of targets that have lost their caches: to be freed, and found under no key. */
+  readonly #forgotten: TargetEntries[] = []
   #entries = new Int32Array(0)
   #buckets = new Int32Array(0)
   #free = none
 
-  /** @param maxEntries of all targets; a power of two. */
-  constructor(maxEntries = defaultMaxEntries) {
+  /**
+   * @param maxEntries of all targets; a power of two.
+   * @param maxFreed how many forgotten entries a change frees, besides as many as it adds.
+   */
+  constructor(maxEntries = defaultMaxEntries, maxFreed = defaultMaxFreed) {
     this.#maxEntries = maxEntries
+    this.#maxFreed = maxFreed
   }
 
   /** Bytes of memory. */
@@ -58,7 +72,7 @@ export class PrefixIndex {
     return this.#entries.byteLength + this.#buckets.byteLength
   }
 
-  /** What a target is believed to have cached, in bytes of prompts. */
+  /** What a target is believed to have cached, in bytes of prompts; with what is forgotten and not yet freed. */
   bytesOf(key: string): number {
     return this.#targets.get(key)?.bytes ?? 0
   }
@@ -69,7 +83,7 @@ export class PrefixIndex {
     if (entries === undefined || entries.count === 0) return nothingKnown
     for (let at = hashes.length - wordsPerPrefix; at >= 0; at -= wordsPerPrefix) {
       const entry = this.#lookUp(entries.id, hashes, at)
-      if (entry === none) continue
+      if (entry === none || this.#isForgotten(entries, entry)) continue
       const usedAtMs = this.#word(entry, usedAt) * tickMs
       if (usedAtMs >= sinceMs) return { bytes: hashes[at + 2]!, count: at / wordsPerPrefix + 1, usedAtMs }
     }
@@ -81,13 +95,15 @@ export class PrefixIndex {
     const entries = this.#targets.get(key)
     if (entries === undefined || count === 0) return 0
     const entry = this.#lookUp(entries.id, hashes, (count - 1) * wordsPerPrefix)
-    return entry === none ? 0 : Math.max(1, this.#word(entry, children))
+    if (entry === none || this.#isForgotten(entries, entry)) return 0
+    return Math.max(1, this.#word(entry, children))
   }
 
   /** The target has read this prompt. */
   add(key: string, hashes: PrefixHashes, nowMs: number): void {
     if (hashes.length === 0) return
     const entries = this.#entriesOf(key)
+    this.#freeForgotten(this.#maxFreed)
     const chain: number[] = []
     let above = none
     for (let at = 0; at < hashes.length; at += wordsPerPrefix) {
@@ -100,40 +116,68 @@ export class PrefixIndex {
       // In no list until all are there, so that none of them makes room for another.
       chain.push(entry)
       this.#entries[entry * words + usedAt] = Math.floor(nowMs / tickMs)
+      this.#entries[entry * words + round] = entries.round
       above = entry
     }
     for (let index = chain.length - 1; index >= 0; index -= 1) this.#linkNewest(entries, chain[index]!)
-    while (entries.bytes > entries.maxBytes && entries.oldest !== none) this.#evict(entries, entries.oldest)
+    this.#cut(entries, hashes.length / wordsPerPrefix + this.#maxFreed)
   }
 
   /** The target did not have what it had used at this time: it has forgotten that and all that was used before. */
   contradict(key: string, usedAtMs: number): void {
     const entries = this.#targets.get(key)
     if (entries === undefined) return
-    while (entries.oldest !== none && this.#word(entries.oldest, usedAt) * tickMs <= usedAtMs) {
-      this.#evict(entries, entries.oldest)
-    }
+    const tick = Math.floor(usedAtMs / tickMs)
+    // What was used since an earlier contradiction was not used before what that has forgotten.
+    if (tick < entries.forgottenTick) return
+    entries.round += 1
+    entries.forgottenTick = tick
+    this.#cut(entries, this.#maxFreed)
   }
 
   /** @param maxBytes of prompts that the target can hold. */
   limit(key: string, maxBytes: number): void {
     const entries = this.#entriesOf(key)
     entries.maxBytes = maxBytes
-    while (entries.bytes > maxBytes && entries.oldest !== none) this.#evict(entries, entries.oldest)
+    this.#cut(entries, this.#maxFreed)
   }
 
   /** The target has lost its cache. */
   #forget(key: string): void {
     const entries = this.#targets.get(key)
     if (entries === undefined) return
-    while (entries.oldest !== none) this.#evict(entries, entries.oldest)
     this.#targets.delete(key)
-    this.#byId[entries.id] = undefined
+    this.#forgotten.push(entries)
   }
 
   /** Of all targets whose key begins so. */
   forgetAll(start: string): void {
     for (const key of this.#targets.keys()) if (key.startsWith(start)) this.#forget(key)
+    this.#freeForgotten(this.#maxFreed)
+  }
+
+  #isForgotten(owner: TargetEntries, entry: number): boolean {
+    return this.#word(entry, usedAt) <= owner.forgottenTick && this.#word(entry, round) < owner.round
+  }
+
+  /** Frees up to `most` entries that are forgotten, or beyond what the target can hold. */
+  #cut(owner: TargetEntries, most: number): void {
+    for (let freed = 0; freed < most && owner.oldest !== none; freed += 1) {
+      if (owner.bytes <= owner.maxBytes && !this.#isForgotten(owner, owner.oldest)) return
+      this.#evict(owner, owner.oldest)
+    }
+  }
+
+  /** Frees up to `most` entries of targets that have lost their caches. @returns whether there were any. */
+  #freeForgotten(most: number): boolean {
+    let freed = 0
+    for (let owner = this.#forgotten.at(-1); owner !== undefined; owner = this.#forgotten.at(-1)) {
+      for (; freed < most && owner.oldest !== none; freed += 1) this.#evict(owner, owner.oldest)
+      if (owner.oldest !== none) break
+      this.#forgotten.pop()
+      this.#byId[owner.id] = undefined
+    }
+    return freed > 0
   }
 
   #entriesOf(key: string): TargetEntries {
@@ -141,7 +185,16 @@ export class PrefixIndex {
     if (known !== undefined) return known
     const unused = this.#byId.indexOf(undefined)
     const id = unused < 0 ? this.#byId.length : unused
-    const entries = { id, newest: none, oldest: none, count: 0, bytes: 0, maxBytes: Infinity }
+    const entries: TargetEntries = {
+      id,
+      newest: none,
+      oldest: none,
+      count: 0,
+      bytes: 0,
+      maxBytes: Infinity,
+      round: 0,
+      forgottenTick: -1,
+    }
     this.#byId[id] = entries
     this.#targets.set(key, entries)
     return entries
@@ -171,7 +224,7 @@ export class PrefixIndex {
 
   /** @returns none if there is room for no other. */
   #make(owner: TargetEntries, hashes: PrefixHashes, at: number, above: number): number {
-    if (this.#free === none && !this.#grow() && !this.#evictFor(owner)) return none
+    if (this.#free === none && !this.#freeForgotten(1) && !this.#grow() && !this.#evictFor(owner)) return none
     const entry = this.#free
     const entries = this.#entries
     const start = entry * words

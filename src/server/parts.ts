@@ -21,6 +21,7 @@ import type { StatusSource } from '../status/status-source.ts'
 import type { Guard } from './guards/guard.ts'
 import type { Observers } from './observers.ts'
 import type { KeyCheck } from './key-check.ts'
+import type { TimeSlicer } from './time-slicer.ts'
 
 export interface ServerParts {
   readonly guards: readonly Guard[]
@@ -78,6 +79,8 @@ export interface ServerParts {
   /** What `GET /metrics` answers, in slices of whole lines. */
   readonly readMetrics: () => Promise<readonly string[]>
   readonly isDraining: () => boolean
+  /** For work on large bodies, and on their calls. */
+  readonly slicer: TimeSlicer
   readonly events: Events
   readonly now: Clock['now']
   readonly wallNow: Clock['wallNow']

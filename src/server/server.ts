@@ -43,7 +43,6 @@ import { addStatus } from './routes/status.ts'
 import { addUsage } from './routes/usage.ts'
 import { addRootViewer, addViewCheck } from './view-check.ts'
 import { sendPage } from './status-page/page.ts'
-import { TimeSlicer } from './time-slicer.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -183,11 +182,10 @@ async function addApi(
   parts: ServerParts,
   { refuse, methods }: { readonly refuse: Refuse; readonly methods: PathMethods },
 ): Promise<void> {
-  const { floodWindows, now } = parts
-  const slicer = new TimeSlicer(now, setImmediate)
+  const { floodWindows } = parts
   const memory = new BodyMemory(parts.setTimer)
   const budget = new BodyBudget(parts.bodyMemoryBytes, parts.setTimer)
-  const bodies = { slicer, memory, budget, queue: new DecoderQueue() }
+  const bodies = { memory, budget, queue: new DecoderQueue() }
   const departures = new Departures()
   const key = 'rate_limit_settings.per_client'
   const line = new FloodLine({ ...parts, maxWaitMs: parts.floodWaitMs })

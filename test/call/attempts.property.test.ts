@@ -238,6 +238,7 @@ function startScene(next: () => string) {
       },
     },
     ticker: createTicker(clock),
+    timeSlices: { startSlice: () => true, sliceIsOver: () => false, yieldTo: setImmediate },
     now,
     wallNow,
     setTimer,

@@ -51,6 +51,28 @@ suite('the scope of a provider', () => {
     assert.equal(scopes.of('box', 'a').name, 'box')
   })
 
+  test('is the same one when its model has been unloaded and comes back', () => {
+    const { facts, scopes } = start('auto')
+    const report = (slots: number) => facts.setReported('box', { models: new Map([['a', { slots }]]) })
+    report(1)
+    const scope = scopes.of('box', 'a')
+    facts.setReported('box', { models: new Map([['b', { slots: 2 }]]) })
+    assert.equal(scopes.of('box', 'a').name, 'box')
+    report(3)
+    assert.equal(scopes.of('box', 'a'), scope)
+    assert.equal(scope.limits.maxParallelRequests, 3)
+  })
+
+  test('is the same one after a configuration with a number of its own', () => {
+    const { facts, scopes, limit } = start('auto')
+    facts.setReported('box', { models: new Map([['a', { slots: 1 }]]) })
+    const scope = scopes.of('box', 'a')
+    scopes.follow([{ name: 'box', isLocal: true, maxParallelRequests: 5 }])
+    assert.equal(limit('a'), 5)
+    scopes.follow([{ name: 'box', isLocal: true, maxParallelRequests: 'auto' }])
+    assert.equal(scopes.of('box', 'a'), scope)
+  })
+
   test('follows another configuration', () => {
     const { facts, scopes, limit } = start('auto')
     facts.setReported('box', { slots: 2 })

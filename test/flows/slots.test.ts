@@ -117,6 +117,34 @@ suite('slots', () => {
     assert.ok(server.requests.every(({ target }) => !target.includes('qwen')))
   })
 
+  test('a call that waits for a model’s slot gets one of those that it has after it was unloaded', async (t) => {
+    const gemma = '/props?model=gemma&autoload=false'
+    const [loaded, ...others] = routerList.data
+    const unloaded = { ...loaded, status: { ...loaded!.status, value: 'unloaded' } }
+    // Another model with slots of its own stays, so that the server goes on having slots per model.
+    const other = { ...loaded, id: 'other', aliases: ['other'] }
+    const listOf = (first: object) => ({ object: 'list', data: [first, other, ...others] })
+    const server = await startReportingServer(t, {
+      '/props': { role: 'router', max_instances: 2 },
+      '/v1/models': listOf(loaded!),
+      [gemma]: propsOf({ total_slots: 1 }),
+      '/props?model=other&autoload=false': propsOf({ total_slots: 1 }),
+    })
+    const { gateway, clock } = await start(t, server)
+    await gateway.logged({ event: 'server_reported', models: 2 })
+    const calls = [1, 2].map(() => call(t, gateway, 'gemma'))
+    await until(() => server.calls() === 1, 'the first call')
+    server.answers('/v1/models', listOf(unloaded))
+    clock.advance(slotLookMs)
+    await gateway.logged({ event: 'server_reported', models: 1 })
+    server.answers('/v1/models', listOf(loaded!))
+    server.answers(gemma, propsOf({ total_slots: 2 }))
+    clock.advance(slotLookMs)
+    await until(() => server.calls() === 2, 'the second call')
+    server.letGo()
+    for (const { status } of await Promise.all(calls)) assert.equal(status, 200)
+  })
+
   test('a server that is not asked about anything gets no requests but calls', async (t) => {
     const server = await startReportingServer(t)
     const { gateway } = await startGateway(t, {

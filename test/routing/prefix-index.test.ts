@@ -67,22 +67,33 @@ class PlainIndex {
   }
 }
 
-test('finds what a plain implementation finds', () => {
+test('finds what a plain implementation finds', () => findsTheSame(() => new PrefixIndex(1024), true))
+
+test('finds nothing that is forgotten, though its entries are freed later', () => {
+  findsTheSame(() => new PrefixIndex(1024, 0), false)
+  findsTheSame(() => new PrefixIndex(1024, 1), false)
+})
+
+/** @param hasLimits whether what a target can hold changes. */
+function findsTheSame(indexOf: () => PrefixIndex, hasLimits: boolean): void {
   const path = fc.array(fc.nat(2), { minLength: 1, maxLength: 6 })
   const key = fc.constantFrom('a', 'b')
   const step = fc.oneof(
     fc.record({ kind: fc.constant('add' as const), key, path }),
     fc.record({ kind: fc.constant('find' as const), key, path, ago: fc.nat(20) }),
     fc.record({ kind: fc.constant('contradict' as const), key, ago: fc.nat(20) }),
-    fc.record({ kind: fc.constant('limit' as const), key, bytes: fc.integer({ min: 1, max: 40 }) }),
     fc.record({ kind: fc.constant('forget' as const), key }),
+    ...(hasLimits
+      ? [fc.record({ kind: fc.constant('limit' as const), key, bytes: fc.integer({ min: 1, max: 40 }) })]
+      : []),
   )
   fc.assert(
-    fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
-      const index = new PrefixIndex(1024)
+    // Several changes have the same time.
+    fc.property(fc.array(step, { maxLength: 80 }), fc.integer({ min: 1, max: 4 }), (steps, atOnce) => {
+      const index = indexOf()
       const other = new PlainIndex()
       for (const [at, each] of steps.entries()) {
-        const nowMs = (at + 1) * 64
+        const nowMs = Math.ceil((at + 1) / atOnce) * 64
         switch (each.kind) {
           case 'add':
             index.add(each.key, hashesOf(each.path), nowMs)
@@ -113,7 +124,7 @@ test('finds what a plain implementation finds', () => {
     }),
     { numRuns: 500 },
   )
-})
+}
 
 describe('a full index', () => {
   test('forgets what was used longest ago, and the end of a prompt before its beginning', () => {
@@ -150,6 +161,40 @@ describe('a full index', () => {
     assert.ok(before <= 16_000_000, `${before} bytes`)
     assert.equal(memoryAfter(1_000_000, 150_000), before)
     assert.equal(index.find('a', hashesOf([0, 999_999, 999_999])).bytes, 300)
+  })
+})
+
+describe('a large cache that is lost', () => {
+  const prompts = 100_000
+  function filled(): PrefixIndex {
+    const index = new PrefixIndex()
+    for (let each = 0; each < prompts; each += 1) index.add('a', hashesOf([each]), 64)
+    return index
+  }
+
+  test('is freed a little with each change, after a contradiction', () => {
+    const index = filled()
+    index.contradict('a', 64)
+    assert.equal(index.find('a', hashesOf([prompts - 1])).bytes, 0)
+    assert.equal(index.branchesAt('a', hashesOf([prompts - 1]), 1), 0)
+    const left = index.bytesOf('a')
+    assert.ok(left > (prompts * 100) / 2, `${left} bytes at once`)
+    for (let each = 0; each < 100; each += 1) index.add('a', hashesOf([each]), 64)
+    assert.equal(index.bytesOf('a'), 100 * 100)
+    assert.equal(index.find('a', hashesOf([99])).bytes, 100)
+  })
+
+  test('makes room for the next one', () => {
+    const index = filled()
+    const before = index.memory
+    for (let round = 0; round < 5; round += 1) {
+      index.forgetAll('a')
+      assert.equal(index.bytesOf('a'), 0)
+      assert.equal(index.find('a', hashesOf([1])).bytes, 0)
+      for (let each = 0; each < prompts; each += 1) index.add('a', hashesOf([each]), 128)
+      assert.equal(index.bytesOf('a'), prompts * 100)
+    }
+    assert.equal(index.memory, before)
   })
 })
 

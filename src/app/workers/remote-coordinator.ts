@@ -110,7 +110,7 @@ export class RemoteCoordinator implements Coordinator {
     return this.#requests.send('describe_budgets', { scopes }).result
   }
 
-  /** The owner knows. */
+  /** The owner knows; the scan of a body has found what the call needs, so that sending it costs nothing. */
   asksNeeds(): boolean {
     return true
   }

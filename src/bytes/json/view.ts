@@ -105,20 +105,6 @@ export function viewJson(body: Buffer): JsonView {
   return new JsonView(source, start, endOfValue(source, start))
 }
 
-/**
- * The members of an object by their decoded names, of duplicates the last.
- * @param body an object that `scanJson` has accepted.
- * @param known members whose ends are known, so that long ones need not be read again.
- */
-export function membersAt(
-  body: Buffer,
-  known: ReadonlyMap<string, JsonMember>,
-): ReadonlyMap<string, JsonView> {
-  const source = documentOf(body)
-  for (const { value } of known.values()) source.ends.set(value.start, value.end)
-  return new JsonView(source, skipSpace(source, 0), body.length).members()
-}
-
 /** A body that has arrived, of which no value's end is known yet. */
 export function documentOf(body: Buffer): Document {
   const source: Document = Object.assign(sourceOf(body), { ends: new Map<number, number>() })

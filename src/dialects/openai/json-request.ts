@@ -16,11 +16,9 @@ import {
   edited,
   invalidRequest,
   type ModelRequest,
-  type RequestNeeds,
   type ServerWishes,
 } from '../request.ts'
 import { includeUsageSplice } from './include-usage.ts'
-import { needsOf } from './request-needs.ts'
 import { JsonPromptPieces } from '../prompt-pieces.ts'
 import { promptMembers, PromptSize } from './prompt-size.ts'
 import { progressWish } from './reshape/progress.ts'
@@ -143,7 +141,6 @@ interface Parts {
 function requestOf(parts: Parts, facts: { body: Buffer; scan: JsonScan }, edits?: MemberEdits): ModelRequest {
   const { format, received, body, scan, model, inBody, isStream, usageSplice } = parts
   const size = sizeOf(format, facts.body, facts.scan)
-  let needs: RequestNeeds | undefined
   return {
     model,
     isStream,
@@ -153,9 +150,7 @@ function requestOf(parts: Parts, facts: { body: Buffer; scan: JsonScan }, edits?
     get promptPieces() {
       return piecesOf(format, body, scan)
     },
-    get needs() {
-      return (needs ??= needsOf(body, scan.members))
-    },
+    needs: promptSizeOf(scan),
     mayAskUsage: usageSplice !== undefined,
     get mayAskProgress() {
       return isStream && size.choices === 1 && mayAskProgress(format, scan, edits)
@@ -309,13 +304,9 @@ function openAiPromptValues(_: Buffer, members: JsonScan['members']): readonly S
   return values.flatMap((member) => member?.value ?? [])
 }
 
-function sizeOf(
-  { hasOutputTokens, maxOutputIn }: JsonFormat,
-  body: Buffer,
-  { members, visitor }: JsonScan,
-): RequestSize {
-  if (!(visitor instanceof PromptSize)) throw new Error('scanned without counting the prompt')
-  const counts = visitor.counts()
+function sizeOf({ hasOutputTokens, maxOutputIn }: JsonFormat, body: Buffer, scan: JsonScan): RequestSize {
+  const { members } = scan
+  const counts = promptSizeOf(scan).counts()
   const numberIn = (name: string) => readCount(body, members.get(name))
   const caps = outputCaps.map(numberIn).filter((cap) => cap !== undefined)
   const cap = caps.length === 0 ? maxOutputIn?.(body, members) : Math.max(...caps)
@@ -326,6 +317,11 @@ function sizeOf(
     maxOutputTokens: hasOutputTokens ? cap : 0,
     choices: Math.max(1, numberIn('n') ?? 1, numberIn('best_of') ?? 1),
   }
+}
+
+function promptSizeOf({ visitor }: JsonScan): PromptSize {
+  if (!(visitor instanceof PromptSize)) throw new Error('scanned without counting the prompt')
+  return visitor
 }
 
 /** A whole number from 0 on. null, −1 and values of another kind set no cap; the provider judges them. */

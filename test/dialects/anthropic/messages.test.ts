@@ -103,6 +103,38 @@ describe('requests', () => {
     assert.equal(prompt('a', {}, ''), prompt('b', {}, ''))
   })
 
+  test('the marks are found in pieces as in one', () => {
+    const mark = { cache_control: { type: 'ephemeral', ttl: '5m' } }
+    const content = Array.from({ length: 50 }, (_, index) => ({
+      type: 'text',
+      text: 'x'.repeat(index),
+      ...mark,
+    }))
+    const body = { model: 'm', system: content, messages: [{ role: 'user', content }] }
+    const { spans } = read(body).promptPieces
+    assert.ok(spans.length >= 200)
+    for (const maxBytes of [1, 7, 300, 2_000]) {
+      const pieces = read(body).promptPieces
+      let rounds = 1
+      while (!pieces.findSpans(maxBytes)) rounds += 1
+      assert.ok(rounds >= 5)
+      assert.deepEqual(pieces.spans, spans)
+    }
+  })
+
+  test('marks in any number, and blanks before one, take bounded work each', () => {
+    const marks = '"cache_control":{},'.repeat(200_000)
+    const { spans } = read(`{"model":"m","messages":[{${marks}"a":1}]}`).promptPieces
+    assert.ok(spans.length <= 2_100, String(spans.length))
+    const blanks = ' '.repeat(100_000)
+    const { bytes, spans: parts } = read(
+      `{"model":"m","messages":[{"a":1,${blanks}"cache_control":{}}]}`,
+    ).promptPieces
+    assert.ok(bytes.toString('latin1', parts[0], parts[1]).startsWith('{"a":1,'))
+    assert.ok(parts[1]! - parts[0]! > 90_000)
+    assert.equal(bytes.toString('latin1', parts[2], parts[3]), '}')
+  })
+
   test('only the model is replaced', () => {
     const text = '{ "model" : "m", "messages":[], "max_tokens":1.0, "unknown":{"b":1,"a":[]} }'
     assert.equal((read(text).bodyFor('p', false) as Buffer).toString(), text.replace('"m"', '"p"'))
