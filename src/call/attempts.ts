@@ -294,7 +294,7 @@ async function send(
   const { path } = dialect
   let outcome: AttemptOutcome
   try {
-    const toSend = { path, query, headers, body, contentType, isStream, requestId, boundary }
+    const toSend = { path, query, headers, body, contentType, isStream, requestId, boundary, model }
     const begun = response.begin(toSend)
     const sent = { provider, format: dialect.name, body, boundary }
     if (hold.countsAs !== undefined) countPromptOf({ size: request.size, hold, record }, sent, on)
