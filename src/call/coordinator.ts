@@ -53,7 +53,10 @@ export type AdmissionResult =
   | NotAdmitted
   | OverBudget
 
-/** The limits have room for the call, but all of its targets are cooling down, unhealthy or known not to fit it. Nothing is held. */
+/**
+ * The call is known to fit none of its targets, or the limits have room for it and all of its targets are cooling down or unhealthy.
+ * Nothing is held.
+ */
 export interface AllFailing {
   readonly kind: 'all_failing'
   readonly waitedMs: number

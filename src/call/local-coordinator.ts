@@ -13,6 +13,7 @@ import {
 import type { Calibration, Estimate } from '../admission/estimate.ts'
 import { smallerLimit } from '../admission/limits-of.ts'
 import type { Outcome } from '../admission/outcome.ts'
+import { noLimitStatus } from '../admission/scope-counter.ts'
 import type { Scope } from '../admission/scopes.ts'
 import type { Reservation } from '../admission/stores/store.ts'
 import type { Config, RoutingConfig } from '../config/types.ts'
@@ -29,6 +30,7 @@ import { hasSameCheck, isSameServer } from '../upstream/same-settings.ts'
 import type {
   AdmissionRequest,
   AdmissionResult,
+  AllFailing,
   Coordinator,
   Hold,
   PromptToCount,
@@ -131,7 +133,10 @@ export class LocalCoordinator implements Coordinator {
 
   admit(request: AdmissionRequest): AdmissionResult | Promise<AdmissionResult> {
     const { client, clientScope, program, disconnect, model, size, spending: asked } = request
-    const choice = this.placer.choose(request, unfitTargets(request, this))
+    const unfit = unfitTargets(request, this)
+    // No slot would help a call that fits nowhere: it does not wait for one, and counts nowhere.
+    if (request.skipsFailing && unfit?.size === request.targets.length) return this.#skipped(model)
+    const choice = this.placer.choose(request, unfit)
     const { targets, possible, turn } = choice
     const tpm = smallerLimit(this.admission.limitsOf(model)?.tpm, clientScope?.limits.tpm)
     const estimate = this.calibration.estimate(model, targets[0]!.provider, size, tpm)
@@ -152,7 +157,7 @@ export class LocalCoordinator implements Coordinator {
       spending,
     })
     const resultOf = (decided: Decision): AdmissionResult => {
-      const isUseful = !request.skipsFailing || (choice.fits && this.#hasReady(possible))
+      const isUseful = !request.skipsFailing || this.#hasReady(possible)
       if (decided.kind === 'admitted' && isUseful) {
         const hold = new LocalHold(this, { request, choice, scopes, estimate, admitted: decided })
         return { kind: 'admitted', hold }
@@ -169,6 +174,11 @@ export class LocalCoordinator implements Coordinator {
       endWatch?.()
       return resultOf(late)
     })
+  }
+
+  async #skipped(model: string): Promise<AllFailing> {
+    const [report] = await this.describe([model])
+    return { kind: 'all_failing', waitedMs: 0, limitStatus: report?.limitStatus ?? noLimitStatus }
   }
 
   asksNeeds(targets: readonly Target[]): boolean {
