@@ -187,7 +187,9 @@ function tryWay(
 ): AttemptOutcome | Promise<AttemptOutcome> {
   const { target, translator, provider } = to
   const asksUsage = translator.mayAskUsage(admitted.request) && acceptsUsageWish(provider, admitted.hold)
-  const wholeAsStream = admitted.request.isStream ? undefined : provider.wholeAsStream
+  // Whole answers are put together from streams with their usage only.
+  const isAsIs = admitted.request.isStream || admitted.hold.uselessUsageWishOf(provider.name) === 'refused'
+  const wholeAsStream = isAsIs ? undefined : provider.wholeAsStream
   const attempt = { target, provider, translator, asksUsage, wholeAsStream }
   if (wholeAsStream !== undefined) return sendAsStream(admitted, attempt, on, record)
   return asksUsage ? sendWithWish(admitted, attempt, on, record) : send(admitted, attempt, on, record)
@@ -202,7 +204,7 @@ async function sendWithWish(
   const outcome = await send(admitted, attempt, on, record)
   if (!isUsageRefusal(outcome, attempt.translator.provider)) return outcome
   const plain = await send(admitted, { ...attempt, asksUsage: false }, on, record)
-  if (plain.kind === 'answered') admitted.hold.reportUselessUsageWish()
+  if (plain.kind === 'answered') admitted.hold.reportUselessUsageWish('refused')
   return plain
 }
 
@@ -215,7 +217,9 @@ async function sendAsStream(
 ): Promise<AttemptOutcome> {
   const outcome = await send(admitted, attempt, on, record)
   if (!isUsageRefusal(outcome, attempt.translator.provider)) return outcome
-  return send(admitted, { ...attempt, wholeAsStream: undefined }, on, record)
+  const whole = await send(admitted, { ...attempt, wholeAsStream: undefined }, on, record)
+  if (whole.kind === 'answered') admitted.hold.reportUselessUsageWish('refused')
+  return whole
 }
 
 function wordsOf(
@@ -230,7 +234,7 @@ function wordsOf(
 }
 
 function acceptsUsageWish({ name, includeUsage }: Provider, hold: Hold): boolean {
-  return includeUsage === 'auto' ? !hold.isUsageWishUseless(name) : includeUsage === 'always'
+  return includeUsage === 'auto' ? hold.uselessUsageWishOf(name) === undefined : includeUsage === 'always'
 }
 
 /** Nothing was sent. */

@@ -45,7 +45,7 @@ import {
   type SlotProvider,
 } from './provider-scopes.ts'
 import { traitsOf, unknownTraits } from './server-traits.ts'
-import { UsageWishes } from './usage-wishes.ts'
+import { type UselessWish, UsageWishes } from './usage-wishes.ts'
 
 export interface CoordinatorParts {
   readonly admission: Admission
@@ -363,12 +363,12 @@ class LocalHold implements Hold {
     return this.#owner.health.stateOf(target, this.#owner.now()).failureKind
   }
 
-  isUsageWishUseless(provider: string): boolean {
-    return this.#owner.usageWishes.isUseless(provider, this.#owner.now())
+  uselessUsageWishOf(provider: string): UselessWish | undefined {
+    return this.#owner.usageWishes.uselessWishOf(provider, this.#owner.now())
   }
 
-  reportUselessUsageWish(): void {
-    this.#owner.usageWishes.rememberUseless(this.target.provider, this.#owner.now())
+  reportUselessUsageWish(why: UselessWish): void {
+    this.#owner.usageWishes.rememberUseless(this.target.provider, why, this.#owner.now())
   }
 
   grow(tokens: number): void {

@@ -174,7 +174,7 @@ async function passAnswer(
     const requestedTier = response.dialect === dialect.native ? admitted.request.serviceTier : undefined
     const pricing = { ofModel: admitted.price, requestedTier, hasOutputTokens }
     record.addCost(on.prices.charge(usage, target, pricing))
-    if (meter.isUsageUnrequested) hold.reportUselessUsageWish()
+    if (meter.isUsageUnrequested) hold.reportUselessUsageWish('unneeded')
     charge = { kind: isCut ? 'cut' : 'used', tokens: usage.totalTokens }
     if (relayed.kind === 'gone') return endGone(open, on)
     const { status } = head
