@@ -263,6 +263,7 @@ async function send(
   const ofProvider = provider.traitsOf(model)
   const modelTraits = traits === undefined ? ofProvider : { ...ofProvider, ...traits }
   const way = translator.begin(request, {
+    providerName: provider.name,
     model,
     traits: modelTraits,
     asksUsage,

@@ -61,9 +61,9 @@ export function managementInBody(received: Buffer | LargeBody): string | Gateway
 /**
  * The refusal of what changes a server.
  * @param what of the request: a member, or its method and path.
- * @param provider absent: one of several that a call may go to.
+ * @param provider its name.
  */
-export function managementNotAllowed(what: string, provider = 'NAME'): GatewayError {
+export function managementNotAllowed(what: string, provider: string): GatewayError {
   const hint = `providers.${provider}.allow_management: true allows it to every client that may use the provider.`
   return new GatewayError(
     'management_not_allowed',
