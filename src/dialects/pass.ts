@@ -1,5 +1,5 @@
 import type { ProviderDialect } from './dialect.ts'
-import { managementNotAllowed } from './native/management.ts'
+import { managementNotAllowed } from './management.ts'
 import type { Reshape, Translator } from './translator.ts'
 
 /**
