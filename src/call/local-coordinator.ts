@@ -137,7 +137,7 @@ export class LocalCoordinator implements Coordinator {
     // No slot would help a call that fits nowhere: it does not wait for one, and counts nowhere.
     if (request.skipsFailing && unfit?.size === request.targets.length) return this.#skipped(model)
     const choice = this.placer.choose(request, unfit)
-    const { targets, possible, turn } = choice
+    const { targets, possible } = choice
     const tpm = smallerLimit(this.admission.limitsOf(model)?.tpm, clientScope?.limits.tpm)
     const estimate = this.calibration.estimate(model, targets[0]!.provider, size, tpm)
     const { tokens, minTokens } = estimate
@@ -156,24 +156,46 @@ export class LocalCoordinator implements Coordinator {
       providers: scopes,
       spending,
     })
-    const resultOf = (decided: Decision): AdmissionResult => {
-      const isUseful = !request.skipsFailing || this.#hasReady(possible)
+    const resultOf = (decided: Decision, made: Choice, placeScopes: readonly Scope[]): AdmissionResult => {
+      const isUseful = !request.skipsFailing || this.#hasReady(made.possible)
       if (decided.kind === 'admitted' && isUseful) {
-        const hold = new LocalHold(this, { request, choice, scopes, estimate, admitted: decided })
-        return { kind: 'admitted', hold }
+        const parts = { request, choice: made, scopes: placeScopes, estimate, admitted: decided }
+        return { kind: 'admitted', hold: new LocalHold(this, parts) }
       }
-      if (turn !== undefined) this.placer.placement.giveBack(turn)
+      this.#giveBack(made)
       if (decided.kind !== 'admitted') return decided
       this.admission.settle(decided.reservation, unsent)
       if (decided.spending !== undefined) this.admission.budgets.settle(decided.spending, unsent, undefined)
       return { kind: 'all_failing', waitedMs: decided.waitedMs, limitStatus: decided.limitStatus }
     }
-    if (!(decision instanceof Promise)) return resultOf(decision)
+    if (!(decision instanceof Promise)) return resultOf(decision, choice, scopes)
     const endWatch = this.loadWatch?.hold(targets)
     return decision.then((late) => {
       endWatch?.()
-      return resultOf(late)
+      if (late.kind !== 'admitted' || targets.length === 1) return resultOf(late, choice, scopes)
+      const fresh = this.#chooseAgain(request, choice, late)
+      return fresh === undefined ? resultOf(late, choice, scopes) : resultOf(late, ...fresh)
     })
+  }
+
+  /**
+   * Orders the targets by what is known after a wait. The call stays at the provider whose slot it was given, and keeps what it has
+   * reserved. Undefined: that slot is counted otherwise by now, and the earlier choice stands.
+   */
+  #chooseAgain(
+    request: AdmissionRequest,
+    before: Choice,
+    { reservation }: Admitted,
+  ): [Choice, readonly Scope[]] | undefined {
+    const scopes = request.targets.map((target) => this.scopeOf(target))
+    if (!scopes.some(({ name }) => name === reservation.choice?.name)) return undefined
+    this.#giveBack(before)
+    const choice = this.placer.choose(request, unfitTargets(request, this))
+    return [choice, choice.targets.map((target) => this.scopeOf(target))]
+  }
+
+  #giveBack({ turn }: Choice): void {
+    if (turn !== undefined) this.placer.placement.giveBack(turn)
   }
 
   async #skipped(model: string): Promise<AllFailing> {
