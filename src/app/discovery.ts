@@ -8,16 +8,12 @@ import type { HttpProvider, ProviderConfig } from '../config/provider-types.ts'
 import type { Events } from '../observe/events.ts'
 import type { Discovered } from '../routing/route-table.ts'
 import { lastIdOf, modelListPath } from '../dialects/anthropic/model-pages.ts'
-import {
-  joinedLists,
-  type ListedModel,
-  type ModelList,
-  readModelList,
-} from '../dialects/openai/model-list.ts'
+import { joinedLists, type ListedModel, type ModelList } from '../dialects/openai/model-list.ts'
 import { maxModelNameLength } from '../dialects/request.ts'
 import type { ProbeOutcome } from '../upstream/probe.ts'
 import type { Provider } from '../upstream/provider.ts'
 import { serverOf } from './format-findings.ts'
+import { listIn } from './list-in.ts'
 import { type Poll, type PollClock, type PollParts, Polls } from './polls.ts'
 import type { ProviderSet } from './provider-pool.ts'
 
@@ -129,7 +125,7 @@ export class Discovery {
   /** The whole list at once. */
   #listOf(provider: Provider): PollParts {
     const request = { path: '/models', ...limits }
-    return { request, onResult: (outcome) => this.#onResult(provider, outcome, listIn(outcome, provider)) }
+    return { request, onResult: (outcome) => this.#onResult(provider, outcome, ownListIn(outcome, provider)) }
   }
 
   /** Page by page; it counts once all have come. */
@@ -138,14 +134,14 @@ export class Discovery {
     return {
       request: { path: modelListPath(), ...limits },
       next(outcome) {
-        const page = earlier.length + 1 < maxPages ? listIn(outcome, provider) : undefined
+        const page = earlier.length + 1 < maxPages ? ownListIn(outcome, provider) : undefined
         const lastId = page && outcome.kind === 'answered' ? lastIdOf(outcome.body) : undefined
         if (page === undefined || lastId === undefined) return undefined
         earlier.push(page)
         return { path: modelListPath(lastId), ...limits }
       },
       onResult: (outcome) => {
-        const last = listIn(outcome, provider)
+        const last = ownListIn(outcome, provider)
         const pages = earlier
         earlier = []
         return this.#onResult(provider, outcome, last && joinedLists([...pages, last]))
@@ -213,12 +209,9 @@ export class Discovery {
   }
 }
 
-/** Undefined: there is no response, or not a whole one. */
-function listIn(outcome: ProbeOutcome, provider: Provider): ModelList | undefined {
-  if (outcome.kind !== 'answered' || outcome.head.status !== 200) return undefined
+function ownListIn(outcome: ProbeOutcome, provider: Provider): ModelList | undefined {
   // `PROVIDER/MODEL` has to fit.
-  const maxNameLength = maxModelNameLength - provider.name.length - 1
-  return readModelList(outcome.body, maxNameLength, (text) => provider.mask(text))
+  return listIn(outcome, provider, maxModelNameLength - provider.name.length - 1)
 }
 
 function discovers(config: ProviderConfig): config is HttpProvider {

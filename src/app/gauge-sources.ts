@@ -2,7 +2,7 @@
 import type { LocalCoordinator } from '../call/local-coordinator.ts'
 import type { Config } from '../config/types.ts'
 import type { Clock } from '../platform/clock.ts'
-import type { Discovered } from '../routing/route-table.ts'
+import type { Discovered, RouteTable } from '../routing/route-table.ts'
 
 /** What gauges are read from. */
 export interface GaugeSources {
@@ -12,6 +12,7 @@ export interface GaugeSources {
   /** In force. */
   readonly config: Pick<Config, 'providers' | 'models' | 'budgets' | 'metrics' | 'rateLimits'>
   readonly discovered: Discovered
+  readonly routes: Pick<RouteTable, 'find'>
   readonly coordinator: LocalCoordinator
   readonly isDraining: boolean
   readonly openCalls: number

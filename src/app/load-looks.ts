@@ -6,7 +6,7 @@ import type { Target } from '../domain.ts'
 import type { Events } from '../observe/events.ts'
 import type { ProviderLoad } from '../routing/load.ts'
 import type { ServerFacts } from '../routing/server-facts.ts'
-import { probe, type ProbeOutcome } from '../upstream/probe.ts'
+import { okBodyOf, probe, type ProbeOutcome } from '../upstream/probe.ts'
 import type { Exchange, Provider } from '../upstream/provider.ts'
 import { propsPath, readBusySlots, readProps, slotsPath } from '../upstream/providers/llama-cpp-report.ts'
 import { metricsPath, readOpenRequests } from '../upstream/providers/vllm-report.ts'
@@ -108,16 +108,16 @@ export class LoadLooks implements LoadWatch {
     const runs = software.softwareOf(watched.provider.name)
     if (runs === 'llama.cpp') this.#lookAtLlamaCpp(watched)
     else if (runs === 'vllm') {
-      this.#ask(watched, metricsPath, (outcome) => this.#see(watched, bodyOf(outcome, readOpenRequests)))
+      this.#ask(watched, metricsPath, (outcome) => this.#see(watched, readFrom(outcome, readOpenRequests)))
     }
   }
 
   /** The list of slots wakes a server that sleeps. */
   #lookAtLlamaCpp(watched: Watched): void {
     this.#ask(watched, propsPath, (outcome) => {
-      const server = bodyOf(outcome, readProps)
+      const server = readFrom(outcome, readProps)
       if (server === undefined || server.isRouter || server.isSleeping) this.#see(watched, undefined)
-      else this.#ask(watched, slotsPath, (late) => this.#see(watched, bodyOf(late, readBusySlots)))
+      else this.#ask(watched, slotsPath, (late) => this.#see(watched, readFrom(late, readBusySlots)))
     })
   }
 
@@ -168,6 +168,7 @@ export class LoadLooks implements LoadWatch {
   }
 }
 
-function bodyOf<T>(outcome: ProbeOutcome, read: (body: Buffer) => T | undefined): T | undefined {
-  return outcome.kind === 'answered' && outcome.head.status === 200 ? read(outcome.body) : undefined
+function readFrom<T>(outcome: ProbeOutcome, read: (body: Buffer) => T | undefined): T | undefined {
+  const body = okBodyOf(outcome)
+  return body && read(body)
 }

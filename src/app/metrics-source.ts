@@ -7,6 +7,7 @@ import { LoopTime } from './loop-time.ts'
 import { metricsText } from './metrics-text.ts'
 import type { OpenedCounts } from './open-counts.ts'
 import { presetSeries } from './preset-series.ts'
+import { RoutesInForce } from './routes-in-force.ts'
 
 /** What the threads that serve calls are doing. */
 export interface ThreadFacts {
@@ -27,6 +28,7 @@ export class MetricsSource {
   readonly #parts: MetricsSourceParts
   readonly #loopTime: LoopTime
   readonly #startedAtMs: number
+  readonly #routes = new RoutesInForce()
   #config: Config
 
   constructor(config: Config, parts: MetricsSourceParts) {
@@ -46,12 +48,15 @@ export class MetricsSource {
   read(threads: ThreadFacts): Promise<string[]> {
     const { counts, version, clock, coordinator, discovered } = this.#parts
     this.#loopTime.count()
+    const config = this.#config
+    const listed = discovered()
     return metricsText(counts, {
       ...threads,
       version,
       startedAtMs: this.#startedAtMs,
-      config: this.#config,
-      discovered: discovered(),
+      config,
+      discovered: listed,
+      routes: this.#routes.of(config, listed),
       coordinator,
       clock,
     })

@@ -1,23 +1,21 @@
 // Gauges of the servers behind the gateway: what they report of themselves, and what waits for them.
 import type { ModelReport } from '../admission/admission.ts'
-import type { Target } from '../domain.ts'
 import type { GaugeName, Reading } from '../observe/metrics/gauges.ts'
 import { servedModels } from '../status/served-models.ts'
 import type { GaugeSources } from './gauge-sources.ts'
-import { waitingFor } from './waiting-for.ts'
+import { targetsIn, waitingFor } from './waiting-for.ts'
 
 /** Of one provider: clouds list hundreds of models, and report no state. */
 const states = ['loaded', 'loading', 'unloaded', 'sleeping'] as const
 
 /** @param reports of models that calls may wait for. */
 export function serverReadings(
-  { config, coordinator, discovered }: GaugeSources,
+  { config, coordinator, discovered, routes }: GaugeSources,
   reports: readonly ModelReport[],
 ): [GaugeName, readonly Reading[]][] {
   const { serverFacts: facts } = coordinator
   const targets = Array.from(config.models.values(), (model) => model.targets).flat()
-  const targetsOf = (model: string): readonly Pick<Target, 'provider'>[] =>
-    config.models.get(model)?.targets ?? ownerOf(model, config.providers)
+  const targetsOf = targetsIn(config, routes)
   const slots: Reading[] = []
   const lines: Reading[] = []
   const asleep: Reading[] = []
@@ -48,10 +46,4 @@ export function serverReadings(
     ['provider_model_state', modelStates],
     ['provider_context_tokens', contexts],
   ]
-}
-
-/** A listed model is named by its provider, with a slash. */
-function ownerOf(model: string, providers: GaugeSources['config']['providers']) {
-  const provider = model.slice(0, Math.max(0, model.indexOf('/')))
-  return providers.has(provider) ? [{ provider }] : []
 }

@@ -5,17 +5,18 @@ import { isDeepStrictEqual } from 'node:util'
 import type { HttpProvider, ProviderConfig } from '../config/provider-types.ts'
 import type { Config } from '../config/types.ts'
 import { abilitiesNamed, knownModelOf } from '../dialects/model-facts.ts'
-import { type ListedModel, type ModelList, readModelList } from '../dialects/openai/model-list.ts'
+import type { ListedModel, ModelList } from '../dialects/openai/model-list.ts'
 import { maxModelNameLength } from '../dialects/request.ts'
 import type { KnownModel, ReportedServer } from '../domain.ts'
 import type { Events } from '../observe/events.ts'
 import { configuredServers } from '../routing/configured-servers.ts'
 import type { ServerFacts } from '../routing/server-facts.ts'
-import type { ProbeOutcome, ProbeRequest } from '../upstream/probe.ts'
+import { okBodyOf, type ProbeOutcome, type ProbeRequest } from '../upstream/probe.ts'
 import type { Provider } from '../upstream/provider.ts'
 import { propsPath, propsPathOf, readProps } from '../upstream/providers/llama-cpp-report.ts'
 import { loadedPath, readOllamaModels, tagsPath } from '../upstream/providers/ollama-report.ts'
 import { isSameServer } from '../upstream/same-settings.ts'
+import { listIn } from './list-in.ts'
 import { type PollClock, type PollParts, Polls } from './polls.ts'
 import type { ProviderSet } from './provider-pool.ts'
 
@@ -190,7 +191,7 @@ function* lookAt(provider: Provider, config: HttpProvider): Look {
   const first = yield firstRequest(config)
   if (config.kind === 'llama_cpp') return yield* lookAtLlamaCpp(provider, first)
   if (config.kind === 'ollama') return yield* lookAtOllama(first)
-  const listed = listIn(first, provider)
+  const listed = listIn(first, provider, maxModelNameLength)
   if (listed === undefined) return undefined
   if (config.kind === 'vllm' || listed.server === 'vllm') return { software: 'vllm', reported: {}, listed }
   if (listed.server === 'llama.cpp') {
@@ -216,14 +217,13 @@ function* lookAtLlamaCpp(provider: Provider, props: ProbeOutcome): Look {
   const server = readProps(body)
   if (server === undefined) return undefined
   if (!server.isRouter) return { software, reported: server }
-  const listed = listIn(yield { path: '/models', ...limits }, provider)
+  const listed = listIn(yield { path: '/models', ...limits }, provider, maxModelNameLength)
   if (listed === undefined) return undefined
   const models = new Map<string, KnownModel>()
   const loaded = listed.models.filter(({ facts }) => knownModelOf(facts ?? {}).state === 'loaded')
   for (const { id, aliases } of loaded.slice(0, maxRoutedModels)) {
-    const outcome = yield { path: propsPathOf(id), ...limits }
-    const model =
-      outcome.kind === 'answered' && outcome.head.status === 200 ? readProps(outcome.body) : undefined
+    const body = okBodyOf(yield { path: propsPathOf(id), ...limits })
+    const model = body && readProps(body)
     if (model === undefined) continue
     const known = { ...model.anyModel, slots: model.slots }
     for (const name of [id, ...aliases]) models.set(name, known)
@@ -233,16 +233,7 @@ function* lookAtLlamaCpp(provider: Provider, props: ProbeOutcome): Look {
 
 function* lookAtOllama(tags: ProbeOutcome): Look {
   const loaded = yield { path: loadedPath, ...limits }
-  const [all, running] = [tags, loaded].map(bodyOf)
+  const [all, running] = [tags, loaded].map(okBodyOf)
   const models = all && readOllamaModels(all, running, abilitiesNamed)
   return models && { software: 'ollama', reported: { models } }
-}
-
-function bodyOf(outcome: ProbeOutcome): Buffer | undefined {
-  return outcome.kind === 'answered' && outcome.head.status === 200 ? outcome.body : undefined
-}
-
-function listIn(outcome: ProbeOutcome, provider: Provider): ModelList | undefined {
-  const body = bodyOf(outcome)
-  return body && readModelList(body, maxModelNameLength, (text) => provider.mask(text))
 }

@@ -4,7 +4,6 @@ import { basename } from 'node:path'
 import type { BudgetScope } from '../admission/budget.ts'
 import type { KeyRecord } from '../clients/keys/key-record.ts'
 import type { Config } from '../config/types.ts'
-import type { Target } from '../domain.ts'
 import type { UsageAnswer } from '../ledger/ledger.ts'
 import type { UsageQuestion } from '../ledger/report.ts'
 import type { Reload } from '../observe/reloads.ts'
@@ -26,7 +25,7 @@ import type { Pseudonyms } from '../vault/pseudonyms.ts'
 import { oldestFirst } from './open-calls.ts'
 import { reloadState } from './reload-state.ts'
 import type { OwnServices } from './shared-services.ts'
-import { waitingFor } from './waiting-for.ts'
+import { targetsIn, waitingFor } from './waiting-for.ts'
 
 /** What one thread knows of its calls. */
 interface ThreadLook {
@@ -96,8 +95,7 @@ export class StatusReporter implements StatusSource {
       viewUrl: config.tracing.viewUrl,
     }
     const targets = Array.from(config.models.values(), (model) => model.targets).flat()
-    const targetsOf = (model: string) =>
-      config.models.get(model)?.targets ?? routes.find(model)?.targets ?? noTargets
+    const targetsOf = targetsIn(config, routes)
     const providers = providerStates(config.providers, {
       troubleOf: (name) => coordinator.health.troubleOf(name, clock.now()),
       inFlightOf: (name) => coordinator.load.of(name),
@@ -203,8 +201,6 @@ export class StatusReporter implements StatusSource {
 }
 
 const ofClient = 'client:'
-
-const noTargets: readonly Target[] = []
 
 /** What others' calls have brought to light, and where keys are, is for viewers that see all calls. */
 function withoutSecondHand(provider: ProviderState): ProviderState {

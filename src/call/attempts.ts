@@ -186,11 +186,20 @@ function tryWay(
 ): AttemptOutcome | Promise<AttemptOutcome> {
   const { target, translator, provider } = to
   const asksUsage = translator.mayAskUsage(admitted.request) && acceptsUsageWish(provider, admitted.hold)
-  const { wholeAsStream } = provider
+  const wholeAsStream = streamWishOf(admitted, provider)
   const attempt = { target, provider, translator, asksUsage, wholeAsStream }
   if (wholeAsStream !== undefined && !admitted.request.isStream)
     return sendAsStream(admitted, attempt, on, record)
   return asksUsage ? sendWithWish(admitted, attempt, on, record) : send(admitted, attempt, on, record)
+}
+
+/** Whole answers are put together from streams with their usage only. */
+function streamWishOf(
+  { request: { isStream }, hold }: AdmittedCall,
+  { name, wholeAsStream }: Provider,
+): Provider['wholeAsStream'] {
+  if (wholeAsStream === undefined || isStream) return wholeAsStream
+  return hold.uselessUsageWishOf(name) === 'refused' ? undefined : wholeAsStream
 }
 
 async function sendWithWish(
@@ -202,7 +211,7 @@ async function sendWithWish(
   const outcome = await send(admitted, attempt, on, record)
   if (!isUsageRefusal(outcome, attempt.translator.provider)) return outcome
   const plain = await send(admitted, { ...attempt, asksUsage: false }, on, record)
-  if (plain.kind === 'answered') admitted.hold.reportUselessUsageWish()
+  if (plain.kind === 'answered') admitted.hold.reportUselessUsageWish('refused')
   return plain
 }
 
@@ -215,7 +224,9 @@ async function sendAsStream(
 ): Promise<AttemptOutcome> {
   const outcome = await send(admitted, attempt, on, record)
   if (!isUsageRefusal(outcome, attempt.translator.provider)) return outcome
-  return send(admitted, { ...attempt, wholeAsStream: undefined }, on, record)
+  const whole = await send(admitted, { ...attempt, wholeAsStream: undefined }, on, record)
+  if (whole.kind === 'answered') admitted.hold.reportUselessUsageWish('refused')
+  return whole
 }
 
 function wordsOf(
@@ -230,7 +241,7 @@ function wordsOf(
 }
 
 function acceptsUsageWish({ name, includeUsage }: Provider, hold: Hold): boolean {
-  return includeUsage === 'auto' ? !hold.isUsageWishUseless(name) : includeUsage === 'always'
+  return includeUsage === 'auto' ? hold.uselessUsageWishOf(name) === undefined : includeUsage === 'always'
 }
 
 /** Nothing was sent. */
@@ -259,6 +270,7 @@ async function send(
   const ofProvider = provider.traitsOf(model)
   const modelTraits = traits === undefined ? ofProvider : { ...ofProvider, ...traits }
   const way = translator.begin(request, {
+    providerName: provider.name,
     model,
     traits: modelTraits,
     asksUsage,
@@ -299,7 +311,7 @@ async function send(
   const { path } = dialect
   let outcome: AttemptOutcome
   try {
-    const toSend = { path, query, headers, body, contentType, isStream, requestId, boundary }
+    const toSend = { path, query, headers, body, contentType, isStream, requestId, boundary, model }
     const begun = response.begin(toSend)
     const sent = { provider, format: dialect.name, body, boundary }
     if (hold.countsAs !== undefined) countPromptOf({ size: request.size, hold, record }, sent, on)

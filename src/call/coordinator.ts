@@ -20,6 +20,7 @@ import type { PrefixHashes, PrefixKey } from '../routing/prefix-hashes.ts'
 import type { Ability, KnownModel } from '../routing/server-facts.ts'
 import type { CountingKind } from '../upstream/providers/prompt-count.ts'
 import type { Metered } from './response/meter.ts'
+import type { UselessWish } from './usage-wishes.ts'
 
 /** A call that asks to be admitted to a model. */
 export interface AdmissionRequest {
@@ -53,7 +54,10 @@ export type AdmissionResult =
   | NotAdmitted
   | OverBudget
 
-/** The limits have room for the call, but all of its targets are cooling down, unhealthy or known not to fit it. Nothing is held. */
+/**
+ * The call is known to fit none of its targets, or the limits have room for it and all of its targets are cooling down or unhealthy.
+ * Nothing is held.
+ */
 export interface AllFailing {
   readonly kind: 'all_failing'
   readonly waitedMs: number
@@ -109,10 +113,10 @@ export interface Hold {
   report(report: TargetReport, target?: Target): void
   /** What was wrong with one of `targets` when this call was admitted, or what it has reported since. */
   failureKindOf(target: Target): FailureKind | undefined
-  /** Whether a provider of `targets` is known to refuse requests that ask for usage, or to report it unasked. */
-  isUsageWishUseless(provider: string): boolean
-  /** The provider of `target` accepted a request only without the request for usage, or has reported usage unasked. */
-  reportUselessUsageWish(): void
+  /** Why a provider of `targets` need not be asked for usage; undefined: that is not known of it. */
+  uselessUsageWishOf(provider: string): UselessWish | undefined
+  /** What the provider of `target` has shown. */
+  reportUselessUsageWish(why: UselessWish): void
   /**
    * Raises the charge to `tokens` in all (whole), once the call is seen to take more than was reserved, so that no other is
    * admitted against tokens that are used already. Never lowers it, never refuses.

@@ -192,8 +192,7 @@ async function tryModel(
   record.placed = hold.placement
   heartbeat.provider = soleProviderOf(route, targets)
   if (heartbeat.provider !== undefined) {
-    const { model: targetModel } = targets[0]!
-    heartbeat.boundary = boundaryOfAnswer(heartbeat.provider, { boundary, targetModel }, on)
+    heartbeat.boundary = boundaryOfAnswer(heartbeat.provider, { boundary }, on)
   }
   if (isAsked) addRateHeaders(call, hold.limitStatus, on)
   else if (last?.kind === 'limited') addRateHeaders(call, last.limitStatus, on)

@@ -28,13 +28,16 @@ export function keptInside(
   return { ...outcome, error: outsideBoundary([chain], bounds, bounding) }
 }
 
-/** The narrowest boundary that the call has stayed in, if the provider has answered it. */
+/**
+ * The narrowest boundary that the call is known to have stayed in, if the provider has answered it. Whether a server passes models
+ * on is determined for calls within a boundary only.
+ */
 export function boundaryOfAnswer(
   provider: string,
-  { boundary, targetModel }: Pick<CallRecord, 'boundary' | 'targetModel'>,
+  { boundary }: Pick<CallRecord, 'boundary'>,
   { providers }: Pick<Snapshot, 'providers'>,
 ): Boundary {
   const { staysIn = 'any', passesOn } = providers.get(provider) ?? {}
   if (boundary !== 'any') return narrower(staysIn, boundary)
-  return targetModel !== undefined && passesOn?.(targetModel) === true ? 'any' : staysIn
+  return passesOn === undefined ? staysIn : 'any'
 }

@@ -13,6 +13,7 @@ import {
 import type { Calibration, Estimate } from '../admission/estimate.ts'
 import { smallerLimit } from '../admission/limits-of.ts'
 import type { Outcome } from '../admission/outcome.ts'
+import { noLimitStatus } from '../admission/scope-counter.ts'
 import type { Scope } from '../admission/scopes.ts'
 import type { Reservation } from '../admission/stores/store.ts'
 import type { Config, RoutingConfig } from '../config/types.ts'
@@ -29,6 +30,7 @@ import { hasSameCheck, isSameServer } from '../upstream/same-settings.ts'
 import type {
   AdmissionRequest,
   AdmissionResult,
+  AllFailing,
   Coordinator,
   Hold,
   PromptToCount,
@@ -43,7 +45,7 @@ import {
   type SlotProvider,
 } from './provider-scopes.ts'
 import { traitsOf, unknownTraits } from './server-traits.ts'
-import { UsageWishes } from './usage-wishes.ts'
+import { type UselessWish, UsageWishes } from './usage-wishes.ts'
 
 export interface CoordinatorParts {
   readonly admission: Admission
@@ -131,8 +133,11 @@ export class LocalCoordinator implements Coordinator {
 
   admit(request: AdmissionRequest): AdmissionResult | Promise<AdmissionResult> {
     const { client, clientScope, program, disconnect, model, size, spending: asked } = request
-    const choice = this.placer.choose(request, unfitTargets(request, this))
-    const { targets, possible, turn } = choice
+    const unfit = unfitTargets(request, this)
+    // No slot would help a call that fits nowhere: it does not wait for one, and counts nowhere.
+    if (request.skipsFailing && unfit?.size === request.targets.length) return this.#skipped(model)
+    const choice = this.placer.choose(request, unfit)
+    const { targets, possible } = choice
     const tpm = smallerLimit(this.admission.limitsOf(model)?.tpm, clientScope?.limits.tpm)
     const estimate = this.calibration.estimate(model, targets[0]!.provider, size, tpm)
     const { tokens, minTokens } = estimate
@@ -151,24 +156,51 @@ export class LocalCoordinator implements Coordinator {
       providers: scopes,
       spending,
     })
-    const resultOf = (decided: Decision): AdmissionResult => {
-      const isUseful = !request.skipsFailing || (choice.fits && this.#hasReady(possible))
+    const resultOf = (decided: Decision, made: Choice, placeScopes: readonly Scope[]): AdmissionResult => {
+      const isUseful = !request.skipsFailing || this.#hasReady(made.possible)
       if (decided.kind === 'admitted' && isUseful) {
-        const hold = new LocalHold(this, { request, choice, scopes, estimate, admitted: decided })
-        return { kind: 'admitted', hold }
+        const parts = { request, choice: made, scopes: placeScopes, estimate, admitted: decided }
+        return { kind: 'admitted', hold: new LocalHold(this, parts) }
       }
-      if (turn !== undefined) this.placer.placement.giveBack(turn)
+      this.#giveBack(made)
       if (decided.kind !== 'admitted') return decided
       this.admission.settle(decided.reservation, unsent)
       if (decided.spending !== undefined) this.admission.budgets.settle(decided.spending, unsent, undefined)
       return { kind: 'all_failing', waitedMs: decided.waitedMs, limitStatus: decided.limitStatus }
     }
-    if (!(decision instanceof Promise)) return resultOf(decision)
+    if (!(decision instanceof Promise)) return resultOf(decision, choice, scopes)
     const endWatch = this.loadWatch?.hold(targets)
     return decision.then((late) => {
       endWatch?.()
-      return resultOf(late)
+      if (late.kind !== 'admitted' || targets.length === 1) return resultOf(late, choice, scopes)
+      const fresh = this.#chooseAgain(request, choice, late)
+      return fresh === undefined ? resultOf(late, choice, scopes) : resultOf(late, ...fresh)
     })
+  }
+
+  /**
+   * Orders the targets by what is known after a wait. The call stays at the provider whose slot it was given, and keeps what it has
+   * reserved. Undefined: that slot is counted otherwise by now, and the earlier choice stands.
+   */
+  #chooseAgain(
+    request: AdmissionRequest,
+    before: Choice,
+    { reservation }: Admitted,
+  ): [Choice, readonly Scope[]] | undefined {
+    const scopes = request.targets.map((target) => this.scopeOf(target))
+    if (!scopes.some(({ name }) => name === reservation.choice?.name)) return undefined
+    this.#giveBack(before)
+    const choice = this.placer.choose(request, unfitTargets(request, this))
+    return [choice, choice.targets.map((target) => this.scopeOf(target))]
+  }
+
+  #giveBack({ turn }: Choice): void {
+    if (turn !== undefined) this.placer.placement.giveBack(turn)
+  }
+
+  async #skipped(model: string): Promise<AllFailing> {
+    const [report] = await this.describe([model])
+    return { kind: 'all_failing', waitedMs: 0, limitStatus: report?.limitStatus ?? noLimitStatus }
   }
 
   asksNeeds(targets: readonly Target[]): boolean {
@@ -353,12 +385,12 @@ class LocalHold implements Hold {
     return this.#owner.health.stateOf(target, this.#owner.now()).failureKind
   }
 
-  isUsageWishUseless(provider: string): boolean {
-    return this.#owner.usageWishes.isUseless(provider, this.#owner.now())
+  uselessUsageWishOf(provider: string): UselessWish | undefined {
+    return this.#owner.usageWishes.uselessWishOf(provider, this.#owner.now())
   }
 
-  reportUselessUsageWish(): void {
-    this.#owner.usageWishes.rememberUseless(this.target.provider, this.#owner.now())
+  reportUselessUsageWish(why: UselessWish): void {
+    this.#owner.usageWishes.rememberUseless(this.target.provider, why, this.#owner.now())
   }
 
   grow(tokens: number): void {

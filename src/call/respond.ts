@@ -176,7 +176,7 @@ async function passAnswer(
     const requestedTier = response.dialect === dialect.native ? admitted.request.serviceTier : undefined
     const pricing = { ofModel: admitted.price, requestedTier, hasOutputTokens }
     record.addCost(on.prices.charge(usage, target, pricing))
-    if (meter.isUsageUnrequested && response.meter === undefined) hold.reportUselessUsageWish()
+    if (meter.isUsageUnrequested && response.meter === undefined) hold.reportUselessUsageWish('unneeded')
     charge = { kind: isCut ? 'cut' : 'used', tokens: usage.totalTokens }
     if (relayed.kind === 'gone') return endGone(open, on)
     const { status } = head

@@ -8,7 +8,7 @@ import { internalError } from './internal-error.ts'
 import { CallRecord, type CallEnd } from './record.ts'
 import { judgeNative } from './native/judge.ts'
 import { judgeObjects } from './rest/own-objects.ts'
-import { boundaryAt } from './rest/outside.ts'
+import { boundaryAt, promptedModelOf } from './rest/outside.ts'
 import { passOn } from './rest/pass-on.ts'
 import type { RestCall } from './rest/request.ts'
 import { endGone, sendError } from './rest/respond.ts'
@@ -46,7 +46,8 @@ async function serve(call: RestCall, on: Snapshot, record: CallRecord): Promise<
   const boundary = boundaryAt(provider, call, on)
   if (boundary instanceof GatewayError) return sendError(boundary, call, on, record) // 403 outside_boundary
   record.boundary = boundary
-  return passOn({ call, provider, body: bodyFor(call), record }, on) // the provider's status; 499, 5xx
+  const model = promptedModelOf(provider, boundary, call)
+  return passOn({ call, provider, model, body: bodyFor(call), record }, on) // the provider's status; 499, 5xx
 }
 
 function bodyFor({ body }: RestCall): PassedRequest['body'] {

@@ -5,18 +5,23 @@ import type { AttemptOutcome } from './attempt-outcome.ts'
 /** After this a provider is asked again: it may be another program by then. */
 const memoryMs = 3_600_000
 
-export class UsageWishes {
-  /** Name → when asking was last useless, in milliseconds of the monotonic clock. */
-  readonly #uselessAtMs = new Map<string, number>()
+/** `refused`: a refused request was accepted without the request for usage. `unneeded`: usage was reported unasked. */
+export type UselessWish = 'refused' | 'unneeded'
 
-  isUseless(provider: string, nowMs: number): boolean {
-    const uselessAtMs = this.#uselessAtMs.get(provider)
-    return uselessAtMs !== undefined && nowMs - uselessAtMs <= memoryMs
+export class UsageWishes {
+  /** Name → why asking was useless, and when it last was, in milliseconds of the monotonic clock. */
+  readonly #useless = new Map<string, { readonly why: UselessWish; readonly atMs: number }>()
+
+  /** Why asking is useless; undefined: it is not known to be. */
+  uselessWishOf(provider: string, nowMs: number): UselessWish | undefined {
+    const useless = this.#useless.get(provider)
+    return useless !== undefined && nowMs - useless.atMs <= memoryMs ? useless.why : undefined
   }
 
-  /** To be called once a refused request was accepted without asking for usage, or usage was reported unasked. */
-  rememberUseless(provider: string, nowMs: number): void {
-    this.#uselessAtMs.set(provider, nowMs)
+  rememberUseless(provider: string, why: UselessWish, nowMs: number): void {
+    // A server may do both: that it reports usage unasked does not make it accept the request.
+    if (why === 'unneeded' && this.uselessWishOf(provider, nowMs) === 'refused') return
+    this.#useless.set(provider, { why, atMs: nowMs })
   }
 }
 

@@ -1,5 +1,5 @@
 import type { ProviderDialect } from './dialect.ts'
-import { managementNotAllowed } from './native/management.ts'
+import { managementNotAllowed } from './management.ts'
 import type { Reshape, Translator } from './translator.ts'
 
 /**
@@ -11,10 +11,10 @@ export function passTo(provider: ProviderDialect, reshape?: Reshape): Translator
     way: 'pass',
     provider,
     mayAskUsage: (request) => request.mayAskUsage,
-    begin: (request, { model, asksUsage, allowsManagement, wholeAsStream }) => {
+    begin: (request, { providerName, model, asksUsage, allowsManagement, wholeAsStream }) => {
       const { managing } = request
       if (managing !== undefined && !allowsManagement) {
-        return managementNotAllowed(`The member ${JSON.stringify(managing)}`)
+        return managementNotAllowed(`The member ${JSON.stringify(managing)}`, providerName)
       }
       if (wholeAsStream !== undefined && reshape?.assemble !== undefined) {
         const stream = request.streamBodyFor?.(model, wholeAsStream === 'progress')

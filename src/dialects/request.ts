@@ -6,6 +6,9 @@ import { LargeBody, type SplicedBody } from '../bytes/large-body.ts'
 import type { PromptPieces } from './prompt-pieces.ts'
 import { splice, type Splice, spliceParts } from '../bytes/splice.ts'
 
+/** An object of options is parsed within one turn of the event loop: a longer one is refused. */
+export const maxOptionsBytes = 16_384
+
 /** What the model that answers a request has to be able to do. */
 interface RequestNeeds {
   readonly hasImages: boolean

@@ -29,6 +29,8 @@ export interface Translator {
 }
 
 export interface TranslationTarget {
+  /** Of the provider, for refusals. */
+  readonly providerName: string
   /** The provider's name for the model. */
   readonly model: string
   /** In what the provider's server differs from others of its format. */

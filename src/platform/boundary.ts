@@ -17,8 +17,8 @@ export function isInside(place: Boundary, boundary: Boundary): boolean {
 }
 
 /**
- * Whether a server of this kind passes calls of a model on to a server elsewhere: Ollama does with its cloud models
- * (https://docs.ollama.com/cloud).
+ * Whether a server of this kind passes calls of a model on to a server elsewhere, as far as the name shows: Ollama does with its
+ * cloud models (https://docs.ollama.com/cloud), and with copies of them, which may have any name.
  */
 export function isPassedOn(kind: string, model: string): boolean {
   return kind === 'ollama' && /[:-]cloud$/i.test(model)
@@ -26,7 +26,12 @@ export function isPassedOn(kind: string, model: string): boolean {
 
 /** For `NamedServer.host`. */
 export function passedOnFrom(host: string, model: string): string {
-  return `${host}, which passes ${model} on`
+  return `${host}, ${passesModelOn(model)}`
+}
+
+/** A clause about the server. */
+export function passesModelOn(model: string): string {
+  return `which passes ${model} on`
 }
 
 /** A server as refusals name it. */

@@ -60,8 +60,6 @@ export interface Choice {
   readonly targets: readonly Target[]
   /** Of them, those that the call may fit: the first ones. All, where it fits none: then the servers' own counts decide. */
   readonly possible: readonly Target[]
-  /** Whether the call may fit any. */
-  readonly fits: boolean
   /** For `Placement.giveBack`, if the call is not admitted. Undefined: nothing was counted. */
   readonly turn: Turn | undefined
   /** Why the first of them is the first. */
@@ -75,9 +73,8 @@ export function chooseTargets(
   { model, targets, prefix, format, unfit }: Placeable,
   facts: TargetFacts,
 ): Choice {
-  const fits = unfit === undefined || unfit.size < targets.length
   if (targets.length === 1)
-    return { targets, possible: targets, fits, turn: undefined, reason: 'only', prospects: undefined }
+    return { targets, possible: targets, turn: undefined, reason: 'only', prospects: undefined }
   const { health, load, placement } = facts
   const nowMs = facts.now()
   const credits = placement.creditsOf(model, targets.length)
@@ -89,18 +86,18 @@ export function chooseTargets(
     const cost = costOf(target, prospects?.get(target))
     return { target, isReady, readyAtMs, busy, cost, passes, credit: credits[index]! }
   })
-  const isMixed = unfit !== undefined && fits
+  const isMixed = unfit !== undefined && unfit.size < targets.length
   const fitting = isMixed ? candidates.filter(({ target }) => !unfit.has(target)) : candidates
   const { targets: best, equals } = orderTargets(fitting, facts.chance())
   const others = isMixed ? candidates.filter(({ target }) => unfit.has(target)) : []
   const ordered = isMixed ? [...best, ...orderTargets(others, facts.chance()).targets] : best
   const [first] = ordered
   const reason = reasonFor(fitting, { first: first!, equals, prospects })
-  if (equals.length < 2) return { targets: ordered, possible: best, fits, turn: undefined, reason, prospects }
+  if (equals.length < 2) return { targets: ordered, possible: best, turn: undefined, reason, prospects }
   const indexed = equals.map(({ target }) => ({ index: targets.indexOf(target), weight: target.weight }))
   const turn = { equals: indexed, chosen: targets.indexOf(first!) }
   const taken = placement.take(model, turn, targets.length)
-  return { targets: ordered, possible: best, fits, turn: taken, reason, prospects }
+  return { targets: ordered, possible: best, turn: taken, reason, prospects }
 }
 
 /** Of clouds the price, where they are all that the model has. */

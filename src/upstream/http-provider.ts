@@ -4,11 +4,12 @@ import type { HttpProvider } from '../config/provider-types.ts'
 import { lengthOf, type SplicedBody } from '../bytes/large-body.ts'
 import { headersOf, secretsOf, versionOf } from './authorization.ts'
 import { bodySlices } from './body-slices.ts'
+import { type ModelPlaces, sendChecked } from './checked-exchange.ts'
 import { Connections } from './connections.ts'
 import { type Boundary, isInside } from '../platform/boundary.ts'
 import { boundaryOfConnections, createBoundedConnector, createConnector } from './connector.ts'
 import { createMask } from './mask.ts'
-import type { Provider, StreamedBody } from './provider.ts'
+import type { Exchange, Provider, ProviderRequest, ResponseHandler, StreamedBody } from './provider.ts'
 import { versionHeader } from './providers/anthropic.ts'
 import { requestTarget } from './request-target.ts'
 
@@ -19,7 +20,13 @@ import { requestTarget } from './request-target.ts'
 export function createHttpProvider(
   config: HttpProvider,
   userAgent: string,
-  ofKind: Pick<Provider, 'meaningOf' | 'passesOn' | 'speaks' | 'traitsOf' | 'wholeAsStream'>,
+  {
+    modelPlaces,
+    ...ofKind
+  }: Pick<Provider, 'meaningOf' | 'passesOn' | 'speaks' | 'traitsOf' | 'wholeAsStream'> & {
+    /** Absent: the server runs all of its models itself. */
+    readonly modelPlaces?: ModelPlaces
+  },
 ): Provider {
   const usual: Way = {
     config,
@@ -43,6 +50,25 @@ export function createHttpProvider(
     }
     bounded.set(boundary, way)
     return way
+  }
+
+  function get(way: Way, path: string, handler: ResponseHandler): Exchange {
+    const headers = [...way.fixedHeaders, ...versionOf(config, path), 'accept', 'application/json, */*']
+    return way.connections.send({ path: requestTarget(way.config, path), method: 'GET', headers }, handler)
+  }
+
+  /** Within a boundary, sends nothing to a model that the server may pass on. */
+  function sendInside(
+    way: Way,
+    { boundary, model }: Pick<ProviderRequest, 'boundary' | 'model'>,
+    send: (handler: ResponseHandler) => Exchange,
+    handler: ResponseHandler,
+  ): Exchange {
+    const isBounded = boundary !== undefined && boundary !== 'any'
+    if (!isBounded || model === undefined || modelPlaces === undefined) return send(handler)
+    const look = (reader: ResponseHandler) => get(way, modelPlaces.path, reader)
+    const { hostname: host } = new URL(config.origin)
+    return sendChecked({ model, places: modelPlaces, host, look, send }, handler)
   }
 
   return {
@@ -70,10 +96,12 @@ export function createHttpProvider(
       const version = carried.includes(versionName) ? [] : versionOf(config, request.path)
       const headers = [...way.fixedHeaders, ...carried, ...version, ...own, ...framing]
       const path = requestTarget(way.config, request.path, query)
-      return way.connections.send({ path, method: 'POST', body, headers }, handler)
+      const dispatched = { path, method: 'POST' as const, body, headers }
+      return sendInside(way, request, (to) => way.connections.send(dispatched, to), handler)
     },
 
-    pass({ method, path: below, query, headers: asked, body: sent, requestId, boundary }, handler) {
+    pass(request, handler) {
+      const { method, path: below, query, headers: asked, body: sent, requestId, boundary } = request
       const way = boundary === undefined ? usual : wayWithin(boundary)
       const { body, framing } = sent === undefined ? noBody : outgoing(sent)
       const passed = asked.filter(([name]) => !config.headers.some(([configured]) => configured === name))
@@ -81,13 +109,10 @@ export function createHttpProvider(
       const path = requestTarget(way.config, below, query)
       // Its types allow fewer methods than HTTP has.
       const dispatched = { path, method: method as 'GET', body, headers }
-      return way.connections.send(dispatched, handler)
+      return sendInside(way, request, (to) => way.connections.send(dispatched, to), handler)
     },
 
-    get(path, handler) {
-      const headers = [...usual.fixedHeaders, ...versionOf(config, path), 'accept', 'application/json, */*']
-      return usual.connections.send({ path: requestTarget(config, path), method: 'GET', headers }, handler)
-    },
+    get: (path, handler) => get(usual, path, handler),
 
     async close() {
       await Promise.all([usual, ...bounded.values()].map(({ connections }) => connections.close()))

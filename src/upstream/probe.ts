@@ -47,6 +47,11 @@ export type ProbeOutcome = ProbeTimes &
     | { readonly kind: 'failed'; readonly failure: ProviderFailure; readonly head: ResponseHead | undefined }
   )
 
+/** The body of a whole response with status 200; undefined: there is none. */
+export function okBodyOf(outcome: ProbeOutcome): Buffer | undefined {
+  return outcome.kind === 'answered' && outcome.head.status === 200 ? outcome.body : undefined
+}
+
 type ProbeClock = Pick<Clock, 'now' | 'setTimer'>
 
 /** Each is called from an event of its own, where an exception would end the process. */

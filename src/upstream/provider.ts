@@ -22,6 +22,8 @@ export interface ProviderRequest {
   readonly requestId: string
   /** What the request may not leave, whatever addresses the provider's name has. Absent: nothing. */
   readonly boundary?: Boundary | undefined
+  /** The model that gets the prompt, by the provider's name for it. Absent: none does, or no boundary depends on it. */
+  readonly model?: string | undefined
 }
 
 /** A body that goes on while it arrives. */
@@ -43,8 +45,9 @@ export interface PassedRequest {
   readonly headers: readonly (readonly [name: string, value: string])[]
   readonly body: Buffer | SplicedBody | StreamedBody | undefined
   readonly requestId: string
-  /** As of `ProviderRequest`. */
+  /** As of `ProviderRequest`, both. */
   readonly boundary?: Boundary | undefined
+  readonly model?: string | undefined
 }
 
 /**
@@ -101,7 +104,10 @@ export interface Provider {
   readonly boundary: Boundary
   /** The narrowest boundary that all of its connections stay in, also those of requests without a boundary. */
   readonly staysIn: Boundary
-  /** Whether its server passes calls of a model on to a server elsewhere, by its name for the model. Absent: of none. */
+  /**
+   * Whether its server passes calls of a model on to a server elsewhere, as far as its name for the model shows; a request within a
+   * boundary looks further. Absent: of none.
+   */
   readonly passesOn?: (model: string) => boolean
   readonly timeouts: Timeouts
   /** On this machine or its network: loading takes long, failures pass soon, and caches belong to one server. */

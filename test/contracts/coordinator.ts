@@ -265,10 +265,14 @@ export function testCoordinator(name: string, make: (owner: LocalCoordinator) =>
   contract('a provider that refuses to be asked for usage is known by its name', {}, async (scene) => {
     const { coordinator } = scene
     const hold = await admit(coordinator)
-    assert.equal(hold.isUsageWishUseless('a'), false)
-    hold.reportUselessUsageWish()
+    assert.equal(hold.uselessUsageWishOf('a'), undefined)
+    hold.reportUselessUsageWish('unneeded')
     const next = await admit(coordinator)
-    assert.deepEqual([next.isUsageWishUseless('a'), next.isUsageWishUseless('b')], [true, false])
+    assert.equal(next.uselessUsageWishOf('a'), 'unneeded')
+    next.reportUselessUsageWish('refused')
+    next.reportUselessUsageWish('unneeded')
+    const last = await admit(coordinator)
+    assert.deepEqual([last.uselessUsageWishOf('a'), last.uselessUsageWishOf('b')], ['refused', undefined])
   })
 
   const line = { rpm: 100, maxParallelRequests: 1, whenLimited: 'wait' } as const

@@ -37,6 +37,7 @@ test('a provider that speaks the format of the client gets the identical buffer'
     traits: openServerTraits,
     asksUsage: false,
     promptTokens: 1,
+    providerName: 'p',
     allowsManagement: false,
     now: () => 0,
     nowSeconds: 0,

@@ -226,6 +226,27 @@ suite('a whole call to llama.cpp', () => {
     assert.equal(calls(running.upstream)[2]!.body.toString(), request)
   })
 
+  test('goes out once as it is to a server that has refused to report the usage of a stream', async (t) => {
+    const running = await startLlama(t)
+    answer(
+      running.upstream,
+      json(400, { error: { message: 'stream_options is unknown' } }),
+      json(200, { choices: [{ index: 1 }] }),
+    )
+    await ask(t, running)
+    const later = await ask(t, running)
+    assert.equal(later.header('x-llm-gateway-way'), 'pass')
+    const bodies = calls(running.upstream).map(({ body }) => body.toString())
+    assert.deepEqual(bodies.slice(1), [request, request])
+  })
+
+  test('is asked for as a stream of a server that reports usage unasked', async (t) => {
+    const running = await startLlama(t)
+    answer(running.upstream, sse(events))
+    await ask(t, running, request.replace('{', '{"stream":true,"stream_options":{"include_usage":false},'))
+    assert.equal((await ask(t, running)).header('x-llm-gateway-way'), 'assembled')
+  })
+
   test('of Messages has the input of a tool as llama.cpp writes it, empty where it is cut', async (t) => {
     for (const [json, input] of [
       [

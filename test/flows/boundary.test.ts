@@ -394,27 +394,139 @@ test('a proxy of the environment is left out within a boundary', async (t) => {
   assert.deepEqual(proxy.asked, [`CONNECT nas.lan:${port}`])
 })
 
-test('a cloud model of an Ollama on this machine is outside', async (t) => {
-  const { gateway, upstreams } = await startGateway(t, {
-    providers: { ollama: { kind: 'ollama' } },
-    models: { 'own/*': { provider: 'ollama' } },
-    routes: { rest: { provider: 'ollama' } },
+suite('models that an Ollama on this machine passes on', () => {
+  const host = { remote_host: 'https://ollama.com:443', remote_model: 'gpt-oss:120b' }
+  const listed = [
+    { name: 'gpt-oss:20b' },
+    { name: 'gpt-oss:120b-cloud', ...host },
+    { name: 'Copied:latest', ...host },
+    { name: 'hosted:1b', remote_host: 'https://ollama.com:443' },
+  ]
+
+  async function startOllama(t: TestContext, more: object = {}) {
+    const started = await startGateway(t, {
+      providers: { ollama: { kind: 'ollama' } },
+      models: { 'own/*': { provider: 'ollama' } },
+      routes: { rest: { provider: 'ollama' } },
+      ...more,
+    })
+    const { ollama } = started.upstreams
+    let tags = json(200, { models: listed })
+    ollama.respondAlways(({ target }) => (target === '/api/tags' ? tags : completion))
+    const prompts = () => ollama.requests.filter(({ method }) => method === 'POST').length
+    return { ...started, ollama, prompts, list: (answer: typeof tags) => (tags = answer) }
+  }
+
+  test('are outside by their names, without a question', async (t) => {
+    const { gateway, ollama } = await startOllama(t)
+    const free = await call(t, gateway, 'own/gpt-oss:120b-cloud')
+    assert.deepEqual([free.status, free.header('x-llm-gateway-boundary')], [200, 'any'])
+    const refused = await call(t, gateway, 'own/gpt-oss:120b-cloud', bounded('local'))
+    assert.equal(refused.status, 403)
+    assert.match(
+      refused.body().toString(),
+      /own\/gpt-oss:120b-cloud → ollama \(127\.0\.0\.1, which passes gpt-oss:120b-cloud on\): leaves the box/,
+    )
+    const body = '{"model":"gpt-oss:120b-cloud"}'
+    const other = await exchange(t, gateway.url, rawRequest('POST /v1/conversations', bounded('local'), body))
+    assert.equal(other.status, 403)
+    assert.equal(ollama.requests.length, 1)
   })
-  upstreams.ollama.respondAlways(completion)
-  const free = await call(t, gateway, 'own/gpt-oss:120b-cloud')
-  assert.deepEqual([free.status, free.header('x-llm-gateway-boundary')], [200, 'any'])
-  const near = await call(t, gateway, 'own/gpt-oss:20b', bounded('local'))
-  assert.deepEqual([near.status, near.header('x-llm-gateway-boundary')], [200, 'local'])
-  const refused = await call(t, gateway, 'own/gpt-oss:120b-cloud', bounded('local'))
-  assert.equal(refused.status, 403)
-  assert.match(
-    refused.body().toString(),
-    /own\/gpt-oss:120b-cloud → ollama \(127\.0\.0\.1, which passes gpt-oss:120b-cloud on\): leaves the box/,
-  )
-  const body = '{"model":"gpt-oss:120b-cloud"}'
-  const other = await exchange(t, gateway.url, rawRequest('POST /v1/conversations', bounded('local'), body))
-  assert.equal(other.status, 403)
-  assert.equal(upstreams.ollama.requests.length, 2)
+
+  test('are outside by the mark in its list, whatever their names', async (t) => {
+    const { gateway, prompts } = await startOllama(t)
+    for (const name of ['Copied', 'copied:latest', 'hosted:1b']) {
+      const refused = await call(t, gateway, `own/${name}`, bounded('local'))
+      assert.equal(refused.status, 403, name)
+      assert.equal(refused.header('x-llm-gateway-error'), 'outside_boundary')
+      const text = refused.body().toString()
+      assert.ok(
+        text.includes(`own/${name} → ollama (127.0.0.1, which passes ${name} on): leaves the box`),
+        text,
+      )
+    }
+    assert.equal(prompts(), 0)
+  })
+
+  test('leave those that it runs itself inside, of which the list is read for each call', async (t) => {
+    const { gateway, prompts, list } = await startOllama(t)
+    const near = await call(t, gateway, 'own/gpt-oss:20b', bounded('local'))
+    assert.deepEqual([near.status, near.header('x-llm-gateway-boundary')], [200, 'local'])
+    list(json(200, { models: [{ name: 'gpt-oss:20b', ...host }] }))
+    assert.equal((await call(t, gateway, 'own/gpt-oss:20b', bounded('local'))).status, 403)
+    assert.equal(prompts(), 1)
+  })
+
+  test('may be all of those of which nothing is known', async (t) => {
+    const { gateway, prompts, list } = await startOllama(t)
+    const unlisted = await call(t, gateway, 'own/other', bounded('private'))
+    assert.equal(unlisted.status, 403)
+    assert.match(
+      unlisted.body().toString(),
+      /own\/other → ollama \(127\.0\.0\.1, which may pass other on: its list of models lacks it\): leaves the private network/,
+    )
+    for (const answer of [json(404, {}), json(200, { models: 'none' })]) {
+      list(answer)
+      const unknown = await call(t, gateway, 'own/gpt-oss:20b', bounded('local'))
+      assert.equal(unknown.status, 403)
+      assert.match(unknown.body().toString(), /may pass gpt-oss:20b on: it returned no list of its models/)
+    }
+    assert.equal(prompts(), 0)
+  })
+
+  test('are passed over for a target inside', async (t) => {
+    const { gateway, upstreams, prompts } = await startGatewayOfTwo(t)
+    const response = await call(t, gateway, 'm', bounded('local'))
+    assert.deepEqual([response.status, response.header('x-llm-gateway-provider')], [200, 'here'])
+    assert.deepEqual([prompts(), upstreams.here.requests.length], [0, 1])
+  })
+
+  async function startGatewayOfTwo(t: TestContext) {
+    const here = await startModelServer(t)
+    const started = await startOllama(t, {
+      providers: { ollama: { kind: 'ollama' }, here: { base_url: `${here.url}/v1`, speaks: [...speaks] } },
+      models: {
+        m: {
+          targets: [
+            { provider: 'ollama', model: 'copied' },
+            { provider: 'here', tier: 2 },
+          ],
+        },
+      },
+      routes: {},
+    })
+    return { ...started, upstreams: { here } }
+  }
+
+  test('get no prompt by its own routes either, while other requests of those pass', async (t) => {
+    const { gateway, prompts } = await startOllama(t)
+    const send = (path: string, model: string) =>
+      exchange(
+        t,
+        gateway.url,
+        rawRequest(`POST /providers/ollama${path}`, bounded('local'), JSON.stringify({ model })),
+      )
+    const refused = await send('/api/chat', 'copied')
+    assert.equal(refused.status, 403)
+    assert.match(refused.body().toString(), /which passes copied on/)
+    assert.equal(prompts(), 0)
+    assert.equal((await send('/api/chat', 'gpt-oss:20b')).status, 200)
+    assert.equal((await send('/api/show', 'copied')).status, 200)
+    assert.equal(prompts(), 2)
+  })
+
+  test('may have answered any call without a boundary', async (t) => {
+    const { gateway, ollama } = await startOllama(t)
+    const free = await call(t, gateway, 'own/copied')
+    assert.deepEqual([free.status, free.header('x-llm-gateway-boundary')], [200, 'any'])
+    assert.equal(ollama.requests.length, 1)
+  })
+
+  test('cost nothing of a server that is away: the call fails as any other', async (t) => {
+    const { gateway, ollama } = await startOllama(t)
+    await ollama.close()
+    assert.equal((await call(t, gateway, 'own/gpt-oss:20b', bounded('local'))).status, 502)
+  })
 })
 
 suite('other routes', () => {

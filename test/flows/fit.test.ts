@@ -5,14 +5,17 @@ import { startGateway } from '../support/app.ts'
 import { post } from '../support/calls.ts'
 import { whole } from '../support/chat-content.ts'
 import type { Cleanup } from '../support/scripted-upstream.ts'
-import { json } from '../support/upstream-script.ts'
+import { after, json } from '../support/upstream-script.ts'
 
-const start = (t: Cleanup) =>
+const usual = {
+  small: { context_length: 2000, takes: ['text', 'tools'] },
+  large: { context_length: 20_000, takes: ['text', 'image'] },
+}
+
+const start = (t: Cleanup, providers: Record<'large' | 'small', object> = usual) =>
   startGateway(t, {
-    providers: {
-      small: { context_length: 2000, takes: ['text', 'tools'] },
-      large: { context_length: 20_000, takes: ['text', 'image'] },
-    },
+    providers,
+    rate_limit_settings: { per_client: {}, when_limited: 'wait', max_wait_ms: 3_000_000 },
     models: {
       both: { targets: [{ provider: 'small' }, { provider: 'large', tier: 2 }] },
       one: { provider: 'small', fallbacks: ['other'] },
@@ -51,6 +54,22 @@ test('an estimate refuses nothing: what fits nowhere is sent to a server', async
   const { gateway, upstreams } = await start(t)
   upstreams.small.respond(whole())
   assert.equal((await post(gateway, { model: 'both', ...user('word '.repeat(30_000)) })).status, 200)
+})
+
+test('a call that fits nowhere at a model waits for none of its slots, and goes to the fallback', async (t) => {
+  const { gateway, upstreams } = await start(t, {
+    small: { context_length: 2000, max_parallel_requests: 1 },
+    large: { context_length: 20_000 },
+  })
+  const released = Promise.withResolvers<void>()
+  upstreams.small.respond(after(released.promise, whole()))
+  upstreams.large.respond(whole())
+  const first = post(gateway, { model: 'one', ...user('hi') })
+  await upstreams.small.nextRequest()
+  const long = await post(gateway, { model: 'one', ...user('word '.repeat(3000)) })
+  assert.deepEqual([long.status, long.headers.get('x-llm-gateway-provider')], [200, 'large'])
+  released.resolve()
+  assert.equal((await first).status, 200)
 })
 
 test('images and tools go to a server that takes them', async (t) => {

@@ -13,6 +13,7 @@ import { commander, obedientEntry } from '../support/obedient-workers.ts'
 import { connectRaw, exchange, rawRequest } from '../support/raw-client.ts'
 import { refusingUrl } from '../support/scripted-upstream.ts'
 import { hang, json, sse, wait } from '../support/upstream-script.ts'
+import { startDiscovering, startModelServer } from './model-servers.ts'
 
 const total = 'llm_gateway_calls_total'
 
@@ -189,6 +190,27 @@ suite('a limit counts', () => {
     gate.resolve()
     await Promise.all(calls)
     assert.equal((await scrape(gateway)).value('llm_gateway_queue_wait_seconds_count', { model: 'plain' }), 1)
+  })
+
+  test('the calls that wait for a model that several providers list', async (t) => {
+    const servers = { one: await startModelServer(t, 'm'), other: await startModelServer(t, 'm') }
+    const gate = Promise.withResolvers<void>()
+    for (const server of Object.values(servers)) server.respondsToCalls([wait(gate.promise), ...whole()])
+    const { gateway } = await startDiscovering(t, servers, {
+      rate_limit_settings: {
+        per_client: {},
+        when_limited: 'wait',
+        limits: { m: { max_parallel_requests: 1 } },
+      },
+    })
+    const calls = [chat(gateway, 'm'), chat(gateway, 'm')]
+    await until(async () => (await report(gateway, 'm')).waiting === 1, 'a call to wait')
+    const metrics = await scrape(gateway)
+    for (const provider of ['one', 'other']) {
+      assert.equal(metrics.value('llm_gateway_provider_queue_length', { provider }), 1)
+    }
+    gate.resolve()
+    await Promise.all(calls)
   })
 
   test('requests of a client beyond its own', async (t) => {

@@ -3,9 +3,10 @@ import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 
 import { startGateway } from '../support/app.ts'
-import { chat, post, sendChat } from '../support/calls.ts'
+import { chat, post, report, sendChat } from '../support/calls.ts'
 import { delta, whole } from '../support/chat-content.ts'
-import { chunk, json, lastChunk, streamHead, wait } from '../support/upstream-script.ts'
+import { until } from '../support/deadline.ts'
+import { after, chunk, json, lastChunk, streamHead, wait } from '../support/upstream-script.ts'
 
 const event = (data: string) => chunk(`data: ${data}\n\n`)
 const both = { both: { targets: [{ provider: 'one' }, { provider: 'two' }] } }
@@ -33,6 +34,39 @@ for (const workers of [1, 2]) {
       await Promise.all([upstreams.one.nextRequest(), upstreams.two.nextRequest()])
       done.resolve()
       for (const call of calls) assert.equal((await call).status, 200)
+    })
+
+    test('a call that has waited is placed by what is known when it comes in', async (t) => {
+      const limited = { max_parallel_requests: 1 }
+      const { gateway, upstreams } = await startGateway(t, {
+        server: { workers },
+        models: both,
+        providers: { one: limited, two: limited },
+        rate_limit_settings: {
+          per_client: {},
+          when_limited: 'wait',
+          max_wait_ms: 3_000_000,
+          limits: { both: { rpm: 9 } },
+        },
+      })
+      const gates = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+      for (const upstream of Object.values(upstreams)) {
+        upstream.respondAlways(({ body }) => {
+          const gate = body.includes('2 2 2 2') ? gates[1]! : gates[0]!
+          return after(gate.promise, whole())
+        })
+      }
+      const calls = [1, 2].map((number) => chat(gateway, 'both', conversation(number)))
+      await Promise.all([upstreams.one.nextRequest(), upstreams.two.nextRequest()])
+      const late = chat(gateway, 'both', conversation(1, 1))
+      await until(async () => (await report(gateway, 'both')).waiting === 1, 'a call to wait')
+      gates[0]!.resolve()
+      const { headers } = await late
+      const line = await gateway.logged({ request_id: headers.get('x-request-id') })
+      assert.equal(line['placement'], 'cached')
+      assert.match(String(line['placed']), /^cached [1-9.]+ KB of [0-9.]+ KB, queue 0$/)
+      gates[1]!.resolve()
+      await Promise.all(calls)
     })
 
     test('a conversation returns to its server, which has most of it, and the line says so', async (t) => {

@@ -82,10 +82,10 @@ describe('what a call needs', () => {
 })
 
 describe('a model whose only target a call does not fit', () => {
-  test('is left for the end where a fallback may answer', () => {
+  test('is left for the end where a fallback may answer', async () => {
     const { owner } = startOwner()
     owner.serverFacts.setListed('a', new Map([['m', { contextLength: 10 }]]))
-    const result = owner.admit(request({ targets: [a], skipsFailing: true })) as AdmissionResult
+    const result = await owner.admit(request({ targets: [a], skipsFailing: true }))
     assert.equal(result.kind, 'all_failing')
     held(owner.admit(request({ targets: [a] }))).settle({ kind: 'unsent' })
   })

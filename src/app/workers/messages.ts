@@ -9,6 +9,7 @@ import type { Scope } from '../../admission/scopes.ts'
 import type { NotAdmitted } from '../../admission/waiting-line.ts'
 import type { AdmissionRequest, AllFailing, PromptToCount, TargetReport } from '../../call/coordinator.ts'
 import type { Metered } from '../../call/response/meter.ts'
+import type { UselessWish } from '../../call/usage-wishes.ts'
 import type { AskedFormat } from '../../call/spoken-formats.ts'
 import type { FoundKeys } from '../../clients/identity/key-set.ts'
 import type { KeyFile } from '../../clients/keys/key-record.ts'
@@ -81,8 +82,8 @@ export type AdmissionMessage =
       readonly limitStatus: LimitStatus
       /** What is wrong with the targets, where anything is. */
       readonly failureKinds: readonly (readonly [target: number, failureKind: FailureKind])[]
-      /** Providers that need not be asked for usage (`Hold.isUsageWishUseless`). */
-      readonly uselessUsageWishes: readonly string[]
+      /** Providers that need not be asked for usage, and why. */
+      readonly uselessUsageWishes: readonly (readonly [provider: string, why: UselessWish])[]
     }
   | AllFailing
   | NotAdmitted
@@ -146,7 +147,7 @@ export type HoldMessage =
   /** The client has left, or the worker closes: whatever the answer was, the call takes nothing. */
   | { readonly kind: 'cancel'; readonly hold: number }
   | { readonly kind: 'report'; readonly hold: number; readonly report: TargetReport; readonly target: number }
-  | { readonly kind: 'useless_usage_wish'; readonly hold: number }
+  | { readonly kind: 'useless_usage_wish'; readonly hold: number; readonly why: UselessWish }
   | { readonly kind: 'grow'; readonly hold: number; readonly tokens: number }
   | {
       readonly kind: 'settle'

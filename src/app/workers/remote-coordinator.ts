@@ -11,6 +11,7 @@ import type {
   PromptToCount,
   TargetReport,
 } from '../../call/coordinator.ts'
+import type { UselessWish } from '../../call/usage-wishes.ts'
 import type { Metered } from '../../call/response/meter.ts'
 import type { FailureKind, Target } from '../../domain.ts'
 import type { PrefixKey } from '../../routing/prefix-hashes.ts'
@@ -151,7 +152,7 @@ class RemoteHold implements Hold {
   tokens: number
   readonly #parts: HoldParts
   readonly #failureKinds: Map<Target, FailureKind>
-  readonly #uselessUsageWishes: readonly string[]
+  readonly #uselessUsageWishes: ReadonlyMap<string, UselessWish>
   #isSettled = false
 
   constructor(parts: HoldParts, admitted: AdmittedMessage) {
@@ -169,7 +170,7 @@ class RemoteHold implements Hold {
     this.#failureKinds = new Map(
       admitted.failureKinds.map(([index, failureKind]) => [parts.targets[index]!, failureKind]),
     )
-    this.#uselessUsageWishes = admitted.uselessUsageWishes
+    this.#uselessUsageWishes = new Map(admitted.uselessUsageWishes)
   }
 
   set interruptible(interruptible: Interruptible | undefined) {
@@ -201,12 +202,12 @@ class RemoteHold implements Hold {
     return this.#failureKinds.get(target)
   }
 
-  isUsageWishUseless(provider: string): boolean {
-    return this.#uselessUsageWishes.includes(provider)
+  uselessUsageWishOf(provider: string): UselessWish | undefined {
+    return this.#uselessUsageWishes.get(provider)
   }
 
-  reportUselessUsageWish(): void {
-    this.#parts.outbox.post({ kind: 'useless_usage_wish', hold: this.#parts.id })
+  reportUselessUsageWish(why: UselessWish): void {
+    this.#parts.outbox.post({ kind: 'useless_usage_wish', hold: this.#parts.id, why })
   }
 
   grow(tokens: number): void {

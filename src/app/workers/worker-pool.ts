@@ -14,8 +14,7 @@ import { allowPretenuring, disablePretenuring } from '../../platform/node/preten
 import type { Events } from '../../observe/events.ts'
 import type { CounterReader } from '../../observe/metrics/counters.ts'
 import type { Registry } from '../../observe/metrics/registry.ts'
-import { type Discovered, RouteTable } from '../../routing/route-table.ts'
-import { serverKindsOf } from '../../routing/server-kinds.ts'
+import type { RouteTable } from '../../routing/route-table.ts'
 import { limitsReport } from '../../server/routes/limits.ts'
 import { checkFree } from '../../server/listeners/listen.ts'
 import type { OpenCall } from '../../status/open-call.ts'
@@ -29,6 +28,7 @@ import { type OpenedEvents, openEvents } from '../open-events.ts'
 import { ProviderPool, type ProviderSet } from '../provider-pool.ts'
 import { pseudonymsOf, usageReader } from '../pseudonyms.ts'
 import type { ThreadFacts } from '../metrics-source.ts'
+import { RoutesInForce } from '../routes-in-force.ts'
 import { OwnServices } from '../shared-services.ts'
 import { StatusReporter } from '../status-reporter.ts'
 import { serializeConfig, type SerializedConfig } from './config-transfer.ts'
@@ -107,12 +107,6 @@ interface PoolParts extends OpenedEvents {
   readonly counters: Registry | undefined
 }
 
-interface RoutesOf {
-  readonly models: Config['models']
-  readonly discovered: Discovered
-  readonly routes: RouteTable
-}
-
 class WorkerPool implements App {
   readonly events: Events
   readonly status: StatusSource
@@ -133,7 +127,7 @@ class WorkerPool implements App {
   readonly #restartDelay = new RestartDelay(systemClock.now)
   #providerSet: ProviderSet
   #reloaded: SerializedConfig | undefined
-  #table: RoutesOf | undefined
+  readonly #routesInForce = new RoutesInForce()
   #shutdownGraceMs: number
   #starting = 0
   #isStopping = false
@@ -244,18 +238,8 @@ class WorkerPool implements App {
     return limitsReport({ id: client }, await services.coordinator.describe(this.#routes().models()))
   }
 
-  /** Built again when a model has come or gone: pages that are open ask each second. */
   #routes(): RouteTable {
-    const { models, providers } = this.#newest
-    const { discovered } = this.#parts.services
-    if (this.#table?.models !== models || this.#table.discovered !== discovered) {
-      this.#table = {
-        models,
-        discovered,
-        routes: new RouteTable(models, discovered, serverKindsOf(providers)),
-      }
-    }
-    return this.#table.routes
+    return this.#routesInForce.of(this.#newest, this.#parts.services.discovered)
   }
 
   #statusReporter(): StatusReporter {

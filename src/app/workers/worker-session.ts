@@ -135,7 +135,7 @@ export class WorkerSession implements LeaseHolder {
         hold?.report(message.report, call.targets[message.target])
         return
       case 'useless_usage_wish':
-        hold?.reportUselessUsageWish()
+        hold?.reportUselessUsageWish(message.why)
         return
       case 'grow':
         hold?.grow(message.tokens)
@@ -302,6 +302,9 @@ function admittedMessage(hold: Hold, targets: readonly Target[]): AdmissionMessa
       const failureKind = hold.failureKindOf(target)
       return failureKind === undefined ? [] : [[index, failureKind] as const]
     }),
-    uselessUsageWishes: [...providers].filter((provider) => hold.isUsageWishUseless(provider)),
+    uselessUsageWishes: [...providers].flatMap((provider) => {
+      const why = hold.uselessUsageWishOf(provider)
+      return why === undefined ? [] : [[provider, why] as const]
+    }),
   }
 }

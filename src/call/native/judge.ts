@@ -1,5 +1,5 @@
 // Whether a request of a model server's own routes may go to the provider that its path names.
-import { managementInBody, managementNotAllowed } from '../../dialects/native/management.ts'
+import { managementInBody, managementNotAllowed } from '../../dialects/management.ts'
 import { bytesOf } from '../../dialects/request.ts'
 import { GatewayError } from '../../errors.ts'
 import type { Snapshot } from '../call.ts'

@@ -35,6 +35,18 @@ export function boundaryAt(
   return chains.length === 0 ? ofModel : outsideBoundary(chains, bounds, model)
 }
 
+/** The model that gets the prompt of a request that `boundaryAt` lets pass. Undefined: none does, or no boundary depends on it. */
+export function promptedModelOf(
+  { passesOn }: Provider,
+  boundary: Boundary,
+  call: Pick<RestCall, 'body' | 'contentType' | 'native' | 'route'>,
+): string | undefined {
+  const mayHavePrompt = call.native === undefined || call.route.hasUsage === true
+  if (passesOn === undefined || boundary === 'any' || !mayHavePrompt) return undefined
+  const named = namedModelOf(call)
+  return named instanceof GatewayError ? undefined : named?.name
+}
+
 function namedModelOf({
   body: received,
   contentType,

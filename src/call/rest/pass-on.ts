@@ -32,6 +32,7 @@ import { addCallHeaders, endGone, sendError } from './respond.ts'
 export interface Passage {
   readonly call: RestCall
   readonly provider: Provider
+  readonly model: PassedRequest['model']
   readonly body: PassedRequest['body']
   readonly record: CallRecord
 }
@@ -123,7 +124,7 @@ async function send(
   isReduced: boolean,
   on: Snapshot,
 ): Promise<AttemptOutcome> {
-  const { call, provider, body, record } = passage
+  const { call, provider, model, body, record } = passage
   const { reply, path, headers, requestId } = call
   const dialect = dialectOf(call)
   if (reply.isGone) return { kind: 'gone', wasSent: false }
@@ -152,7 +153,7 @@ async function send(
   if (parentValue !== undefined) sent.push([parent!, parentValue])
   if (stateValue !== undefined) sent.push([state!, stateValue])
   const { boundary } = record
-  const begun = await response.pass({ method, path, query, headers: sent, body, requestId, boundary })
+  const begun = await response.pass({ method, path, query, headers: sent, body, requestId, boundary, model })
   const outcome = withLoggableCode(keptInside(begun, provider, call, record, on), undefined)
   const { requestId: ofProvider } = response
   record.providerRequestId = ofProvider === requestId ? undefined : ofProvider

@@ -5,7 +5,7 @@ import type { ClientDialect } from '../dialect.ts'
 import { openAiDialects } from '../openai/formats.ts'
 import { type JsonFormat, jsonScannerOf, readJsonRequest } from '../openai/json-request.ts'
 import { nativeStream, nativeUsage } from './format.ts'
-import { managementMembers, managingWish } from './management.ts'
+import { managementMembers, managingWish } from '../management.ts'
 
 interface NativeFormat {
   /** At the provider's end. */

@@ -8,13 +8,13 @@ import { errorHeadOf, readErrorCode, readErrorFields } from '../openai/errors.ts
 import { type JsonFormat, jsonScannerOf, readJsonRequest } from '../openai/json-request.ts'
 import { promptMembers } from '../openai/prompt-size.ts'
 import { rateHeaders } from '../openai/rate-headers.ts'
-import { invalidRequest } from '../request.ts'
+import { invalidRequest, maxOptionsBytes } from '../request.ts'
 import type { UsageReader } from '../usage.ts'
 import { judgeWholeResponse } from '../whole-response.ts'
 import { renderError } from './errors.ts'
 import { ending, ownEvents } from './stream.ts'
 import { usageReader } from './usage.ts'
-import { maxOptionsBytes, outputCapOf, wishesOf } from './wishes.ts'
+import { outputCapOf, wishesOf } from './wishes.ts'
 
 interface Format {
   readonly name: string

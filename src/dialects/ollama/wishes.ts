@@ -2,13 +2,10 @@
 import { membersOf } from '../../bytes/json/parse.ts'
 import { readJson } from '../../bytes/json/scan.ts'
 import type { JsonMember, JsonScan } from '../../bytes/json/types.ts'
-import { managementIn } from '../native/management.ts'
+import { managementIn } from '../management.ts'
 import type { ServerWishes } from '../request.ts'
 
 type Members = JsonScan['members']
-
-/** Longer options are refused: they are parsed. */
-export const maxOptionsBytes = 16_384
 
 /** The options, as the server reads them; empty where there are none. */
 function optionsOf(body: Buffer, members: Members): Readonly<Record<string, unknown>> {

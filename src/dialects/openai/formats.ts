@@ -1,7 +1,7 @@
 // OpenAI's wire formats, sorted by path. https://platform.openai.com/docs/api-reference
 import { essenceOf } from '../../http/media-type.ts'
 import type { BodyKind, ClientDialect, ProviderDialect } from '../dialect.ts'
-import { managingWish } from '../native/management.ts'
+import { managingWish } from '../management.ts'
 import { judgeWholeResponse } from '../whole-response.ts'
 import { chatStream, isEndMark, type StreamFormat } from './chat-stream.ts'
 import { standardEvent } from './error-event.ts'

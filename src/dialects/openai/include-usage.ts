@@ -10,12 +10,9 @@ import { MemberNames } from '../../bytes/json/member-names.ts'
 import type { Splice } from '../../bytes/splice.ts'
 import type { EventUsage } from '../usage.ts'
 import { cutMember, topLevelMember } from '../event-bytes.ts'
-import { invalidRequest } from '../request.ts'
+import { invalidRequest, maxOptionsBytes } from '../request.ts'
 
 const includeUsage = new MemberNames(['include_usage'])
-
-/** The format has two or three options. Longer values would need a second scan within one turn of the event loop. */
-const maxOptionsBytes = 16_384
 
 /**
  * The edit that sets `stream_options.include_usage` and keeps every other option byte for byte. Undefined if the client

@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyRequest, onRequestHookHandler } from 'fast
 import { isDirect } from '../../clients/direct-connections.ts'
 import { holdsKey } from '../../clients/keys/key-format.ts'
 import type { RestCall } from '../../call/rest/request.ts'
-import { managementNotAllowed } from '../../dialects/native/management.ts'
+import { managementNotAllowed } from '../../dialects/management.ts'
 import { findNativePath, type NativeRoute, nativeRoutesOf } from '../../dialects/native/routes.ts'
 import { GatewayError } from '../../errors.ts'
 import { codingOf } from '../../http/content-coding.ts'

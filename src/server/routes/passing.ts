@@ -2,7 +2,7 @@
 // of their headers go on, and their bodies are read before or while they go on.
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import type { RestCall } from '../../call/rest/request.ts'
-import { managementScannerOf } from '../../dialects/native/management.ts'
+import { managementScannerOf } from '../../dialects/management.ts'
 import type { Client } from '../../domain.ts'
 import { GatewayError } from '../../errors.ts'
 import { essenceOf } from '../../http/media-type.ts'

@@ -14,6 +14,7 @@ import { createEcho, echoSpeaks } from './echo.ts'
 import { llamaCpp, llamaCppTraits } from './llama-cpp.ts'
 import { kindsWith } from './native-formats.ts'
 import { ollama, ollamaTraits } from './ollama.ts'
+import { ollamaRefusalOf, tagsPath } from './ollama-report.ts'
 import { compatibleTraits, isOpenAiItself, openAi, openAiTraits } from './openai.ts'
 import { vllm, vllmTraits } from './vllm.ts'
 
@@ -31,7 +32,10 @@ export function createProvider(config: ProviderConfig, userAgent: string): Provi
   if (config.kind === 'echo') return createEcho(config.name)
   const { kind } = config
   return createHttpProvider(config, userAgent, {
-    ...(kind === 'ollama' && { passesOn: (model: string) => isPassedOn(kind, model) }),
+    ...(kind === 'ollama' && {
+      passesOn: (model: string) => isPassedOn(kind, model),
+      modelPlaces: { path: tagsPath, refusalOf: ollamaRefusalOf },
+    }),
     meaningOf: errorReaders[config.kind],
     speaks: speaksOf(config),
     traitsOf: traitsOf(config),

@@ -1,5 +1,6 @@
 // What Ollama reports of its models. https://docs.ollama.com/api
 import type { KnownModel } from '../../domain.ts'
+import { passesModelOn } from '../../platform/boundary.ts'
 import { membersOf, parseJson } from '../../bytes/json/parse.ts'
 import { countIn } from './count-in.ts'
 
@@ -42,6 +43,33 @@ export function readOllamaModels(
     if (name.endsWith(defaultTag)) models.set(name.slice(0, -defaultTag.length), known)
   }
   return models
+}
+
+/**
+ * Why a prompt for a model leaves the server, or may leave it; undefined: Ollama runs the model itself. It marks those that it
+ * passes on, and copies of them, with their host and name there (`ListModelResponse` in Ollama's api/types.go). A name that the list
+ * lacks may be another form of one that it has.
+ * @param tags undefined: there is no list.
+ */
+export function ollamaRefusalOf(tags: Buffer | undefined, model: string): string | undefined {
+  const models = tags && modelsIn(tags)
+  if (models === undefined) return `which may pass ${model} on: it returned no list of its models`
+  // Ollama finds a model by its name in any case.
+  const asked = withTag(model.toLowerCase())
+  const found = [...models].filter(([name]) => withTag(name.toLowerCase()) === asked)
+  if (found.length === 0) return `which may pass ${model} on: its list of models lacks it`
+  const isMarked = found.some(([, { remote_host: host, remote_model: of }]) => isSet(host) || isSet(of))
+  return isMarked ? passesModelOn(model) : undefined
+}
+
+/** Ollama leaves out what is empty. */
+function isSet(member: unknown): boolean {
+  return member !== undefined && member !== null && member !== ''
+}
+
+/** A name without a tag stands for its latest one. */
+function withTag(name: string): string {
+  return name.lastIndexOf(':') > name.lastIndexOf('/') ? name : name + defaultTag
 }
 
 function modelsIn(body: Buffer): ReadonlyMap<string, Readonly<Record<string, unknown>>> | undefined {

@@ -74,6 +74,7 @@ export function begin(vector: Case, request: ModelRequest): Translation | Gatewa
     traits: { ...openServerTraits, ...vector.traits },
     asksUsage: vector.asksUsage ?? false,
     promptTokens: 20,
+    providerName: 'p',
     allowsManagement: false,
     now: () => 0,
     nowSeconds: 1_700_000_000,

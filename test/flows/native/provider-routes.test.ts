@@ -343,7 +343,7 @@ suite('a member that changes the server', () => {
     '{"model":"m","options":{"num\\u005fthread":1}}',
     '{"model":"m","options":{"main_gpu":1}}',
     '{"model":"m","options":{"use_mmap":false}}',
-    `{"model":"m","options":{"stop":["${'x'.repeat(70_000)}"]}}`,
+    `{"model":"m","options":{"stop":["${'x'.repeat(20_000)}"]}}`,
     '{"model":"m","id_slot":0}',
     '{"model":"m","id_slot":"0"}',
     '{"model":"m","id_slot":-1.0}',

@@ -1,20 +1,17 @@
 // Members of a model server's own requests that change the server for all of its clients, and not only this call's answer.
 // https://docs.ollama.com/api/generate, https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md
-import { isObject } from '../../bytes/json/parse.ts'
-import { LargeBody } from '../../bytes/large-body.ts'
-import { MemberNames } from '../../bytes/json/member-names.ts'
-import { readJson, scanJson } from '../../bytes/json/scan.ts'
-import { JsonScanner } from '../../bytes/json/scanner.ts'
-import type { JsonMember } from '../../bytes/json/types.ts'
-import { GatewayError } from '../../errors.ts'
-import { parseDurationMs } from '../../http/duration.ts'
-import { bytesOf, invalidRequest, type ServerWishes } from '../request.ts'
+import { isObject } from '../bytes/json/parse.ts'
+import { LargeBody } from '../bytes/large-body.ts'
+import { MemberNames } from '../bytes/json/member-names.ts'
+import { readJson, scanJson } from '../bytes/json/scan.ts'
+import { JsonScanner } from '../bytes/json/scanner.ts'
+import type { JsonMember } from '../bytes/json/types.ts'
+import { GatewayError } from '../errors.ts'
+import { parseDurationMs } from '../http/duration.ts'
+import { bytesOf, invalidRequest, maxOptionsBytes, type ServerWishes } from './request.ts'
 
 /** Names that `managementIn` looks at. Each may occur once, in its exact spelling. */
 export const managementMembers = ['id_slot', 'keep_alive', 'options'] as const
-
-/** No options are longer; they are read within one turn of the event loop. */
-const maxOptionsBytes = 65_536
 
 /** Ollama's options with which it loads a model: another value makes it load the model again, for everybody. */
 const loading =
@@ -61,9 +58,9 @@ export function managementInBody(received: Buffer | LargeBody): string | Gateway
 /**
  * The refusal of what changes a server.
  * @param what of the request: a member, or its method and path.
- * @param provider absent: one of several that a call may go to.
+ * @param provider its name.
  */
-export function managementNotAllowed(what: string, provider = 'NAME'): GatewayError {
+export function managementNotAllowed(what: string, provider: string): GatewayError {
   const hint = `providers.${provider}.allow_management: true allows it to every client that may use the provider.`
   return new GatewayError(
     'management_not_allowed',
