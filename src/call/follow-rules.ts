@@ -17,7 +17,8 @@ type Parts = Pick<Snapshot, 'coordinator' | 'findLate' | 'routes'>
 
 /**
  * Limits, prices, budgets and the ledger count the model that answers; the one that was asked for is no more than a name for it.
- * @returns the error `model_not_found` or `model_not_allowed` if `use` leads to no model, or to one that the client may not use.
+ * @returns the error `model_not_found` or `model_not_allowed` if `use` leads to no model, back to one on the way,
+ * or to one that the client may not use.
  */
 export async function followRules(
   asked: NamedRoute,
@@ -36,7 +37,8 @@ export async function followRules(
     })
     if (led === undefined) return { ...at, leading, rule }
     const route = await find(led.use, on)
-    if (route === undefined) return modelNotFound(led.use, on.routes, allowed)
+    const isOnTheWay = [...leading, at].some((each) => each.route.model === route?.model)
+    if (route === undefined || isOnTheWay) return modelNotFound(led.use, on.routes, allowed)
     if (allowed?.has(led.use, route) === false) return allowed.refusal(led.use)
     leading.push(at)
     rule = led.rule ?? rule

@@ -1,4 +1,5 @@
 // Which models may answer a call, and at which of their targets.
+import type { ModelConfig } from '../config/types.ts'
 import type { Target } from '../domain.ts'
 import type { GatewayError } from '../errors.ts'
 import { type Boundary, narrower } from '../platform/boundary.ts'
@@ -93,8 +94,9 @@ function ledFrom(name: string, routes: RouteTable): NamedRoute | undefined {
 /** The narrowest boundary of a model and of those that its rules lead through. */
 function boundaryThrough(name: string, routes: RouteTable): Boundary {
   let boundary: Boundary = 'any'
-  // The file has no cycles.
-  for (let model = routes.find(name)?.model; model !== undefined;) {
+  const seen = new Set<ModelConfig>()
+  for (let model = routes.find(name)?.model; model !== undefined && !seen.has(model);) {
+    seen.add(model)
     boundary = narrower(boundary, model.boundary)
     model = model.use === undefined ? undefined : routes.find(model.use)?.model
   }

@@ -9,6 +9,7 @@ import {
 } from '../platform/boundary.ts'
 import { parseBaseUrl } from './base-url.ts'
 import { defaults } from './defaults.ts'
+import { type FindModel, modelFinder, providerIn } from './find-model.ts'
 import type { HasProblem, Path, PathProblem } from './problems.ts'
 import { baseUrlOf } from './provider-kind.ts'
 import type { RawConfig, RawModel, RawProvider } from './raw.ts'
@@ -30,7 +31,7 @@ export function* boundaryProblems(raw: RawConfig, hasProblem: HasProblem): Gener
   const hasBoundary = [...models.values()].some(({ boundary }) => narrower(ofAll, boundary) !== 'any')
   if (!hasBoundary && ofAll === 'any') return
   const places = placesOf(raw, hasProblem)
-  const search = { models, places, ofAll, find: finder(models, listingProviders(raw)) }
+  const search = { models, places, ofAll, find: modelFinder(models, raw) }
   for (const [name, { boundary }] of models) yield* modelProblems(name, narrower(ofAll, boundary), search)
   if (ofAll !== 'any') yield* otherProblems(raw, ofAll, places)
 }
@@ -53,8 +54,7 @@ interface Search {
   readonly places: Places
   /** Of all models. */
   readonly ofAll: Boundary
-  /** The model of the file that a name leads to. */
-  readonly find: (name: string) => string | undefined
+  readonly find: FindModel
 }
 
 /** A model, and the way to it. */
@@ -155,38 +155,6 @@ function othersOf({ fallbacks = [], when = [], use }: RawModel): {
     ...(use === undefined ? [] : [{ name: use, label: 'use', below: ['use'] }]),
     ...fallbacks.map((name, index) => ({ name, label: 'fallback', below: ['fallbacks', index] })),
   ]
-}
-
-/**
- * By the order of routing: the name, the alias, the wildcard with the longest prefix. In the namespace of a provider that lists
- * its models, a wildcard matches only if its prefix begins there.
- */
-function finder(models: ReadonlyMap<string, RawModel>, listing: ReadonlySet<string>): Search['find'] {
-  const owners = new Map<string, string>()
-  for (const [name, { aliases = [] }] of models) {
-    for (const alias of aliases) if (!owners.has(alias)) owners.set(alias, name)
-  }
-  const wildcards = [...models.keys()]
-    .filter((name) => name.endsWith('*'))
-    .toSorted((one, other) => other.length - one.length)
-  return (name) => {
-    if (models.has(name)) return name
-    const provider = providerIn(name)
-    const least = listing.has(provider) ? provider.length + 2 : 0
-    const matches = (wildcard: string) =>
-      wildcard.length >= least && name.startsWith(wildcard.slice(0, -1)) && name.length >= wildcard.length
-    return owners.get(name) ?? wildcards.find(matches)
-  }
-}
-
-/** Of `PROVIDER/MODEL`; empty for other names. */
-function providerIn(name: string): string {
-  return name.slice(0, Math.max(0, name.indexOf('/')))
-}
-
-function listingProviders(raw: RawConfig): ReadonlySet<string> {
-  const providers = Object.entries(raw.providers ?? {})
-  return new Set(providers.filter(([, each]) => each.discover_models === true).map(([name]) => name))
 }
 
 function placesOf(raw: RawConfig, hasProblem: HasProblem): Places {

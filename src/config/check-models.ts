@@ -1,6 +1,7 @@
 // Names that must match each other: models, aliases, providers, fallbacks, limits.
 import { closestName } from '../platform/did-you-mean.ts'
 import { parseBaseUrl } from './base-url.ts'
+import { type FindModel, modelFinder, providerIn } from './find-model.ts'
 import { quoted, type PathProblem, type HasProblem, type Path } from './problems.ts'
 import type { RawConfig, RawModel, RawProvider, RawTarget } from './raw.ts'
 
@@ -22,7 +23,8 @@ export function* modelProblems(raw: RawConfig, hasProblem: HasProblem): Generato
   const owners = new Map<string, string>()
   yield* aliasProblems(models, owners)
   if (!isKnown(raw, 'models', hasProblem)) return
-  const names = { models, owners, hasProblem, isDiscoverable: discoverable(raw, models, hasProblem) }
+  const find = modelFinder(models, raw)
+  const names = { models, owners, hasProblem, find, isDiscoverable: discoverable(raw, find, hasProblem) }
   yield* fallbackProblems(names)
   yield* defaultModelProblems(raw, names)
   yield* limitProblems(raw, names)
@@ -82,40 +84,33 @@ interface Names {
   /** Alias → the model that has it. */
   readonly owners: ReadonlyMap<string, string>
   readonly hasProblem: HasProblem
+  readonly find: FindModel
   /** Whether a name may be one that a provider lists. */
   readonly isDiscoverable: (name: string) => boolean
 }
 
 /**
- * True for `PROVIDER/MODEL` of a provider whose models are discovered, unless a wildcard of the file matches the name.
- * Whether the model exists is known only while the gateway runs.
+ * True for `PROVIDER/MODEL` of a provider whose models are discovered, unless the name leads to a model of the file. Whether the
+ * model exists is known only while the gateway runs.
  */
-function discoverable(
-  raw: RawConfig,
-  models: ReadonlyMap<string, RawModel>,
-  hasProblem: HasProblem,
-): (name: string) => boolean {
+function discoverable(raw: RawConfig, find: FindModel, hasProblem: HasProblem): (name: string) => boolean {
   const providers = new Map(Object.entries(raw.providers ?? {}))
-  const prefixes = [...models.keys()].filter((name) => name.endsWith('*')).map((name) => name.slice(0, -1))
   return (name) => {
-    const provider = name.slice(0, Math.max(0, name.indexOf('/')))
-    const namespace = `${provider}/`
-    if (name.length === namespace.length || name.includes('*')) return false
-    if (prefixes.some((prefix) => prefix.startsWith(namespace) && name.startsWith(prefix))) return false
-    return providers.get(provider)?.discover_models === true || hasProblem(['providers', provider])
+    const provider = providerIn(name)
+    if (name.length === provider.length + 1 || name.includes('*')) return false
+    if (hasProblem(['providers', provider])) return true
+    return providers.get(provider)?.discover_models === true && find(name) === undefined
   }
 }
 
-function* fallbackProblems({ models, owners, hasProblem, isDiscoverable }: Names): Generator<PathProblem> {
+function* fallbackProblems({
+  models,
+  owners,
+  hasProblem,
+  find,
+  isDiscoverable,
+}: Names): Generator<PathProblem> {
   const known = [...models.keys(), ...owners.keys()]
-  // The longest first, in the order of routing.
-  const wildcards = [...models.keys()]
-    .filter((name) => name.endsWith('*'))
-    .sort((a, b) => b.length - a.length)
-  const modelOf = (name: string) => {
-    if (models.has(name)) return name
-    return owners.get(name) ?? wildcards.find((wildcard) => name.startsWith(wildcard.slice(0, -1)))
-  }
   const edges = new Map<string, { to: string; path: Path }[]>()
   for (const [name, model] of models) {
     const list: { to: string; path: Path }[] = []
@@ -129,7 +124,7 @@ function* fallbackProblems({ models, owners, hasProblem, isDiscoverable }: Names
         continue
       }
       if (isDiscoverable(fallback) && !models.has(fallback) && !owners.has(fallback)) continue
-      const to = modelOf(fallback)
+      const to = find(fallback)
       if (to !== undefined) list.push({ to, path })
       else if (!hasProblem(['models', fallback])) {
         yield { path, message: `there is no model ${quoted(fallback)}`, hint: nameHint(fallback, known) }
@@ -159,16 +154,12 @@ function* defaultModelProblems(raw: RawConfig, names: Names): Generator<PathProb
 /** What keeps a name from being that of one model. */
 function singleModelProblem(
   name: string,
-  { models, owners, hasProblem, isDiscoverable }: Names,
+  { models, owners, hasProblem, find, isDiscoverable }: Names,
 ): Omit<PathProblem, 'path'> | undefined {
   if (name.endsWith('*')) {
     return { message: `${quoted(name)} does not name a single model`, hint: 'write the full name' }
   }
-  const isNamed = models.has(name) || owners.has(name) || hasProblem(['models', name])
-  const isMatched = [...models.keys()].some(
-    (each) => each.endsWith('*') && name.startsWith(each.slice(0, -1)),
-  )
-  if (isNamed || isMatched || isDiscoverable(name)) return undefined
+  if (find(name) !== undefined || hasProblem(['models', name]) || isDiscoverable(name)) return undefined
   const hint = nameHint(name, [...models.keys(), ...owners.keys()])
   return { message: `there is no model ${quoted(name)}`, hint }
 }

@@ -24,7 +24,7 @@ export interface NamedRoute {
   readonly route: Route
 }
 
-/** The lists of the providers whose models are discovered, by provider name; empty until the provider has responded. */
+/** The lists of the providers whose models are discovered, by provider name; empty or absent until the provider has responded. */
 export type Discovered = ReadonlyMap<string, readonly ListedModel[]>
 
 /** As `dialects/openai/model-list.ts` has checked it. */
@@ -83,8 +83,10 @@ export class RouteTable {
     this.hasBoundaries = [...models.values()].some(({ boundary }) => boundary !== undefined)
     const lengths = new Set([...this.#wildcards.keys()].map((prefix) => prefix.length))
     this.#prefixLengths = [...lengths].sort((a, b) => b - a)
-    this.#discovering = new Set(discovered.keys())
-    this.#unlisted = [...discovered].filter(([, listed]) => listed.length === 0).map(([provider]) => provider)
+    this.#discovering = kinds.discovering.union(new Set(discovered.keys()))
+    this.#unlisted = [...this.#discovering].filter(
+      (provider) => (discovered.get(provider) ?? []).length === 0,
+    )
     this.#addDiscovered(discovered)
     this.#addMatched(discovered)
     for (const model of models.values()) if (model.use !== undefined) this.#leadOn(model)
@@ -106,15 +108,16 @@ export class RouteTable {
   }
 
   /**
-   * Where `use` leads from a model, over others that have one, too, and by which name; undefined: it has none, or no model has
-   * that name.
+   * Where `use` leads from a model, over others that have one, too, and by which name; undefined: it has none, no model has
+   * that name, or the way leads back.
    */
   ledTo({ use }: ModelConfig): NamedRoute | undefined {
     let last: NamedRoute | undefined
-    // The file has no cycles.
+    const seen = new Set<ModelConfig>()
     for (let name = use; name !== undefined; name = last.route.model.use) {
       const route = this.find(name) ?? this.expected(name)
-      if (route === undefined) return undefined
+      if (route === undefined || seen.has(route.model)) return undefined
+      seen.add(route.model)
       last = { name, route }
     }
     return last

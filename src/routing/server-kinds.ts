@@ -6,9 +6,11 @@ export interface ServerKinds {
   readonly local: ReadonlySet<string>
   /** Providers that accept several spellings of a name (loose-names.ts). */
   readonly ollama: ReadonlySet<string>
+  /** Providers whose models are discovered, also before one has listed any. */
+  readonly discovering: ReadonlySet<string>
 }
 
-export const noServerKinds: ServerKinds = { local: new Set(), ollama: new Set() }
+export const noServerKinds: ServerKinds = { local: new Set(), ollama: new Set(), discovering: new Set() }
 
 export function serverKindsOf(providers: ReadonlyMap<string, ProviderConfig>): ServerKinds {
   const servers = [...providers.values()].filter((each) => each.kind !== 'echo')
@@ -16,5 +18,6 @@ export function serverKindsOf(providers: ReadonlyMap<string, ProviderConfig>): S
   return {
     local: namesOf(servers.filter(({ isLocal }) => isLocal)),
     ollama: namesOf(servers.filter(({ kind }) => kind === 'ollama')),
+    discovering: namesOf(servers.filter(({ discoverModels }) => discoverModels === true)),
   }
 }

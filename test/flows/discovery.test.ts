@@ -13,7 +13,15 @@ import {
 import { whole } from '../support/chat-content.ts'
 import { exchange, rawRequest } from '../support/raw-client.ts'
 import { after, chunk, hang, json, lastChunk, streamHead, wait } from '../support/upstream-script.ts'
-import { call, offered, refreshMs, startAsking, startDiscovering, startModelServer } from './model-servers.ts'
+import {
+  call,
+  type ModelServer,
+  offered,
+  refreshMs,
+  startAsking,
+  startDiscovering,
+  startModelServer,
+} from './model-servers.ts'
 import { startGateway } from '../support/app.ts'
 import { at, providerKey } from '../support/gateway-config.ts'
 
@@ -338,3 +346,26 @@ test('a name of the file keeps its meaning, whatever is listed', async (t) => {
     assert.equal((await call(t, gateway, `ollama/${name}`)).provider, 'ollama', name)
   }
 })
+
+for (const wildcard of ['*', 'o*']) {
+  test(`${wildcard} leads to a name of a provider that has listed nothing yet, after a reload too`, async (t) => {
+    const servers = [await startModelServer(t), await startModelServer(t)] as const
+    for (const server of servers) server.lists([hang])
+    const providerAt = ({ url }: ModelServer) => ({
+      base_url: `${url}/v1`,
+      discover_models: true,
+      speaks: ['chat' as const],
+    })
+    const { gateway } = await startGateway(t, {
+      providers: { oa: providerAt(servers[0]) },
+      models: { [wildcard]: { use: 'oa/m' } },
+    })
+    assert.equal((await call(t, gateway, 'other')).provider, 'oa')
+    await gateway.reload({
+      providers: { ob: providerAt(servers[1]) },
+      models: { [wildcard]: { use: 'ob/m' } },
+    })
+    assert.equal((await call(t, gateway, 'other')).provider, 'ob')
+    assert.deepEqual([servers[0].called(), servers[1].called()], [['m'], ['m']])
+  })
+}

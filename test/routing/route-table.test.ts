@@ -131,6 +131,7 @@ function tableOf(
   return new RouteTable(new Map(models), new Map(discovered), {
     local: new Set(local),
     ollama: new Set(ollama),
+    discovering: new Set(Object.keys(lists)),
   })
 }
 
@@ -208,6 +209,22 @@ test("a shorter wildcard neither hides what a provider lists nor catches what it
   assert.equal(way(routes, 'elsewhere/gone'), 'wildcard * → p elsewhere/gone')
 })
 
+test('nor before its provider has responded for the first time', () => {
+  const kinds = { local: new Set<string>(), ollama: new Set<string>(), discovering: new Set(['ollama']) }
+  const routes = new RouteTable(new Map([model('*', '*')]), new Map(), kinds)
+  assert.equal(routes.find('ollama/m'), undefined)
+  assert.deepEqual(routes.withoutList('ollama/m'), ['ollama'])
+})
+
+test('a model that leads back to itself leads nowhere', () => {
+  const leading = (name: string, use: string): [string, ModelConfig] => [
+    name,
+    { name, aliases: [], targets: [], fallbacks: [], use },
+  ]
+  const routes = new RouteTable(new Map([leading('a', 'b'), leading('b', 'c'), leading('c', 'b')]))
+  assert.equal(routes.ledTo(routes.find('a')!.model), undefined)
+})
+
 describe('a name that several local providers list', () => {
   const lists = { a: ['m', 'x:latest=x', 'y'], b: ['m', 'x', 'y'], cloud: ['y'] }
   const routes = tableOf(lists, [], { local: ['a', 'b'] })
@@ -249,7 +266,11 @@ describe('a name that several local providers list', () => {
       ['a', listed(8192, 'unloaded')],
       ['b', listed(4096, 'loaded')],
     ])
-    const kinds = { local: new Set(['a', 'b']), ollama: new Set<string>() }
+    const kinds = {
+      local: new Set(['a', 'b']),
+      ollama: new Set<string>(),
+      discovering: new Set(discovered.keys()),
+    }
     const table = new RouteTable(new Map(), discovered, kinds)
     assert.deepEqual(table.factsOf(table.find('m')!), {
       max_model_len: 4096,

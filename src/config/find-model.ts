@@ -1,0 +1,39 @@
+// Which model of the file a name leads to, in the order in which the gateway routes calls.
+import type { RawConfig, RawModel } from './raw.ts'
+
+/** Undefined: no model of the file, though a provider may list one of that name. */
+export type FindModel = (name: string) => string | undefined
+
+/**
+ * The name, the alias, the wildcard with the longest prefix. In the namespace of a provider that lists its models, a wildcard
+ * matches only if its prefix begins there.
+ */
+export function modelFinder(models: ReadonlyMap<string, RawModel>, raw: RawConfig): FindModel {
+  const listing = listingProviders(raw)
+  const owners = new Map<string, string>()
+  for (const [name, { aliases = [] }] of models) {
+    for (const alias of aliases) if (!owners.has(alias)) owners.set(alias, name)
+  }
+  const wildcards = [...models.keys()]
+    .filter((name) => name.endsWith('*'))
+    .toSorted((one, other) => other.length - one.length)
+  return (name) => {
+    if (models.has(name)) return name
+    const provider = providerIn(name)
+    const least = listing.has(provider) ? provider.length + 2 : 0
+    // A * stands for at least one character.
+    const matches = (wildcard: string) =>
+      wildcard.length >= least && name.startsWith(wildcard.slice(0, -1)) && name.length >= wildcard.length
+    return owners.get(name) ?? wildcards.find(matches)
+  }
+}
+
+/** Of `PROVIDER/MODEL`; empty for other names. */
+export function providerIn(name: string): string {
+  return name.slice(0, Math.max(0, name.indexOf('/')))
+}
+
+function listingProviders(raw: RawConfig): ReadonlySet<string> {
+  const providers = Object.entries(raw.providers ?? {})
+  return new Set(providers.filter(([, each]) => each.discover_models === true).map(([name]) => name))
+}
