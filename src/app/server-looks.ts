@@ -40,7 +40,7 @@ const absentIntervalMs = 5_000
 /** Models of a router that are asked for their slots: it has few loaded at once. */
 const maxRoutedModels = 16
 
-/** What one look has found. `loading`: nothing but that. Undefined: no answer, and all stays as it was known. */
+/** What one look has found. `loading`: nothing but that. Undefined: no answer; all stays as it was known unless nothing can be reached. */
 interface Found {
   readonly software: Software
   readonly reported: ReportedServer | 'loading' | undefined
@@ -123,8 +123,16 @@ export class ServerLooks {
         found = step.value
         return undefined
       },
-      onResult: () => this.#onFound(config, found),
+      onResult: (outcome) => {
+        if (isUnreachable(outcome)) this.#onUnreachable(config.name)
+        return this.#onFound(config, found)
+      },
     }
+  }
+
+  /** It may come back with other slots and another model. */
+  #onUnreachable(name: string): void {
+    if (this.#reported.delete(name)) this.#parts.facts.setUnreachable(name)
   }
 
   /** @returns how long until the next look, in milliseconds. */
@@ -153,6 +161,11 @@ export class ServerLooks {
     if (reported === 'loading') return isLimited ? absentIntervalMs : intervalMs
     return isLimited ? slotIntervalMs : intervalMs
   }
+}
+
+/** A server that is only late has not lost anything. */
+function isUnreachable(outcome: ProbeOutcome): boolean {
+  return outcome.kind === 'failed' && outcome.failure.kind === 'unreachable'
 }
 
 /** What a list of models says, by each of their names. */

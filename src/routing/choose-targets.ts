@@ -88,11 +88,14 @@ export function chooseTargets(
   })
   const isMixed = unfit !== undefined && unfit.size < targets.length
   const fitting = isMixed ? candidates.filter(({ target }) => !unfit.has(target)) : candidates
-  const { targets: best, equals } = orderTargets(fitting, facts.chance())
+  const roll = facts.chance()
+  const { targets: best, equals } = orderTargets(fitting, roll)
   const others = isMixed ? candidates.filter(({ target }) => unfit.has(target)) : []
   const ordered = isMixed ? [...best, ...orderTargets(others, facts.chance()).targets] : best
   const [first] = ordered
-  const reason = reasonFor(fitting, { first: first!, equals, prospects })
+  const usual = reasonFor(fitting, { first: first!, equals, prospects })
+  const isByFit = isMixed && isChosenByFit(usual, { candidates, unfit, roll, first: first! })
+  const reason = isByFit ? 'fits' : usual
   if (equals.length < 2) return { targets: ordered, possible: best, turn: undefined, reason, prospects }
   const indexed = equals.map(({ target }) => ({ index: targets.indexOf(target), weight: target.weight }))
   const turn = { equals: indexed, chosen: targets.indexOf(first!) }
@@ -149,6 +152,27 @@ function prospectsOf(
 /** Of a server whose slots are not known. */
 function usualSlots({ cache }: ServerTraits, relativeWeight: number): number {
   return cache === 'slots' ? Math.round(relativeWeight) : Infinity
+}
+
+/** Whether a target would have come first, or had its turn, that the call does not fit. */
+function isChosenByFit(
+  usual: PlacementReason,
+  {
+    candidates,
+    unfit,
+    roll,
+    first,
+  }: {
+    readonly candidates: readonly Candidate[]
+    readonly unfit: ReadonlySet<Target>
+    readonly roll: number
+    readonly first: Target
+  },
+): boolean {
+  if (usual === 'cooling') return false
+  if (unfit.has(orderTargets(candidates, roll).targets[0]!)) return true
+  if (usual !== 'only') return false
+  return candidates.some(({ target, isReady }) => isReady && target.tier === first.tier && unfit.has(target))
 }
 
 interface Chosen {

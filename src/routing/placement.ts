@@ -3,9 +3,17 @@
 /**
  * Why a call went to its first target. `only`: no other one of its tier was ready. `cached`: it has most of the prompt cached.
  * `soonest`: it is expected to answer first. `least_busy`: by its weight. `turn`: its turn among equally good ones.
- * `cooling`: none was ready, and this one is soonest. `free_slot`: better ones had no slot.
+ * `cooling`: none was ready, and this one is soonest. `free_slot`: better ones had no slot. `fits`: better ones cannot hold it.
  */
-export type PlacementReason = 'only' | 'cached' | 'soonest' | 'least_busy' | 'turn' | 'cooling' | 'free_slot'
+export type PlacementReason =
+  | 'only'
+  | 'cached'
+  | 'soonest'
+  | 'least_busy'
+  | 'turn'
+  | 'cooling'
+  | 'free_slot'
+  | 'fits'
 
 /** What was known of a target when a call was placed there. */
 export interface Prospect {

@@ -24,6 +24,8 @@ interface Server {
   /** What the configuration says of names with a `*`. */
   patterns: readonly Pattern[]
   slotsOfModels: ReadonlyMap<string, number>
+  /** What its list has said of models in memory no longer counts. */
+  isUnreachable: boolean
   busyElsewhere: number
 }
 
@@ -78,7 +80,12 @@ export class ServerFacts {
 
   /** @param reported replaces what the server has reported before. */
   setReported(provider: string, reported: ReportedServer): void {
-    this.#change(provider, { reported })
+    this.#change(provider, { reported, isUnreachable: false })
+  }
+
+  /** Forgets what the server has reported of itself, and which models its list has in memory. */
+  setUnreachable(provider: string): void {
+    this.#change(provider, { reported: {}, isUnreachable: true })
   }
 
   /** @param listed replaces what the list of the provider's models has said before; aliases are names too. */
@@ -88,25 +95,32 @@ export class ServerFacts {
 
   /** Forgets what a server has reported: another one is at its place. */
   forget(provider: string): void {
-    this.#change(provider, { reported: {}, listed: new Map() })
+    this.#change(provider, { reported: {}, listed: new Map(), isUnreachable: false })
   }
 
-  #change(provider: string, change: Partial<Pick<Server, 'configured' | 'reported' | 'listed'>>): void {
+  #change(
+    provider: string,
+    change: Partial<Pick<Server, 'configured' | 'isUnreachable' | 'listed' | 'reported'>>,
+  ): void {
     let server = this.#servers.get(provider)
     if (server === undefined) {
       server = newServer()
       this.#servers.set(provider, server)
     }
     Object.assign(server, change)
-    const { configured, reported, listed, known } = server
+    const { configured, reported, listed, known, isUnreachable } = server
     const { models: named = new Map<string, KnownModel>() } = configured
     const ofProvider = { contextLength: configured.contextLength, takes: configured.takes }
     server.anyModel = joined(ofProvider, reported.anyModel)
     server.patterns = [...named].flatMap(([name, model]) => patternsOf(name, model))
     server.slotsOfModels = slotsIn(reported)
+    const ofList = (name: string) => {
+      const model = listed.get(name)
+      return isUnreachable && model !== undefined ? { ...model, state: undefined } : model
+    }
     known.clear()
     for (const name of new Set([...named.keys(), ...listed.keys(), ...(reported.models?.keys() ?? [])])) {
-      const said = joined(reported.models?.get(name), joined(reported.anyModel, listed.get(name)))
+      const said = joined(reported.models?.get(name), joined(reported.anyModel, ofList(name)))
       const ofName = named.get(name) ?? server.patterns.find((each) => fits(each, name))?.model
       known.set(name, joined(ofName, joined(ofProvider, said)))
     }
@@ -136,7 +150,14 @@ function matched({ patterns, anyModel }: Server, name: string): KnownModel {
 
 function newServer(): Server {
   const unknown = { configured: {}, reported: {}, listed: new Map(), known: new Map() }
-  return { ...unknown, anyModel: nothing, patterns: [], slotsOfModels: noSlots, busyElsewhere: 0 }
+  return {
+    ...unknown,
+    anyModel: nothing,
+    patterns: [],
+    slotsOfModels: noSlots,
+    isUnreachable: false,
+    busyElsewhere: 0,
+  }
 }
 
 function slotsIn({ models }: ReportedServer): ReadonlyMap<string, number> {

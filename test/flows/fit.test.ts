@@ -37,6 +37,11 @@ test('a growing conversation moves to the larger context before the smaller one 
       places.push(response.headers.get('x-llm-gateway-provider'))
     }
     assert.deepEqual(places, ['small', 'small', 'large', 'large'], model)
+    if (model === 'both') {
+      const calls = gateway.log().filter(({ event }) => event === 'call')
+      const reasons = calls.map(({ placement }) => placement)
+      assert.deepEqual(reasons, [undefined, undefined, 'fits', 'fits'])
+    }
   }
 })
 

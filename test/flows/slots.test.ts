@@ -74,6 +74,27 @@ suite('slots', () => {
     await first
   })
 
+  test('a server that cannot be reached has no slots and no loaded model', async (t) => {
+    const server = await startReportingServer(t)
+    const { gateway, clock } = await start(t, server)
+    await gateway.logged({ event: 'server_reported' })
+    const shown = async () => {
+      const { providers } = (await (await fetch(`${gateway.url}/status/data`)).json()) as {
+        providers: readonly { slots: number | null; served: readonly { state: string | null }[] }[]
+      }
+      const [box] = providers
+      return [box!.slots, box!.served[0]!.state]
+    }
+    assert.deepEqual(await shown(), [2, 'loaded'])
+    await server.close()
+    const isGone = async () => {
+      clock.advance(slotLookMs)
+      return (await shown())[0] === null
+    }
+    await until(isGone, 'the slots to be forgotten')
+    assert.deepEqual(await shown(), [null, null])
+  })
+
   test('slots that other programs use are not given out, while calls wait, and one always is', async (t) => {
     const server = await startReportingServer(t, { '/props': propsOf(), '/slots': slotsOf(2) })
     const { gateway, clock } = await start(t, server)

@@ -25,6 +25,17 @@ suite('server facts', () => {
     assert.deepEqual(facts.modelOf('other', 'whatever'), {})
   })
 
+  test('of a server that cannot be reached, the list keeps what does not change', () => {
+    const facts = new ServerFacts()
+    facts.setListed('one', new Map([['m', { contextLength: 1, state: 'loaded' as const }]]))
+    facts.setReported('one', { slots: 2 })
+    const known = () => [facts.modelOf('one', 'm').contextLength, facts.modelOf('one', 'm').state]
+    facts.setUnreachable('one')
+    assert.deepEqual([facts.slotsOf('one'), ...known()], [undefined, 1, undefined])
+    facts.setReported('one', { slots: 3 })
+    assert.deepEqual([facts.slotsOf('one'), ...known()], [3, 1, 'loaded'])
+  })
+
   test('a removed provider is forgotten, and changes are reported by name', () => {
     const facts = new ServerFacts()
     const changed: string[] = []
