@@ -310,6 +310,18 @@ suite('a whole call to llama.cpp', () => {
     ['blocks', messagesPath, message(...listOf(5_000, blockStart))],
     ['members at its end', messagesPath, message({ type: 'message_delta', delta: membersOf(0, 2_000) })],
     [
+      'input of a tool',
+      messagesPath,
+      message(
+        blockStart(0),
+        ...listOf(5, () => ({
+          type: 'content_block_delta',
+          index: 0,
+          delta: { type: 'input_json_delta', partial_json: megabyte },
+        })),
+      ),
+    ],
+    [
       'text in a block',
       messagesPath,
       message(
@@ -329,7 +341,7 @@ suite('a whole call to llama.cpp', () => {
       const response = await ask(t, running, request.replace('}]', '}],"max_tokens":50'), to)
       assert.equal(response.status, 502)
       assert.equal(response.header('x-llm-gateway-error'), 'provider_bad_response')
-      assert.match(response.body().toString(), /than are put together/)
+      assert.match(response.body().toString(), /than are put together\."/)
     })
   }
 

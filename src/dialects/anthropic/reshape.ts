@@ -37,6 +37,8 @@ const maxMembers = 256
 const maxBlocks = 4_096
 /** What is held of a message; a whole body that is translated may have as many bytes. */
 const maxHeldBytes = 16_777_216
+/** Of the inputs of tools, in characters: they are parsed and written again in one piece. */
+const maxInputLength = 4_194_304
 /** What a block costs besides its members. */
 const blockBytes = 512
 
@@ -57,6 +59,7 @@ class AssembledMessage implements ResponseTranslation {
   readonly #end = new Map<string, unknown>()
   readonly #usage = new Map<string, unknown>()
   #heldBytes = 0
+  #inputLength = 0
   /** Inputs are written as llama.cpp writes them, which parses them: without blanks, and empty where they are cut. */
   readonly #isExact: boolean
 
@@ -84,7 +87,9 @@ class AssembledMessage implements ResponseTranslation {
         Object.entries(membersOf(usage)).filter(([, value]) => value !== null),
       )
     } else if (type === 'message_stop') return 'over'
-    return this.#isOverfull ? badStream('has more members, blocks or bytes than are put together') : undefined
+    return this.#isOverfull
+      ? badStream('has more members, blocks or bytes, or longer inputs of tools, than are put together')
+      : undefined
   }
 
   end(): Buffer | GatewayError {
@@ -116,7 +121,12 @@ class AssembledMessage implements ResponseTranslation {
 
   get #isOverfull(): boolean {
     const members = Math.max(this.#end.size, this.#usage.size)
-    return members > maxMembers || this.#blocks.size > maxBlocks || this.#heldBytes > maxHeldBytes
+    return (
+      members > maxMembers ||
+      this.#blocks.size > maxBlocks ||
+      this.#inputLength > maxInputLength ||
+      this.#heldBytes > maxHeldBytes
+    )
   }
 
   /** Reads no member again that came before and stays. */
@@ -151,6 +161,7 @@ class AssembledMessage implements ResponseTranslation {
     if (typeof text !== 'string') return
     block.texts.set(member!, (block.texts.get(member!) ?? '') + text)
     this.#heldBytes += text.length
+    if (member === 'partial_json') this.#inputLength += text.length
   }
 }
 
