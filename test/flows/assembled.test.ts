@@ -59,6 +59,15 @@ function ask(
   return exchange(t, gateway.url, rawRequest(to, {}, body))
 }
 
+function listOf<T>(length: number, of: (at: number) => T): T[] {
+  return Array.from({ length }, (_, at) => of(at))
+}
+
+/** Objects under names of their own. */
+function membersOf(from: number, count: number): object {
+  return Object.fromEntries(listOf(count, (at) => [`member${from + at}`, {}]))
+}
+
 /** Answers model calls so, one after the other, and the last of them again; a gateway also looks at the server otherwise. */
 function answer(upstream: ScriptedUpstream, ...scripts: readonly Script[]): void {
   const left = [...scripts]
@@ -289,6 +298,85 @@ suite('a whole call to llama.cpp', () => {
       assert.equal(calls(running.upstream)[0]!.body.toString(), `{"stream":true,${body.slice(1)}`)
       assert.ok(response.body().toString().includes(`"input":${input}`), response.body().toString())
     }
+  })
+
+  /** Events of a message whose start, end and blocks are these. */
+  const message = (...more: readonly object[]) => {
+    const usage = { input_tokens: 9, output_tokens: 0 }
+    const begun = { id: 'm', type: 'message', role: 'assistant', content: [], model: 'm', usage }
+    const stop = { type: 'message_delta', delta: { stop_reason: 'end_turn' }, usage: { output_tokens: 4 } }
+    const written = [{ type: 'message_start', message: begun }, ...more, stop, { type: 'message_stop' }]
+    return written.map((event) => JSON.stringify(event))
+  }
+  const choices = (count: number, content = 'x') =>
+    JSON.stringify({ choices: listOf(count, (index) => ({ index, delta: { content } })) })
+  const toolCalls = (from: number, count: number) =>
+    delta({ tool_calls: listOf(count, (at) => ({ index: from + at, function: { arguments: '' } })) })
+  const blockStart = (index: number) => ({
+    type: 'content_block_start',
+    index,
+    content_block: { type: 'text', text: '' },
+  })
+  const chatPath = 'POST /v1/chat/completions'
+  const messagesPath = 'POST /v1/messages'
+  const megabyte = 'x'.repeat(1_000_000)
+  const excessive = [
+    ['members in one event', chatPath, [delta({}, membersOf(0, 2_000)), ended, '[DONE]']],
+    ['members in many events', chatPath, [...listOf(5, (at) => delta({}, membersOf(at * 100, 100))), ended]],
+    ['choices', chatPath, [choices(5_000), ended, '[DONE]']],
+    ['tool calls', chatPath, [toolCalls(0, 600), toolCalls(600, 600), ended, '[DONE]']],
+    ['tool calls at once', chatPath, [toolCalls(0, 2_000), ended, '[DONE]']],
+    ['text', chatPath, [...listOf(20, () => delta({ content: megabyte })), ended, '[DONE]']],
+    ['small values', chatPath, [...listOf(3, () => delta({ x: listOf(200_000, () => ({})) })), ended]],
+    ['blocks', messagesPath, message(...listOf(5_000, blockStart))],
+    ['members at its end', messagesPath, message({ type: 'message_delta', delta: membersOf(0, 2_000) })],
+    [
+      'input of a tool',
+      messagesPath,
+      message(
+        blockStart(0),
+        ...listOf(5, () => ({
+          type: 'content_block_delta',
+          index: 0,
+          delta: { type: 'input_json_delta', partial_json: megabyte },
+        })),
+      ),
+    ],
+    [
+      'text in a block',
+      messagesPath,
+      message(
+        blockStart(0),
+        ...listOf(20, () => ({
+          type: 'content_block_delta',
+          index: 0,
+          delta: { type: 'text_delta', text: megabyte },
+        })),
+      ),
+    ],
+  ] as const
+  for (const [what, to, written] of excessive) {
+    test(`is a bad response if its stream has too many or too long ${what}`, async (t) => {
+      const running = await startLlama(t)
+      answer(running.upstream, sse(written))
+      const response = await ask(t, running, request.replace('}]', '}],"max_tokens":50'), to)
+      assert.equal(response.status, 502)
+      assert.equal(response.header('x-llm-gateway-error'), 'provider_bad_response')
+      assert.match(response.body().toString(), /than are put together\."/)
+    })
+  }
+
+  test('keeps what a usual answer has many of', async (t) => {
+    const running = await startLlama(t)
+    const many = delta({}, membersOf(0, 200))
+    answer(running.upstream, sse([choices(1_000, 'y'), toolCalls(0, 500), many, many, ended, '[DONE]']))
+    const body = JSON.parse((await ask(t, running)).body().toString()) as {
+      choices: { message: { content: string; tool_calls?: unknown[] } }[]
+    }
+    assert.equal(body.choices.length, 1_000)
+    assert.ok(body.choices.every(({ message: { content } }) => content === 'y'))
+    assert.equal(body.choices[0]!.message.tool_calls!.length, 500)
+    assert.equal(Object.keys(body).filter((name) => name.startsWith('member')).length, 200)
   })
 
   for (const workers of [1, 2]) {

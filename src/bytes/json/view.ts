@@ -51,6 +51,12 @@ export class JsonView {
     this.#source.bytes.copy(target, at, this.start, this.end)
   }
 
+  /** The same value with memory of its own, for as long as it is held. */
+  detached(): JsonView {
+    const bytes = Buffer.from(this.raw)
+    return new JsonView(documentOf(bytes), 0, bytes.length)
+  }
+
   /** The decoded value. Copies it, so it is not for values that may be large. */
   value(): unknown {
     if (this.kind !== 'number') return JSON.parse(this.raw.toString())

@@ -111,7 +111,7 @@ function tooLong(): Step {
 }
 
 function unusable({ message }: GatewayError): Step {
-  return { kind: 'unusable', what: `sent a stream that makes no answer: ${message}` }
+  return { kind: 'unusable', what: `sent a stream that makes no answer: ${message.replace(/\.$/, '')}` }
 }
 
 /** As of the answer that was put together. */

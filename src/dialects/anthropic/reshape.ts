@@ -2,6 +2,7 @@
 // https://docs.claude.com/en/docs/build-with-claude/streaming
 import { isObject, type JsonObject, membersOf, parseJson } from '../../bytes/json/parse.ts'
 import { type Encodable, encodeWhole } from '../../bytes/json/encode.ts'
+import { heldBytes } from '../../bytes/json/held-bytes.ts'
 import { type JsonView, viewJson, viewObject } from '../../bytes/json/view.ts'
 import { eventData } from '../../bytes/sse.ts'
 import { GatewayError } from '../../errors.ts'
@@ -30,6 +31,17 @@ interface Block {
   readonly citations: JsonObject[]
 }
 
+/** No server has a tenth as many members at the end of a message, nor of counts. */
+const maxMembers = 256
+/** No message has a tenth as many. */
+const maxBlocks = 4_096
+/** What is held of a message; a whole body that is translated may have as many bytes. */
+const maxHeldBytes = 16_777_216
+/** Of the inputs of tools, in characters: they are parsed and written again in one piece. */
+const maxInputLength = 4_194_304
+/** What a block costs besides its members. */
+const blockBytes = 512
+
 /** Delta → the member that it adds to, in a delta and in a block. */
 const textMembers: ReadonlyMap<unknown, string> = new Map([
   ['text_delta', 'text'],
@@ -44,8 +56,10 @@ class AssembledMessage implements ResponseTranslation {
   #message: JsonObject | undefined
   /** In the order in which they began. */
   readonly #blocks = new Map<unknown, Block>()
-  #end: JsonObject = {}
-  #usage: JsonObject = {}
+  readonly #end = new Map<string, unknown>()
+  readonly #usage = new Map<string, unknown>()
+  #heldBytes = 0
+  #inputLength = 0
   /** Inputs are written as llama.cpp writes them, which parses them: without blanks, and empty where they are cut. */
   readonly #isExact: boolean
 
@@ -61,14 +75,21 @@ class AssembledMessage implements ResponseTranslation {
     const data = eventData(event)
     if (data !== undefined && errorHeadOf(data) !== undefined) return 'failed'
     const { type, index, message, content_block: start, delta, usage } = membersOf(data && parseJson(data))
-    if (type === 'message_start') this.#message = membersOf(message)
-    else if (type === 'content_block_start') this.#start(index, membersOf(start), data!)
+    if (type === 'message_start') {
+      this.#heldBytes += heldBytes(message) - heldBytes(this.#message)
+      this.#message = membersOf(message)
+    } else if (type === 'content_block_start') this.#start(index, membersOf(start), data!)
     else if (type === 'content_block_delta') this.#add(index, membersOf(delta))
     else if (type === 'message_delta') {
-      this.#end = { ...this.#end, ...membersOf(delta) }
-      this.#usage = { ...this.#usage, ...withoutNulls(membersOf(usage)) }
+      this.#set(this.#end, Object.entries(membersOf(delta)))
+      this.#set(
+        this.#usage,
+        Object.entries(membersOf(usage)).filter(([, value]) => value !== null),
+      )
     } else if (type === 'message_stop') return 'over'
-    return undefined
+    return this.#isOverfull
+      ? badStream('has more members, blocks or bytes, or longer inputs of tools, than are put together')
+      : undefined
   }
 
   end(): Buffer | GatewayError {
@@ -81,8 +102,8 @@ class AssembledMessage implements ResponseTranslation {
       }
       content.push(whole)
     }
-    const usage = { ...membersOf(this.#message['usage']), ...this.#usage }
-    const message = { ...this.#message, content, ...this.#end, usage } as Encodable
+    const usage = { ...membersOf(this.#message['usage']), ...Object.fromEntries(this.#usage) }
+    const message = { ...this.#message, content, ...Object.fromEntries(this.#end), usage } as Encodable
     return encodeWhole(message)
   }
 
@@ -98,22 +119,49 @@ class AssembledMessage implements ResponseTranslation {
     return nothing
   }
 
+  get #isOverfull(): boolean {
+    const members = Math.max(this.#end.size, this.#usage.size)
+    return (
+      members > maxMembers ||
+      this.#blocks.size > maxBlocks ||
+      this.#inputLength > maxInputLength ||
+      this.#heldBytes > maxHeldBytes
+    )
+  }
+
+  /** Reads no member again that came before and stays. */
+  #set(members: Map<string, unknown>, newer: readonly (readonly [name: string, value: unknown])[]): void {
+    for (const [name, value] of newer) {
+      const older = members.has(name) ? heldBytes(members.get(name)) : -name.length
+      this.#heldBytes += heldBytes(value) - older
+      members.set(name, value)
+    }
+  }
+
   /** @param data valid during the call. */
   #start(index: unknown, start: JsonObject, data: Buffer): void {
     const hasInput = Object.keys(membersOf(start['input'])).length > 0
-    const block = hasInput ? viewJson(Buffer.from(data)).members().get('content_block') : undefined
-    const input = block?.members().get('input')
+    const block = hasInput ? viewJson(data).members().get('content_block') : undefined
+    const input = block?.members().get('input')?.detached()
     this.#blocks.set(index, { start, input, texts: new Map(), citations: [] })
+    // A block that begins again counts again.
+    this.#heldBytes += blockBytes + heldBytes(index) + heldBytes(start) + (input?.raw.length ?? 0)
   }
 
   #add(index: unknown, delta: JsonObject): void {
     const block = this.#blocks.get(index)
     if (block === undefined) return
     const { type, citation } = delta
-    if (type === 'citations_delta' && isObject(citation)) block.citations.push(citation)
+    if (type === 'citations_delta' && isObject(citation)) {
+      block.citations.push(citation)
+      this.#heldBytes += heldBytes(citation)
+    }
     const member = textMembers.get(type)
     const text = member === undefined ? undefined : delta[member]
-    if (typeof text === 'string') block.texts.set(member!, (block.texts.get(member!) ?? '') + text)
+    if (typeof text !== 'string') return
+    block.texts.set(member!, (block.texts.get(member!) ?? '') + text)
+    this.#heldBytes += text.length
+    if (member === 'partial_json') this.#inputLength += text.length
   }
 }
 
@@ -163,10 +211,6 @@ function writtenDouble(value: number): string {
 
 function stringOf(value: unknown): string {
   return typeof value === 'string' ? value : ''
-}
-
-function withoutNulls(members: JsonObject): JsonObject {
-  return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== null))
 }
 
 function badStream(what: string): GatewayError {

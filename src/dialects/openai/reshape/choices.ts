@@ -3,9 +3,12 @@
 import { isObject, type JsonObject, membersOf, parseJson } from '../../../bytes/json/parse.ts'
 import type { Reshape } from '../../translator.ts'
 import { type Encodable, encodeWhole } from '../../../bytes/json/encode.ts'
-import { viewJson } from '../../../bytes/json/view.ts'
+import { heldBytes } from '../../../bytes/json/held-bytes.ts'
+import { JsonView, viewJson } from '../../../bytes/json/view.ts'
+import { GatewayError } from '../../../errors.ts'
 import { assembledBy, doneEvent, splitInto } from './forms.ts'
-import { progressMember, progressIn } from './progress.ts'
+import { Merging } from './merging.ts'
+import { progressIn, progressMember } from './progress.ts'
 
 interface ChoiceForm {
   readonly wholeObject: string
@@ -53,20 +56,14 @@ function reshapeOf(form: ChoiceForm): Reshape {
     assemble: () => {
       const assembly = new Assembly(form, true)
       return assembledBy({
-        add(data) {
-          assembly.add(data)
-          return false
-        },
+        add: (data) => assembly.add(data),
         result: () => assembly.bytes(),
       })
     },
     toWhole: () => {
       const assembly = new Assembly(form, false)
       return assembledBy({
-        add(data) {
-          assembly.add(data)
-          return false
-        },
+        add: (data) => assembly.add(data),
         result: () => assembly.result(),
       })
     },
@@ -77,10 +74,25 @@ function reshapeOf(form: ChoiceForm): Reshape {
   }
 }
 
+/** No server has a tenth as many members in its chunks. */
+const maxMembers = 256
+/** Of a request with a list of prompts, each has its choices. */
+const maxChoices = 4_096
+/** No model calls so many tools at once. */
+const maxCalls = 1_024
+/** What is held of an answer; a whole body that is translated may have as many bytes. */
+const maxHeldBytes = 16_777_216
+/** What a choice costs besides its pieces. */
+const choiceBytes = 256
+
 class Assembly {
   readonly #form: ChoiceForm
   readonly #envelope = new Map<string, unknown>()
   readonly #choices = new Map<number, JsonObject>()
+  readonly #merging = new Merging()
+  #envelopeBytes = 0
+  /** In a choice. */
+  #hasManyCalls = false
   /** Numbers stay as they were written, and nothing is left over of what the gateway has added to the request. */
   readonly #isExact: boolean
 
@@ -89,21 +101,47 @@ class Assembly {
     this.#isExact = isExact
   }
 
-  add(data: Buffer): void {
+  /** @returns an error once there is more than is kept: no more is to be read. */
+  add(data: Buffer): GatewayError | undefined {
     const { choices, object: _, ...envelope } = membersOf(parseJson(data))
+    this.#addEnvelope(envelope, data)
+    if (Array.isArray(choices)) for (const choice of choices) if (isObject(choice)) this.#addChoice(choice)
+    const isOverfull =
+      this.#envelope.size > maxMembers ||
+      this.#choices.size > maxChoices ||
+      this.#hasManyCalls ||
+      this.#envelopeBytes + this.#choices.size * choiceBytes + this.#merging.heldBytes > maxHeldBytes
+    return isOverfull ? tooMuch() : undefined
+  }
+
+  #addEnvelope(envelope: JsonObject, data: Buffer): void {
+    let views: ReadonlyMap<string, JsonView> | undefined
     for (const [name, value] of Object.entries(envelope)) {
       if (value === null || (this.#isExact && name === progressMember)) continue
-      const isView = this.#isExact && typeof value === 'object'
-      this.#envelope.set(name, isView ? viewJson(Buffer.from(data)).members().get(name) : value)
+      if (this.#envelope.size > maxMembers) return
+      const older = this.#envelope.get(name)
+      if (older === value) continue
+      let newer = value
+      if (this.#isExact && typeof value === 'object') {
+        views ??= viewJson(data).members()
+        newer = views.get(name)?.detached()
+      }
+      this.#envelope.set(name, newer)
+      this.#envelopeBytes += envelopeBytes(newer) - (older === undefined ? 0 : envelopeBytes(older))
     }
-    if (!Array.isArray(choices)) return
-    for (const choice of choices.filter(isObject)) {
-      const { index, delta: _delta, text: _text, finish_reason: reason, ...more } = choice
-      const position = typeof index === 'number' ? index : 0
-      const output = this.#form.outputOf(choice)
-      const piece = { output, finish_reason: reason === '' ? null : reason, ...more }
-      this.#choices.set(position, mergedObject(this.#choices.get(position) ?? {}, piece, 0))
-    }
+  }
+
+  #addChoice(choice: JsonObject): void {
+    const { index, delta: _delta, text: _text, finish_reason: reason, ...more } = choice
+    const position = typeof index === 'number' ? index : 0
+    const older = this.#choices.get(position)
+    if (older === undefined && this.#choices.size > maxChoices) return
+    const output = this.#form.outputOf(choice)
+    const piece = { output, finish_reason: reason === '' ? null : reason, ...more }
+    const whole = this.#merging.merge(older ?? {}, piece)
+    this.#choices.set(position, whole)
+    const calls = membersOf(whole['output'])['tool_calls']
+    if (Array.isArray(calls) && calls.length > maxCalls) this.#hasManyCalls = true
   }
 
   /** As `result`, as llama.cpp writes it. */
@@ -125,50 +163,19 @@ class Assembly {
   }
 }
 
-/** Texts that a chunk repeats, where others bring a further piece. */
-const repeated: ReadonlySet<string> = new Set(['finish_reason', 'id', 'name', 'role', 'type'])
-
-/** No known chunk is nested deeper where its pieces go on. */
-const maxDepth = 8
-
-function merged(older: unknown, newer: unknown, name: string, depth: number): unknown {
-  if (newer === null || newer === undefined) return older ?? newer
-  if (typeof older === 'string' && typeof newer === 'string') {
-    return repeated.has(name) ? newer || older : older + newer
-  }
-  if (depth === maxDepth) return newer
-  if (Array.isArray(newer)) return mergedList(Array.isArray(older) ? older : [], newer, depth + 1)
-  return isObject(older) && isObject(newer) ? mergedObject(older, newer, depth + 1) : newer
+function tooMuch(): GatewayError {
+  const message =
+    "The provider's stream has more members, choices, tool calls or bytes than are put together."
+  return new GatewayError('provider_bad_response', message)
 }
 
-/** Changes the older object: to copy what has come so far for each further piece would take minutes for long streams. */
-function mergedObject(older: JsonObject, newer: JsonObject, depth: number): JsonObject {
-  for (const [name, newest] of Object.entries(newer)) {
-    const value = merged(Object.hasOwn(older, name) ? older[name] : undefined, newest, name, depth)
-    // A name like `__proto__` is a member like any other.
-    Object.defineProperty(older, name, { value, writable: true, enumerable: true, configurable: true })
-  }
-  return older
+/** As it is held: a view costs what it shows. */
+function envelopeBytes(value: unknown): number {
+  return value instanceof JsonView ? viewBytes + value.end - value.start : heldBytes(value)
 }
 
-/** Of the items of a list that have an index: where they are. */
-const positionsOf = new WeakMap<readonly unknown[], Map<number, number>>()
-
-/** Items with an index go on in later chunks, as tool calls do; others are new ones. Changes the older list. */
-function mergedList(older: unknown[], newer: readonly unknown[], depth: number): unknown[] {
-  const positions = positionsOf.get(older) ?? new Map<number, number>()
-  positionsOf.set(older, positions)
-  for (const item of newer) {
-    const { index } = membersOf(item)
-    const at = typeof index === 'number' ? positions.get(index) : undefined
-    if (at !== undefined) older[at] = merged(older[at], item, '', depth)
-    else {
-      if (typeof index === 'number') positions.set(index, older.length)
-      older.push(item)
-    }
-  }
-  return older
-}
+/** What a view with memory of its own costs besides. */
+const viewBytes = 512
 
 function withoutCallIndexes(delta: unknown): JsonObject {
   const { tool_calls: calls, ...message } = membersOf(delta)
@@ -185,13 +192,17 @@ function withCallIndexes({ tool_calls: calls, ...message }: JsonObject): JsonObj
   return { ...message, tool_calls: calls.map((call, index) => ({ index, ...membersOf(call) })) }
 }
 
-/** For each choice a chunk with its output and one with its end, then one with the usage. Undefined without output. */
+/** For each choice a chunk with its output and one with its end, then one with the usage. Undefined without output, or if they were too long. */
 function chunksOf(form: ChoiceForm, value: JsonObject, hasUsage: boolean): string[] | undefined {
   const { choices, usage, object: _, ...envelope } = value
   if (!Array.isArray(choices) || choices.length === 0) return undefined
-  const chunk = (chunkChoices: readonly object[], more: object = {}) =>
-    JSON.stringify({ ...envelope, object: form.chunkObject, choices: chunkChoices, ...more })
   const chunks: string[] = []
+  let length = 0
+  const addChunk = (chunkChoices: readonly object[], more: object = {}) => {
+    const chunk = JSON.stringify({ ...envelope, object: form.chunkObject, choices: chunkChoices, ...more })
+    length += chunk.length
+    chunks.push(chunk)
+  }
   for (const [position, choice] of choices.entries()) {
     const {
       index = position,
@@ -201,11 +212,12 @@ function chunksOf(form: ChoiceForm, value: JsonObject, hasUsage: boolean): strin
       ...more
     } = membersOf(choice)
     const output = form.toChunk(membersOf(choice))
-    if (output === undefined) return undefined
-    chunks.push(chunk([{ index, ...output, ...more, finish_reason: null }]))
+    // Each chunk repeats the members of the body.
+    if (output === undefined || length > maxHeldBytes) return undefined
+    addChunk([{ index, ...output, ...more, finish_reason: null }])
     // A whole body has no open end.
-    chunks.push(chunk([{ index, ...form.emptyChunk, finish_reason: reason ?? 'stop' }]))
+    addChunk([{ index, ...form.emptyChunk, finish_reason: reason ?? 'stop' }])
   }
-  if (hasUsage && isObject(usage)) chunks.push(chunk([], { usage }))
+  if (hasUsage && isObject(usage)) addChunk([], { usage })
   return chunks
 }

@@ -17,9 +17,9 @@ export const doneEvent: OutgoingEvent = { data: '[DONE]' }
 interface Collector {
   /**
    * @param data valid during the call.
-   * @returns whether nothing of the response follows.
+   * @returns `over` if nothing of the response follows, and an error if no more of it is kept.
    */
-  add(data: Buffer): boolean
+  add(data: Buffer): 'over' | GatewayError | undefined
   /** The body that they amount to, as JSON or its value; undefined if they amount to none. */
   result(): Buffer | object | undefined
 }
@@ -36,7 +36,7 @@ export function assembledBy(
       if (data === undefined) return undefined
       if (isEndMark(data)) return 'over'
       if (errorHeadOf(data) !== undefined) return 'failed'
-      return collector.add(data) ? 'over' : undefined
+      return collector.add(data)
     },
     end() {
       const result = collector.result()

@@ -33,14 +33,14 @@ class FinalResponse {
     this.#finish = finish
   }
 
-  add(data: Buffer): boolean {
+  add(data: Buffer): 'over' | undefined {
     const outcome = scanJson(data, eventMembers)
-    if (!outcome.ok) return false
+    if (!outcome.ok) return undefined
     const { response, type } = Object.fromEntries(outcome.scan.members)
-    if (response?.kind !== 'object' || type === undefined) return false
-    if (!finalTypes.has(readString(data, type) ?? '')) return false
+    if (response?.kind !== 'object' || type === undefined) return undefined
+    if (!finalTypes.has(readString(data, type) ?? '')) return undefined
     this.#whole = Buffer.from(data.subarray(response.value.start, response.value.end))
-    return true
+    return 'over'
   }
 
   result(): Buffer | undefined {
