@@ -169,6 +169,7 @@ async function tryModel(
   record.boundary = boundary
   const { traits, price, request: members } = route.model
   const request = requestFor(received, members)
+  if (request instanceof GatewayError) return { kind: 'refused', error: request } // 400 invalid_request
   const admitting = admit({ call, request, route, targets, skipsFailing }, on, record)
   const isWaiting = admitting instanceof Promise
   if (isWaiting) {
