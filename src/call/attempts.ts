@@ -282,6 +282,9 @@ async function send(
     newId: randomId,
   })
   if (way instanceof GatewayError) return untranslatable(way)
+  const passes = translator.way === 'pass'
+  const changed = passes || members === undefined ? way : withModelMembers(way.body, members)
+  if (changed instanceof GatewayError) return untranslatable(changed)
   const { dropped } = way
   record.isAssembled = way.assembly !== undefined
   const named = record.isAssembled && way.response === undefined ? 'assembled' : translator.way
@@ -300,11 +303,9 @@ async function send(
   const abort = () => response.abort()
   reply.onGone = abort
   const isStream = request.isStream || assembly !== undefined
-  // Parameters and headers are part of the client's format.
-  const passes = translator.way === 'pass'
-  const changed = passes || members === undefined ? way : withModelMembers(way.body, members)
   const { body } = changed
   record.changedMembers = 'changes' in changed ? changed.changes : request.changedMembers
+  // Parameters and headers are part of the client's format.
   const query = passes ? call.query : ''
   const carried = passes ? carriedRequestHeaders(call, modelTraits) : []
   const headers = withTrace(carried, record.trace, provider)

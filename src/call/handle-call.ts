@@ -171,6 +171,7 @@ async function tryModel(
   // Members of an answer mean nothing to embeddings and the like, and some servers refuse them there.
   const members = call.dialect.hasOutputTokens ? route.model.request : undefined
   const request = requestFor(received, members)
+  if (request instanceof GatewayError) return { kind: 'refused', error: request } // 400 invalid_request
   const admitting = admit({ call, request, route, targets, skipsFailing }, on, record)
   const isWaiting = admitting instanceof Promise
   if (isWaiting) {

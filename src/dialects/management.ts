@@ -18,12 +18,12 @@ const loading =
   /^(?:num_(?!predict$|keep$).*|f16_kv|logits_all|low_vram|main_gpu|numa|use_mlock|use_mmap|vocab_only)$/
 
 /**
- * The first member that counts as management: `keep_alive` of 0 or less, which unloads a model or pins it, `options.num_*`
+ * The first member that counts as management: `keep_alive` that unloads a model or pins it, `options.num_*`
  * but for the two that bind only the answer, and a slot of the client's choice. Undefined: none does.
  */
 export function managementIn(body: Buffer, members: ReadonlyMap<string, JsonMember>): string | undefined {
   const keepAlive = members.get('keep_alive')
-  if (keepAlive !== undefined && !isTimeAhead(body, keepAlive)) return 'keep_alive'
+  if (keepAlive !== undefined && keepingOf(body, keepAlive) !== undefined) return 'keep_alive'
   const slot = members.get('id_slot')
   if (slot !== undefined && slot.kind !== 'null' && !isAnySlot(body, slot)) return 'id_slot'
   const options = members.get('options')
@@ -69,19 +69,30 @@ export function managementNotAllowed(what: string, provider: string): GatewayErr
 }
 
 /**
- * Seconds, or a duration as Go writes it: `5m`, `1h30m`. Less than a second unloads as 0 does. What is not understood is
- * taken for that.
+ * What a `keep_alive` does to the model that others use, too: it unloads it after less than a second, or pins it for longer
+ * than a day, also without end. Ollama reads seconds, or a duration as Go writes it: `5m`, `1h30m`. What is not understood is
+ * taken for one of them, and so is a number that is not plain: Ollama multiplies it, which may overflow. Undefined: neither.
  */
-function isTimeAhead(body: Buffer, { kind, value }: JsonMember): boolean {
-  if (kind === 'null') return true
-  if (value.end - value.start > maxDurationBytes) return false
-  const text = body.toString('utf8', value.start, value.end)
-  if (kind === 'number') return Number(text) >= 1
-  const written = kind === 'string' ? duration.exec(text)?.[1] : undefined
-  return written !== undefined && (parseDurationMs(written, { nowMs: 0, plainUnit: 's' }) ?? 0) >= 1_000
+export function keepingOf(body: Buffer, { kind, value }: JsonMember): 'pin' | 'unload' | undefined {
+  if (kind === 'null') return undefined
+  const isShort = value.end - value.start <= maxDurationBytes
+  const ms = isShort ? msOf(kind, body.toString('utf8', value.start, value.end)) : undefined
+  if (ms === undefined) return body.subarray(value.start, value.end).includes(MINUS) ? 'pin' : 'unload'
+  if (ms < minKeptMs) return 'unload'
+  return ms > maxKeptMs ? 'pin' : undefined
 }
 
+/** @param text the value as JSON. */
+function msOf(kind: JsonMember['kind'], text: string): number | undefined {
+  if (kind === 'number') return plainNumber.test(text) ? Number(text) * 1_000 : undefined
+  const written = kind === 'string' ? duration.exec(text)?.[1] : undefined
+  return written === undefined ? undefined : parseDurationMs(written, { nowMs: 0, plainUnit: 's' })
+}
+
+const MINUS = 0x2d
+const [minKeptMs, maxKeptMs] = [1_000, 86_400_000]
 const maxDurationBytes = 64
+const plainNumber = /^\d+(?:\.\d+)?$/
 const duration = /^"((?:\d+(?:\.\d+)?(?:ns|us|µs|ms|s|m|h))+)"$/
 
 /** llama.cpp chooses the slot itself. */

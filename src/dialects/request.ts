@@ -3,6 +3,7 @@
 import type { MemberRule, RequestSize, Span } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
 import { LargeBody, type SplicedBody } from '../bytes/large-body.ts'
+import { maxNestedMembers } from '../bytes/json/member-edits.ts'
 import type { PromptPieces } from './prompt-pieces.ts'
 import { splice, type Splice, spliceParts } from '../bytes/splice.ts'
 
@@ -56,8 +57,9 @@ export interface ModelRequest extends ServerWishes {
   /**
    * The same request with members that its model sets, adds and drops, in what is read of it and in what `bodyFor` returns;
    * `body` stays as it came. Absent: it has no members that could be changed.
+   * @returns the error `invalid_request` if the rules would have to look at too many members.
    */
-  readonly withMembers?: (rules: readonly MemberRule[]) => ModelRequest
+  readonly withMembers?: (rules: readonly MemberRule[]) => ModelRequest | GatewayError
   /** How many of those rules have changed something. Absent: none were applied. */
   readonly changedMembers?: number
   /**
@@ -98,6 +100,13 @@ function modelTooLong(): GatewayError {
 
 export function invalidRequest(message: string, param?: string): GatewayError {
   return new GatewayError('invalid_request', message, param === undefined ? {} : { param })
+}
+
+/** Of a request whose model has rules for members of its objects. */
+export function tooManyMembers(): GatewayError {
+  return invalidRequest(
+    `The objects that the model's rules change have more than ${maxNestedMembers} members.`,
+  )
 }
 
 export function bytesOf(body: Buffer | LargeBody): Buffer {

@@ -30,6 +30,8 @@ const defaultMaxEntries = 262_144
 const firstEntries = 1024
 /** By one change, besides as many as it adds: some 0.1 ms. */
 const defaultMaxFreed = 1024
+/** Of names that clients choose, where a wildcard has several targets. The one used longest ago is forgotten. */
+const maxTargets = 4096
 
 /** The entries of one target, from the latest to the oldest. */
 interface TargetEntries {
@@ -50,8 +52,11 @@ interface TargetEntries {
 export class PrefixIndex {
   readonly #maxEntries: number
   readonly #maxFreed: number
+  /** In the order of their last use. */
   readonly #targets = new Map<string, TargetEntries>()
   readonly #byId: (TargetEntries | undefined)[] = []
+  /** Targets with entries, by the number of binary digits of their count: to find one with many without a search. */
+  readonly #bySize: readonly Set<TargetEntries>[] = Array.from({ length: 33 }, () => new Set())
   /** Of targets that have lost their caches: to be freed, and found under no key. */
   readonly #forgotten: TargetEntries[] = []
   #entries = new Int32Array(0)
@@ -182,7 +187,12 @@ export class PrefixIndex {
 
   #entriesOf(key: string): TargetEntries {
     const known = this.#targets.get(key)
-    if (known !== undefined) return known
+    if (known !== undefined) {
+      this.#targets.delete(key)
+      this.#targets.set(key, known)
+      return known
+    }
+    if (this.#targets.size >= maxTargets) this.#forget(this.#targets.keys().next().value!)
     const unused = this.#byId.indexOf(undefined)
     const id = unused < 0 ? this.#byId.length : unused
     const entries: TargetEntries = {
@@ -224,7 +234,7 @@ export class PrefixIndex {
 
   /** @returns none if there is room for no other. */
   #make(owner: TargetEntries, hashes: PrefixHashes, at: number, above: number): number {
-    if (this.#free === none && !this.#freeForgotten(1) && !this.#grow() && !this.#evictFor(owner)) return none
+    if (this.#free === none && !this.#freeForgotten(1) && !this.#grow() && !this.#evictOne()) return none
     const entry = this.#free
     const entries = this.#entries
     const start = entry * words
@@ -239,20 +249,31 @@ export class PrefixIndex {
     entries[start + next] = this.#buckets[bucket]!
     this.#buckets[bucket] = entry
     if (above !== none) entries[above * words + children]! += 1
-    owner.count += 1
+    this.#count(owner, 1)
     owner.bytes += entries[start + step]!
     return entry
   }
 
-  /** Makes room: the target with the most entries gives up its oldest. */
-  #evictFor(owner: TargetEntries): boolean {
-    let largest = owner
-    for (const each of this.#targets.values()) {
-      if (each.oldest !== none && (largest.oldest === none || each.count > largest.count)) largest = each
+  #count(owner: TargetEntries, change: 1 | -1): void {
+    const before = digitsOf(owner.count)
+    owner.count += change
+    const after = digitsOf(owner.count)
+    if (before === after) return
+    this.#bySize[before]!.delete(owner)
+    if (after > 0) this.#bySize[after]!.add(owner)
+  }
+
+  /** Makes room: one of the targets with the most entries, to a factor of two, gives up its oldest. */
+  #evictOne(): boolean {
+    for (let digits = this.#bySize.length - 1; digits > 0; digits -= 1) {
+      for (const owner of this.#bySize[digits]!) {
+        // One at most: all that it has is of the prompt that needs the room.
+        if (owner.oldest === none) continue
+        this.#evict(owner, owner.oldest)
+        return true
+      }
     }
-    if (largest.oldest === none) return false
-    this.#evict(largest, largest.oldest)
-    return true
+    return false
   }
 
   #evict(owner: TargetEntries, entry: number): void {
@@ -268,7 +289,7 @@ export class PrefixIndex {
     }
     const above = entries[start + parent]!
     if (above !== none) entries[above * words + children]! -= 1
-    owner.count -= 1
+    this.#count(owner, -1)
     owner.bytes -= entries[start + step]!
     entries[start + next] = this.#free
     this.#free = entry
@@ -313,6 +334,11 @@ export class PrefixIndex {
     }
     return true
   }
+}
+
+/** Of a count in binary; 0 has none. */
+function digitsOf(count: number): number {
+  return 32 - Math.clz32(count)
 }
 
 /** In bytes: how far two prompts begin alike. */

@@ -34,8 +34,11 @@ const memory = 0.8
 const minReadBytes = 256
 /** Of fewer bytes the count of tokens is too coarse. */
 const minCachedBytes = 512
+/** Of names that clients choose, where a wildcard has several targets. The one learned of longest ago is forgotten. */
+const maxTargets = 4096
 
 export class TargetRates {
+  /** In the order in which something was learned of them. */
   readonly #learned = new Map<string, Learned>()
 
   of(target: string): TargetRate {
@@ -71,7 +74,12 @@ export class TargetRates {
 
   #of(target: string): Learned {
     const known = this.#learned.get(target)
-    if (known !== undefined) return known
+    if (known !== undefined) {
+      this.#learned.delete(target)
+      this.#learned.set(target, known)
+      return known
+    }
+    if (this.#learned.size >= maxTargets) this.#learned.delete(this.#learned.keys().next().value!)
     const learned = { readMs: 0, readBytes: 0, writeMs: undefined, trust: 1 }
     this.#learned.set(target, learned)
     return learned

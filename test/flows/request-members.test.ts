@@ -123,6 +123,43 @@ describe('the bytes for the provider', () => {
   })
 })
 
+describe('objects with very many members', () => {
+  const many = `{"fp":1${',"fp":1'.repeat(130_000)}}`
+
+  test('are refused where rules look into them', async (t) => {
+    const { gateway, upstream } = await start(t, { drop: ['/k/fp'] })
+    const body = `{"model":"plain","messages":[],"k":${many}}`
+    const response = await exchange(t, gateway.url, rawRequest('POST /v1/chat/completions', {}, body))
+    assert.equal(response.status, 400)
+    const { error } = JSON.parse(response.body().toString())
+    assert.equal(error.code, 'invalid_request')
+    assert.match(error.message, /more than 10000 members/)
+    assert.equal(upstream.requests.length, 0)
+  })
+
+  test('are refused in a translated body, too, and cost no limit', async (t) => {
+    const { gateway, upstream } = await startGateway(t, {
+      providers: { scripted: { speaks: ['chat'] } },
+      models: {
+        plain: { provider: 'scripted', request: { drop: ['/response_format/json_schema/schema/fp'] } },
+      },
+    })
+    const format = { type: 'json_schema', schema: 'MANY' }
+    const messages = [{ role: 'user', content: 'hello' }]
+    const asked = JSON.stringify({ model: 'plain', max_tokens: 9, messages, output_config: { format } })
+    const body = asked.replace('"MANY"', many)
+    const response = await exchange(t, gateway.url, rawRequest('POST /v1/messages', {}, body))
+    assert.equal(response.status, 400, response.body().toString())
+    assert.match(response.body().toString(), /more than 10000 members/)
+    assert.equal(upstream.requests.length, 0)
+  })
+
+  test('pass where rules do not', async (t) => {
+    const body = `{"model":"plain","messages":[],"k":${many}}`
+    assert.equal(await sent(t, { drop: ['/j/fp'] }, body), body)
+  })
+})
+
 describe('what a call costs', () => {
   test('is estimated with the cap that the provider gets', async (t) => {
     const { gateway, upstream } = await start(t, { set: { max_tokens: 10 } })

@@ -150,6 +150,35 @@ describe('a full index', () => {
     }
   })
 
+  test('takes room from large targets, however many there are', () => {
+    const index = new PrefixIndex(1024)
+    const sizes = [400, 300, 200, 100, 20, 3, 1]
+    for (const [step, size] of sizes.entries()) {
+      for (let path = 0; path < size; path += 1) index.add(`t${step}`, hashesOf([path]), 64 * (path + 1))
+    }
+    index.add('new', hashesOf(Array.from({ length: 700 }, (_, step) => step)), 64 * 500)
+    assert.equal(index.bytesOf('new'), 70_000)
+    const left = sizes.map((_, step) => index.bytesOf(`t${step}`) / 100)
+    assert.equal(
+      left.reduce((sum, each) => sum + each),
+      324,
+    )
+    assert.deepEqual(left.slice(4), [20, 3, 1])
+    assert.ok(Math.max(...left) < 130, left.join())
+  })
+
+  test('keeps the 4,096 targets used last', () => {
+    const index = new PrefixIndex()
+    for (let each = 0; each < 4096; each += 1) index.add(`t${each}`, hashesOf([each]), 64)
+    index.add('t0', hashesOf([0]), 128)
+    index.add('one more', hashesOf([1]), 128)
+    assert.equal(index.find('t0', hashesOf([0])).bytes, 100)
+    assert.equal(index.find('t1', hashesOf([1])).bytes, 0)
+    assert.equal(index.bytesOf('t1'), 0)
+    assert.equal(index.find('t2', hashesOf([2])).bytes, 100)
+    assert.equal(index.find('one more', hashesOf([1])).bytes, 100)
+  })
+
   test('keeps at most 16 MB, however many conversations there are', () => {
     const index = new PrefixIndex()
     const memoryAfter = (conversations: number, from: number): number => {

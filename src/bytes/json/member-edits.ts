@@ -13,19 +13,25 @@ export interface MemberEdits {
   readonly isEmpty: boolean
 }
 
+/** How many members the objects within the body may have that rules look into; its own are counted by the scan. */
+export const maxNestedMembers = 10_000
+
 /**
  * @param body one JSON object, as `scanJson` has accepted it.
  * @param known members whose ends are known, so that long ones need not be read again.
+ * @returns undefined if the objects that rules look into have more than `maxNestedMembers` members.
  */
 export function editMembers(
   body: Buffer,
   rules: readonly MemberRule[],
   known: ReadonlyMap<string, JsonMember> = new Map(),
-): MemberEdits {
+): MemberEdits | undefined {
   const source = documentOf(body)
   for (const { value } of known.values()) source.ends.set(value.start, value.end)
+  const open = skipSpace(source, 0)
   const edits = new ObjectEdits(source)
-  const isEmpty = edits.edit(skipSpace(source, 0), rules)
+  const isEmpty = edits.edit(open, rules, membersOf(source, open, Infinity))
+  if (edits.isCrowded) return undefined
   return { splices: edits.splices, changes: edits.changes, isEmpty }
 }
 
@@ -42,14 +48,20 @@ class ObjectEdits {
   readonly splices: Splice[] = []
   changes = 0
   readonly #source: Document
+  /** How many more members may be looked at; negative once there were too many. */
+  #membersLeft = maxNestedMembers
 
   constructor(source: Document) {
     this.#source = source
   }
 
+  /** Whether there were too many members: the edits are not all. */
+  get isCrowded(): boolean {
+    return this.#membersLeft < 0
+  }
+
   /** @param open the position of the opening brace. @returns whether the object has no members afterwards. */
-  edit(open: number, rules: readonly MemberRule[]): boolean {
-    const members = membersOf(this.#source, open)
+  edit(open: number, rules: readonly MemberRule[], members: readonly Member[]): boolean {
     const dropped = new Set<Member>()
     const added: string[] = []
     for (const rule of rules) {
@@ -98,13 +110,21 @@ class ObjectEdits {
         case 'default':
           break
         case 'within':
-          if (this.#source.bytes[start] === OBJECT) this.edit(start, rule.rules)
+          if (this.#source.bytes[start] === OBJECT) this.#editWithin(start, rule.rules)
           else if (rule.rules.some(sets)) this.#set(start, end, json!)
           break
         default:
           rule satisfies never
       }
     }
+  }
+
+  #editWithin(open: number, rules: readonly MemberRule[]): void {
+    if (this.isCrowded) return
+    // One more shows that there are too many.
+    const members = membersOf(this.#source, open, this.#membersLeft + 1)
+    this.#membersLeft -= members.length
+    if (!this.isCrowded) this.edit(open, rules, members)
   }
 
   #set(start: number, end: number, json: string): void {
@@ -132,9 +152,10 @@ class ObjectEdits {
 const OBJECT = 0x7b
 const QUOTE = 0x22
 
-function membersOf(source: Document, open: number): Member[] {
+/** The first `most` members. */
+function membersOf(source: Document, open: number, most: number): Member[] {
   const members: Member[] = []
-  for (let at = skipSpace(source, open + 1); source.bytes[at] === QUOTE;) {
+  for (let at = skipSpace(source, open + 1); source.bytes[at] === QUOTE && members.length < most;) {
     const nameEnd = endOfString(source, at + 1)
     const start = skipSpace(source, skipSpace(source, nameEnd) + 1)
     const end = endOfValue(source, start)

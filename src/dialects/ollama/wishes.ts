@@ -2,7 +2,7 @@
 import { membersOf } from '../../bytes/json/parse.ts'
 import { readJson } from '../../bytes/json/scan.ts'
 import type { JsonMember, JsonScan } from '../../bytes/json/types.ts'
-import { managementIn } from '../management.ts'
+import { keepingOf, managementIn } from '../management.ts'
 import type { ServerWishes } from '../request.ts'
 
 type Members = JsonScan['members']
@@ -23,23 +23,15 @@ export function outputCapOf(body: Buffer, members: Members): number | undefined 
 export function wishesOf(content: 'messages' | 'prompt' | 'input') {
   return (body: Buffer, members: Members): ServerWishes | undefined => {
     const managing = managementIn(body, members)
+    const keepAlive = members.get('keep_alive')
+    const isUnloading = keepAlive !== undefined && keepingOf(body, keepAlive) === 'unload'
     const isIdle = content !== 'input' && isEmpty(body, members.get(content))
     if (managing === undefined && !isIdle) return undefined
     return {
       ...(managing !== undefined && { managing }),
-      ...(isIdle && {
-        onlyLoads: managing === 'keep_alive' && !isForEver(body, members) ? 'unload' : 'load',
-      }),
+      ...(isIdle && { onlyLoads: isUnloading ? 'unload' : 'load' }),
     }
   }
-}
-
-const MINUS = 0x2d
-
-/** Whether the model is to be kept without end: for a negative time. */
-function isForEver(body: Buffer, members: Members): boolean {
-  const kept = members.get('keep_alive')?.value
-  return kept !== undefined && body.subarray(kept.start, kept.end).includes(MINUS)
 }
 
 /** Whether a text or a list is absent or empty. */

@@ -17,6 +17,7 @@ import {
   invalidRequest,
   type ModelRequest,
   type ServerWishes,
+  tooManyMembers,
 } from '../request.ts'
 import { includeUsageSplice } from './include-usage.ts'
 import { JsonPromptPieces } from '../prompt-pieces.ts'
@@ -164,11 +165,12 @@ function requestOf(parts: Parts, facts: { body: Buffer; scan: JsonScan }, edits?
       const splices: Splice[] = name === inBody ? [] : [modelSplice(name, scan, isEmpty)]
       if (asksProgress === true) splices.push(progressSplice(scan))
       if (asksUsage && usageSplice !== undefined) splices.push(usageSplice)
-      if (edits !== undefined) splices.push(...edits.splices)
-      return edited(received, splices)
+      return edited(received, edits === undefined ? splices : splices.concat(edits.splices))
     },
-    withMembers: (rules) =>
-      requestOf(parts, afterRules(body, scan, rules), editMembers(body, rules, scan.members)),
+    withMembers(rules) {
+      const made = editMembers(body, rules, scan.members)
+      return made === undefined ? tooManyMembers() : requestOf(parts, afterRules(body, scan, rules), made)
+    },
     ...(edits !== undefined && { changedMembers: edits.changes }),
     streamBodyFor(name, asksProgress) {
       if (isStream || size.choices > 1 || asksDetails(facts.scan)) return undefined
@@ -201,7 +203,9 @@ function afterRules(
   })
   const before = Buffer.from(`{${own.join(',')}}`)
   const ofFacts = rules.filter(({ name }) => factNames.isWanted(name))
-  const facts = splice(before, editMembers(before, ofFacts).splices)
+  const edits = editMembers(before, ofFacts)
+  if (edits === undefined) throw new Error('short values have many members')
+  const facts = splice(before, edits.splices)
   const outcome = scanJson(facts, factNames)
   if (!outcome.ok) throw new Error(outcome.problem)
   return { body: facts, scan: { ...outcome.scan, visitor } }

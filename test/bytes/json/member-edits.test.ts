@@ -1,7 +1,7 @@
 // Members that are set, added and removed in the bytes of an object.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { editMembers } from '../../../src/bytes/json/member-edits.ts'
+import { editMembers, maxNestedMembers } from '../../../src/bytes/json/member-edits.ts'
 import { MemberNames } from '../../../src/bytes/json/member-names.ts'
 import { scanJson } from '../../../src/bytes/json/scan.ts'
 import { splice } from '../../../src/bytes/splice.ts'
@@ -16,7 +16,7 @@ const within = (name: string, ...rules: MemberRule[]): MemberRule => ({ kind: 'w
 
 function edited(body: string, ...rules: MemberRule[]): string {
   const bytes = Buffer.from(body)
-  return splice(bytes, editMembers(bytes, rules).splices).toString()
+  return splice(bytes, editMembers(bytes, rules)!.splices).toString()
 }
 
 describe('a rule', () => {
@@ -51,7 +51,7 @@ describe('a rule', () => {
   }
 
   test('that changes nothing counts as no change', () => {
-    const changes = (body: string, ...rules: MemberRule[]) => editMembers(Buffer.from(body), rules).changes
+    const changes = (body: string, ...rules: MemberRule[]) => editMembers(Buffer.from(body), rules)!.changes
     assert.equal(changes('{"a":1}', set('a', 1), usual('a', 2), drop('b'), within('c', drop('d'))), 0)
     assert.equal(
       changes('{"a":1,"a":2,"e":5}', drop('a'), set('b', 1), within('c', set('d', 1), usual('e', 2))),
@@ -126,6 +126,19 @@ const texts = (depth: number): fc.Arbitrary<string> => {
     .map(([list, inside]) => `{${list.join(',') || inside}}`)
 }
 
+test('objects that rules look into may have so many members together, and others any number', () => {
+  const members = (count: number) => `"b":1,`.repeat(count - 1) + '"c":1'
+  const rule = within('a', drop('b'))
+  const half = maxNestedMembers / 2
+  assert.equal(edited(`{"a":{${members(maxNestedMembers)}}}`, rule), '{"a":{"c":1}}')
+  const two = (count: number) => `{"a":{${members(half)}},"a":{${members(count)}}}`
+  assert.equal(edited(two(half), rule), '{"a":{"c":1},"a":{"c":1}}')
+  assert.equal(editMembers(Buffer.from(two(half + 1)), [rule]), undefined)
+  assert.equal(editMembers(Buffer.from(`{"a":{${members(maxNestedMembers + 1)}}}`), [rule]), undefined)
+  const other = `{"d":{${members(maxNestedMembers + 1)}}}`
+  assert.equal(edited(other, rule), other)
+})
+
 test('bodies of every form become what the rules make of their values', () => {
   fc.assert(
     fc.property(texts(2), rulesOf(2), fc.boolean(), (text, rules, isScanned) => {
@@ -135,7 +148,7 @@ test('bodies of every form become what the rules make of their values', () => {
         body,
         rules,
         outcome?.ok === true ? outcome.scan.members : undefined,
-      )
+      )!
       const result = splice(body, splices).toString()
       // Of several members of one name, the last one counts for JSON.parse, and rules reach all.
       const expected = plainly(JSON.parse(text) as Members, rules)

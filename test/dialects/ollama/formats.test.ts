@@ -78,6 +78,10 @@ describe('a request', () => {
       [{ keep_alive: '0h0m0s' }, 'keep_alive'],
       [{ keep_alive: ' -1m' }, 'keep_alive'],
       [{ keep_alive: 300 }, undefined],
+      [{ keep_alive: 86_400 }, undefined],
+      [{ keep_alive: 86_401 }, 'keep_alive'],
+      [{ keep_alive: 1e30 }, 'keep_alive'],
+      [{ keep_alive: '48h' }, 'keep_alive'],
       [{ keep_alive: '5m' }, undefined],
       [{ keep_alive: null }, undefined],
       [{ keep_alive: '0.5s' }, 'keep_alive'],
@@ -105,6 +109,7 @@ describe('a request', () => {
     assert.equal(read({}).onlyLoads, undefined)
     assert.equal(read(empty).onlyLoads, 'load')
     assert.equal(read({ ...empty, keep_alive: '-1m' }).onlyLoads, 'load')
+    assert.equal(read({ ...empty, keep_alive: '48h' }).onlyLoads, 'load')
     assert.equal(read({ ...empty, keep_alive: '0s' }).onlyLoads, 'unload')
   })
 
