@@ -90,7 +90,8 @@ suite('a stream that begins without output', () => {
 })
 
 suite('an error in a form that readers of events pass over', () => {
-  const error = '{"code":400,"message":"the request has a field that is not known","type":"invalid_request_error"}'
+  const error =
+    '{"code":400,"message":"the request has a field that is not known","type":"invalid_request_error"}'
   const forms: readonly [string, string][] = [
     ['a field named error', `error: ${error}\n\n`],
     ['JSON without a field', `{"error":${error}}`],
