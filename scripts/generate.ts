@@ -196,7 +196,8 @@ own. A call for an unknown name requests the lists again, at most every 5 s, so 
 - \`GET /v1/models\` also lists the names that a wildcard of the file matches at such a provider: \`openrouter/NAME\`. Without
   \`discover_models\` a wildcard has no names to list, and clients that only offer listed models do not show it.
 - It keeps what the provider says of a model in numbers: \`created\`, \`context_length\`, \`max_model_len\` and the like. So do
-  models of the file that have one target, at such a provider.`
+  models of the file at such a provider; of several targets, what they have in common, and the largest context that a call of the name
+  reaches, its rules included and its fallbacks not: calls go where they fit.`
 
 const secrets = `## References to keys
 

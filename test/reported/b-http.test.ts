@@ -265,6 +265,7 @@ suite('Clients of the HTTP surface', () => {
       ['POST /v1/chat/completions/chat/completions', 'remove /chat/completions from its base URL'],
       ['GET /v1/chat/completions/models', 'remove /chat/completions from its base URL'],
       ['POST /v1beta/models/m:generateContent', 'Gemini’s own API'],
+      ['POST /props', 'Set the client’s base URL to'],
       ['POST /foo', 'Set the client’s base URL to'],
       ['POST /openai/deployments/plain/nothing', 'Set the client’s base URL to'],
       ['GET /v1/v1x', 'Set the client’s base URL to'],
@@ -289,6 +290,21 @@ suite('Clients of the HTTP surface', () => {
       assert.equal(response.status, 200, path)
       assert.equal(response.body().toString(), `llm-gateway is running. Its base URL is ${base}\n`)
       assert.equal((await exchange(t, gateway.url, rawRequest(`HEAD ${path}`))).status, 200)
+    }
+  })
+
+  test('what model servers report at their root is found below the provider', async (t) => {
+    const { gateway } = await startGateway(t)
+    for (const [path, words] of [
+      ['/props', 'GET /providers/NAME/props asks the server of the provider NAME.'],
+      ['/health', 'GET /providers/NAME/health asks'],
+      ['/slots?model=m', 'GET /providers/NAME/slots asks'],
+      ['/version', 'GET /providers/NAME/version asks'],
+      ['/unload', 'Set the client'],
+    ] as const) {
+      const response = await exchange(t, gateway.url, rawRequest(`GET ${path}`))
+      assert.equal(response.status, 404, path)
+      assert.ok(response.body().toString().includes(words), response.body().toString())
     }
   })
 

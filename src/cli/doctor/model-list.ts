@@ -1,4 +1,5 @@
 // Compares the models that a provider lists with those that the configuration asks it for.
+import type { HttpProvider } from '../../config/provider-types.ts'
 import { closestName } from '../../platform/did-you-mean.ts'
 import { shellWord } from '../../platform/shell-word.ts'
 import { contextLengthOf } from '../../dialects/model-facts.ts'
@@ -53,6 +54,20 @@ export function contextFindings(
   if (known.length === 0) return []
   const detail = known.slice(0, 5).join(', ') + (known.length > 5 ? `, … (${known.length})` : '')
   return [{ subject: 'context', state: 'ok', detail }]
+}
+
+const kindsOfServers: Partial<Record<ModelList['server'], HttpProvider['kind']>> = {
+  'llama.cpp': 'llama_cpp',
+  ollama: 'ollama',
+  vllm: 'vllm',
+}
+
+/** Recommends naming the software of a local server that its list shows. */
+export function kindFindings({ server }: ModelList, { kind, isLocal }: HttpProvider): Finding[] {
+  const named = kindsOfServers[server]
+  if (named === undefined || kind !== 'openai' || !isLocal) return []
+  const detail = `the server is ${server}: "kind: ${named}" in the configuration lets the gateway know its routes, formats and errors`
+  return [{ subject: 'kind', state: 'ok', detail }]
 }
 
 function missingModel(model: string, { models, isPartial, server }: ModelList): Finding {

@@ -20,7 +20,7 @@ import {
 } from './diagnosis.ts'
 import { durationText } from '../../platform/duration.ts'
 import type { Finding, State } from './finding.ts'
-import { contextFindings, hasModel, modelFindings } from './model-list.ts'
+import { contextFindings, hasModel, kindFindings, modelFindings } from './model-list.ts'
 import type { ProviderReport } from './severity.ts'
 import { type Trial, type TrialFormat, trialFormats, tryCall } from './trial-call.ts'
 
@@ -270,6 +270,7 @@ class Examiner {
     const { models } = this.#examination
     this.#add(modelFindings(models, list.list, calledModel))
     this.#add(contextFindings(models, list.list, this.#config.contextLength))
+    this.#add(kindFindings(list.list, this.#config))
   }
 }
 

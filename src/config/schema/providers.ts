@@ -209,7 +209,8 @@ const provider = {
 
 export const providersSchema = {
   type: 'object',
-  description: 'Model servers, keyed by a name that you choose.',
+  description:
+    'Model servers, keyed by a name that you choose. Name the `kind` of local servers: the gateway then knows their routes, formats and errors without a probe, looks at their slots, context and models in memory, and at llama.cpp ends the work on whole answers whose client leaves.',
   minProperties: 1,
   propertyNames: providerName,
   additionalProperties: provider,

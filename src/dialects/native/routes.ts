@@ -143,6 +143,15 @@ export function nativeRoutesOf(kind: Kind): NativeRoute[] {
   return Object.entries(tables[kind]).flatMap(([path, routes]) => routes.map((route) => ({ path, ...route })))
 }
 
+/** Whether some kind of model server reports something at a path below its root. */
+export function isServerState(path: string): boolean {
+  return Object.values(tables).some(
+    (table) =>
+      Object.hasOwn(table, path) &&
+      table[path]!.some(({ method, needs }) => method === 'GET' && needs !== 'management'),
+  )
+}
+
 const parameters: readonly (readonly [prefix: string, form: RegExp, path: string])[] = [
   ['/slots/', /^\d{1,5}$/, '/slots/{slot}'],
   ['/api/blobs/', /^sha256[:-][0-9a-f]{64}$/, '/api/blobs/{digest}'],

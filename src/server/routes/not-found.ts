@@ -1,5 +1,6 @@
 // The responses to requests that have no route.
 import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { isServerState } from '../../dialects/native/routes.ts'
 import { findApiPath } from '../../dialects/openai/api-routes.ts'
 import { dialects } from '../../dialects/table.ts'
 import { GatewayError } from '../../errors.ts'
@@ -60,6 +61,11 @@ interface UnknownTarget {
 /** @param routed the path that was routed in its place. */
 export function unknownUrl({ method, path, host }: UnknownTarget, routed = path): GatewayError {
   const seen = `Unknown URL: ${method} ${JSON.stringify(path.slice(0, 200))}.`
+  // Monitors mean the gateway's own, which may be off or not theirs to see.
+  if (method === 'GET' && path !== '/metrics' && isServerState(path)) {
+    const where = `GET /providers/NAME${path} asks the server of the provider NAME.`
+    return new GatewayError('unknown_url', `${seen} It is a route of model servers: ${where}`)
+  }
   const isOfApi = findApiPath(routed.replace(/^\/v1(?=\/)/, '')) !== undefined
   return new GatewayError(
     'unknown_url',

@@ -329,6 +329,18 @@ suite('keys', () => {
 })
 
 suite('models', () => {
+  test('a local server whose list shows its software is recommended to have its kind', async (t) => {
+    const upstream = await startUpstream(t)
+    const list = json(200, { object: 'list', data: [{ id: 'm', object: 'model', owned_by: 'llamacpp' }] })
+    const called = json(500, {})
+    upstream.respondAlways(({ method }) => (method === 'GET' ? list : called))
+    const kindOf = async (more: Partial<HttpProvider>) =>
+      (await examine(configOf(upstream.url, more))).find(({ subject }) => subject === 'p: kind')?.detail
+    assert.match((await kindOf({}))!, /^the server is llama\.cpp: "kind: llama_cpp" in the configuration/)
+    assert.equal(await kindOf({ kind: 'llama_cpp' }), undefined)
+    assert.equal(await kindOf({ isLocal: false }), undefined)
+  })
+
   test('one that Ollama lacks is to be pulled', async (t) => {
     const data = [{ id: 'llama3.1:8b', owned_by: 'library' }]
     const upstream = await withAnswers(t, json(200, { object: 'list', data }))
@@ -336,6 +348,7 @@ suite('models', () => {
     assert.deepEqual(states(findings).slice(1), [
       'ok key',
       'fail model qwen2.5-coder:7b',
+      'ok kind',
       'skipped streaming',
     ])
     assert.match(find(findings, 'model qwen2.5-coder:7b').detail, /llama3\.1:8b/)
