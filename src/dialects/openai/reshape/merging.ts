@@ -8,6 +8,9 @@ const repeated: ReadonlySet<string> = new Set(['finish_reason', 'id', 'name', 'r
 /** No known chunk is nested deeper where its pieces go on. */
 const maxDepth = 8
 
+/** What a name costs in an object to which many may be added. */
+const memberBytes = 40
+
 /** Merges pieces into what has come, and counts what it holds for them. Each piece is read once. */
 export class Merging {
   /** About the memory of all that has been merged. */
@@ -38,7 +41,7 @@ export class Merging {
   #object(older: JsonObject, newer: JsonObject, depth: number): JsonObject {
     for (const [name, newest] of Object.entries(newer)) {
       const isKnown = Object.hasOwn(older, name)
-      if (!isKnown) this.heldBytes += name.length
+      if (!isKnown) this.heldBytes += name.length + memberBytes
       const value = this.#value(isKnown ? older[name] : undefined, newest, name, depth)
       // A name like `__proto__` is a member like any other.
       Object.defineProperty(older, name, { value, writable: true, enumerable: true, configurable: true })
