@@ -5,6 +5,7 @@ import { suite, test, type TestContext } from 'node:test'
 
 import { createTicker } from '../../src/call/ticker.ts'
 import { roundTrips, SkippingClock } from '../faults/fault.ts'
+import { listOf } from '../fixtures/model-lists.ts'
 import { type Running, startGateway, type TestGateway } from '../support/app.ts'
 import { post } from '../support/calls.ts'
 import { messages } from '../support/chat-content.ts'
@@ -415,6 +416,87 @@ test('a cloud model of an Ollama on this machine is outside', async (t) => {
   const other = await exchange(t, gateway.url, rawRequest('POST /v1/conversations', bounded('local'), body))
   assert.equal(other.status, 403)
   assert.equal(upstreams.ollama.requests.length, 2)
+})
+
+suite("another spelling of a bounded model's name", () => {
+  const spellings = [
+    'notes:latest',
+    'Notes',
+    'library/notes',
+    'library/NOTES:latest',
+    'registry.ollama.ai/library/notes',
+    'https://registry.ollama.ai/library/notes',
+    'Diary',
+    'Private-x',
+    'library/private-x',
+    'Leading',
+  ]
+
+  async function startBounded(t: TestContext, models: object = {}, lists: readonly string[] = []) {
+    const lan = await startModelServer(t)
+    lan.respondAlways(({ method }) => (method === 'GET' ? json(200, listOf(...lists)) : completion))
+    resolveNames(t, () => ['127.0.0.1'])
+    const started = await startGateway<'here'>(t, {
+      providers: {
+        here: {},
+        lan: {
+          kind: 'ollama',
+          base_url: `http://gpu.lan:${new URL(lan.url).port}/v1`,
+          discover_models: lists.length > 0,
+        },
+      } as Record<'here', object>,
+      models: {
+        notes: { provider: 'here', boundary: 'local', aliases: ['diary'] },
+        'private-*': { provider: 'here', boundary: 'local' },
+        leading: { use: 'notes' },
+        ...models,
+      },
+    })
+    started.upstreams.here.respondAlways(completion)
+    const prompts = () => lan.requests.filter(({ method }) => method === 'POST').length
+    return { ...started, prompts }
+  }
+
+  for (const spelled of spellings) {
+    test(`stays inside, whatever wildcard matches it: ${spelled}`, async (t) => {
+      const { gateway, upstreams, prompts } = await startBounded(t, { '*': { provider: 'lan', model: '*' } })
+      for (const path of ['/v1/chat/completions', '/api/chat']) {
+        const response = await call(t, gateway, spelled, {}, path)
+        assert.equal(response.header('x-llm-gateway-boundary'), 'local')
+      }
+      assert.deepEqual([upstreams.here.requests.length, prompts()], [2, 0])
+      assert.equal((await call(t, gateway, 'other')).header('x-llm-gateway-provider'), 'lan')
+    })
+
+    test(`stays inside, whatever list has it: ${spelled}`, async (t) => {
+      const { gateway, prompts } = await startBounded(t, {}, [spelled, 'other'])
+      await gateway.logged({ event: 'models_discovered', provider: 'lan' })
+      assert.equal((await call(t, gateway, spelled)).header('x-llm-gateway-boundary'), 'local')
+      assert.equal(prompts(), 0)
+      assert.equal((await call(t, gateway, 'other')).header('x-llm-gateway-provider'), 'lan')
+    })
+  }
+
+  test("passes no prompt to a provider that a path names, outside the model's boundary", async (t) => {
+    const { gateway, prompts } = await startBounded(t, { '*': { provider: 'lan', model: '*' } })
+    for (const spelled of [...spellings, 'notes', 'leading']) {
+      const response = await call(t, gateway, spelled, {}, '/providers/lan/api/chat')
+      assert.equal(response.status, 403, spelled)
+      assert.match(response.body().toString(), /leaves the box/)
+    }
+    assert.equal(prompts(), 0)
+    assert.equal((await call(t, gateway, 'other', {}, '/providers/lan/api/chat')).status, 200)
+  })
+
+  test('is a model of its own if the file has it', async (t) => {
+    const { gateway } = await startBounded(t, {
+      Notes: { provider: 'lan' },
+      'Private-X*': { provider: 'lan' },
+    })
+    for (const name of ['Notes', 'Private-X1']) {
+      assert.equal((await call(t, gateway, name)).header('x-llm-gateway-provider'), 'lan', name)
+    }
+  })
 })
 
 suite('other routes', () => {
