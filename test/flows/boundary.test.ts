@@ -395,6 +395,30 @@ test('a proxy of the environment is left out within a boundary', async (t) => {
   assert.deepEqual(proxy.asked, [`CONNECT nas.lan:${port}`])
 })
 
+test('nor is one used where a fallback leads through a model that is bounded', async (t) => {
+  trustFixture(t)
+  const port = await startTlsProvider(t, JSON.stringify({ id: 'x', choices: [] }))
+  const proxy = await startHttpProxy(t, port)
+  resolveNames(t, () => ['127.0.0.1'])
+  const { gateway } = await startGateway(
+    t,
+    {
+      providers: {
+        dead: { base_url: 'http://127.0.0.1:9/v1', speaks: ['chat'] },
+        nas: { base_url: `https://nas.lan:${port}/v1`, speaks: ['chat'] },
+      },
+      models: {
+        asked: { provider: 'dead', fallbacks: ['bounded'] },
+        bounded: { use: 'free', boundary: 'private' },
+        free: { provider: 'nas' },
+      },
+    },
+    { env: { HTTPS_PROXY: `http://127.0.0.1:${proxy.port}` } },
+  )
+  assert.equal((await call(t, gateway, 'asked')).header('x-llm-gateway-boundary'), 'private')
+  assert.deepEqual(proxy.asked, [])
+})
+
 test('a cloud model of an Ollama on this machine is outside', async (t) => {
   const { gateway, upstreams } = await startGateway(t, {
     providers: { ollama: { kind: 'ollama' } },
