@@ -59,7 +59,7 @@ export function modelsToTry(
       const route = ledFrom(fallback, on.routes)?.route
       // By the first way to it, which is the one that is tried.
       if (route !== undefined && !ledThrough.has(route)) {
-        ledThrough.set(route, boundaryThrough(fallback, on.routes))
+        ledThrough.set(route, narrower(narrowestModel(fallback, on.routes)?.boundary, undefined))
       }
       return route
     },
@@ -91,14 +91,17 @@ function ledFrom(name: string, routes: RouteTable): NamedRoute | undefined {
   return route.model.use === undefined ? { name, route } : routes.ledTo(route.model)
 }
 
-/** The narrowest boundary of a model and of those that its rules lead through. */
-function boundaryThrough(name: string, routes: RouteTable): Boundary {
-  let boundary: Boundary = 'any'
+/** Of a model and of those that its `use` leads through, the one with the narrowest boundary. */
+export function narrowestModel(name: string, routes: RouteTable): ModelConfig | undefined {
+  const first = routes.find(name)?.model
+  let narrowest = first
   const seen = new Set<ModelConfig>()
-  for (let model = routes.find(name)?.model; model !== undefined && !seen.has(model);) {
+  for (let model = first; model !== undefined && !seen.has(model);) {
     seen.add(model)
-    boundary = narrower(boundary, model.boundary)
+    const isNarrower =
+      narrower(narrowest?.boundary, model.boundary) !== narrower(narrowest?.boundary, undefined)
+    if (isNarrower) narrowest = model
     model = model.use === undefined ? undefined : routes.find(model.use)?.model
   }
-  return boundary
+  return narrowest
 }

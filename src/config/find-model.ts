@@ -1,14 +1,16 @@
 // Which model of the file a name leads to, in the order in which the gateway routes calls.
+import { BoundedNames } from '../platform/bounded-names.ts'
 import type { RawConfig, RawModel } from './raw.ts'
 
 /** Undefined: no model of the file, though a provider may list one of that name. */
 export type FindModel = (name: string) => string | undefined
 
 /**
- * The name, the alias, the wildcard with the longest prefix. In the namespace of a provider that lists its models, a wildcard
- * matches only if its prefix begins there.
+ * The name, the alias, a spelling of a bounded model, the wildcard with the longest prefix. In the namespace of a provider that
+ * lists its models, a wildcard matches only if its prefix begins there.
  */
 export function modelFinder(models: ReadonlyMap<string, RawModel>, raw: RawConfig): FindModel {
+  const bounded = new BoundedNames(models)
   const listing = listingProviders(raw)
   const owners = new Map<string, string>()
   for (const [name, { aliases = [] }] of models) {
@@ -18,13 +20,15 @@ export function modelFinder(models: ReadonlyMap<string, RawModel>, raw: RawConfi
     .filter((name) => name.endsWith('*'))
     .toSorted((one, other) => other.length - one.length)
   return (name) => {
-    if (models.has(name)) return name
+    const named = models.has(name) ? name : (owners.get(name) ?? bounded.ownerOf(name))
+    if (named !== undefined) return named
     const provider = providerIn(name)
-    const least = listing.has(provider) ? provider.length + 2 : 0
+    const least = listing.has(provider) ? provider.length + 1 : 0
     // A * stands for at least one character.
     const matches = (wildcard: string) =>
-      wildcard.length >= least && name.startsWith(wildcard.slice(0, -1)) && name.length >= wildcard.length
-    return owners.get(name) ?? wildcards.find(matches)
+      wildcard.length > least && name.startsWith(wildcard.slice(0, -1)) && name.length >= wildcard.length
+    const matched = wildcards.find(matches)
+    return bounded.wildcardOf(name, matched, least)?.name ?? matched
   }
 }
 

@@ -1,9 +1,10 @@
 // Model name → the configured model and its targets. Names come from clients, so they serve as map keys only.
 import type { ModelConfig } from '../config/types.ts'
+import { BoundedNames } from '../platform/bounded-names.ts'
 import { closestName, nameThatBegins } from '../platform/did-you-mean.ts'
+import { looseName } from '../platform/loose-names.ts'
 import type { ModelFacts, Target } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
-import { looseName } from './loose-names.ts'
 import { mergedFacts } from './merged-facts.ts'
 import { noServerKinds, type ServerKinds } from './server-kinds.ts'
 
@@ -40,7 +41,8 @@ interface ListedModel {
  * discovered counts as a wildcard `PROVIDER/*` that matches only the names it lists, after one that the file has; shorter
  * wildcards do not match in that namespace. A listed name without prefix has the lowest precedence: no list redirects a
  * call that the file or another provider's list routes elsewhere. A short name that several local providers list is one
- * model with all of them as targets. Of models at Ollama, other spellings of a name that leads nowhere else lead there too.
+ * model with all of them as targets. Other spellings of a bounded model's name are names of that model; of models at Ollama,
+ * other spellings of a name that leads nowhere else lead there too.
  */
 export class RouteTable {
   readonly #byName = new Map<string, Route>()
@@ -59,6 +61,7 @@ export class RouteTable {
   /** By `looseName`, in the namespace of a provider by `looseKey`. */
   readonly #loose = new Map<string, Route>()
   readonly #kinds: ServerKinds
+  readonly #bounded: BoundedNames
   /** Whether calls of a model are bounded more than all others. */
   readonly hasBoundaries: boolean
   /** Prefix → model. */
@@ -74,6 +77,7 @@ export class RouteTable {
     kinds: ServerKinds = noServerKinds,
   ) {
     this.#kinds = kinds
+    this.#bounded = new BoundedNames(models)
     for (const [name, model] of models) {
       if (name.endsWith('*')) this.#wildcards.set(name.slice(0, -1), model)
       else this.#byName.set(name, { model, rule: 'name', targets: model.targets })
@@ -94,13 +98,14 @@ export class RouteTable {
   }
 
   /**
-   * The exact name, else the alias, else a listed name, else the wildcard with the longest prefix, else a name at Ollama
-   * in another spelling.
+   * The exact name, else the alias, else that of a bounded model in another spelling, else a listed name, else the wildcard
+   * with the longest prefix, else a name at Ollama in another spelling.
    */
   find(name: string): Route | undefined {
     return (
       this.#byName.get(name) ??
       this.#byAlias.get(name) ??
+      this.#findBounded(name) ??
       this.#discovered.get(name) ??
       this.#findWildcard(name) ??
       this.#findLoose(name)
@@ -285,7 +290,20 @@ export class RouteTable {
   /** Whether a wildcard of the file with a prefix of at least so many characters matches the name. */
   #isConfigured(name: string, minPrefixLength: number): boolean {
     if (this.#byName.has(name) || this.#byAlias.has(name)) return true
+    if (this.#findBounded(name) !== undefined) return true
     return this.#findWildcard(name, minPrefixLength) !== undefined
+  }
+
+  #findBounded(name: string): Route | undefined {
+    const owner = this.#bounded.ownerOf(name)
+    if (owner === undefined) return undefined
+    const route = this.#byName.get(owner)
+    if (route !== undefined) return route
+    // An alias of a wildcard.
+    const alias = this.#wildcards
+      .get(owner.slice(0, -1))
+      ?.aliases.find((each) => looseName(each) === looseName(name))
+    return alias === undefined ? undefined : this.#byAlias.get(alias)
   }
 
   /** The provider whose namespace a name is in, if its models are discovered. */
@@ -295,16 +313,22 @@ export class RouteTable {
   }
 
   #findWildcard(name: string, minPrefixLength = (this.#ownerOf(name)?.length ?? -1) + 1): Route | undefined {
-    for (const length of this.#prefixLengths) {
-      if (length < minPrefixLength) return undefined
+    const length = this.#prefixLengths.find(
       // A * stands for at least one character.
-      if (length >= name.length) continue
-      const model = this.#wildcards.get(name.slice(0, length))
-      if (model === undefined) continue
-      const targets = this.#targetsLedTo.get(model) ?? filledIn(model.targets, name.slice(length))
-      return { model, rule: 'wildcard', targets }
-    }
-    return undefined
+      (each) => each < name.length && each >= minPrefixLength && this.#wildcards.has(name.slice(0, each)),
+    )
+    const matched = length === undefined ? undefined : name.slice(0, length)
+    const spelled = this.#bounded.wildcardOf(
+      name,
+      matched === undefined ? undefined : `${matched}*`,
+      minPrefixLength,
+    )
+    const prefix = spelled?.name.slice(0, -1) ?? matched
+    if (prefix === undefined) return undefined
+    const model = this.#wildcards.get(prefix)!
+    const rest = spelled?.rest ?? name.slice(prefix.length)
+    const targets = this.#targetsLedTo.get(model) ?? filledIn(model.targets, rest)
+    return { model, rule: 'wildcard', targets }
   }
 }
 

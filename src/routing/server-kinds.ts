@@ -4,7 +4,7 @@ import type { ProviderConfig } from '../config/provider-types.ts'
 export interface ServerKinds {
   /** Providers on this machine or its network: a name that several of them list is one model. */
   readonly local: ReadonlySet<string>
-  /** Providers that accept several spellings of a name (loose-names.ts). */
+  /** Providers that accept several spellings of a name (platform/loose-names.ts). */
   readonly ollama: ReadonlySet<string>
   /** Providers whose models are discovered, also before one has listed any. */
   readonly discovering: ReadonlySet<string>

@@ -54,6 +54,11 @@ const cases: readonly (readonly [name: string, models: string, problems: readonl
     '"lists/*": { use: lists/x }',
     ['8:21 models["lists/*"].use: the models form a cycle: "lists/*" → "lists/*"'],
   ],
+  [
+    'another spelling of a bounded model is that model',
+    'm: { boundary: local, use: library/M }\n  "*": { provider: p }',
+    ['8:30 models.m.use: the models form a cycle: "m" → "m"'],
+  ],
   ['a shorter wildcard matches no name of a namespace', '"*": { use: lists/x }', []],
   [
     'a * stands for at least one character',

@@ -5,6 +5,7 @@ import { suite, test, type TestContext } from 'node:test'
 
 import { createTicker } from '../../src/call/ticker.ts'
 import { roundTrips, SkippingClock } from '../faults/fault.ts'
+import { listOf } from '../fixtures/model-lists.ts'
 import { type Running, startGateway, type TestGateway } from '../support/app.ts'
 import { post } from '../support/calls.ts'
 import { messages } from '../support/chat-content.ts'
@@ -394,6 +395,30 @@ test('a proxy of the environment is left out within a boundary', async (t) => {
   assert.deepEqual(proxy.asked, [`CONNECT nas.lan:${port}`])
 })
 
+test('nor is one used where a fallback leads through a model that is bounded', async (t) => {
+  trustFixture(t)
+  const port = await startTlsProvider(t, JSON.stringify({ id: 'x', choices: [] }))
+  const proxy = await startHttpProxy(t, port)
+  resolveNames(t, () => ['127.0.0.1'])
+  const { gateway } = await startGateway(
+    t,
+    {
+      providers: {
+        dead: { base_url: 'http://127.0.0.1:9/v1', speaks: ['chat'] },
+        nas: { base_url: `https://nas.lan:${port}/v1`, speaks: ['chat'] },
+      },
+      models: {
+        asked: { provider: 'dead', fallbacks: ['bounded'] },
+        bounded: { use: 'free', boundary: 'private' },
+        free: { provider: 'nas' },
+      },
+    },
+    { env: { HTTPS_PROXY: `http://127.0.0.1:${proxy.port}` } },
+  )
+  assert.equal((await call(t, gateway, 'asked')).header('x-llm-gateway-boundary'), 'private')
+  assert.deepEqual(proxy.asked, [])
+})
+
 suite('models that an Ollama on this machine passes on', () => {
   const host = { remote_host: 'https://ollama.com:443', remote_model: 'gpt-oss:120b' }
   const listed = [
@@ -526,6 +551,87 @@ suite('models that an Ollama on this machine passes on', () => {
     const { gateway, ollama } = await startOllama(t)
     await ollama.close()
     assert.equal((await call(t, gateway, 'own/gpt-oss:20b', bounded('local'))).status, 502)
+  })
+})
+
+suite("another spelling of a bounded model's name", () => {
+  const spellings = [
+    'notes:latest',
+    'Notes',
+    'library/notes',
+    'library/NOTES:latest',
+    'registry.ollama.ai/library/notes',
+    'https://registry.ollama.ai/library/notes',
+    'Diary',
+    'Private-x',
+    'library/private-x',
+    'Leading',
+  ]
+
+  async function startBounded(t: TestContext, models: object = {}, lists: readonly string[] = []) {
+    const lan = await startModelServer(t)
+    lan.respondAlways(({ method }) => (method === 'GET' ? json(200, listOf(...lists)) : completion))
+    resolveNames(t, () => ['127.0.0.1'])
+    const started = await startGateway<'here'>(t, {
+      providers: {
+        here: {},
+        lan: {
+          kind: 'ollama',
+          base_url: `http://gpu.lan:${new URL(lan.url).port}/v1`,
+          discover_models: lists.length > 0,
+        },
+      } as Record<'here', object>,
+      models: {
+        notes: { provider: 'here', boundary: 'local', aliases: ['diary'] },
+        'private-*': { provider: 'here', boundary: 'local' },
+        leading: { use: 'notes' },
+        ...models,
+      },
+    })
+    started.upstreams.here.respondAlways(completion)
+    const prompts = () => lan.requests.filter(({ method }) => method === 'POST').length
+    return { ...started, prompts }
+  }
+
+  for (const spelled of spellings) {
+    test(`stays inside, whatever wildcard matches it: ${spelled}`, async (t) => {
+      const { gateway, upstreams, prompts } = await startBounded(t, { '*': { provider: 'lan', model: '*' } })
+      for (const path of ['/v1/chat/completions', '/api/chat']) {
+        const response = await call(t, gateway, spelled, {}, path)
+        assert.equal(response.header('x-llm-gateway-boundary'), 'local')
+      }
+      assert.deepEqual([upstreams.here.requests.length, prompts()], [2, 0])
+      assert.equal((await call(t, gateway, 'other')).header('x-llm-gateway-provider'), 'lan')
+    })
+
+    test(`stays inside, whatever list has it: ${spelled}`, async (t) => {
+      const { gateway, prompts } = await startBounded(t, {}, [spelled, 'other'])
+      await gateway.logged({ event: 'models_discovered', provider: 'lan' })
+      assert.equal((await call(t, gateway, spelled)).header('x-llm-gateway-boundary'), 'local')
+      assert.equal(prompts(), 0)
+      assert.equal((await call(t, gateway, 'other')).header('x-llm-gateway-provider'), 'lan')
+    })
+  }
+
+  test("passes no prompt to a provider that a path names, outside the model's boundary", async (t) => {
+    const { gateway, prompts } = await startBounded(t, { '*': { provider: 'lan', model: '*' } })
+    for (const spelled of [...spellings, 'notes', 'leading']) {
+      const response = await call(t, gateway, spelled, {}, '/providers/lan/api/chat')
+      assert.equal(response.status, 403, spelled)
+      assert.match(response.body().toString(), /leaves the box/)
+    }
+    assert.equal(prompts(), 0)
+    assert.equal((await call(t, gateway, 'other', {}, '/providers/lan/api/chat')).status, 200)
+  })
+
+  test('is a model of its own if the file has it', async (t) => {
+    const { gateway } = await startBounded(t, {
+      Notes: { provider: 'lan' },
+      'Private-X*': { provider: 'lan' },
+    })
+    for (const name of ['Notes', 'Private-X1']) {
+      assert.equal((await call(t, gateway, name)).header('x-llm-gateway-provider'), 'lan', name)
+    }
   })
 })
 

@@ -7,7 +7,7 @@ import { type Boundary, isInside, leavingChain } from '../../platform/boundary.t
 import { boundaryOf, chainsOutside, outsideBoundary } from '../../routing/boundary.ts'
 import type { Provider } from '../../upstream/provider.ts'
 import type { Snapshot } from '../call.ts'
-import { boundsOf } from '../models-to-try.ts'
+import { boundsOf, narrowestModel } from '../models-to-try.ts'
 import type { RestCall } from './request.ts'
 
 /** The boundary that the request is kept in, or its refusal. */
@@ -27,7 +27,7 @@ export function boundaryAt(
   if (!mayLeave && (boundary === 'any' || !mayGoFurther)) return boundary
   const named = namedModelOf(call)
   if (named instanceof GatewayError || named === undefined) return named ?? boundary
-  const model = on.routes.find(named.name)?.model
+  const model = narrowestModel(named.name, on.routes)
   const ofModel = boundaryOf(bounds, model)
   const target = { provider: provider.name, model: named.name, tier: 1, weight: 1 }
   const places = new Map([[provider.name, provider]])
