@@ -79,7 +79,7 @@ const maxMembers = 256
 /** Of a request with a list of prompts, each has its choices. */
 const maxChoices = 4_096
 /** No model calls so many tools at once. */
-const maxCalls = 1_024
+const maxCalls = 4_096
 /** What is held of an answer; a whole body that is translated may have as many bytes. */
 const maxHeldBytes = 16_777_216
 /** What a choice costs besides its pieces. */
