@@ -13,7 +13,9 @@ import { bodies, chat, promptOf, tinyRequest } from './memory-bytes.ts'
 import { type Shape, shapes } from './memory-shapes.ts'
 
 /** What a connection may cost besides what is held for it, and by what the heap may grow at any time. */
-const [connectionBytes, heapBytes] = [65_536, 33_554_432]
+// V8's young generation takes up to three times its semi-space of 16 MiB, whatever is held in it
+// (https://nodejs.org/api/cli.html#--max-semi-space-sizesize-in-mib): 41 MB once on a busy machine, 2 MB mostly.
+const [connectionBytes, heapBytes] = [65_536, 50_331_648]
 
 /** A gateway that has what every process takes once: compiled code, room for short-lived objects. */
 async function startWarm(t: Cleanup) {
