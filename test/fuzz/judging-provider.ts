@@ -13,7 +13,12 @@ export interface JudgingProvider {
   readonly count: number
 }
 
-const paths = new Set(Array.from(dialects.keys(), ({ path }) => `/v1${path}`))
+/** Below the base URL; of a server's own routes below its root, which a second slash says. */
+const paths = new Set(
+  Array.from(dialects.keys(), ({ native: { path } }) =>
+    path.startsWith('//') ? path.slice(1) : `/v1${path}`,
+  ),
+)
 const models = new Set(providerNames.values())
 const headerNames = new Set([
   'accept',
@@ -134,8 +139,20 @@ function answer(request: IncomingMessage, response: ServerResponse, body: Buffer
     response.end(JSON.stringify(isMessages ? { type: 'error', error } : { error }))
     return
   }
+  if (request.url?.startsWith('/v1/embeddings') === true) {
+    response.setHeader('content-type', 'application/json')
+    response.end(embeddings)
+    return
+  }
   const isStream = body.includes('"stream":true') || body.includes('"stream": true')
   response.setHeader('content-type', isStream ? 'text/event-stream' : 'application/json')
   if (isMessages) response.end(isStream ? helloStream : JSON.stringify(helloMessage))
   else response.end(isStream ? chatEvents : chatWhole)
 }
+
+const embeddings = JSON.stringify({
+  object: 'list',
+  model: 'm',
+  data: [{ object: 'embedding', index: 0, embedding: [0.5] }],
+  usage: { prompt_tokens: 1, total_tokens: 1 },
+})
