@@ -188,9 +188,12 @@ function tryWay(
   const asksUsage = translator.mayAskUsage(admitted.request) && acceptsUsageWish(provider, admitted.hold)
   const wholeAsStream = streamWishOf(admitted, provider)
   const attempt = { target, provider, translator, asksUsage, wholeAsStream }
-  if (wholeAsStream !== undefined && !admitted.request.isStream)
-    return sendAsStream(admitted, attempt, on, record)
-  return asksUsage ? sendWithWish(admitted, attempt, on, record) : send(admitted, attempt, on, record)
+  if (wholeAsStream !== undefined && !admitted.request.isStream) {
+    return sendWithUsage(admitted, attempt, { wholeAsStream: undefined }, on, record)
+  }
+  return asksUsage
+    ? sendWithUsage(admitted, attempt, { asksUsage: false }, on, record)
+    : send(admitted, attempt, on, record)
 }
 
 /** Whole answers are put together from streams with their usage only. */
@@ -202,31 +205,19 @@ function streamWishOf(
   return hold.uselessUsageWishOf(name) === 'refused' ? undefined : wholeAsStream
 }
 
-async function sendWithWish(
+/** @param without for a server that refuses to report the usage of a stream: with no wish for it, or the answer whole. */
+async function sendWithUsage(
   admitted: AdmittedCall,
   attempt: AttemptInput,
+  without: Partial<AttemptInput>,
   on: Snapshot,
   record: CallRecord,
 ): Promise<AttemptOutcome> {
   const outcome = await send(admitted, attempt, on, record)
   if (!isUsageRefusal(outcome, attempt.translator.provider)) return outcome
-  const plain = await send(admitted, { ...attempt, asksUsage: false }, on, record)
+  const plain = await send(admitted, { ...attempt, ...without }, on, record)
   if (plain.kind === 'answered') admitted.hold.reportUselessUsageWish('refused')
   return plain
-}
-
-/** A server that can't report the usage of a stream is asked for the whole answer. */
-async function sendAsStream(
-  admitted: AdmittedCall,
-  attempt: AttemptInput,
-  on: Snapshot,
-  record: CallRecord,
-): Promise<AttemptOutcome> {
-  const outcome = await send(admitted, attempt, on, record)
-  if (!isUsageRefusal(outcome, attempt.translator.provider)) return outcome
-  const whole = await send(admitted, { ...attempt, wholeAsStream: undefined }, on, record)
-  if (whole.kind === 'answered') admitted.hold.reportUselessUsageWish('refused')
-  return whole
 }
 
 function wordsOf(
