@@ -2,6 +2,7 @@
 // for the weak spots of each way of counting. What was really used is counted by the provider.
 //
 // Time runs 60 times faster, for the gateway, the clients and the provider alike; the code is the one that serves.
+import { noServices } from '../src/config/service-types.ts'
 import { Agent, request as httpRequest } from 'node:http'
 import { PassThrough } from 'node:stream'
 import type { Scope } from '../src/admission/scopes.ts'
@@ -92,6 +93,7 @@ function configFor(url: string): Config {
   const timeouts = { connectMs: 60_000, firstByteMs: 0, idleMs: 0, totalMs: 0 }
   const limits: ModelLimits = { rpm, tpm, whenLimited: 'reject', maxWaitMs: 0 }
   return {
+    services: noServices,
     server: {
       hosts: ['127.0.0.1'],
       port: 0,

@@ -186,7 +186,7 @@ export interface Span {
 
 /**
  * Why a target is tried last (routing/target-health.ts). `broken`: it failed by itself (500), truncated its response, or sent an
- * invalid one.
+ * invalid one. `not_started`: its server is one that the gateway starts, and could not.
  */
 export const failureKinds = [
   'auth',
@@ -194,6 +194,7 @@ export const failureKinds = [
   'broken',
   'loading',
   'missing_model',
+  'not_started',
   'overloaded',
   'rate_limit',
   'timeout',

@@ -42,6 +42,7 @@ export const errorTable = {
   rate_limit_exceeded: 429,
   request_timeout: 408,
   request_too_large: 413,
+  service_not_started: 503,
   shutting_down: 503,
   unknown_url: 404,
   unsupported_media_type: 415,

@@ -27,7 +27,7 @@ const rows: readonly (readonly string[])[] = [
   ['admission', 'clients', 'dialects', 'ledger', 'observe', 'routing', 'upstream'],
   ['bytes', 'config/types.ts', 'outbound', 'prices', 'vault'],
   ['config/observe-types.ts', 'config/provider-types.ts'],
-  ['config/secret.ts'],
+  ['config/secret.ts', 'config/service-types.ts'],
   ['http'],
   ['domain.ts', 'errors.ts', 'platform'],
 ]

@@ -142,6 +142,7 @@ describe('docs/routing.md', () => {
     auth: true,
     billing: true,
     missing_model: true,
+    not_started: true,
   }
   const target = { provider: 'p', model: 'm', tier: 1, weight: 1 }
   const namesake = { ...target, model: 'n' }

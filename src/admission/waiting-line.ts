@@ -7,7 +7,7 @@
 // The line looks again when something was given back and at the exact moment when the first call fits. It never polls.
 import type { SetTimer } from '../platform/clock.ts'
 import type { Client } from '../domain.ts'
-import { FairQueue } from './fair-queue.ts'
+import { FairQueue } from '../platform/fair-queue.ts'
 import { noLimitStatus } from './scope-counter.ts'
 import type { Scope } from './scopes.ts'
 import type { AdmissionStore, Demand, Limited, Refusal, Reservation, Reserved } from './stores/store.ts'

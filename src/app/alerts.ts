@@ -93,6 +93,7 @@ const outages: Readonly<Record<FailureKind, string>> = {
   broken: 'it answers with errors',
   loading: 'it is still loading',
   missing_model: 'it does not have the model',
+  not_started: 'its server was not started',
   overloaded: 'it is overloaded',
   rate_limit: 'it limits the rate',
   timeout: 'it does not answer in time',

@@ -2,6 +2,9 @@
 import { chargeOf, type Outcome } from '../admission/outcome.ts'
 import type { AttemptFailure } from './attempt-outcome.ts'
 
+/** Neither could its server be started, say. */
+const isUnsent: ReadonlySet<string> = new Set(['overloaded', 'service_not_started'])
+
 /** What one failed attempt at a prompt of so many tokens costs. */
 export function chargeFor(failure: AttemptFailure, promptTokens: number): Outcome {
   if (failure.used !== undefined) return { kind: 'failed', tokens: failure.used.totalTokens }
@@ -10,7 +13,7 @@ export function chargeFor(failure: AttemptFailure, promptTokens: number): Outcom
     return isRefusal ? { kind: 'refused' } : { kind: 'failed', tokens: 0 }
   }
   // The target's format can't carry the request, or the gateway could not connect.
-  if (failure.error.status < 500 || failure.error.code === 'overloaded') return { kind: 'unsent' }
+  if (failure.error.status < 500 || isUnsent.has(failure.error.code)) return { kind: 'unsent' }
   if (failure.error.code === 'provider_unreachable') return { kind: 'unreachable' }
   if (failure.error.code === 'provider_auth_failed') return { kind: 'auth_failed' }
   return { kind: 'failed', tokens: failure.hasBegun ? promptTokens : 0 }

@@ -55,6 +55,8 @@ export type AttemptFailure =
       readonly used?: Metered | undefined
       /** A body that is not a stream had begun to arrive: the provider has processed the prompt. */
       readonly hasBegun: boolean
+      /** The server was not started, and will be tried again then, in milliseconds. Absent: that is not what failed. */
+      readonly retryAfterMs?: number
       /** The server has no such route. It may well serve other calls, so nothing is held against it. */
       readonly isRouteMissing?: boolean
     }

@@ -45,14 +45,24 @@ export function troubleOf(outcome: AttemptOutcome, wallNowMs: number): RetryDeci
   return decideRetry(outcome, false, wallNowMs).failureKind
 }
 
+/** The gateway has waited for it, and goes by its own times. */
+const notStarted = { failureKind: 'not_started', canFailOver: true } as const
+
 function afterFailure(
-  { error, isStaleConnection, isRouteMissing, isBeingServed }: AttemptOutcome & { kind: 'failed' },
+  {
+    error,
+    isStaleConnection,
+    isRouteMissing,
+    isBeingServed,
+    retryAfterMs,
+  }: AttemptOutcome & { kind: 'failed' },
   hasFailed: boolean,
 ): RetryDecision {
   if (isBeingServed === true) return { ...final, failureKind: 'broken' }
   if (error.code === 'provider_unreachable') {
     return { failureKind: 'unreachable', canFailOver: true, canRetry: true, retryAfterMs: undefined }
   }
+  if (error.code === 'service_not_started') return { ...final, ...notStarted, retryAfterMs }
   // The gateway could ask nobody else either.
   if (error.code === 'overloaded') return final
   if (error.code === 'provider_auth_failed') return { ...final, failureKind: 'auth', canFailOver: true }

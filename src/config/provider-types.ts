@@ -2,6 +2,7 @@
 import type { Ability, PriceSetting } from '../domain.ts'
 import type { Boundary } from '../platform/boundary.ts'
 import type { Secret } from './secret.ts'
+import type { ServiceConfig } from './service-types.ts'
 
 export type ProviderConfig = EchoProvider | HttpProvider
 
@@ -62,6 +63,8 @@ export interface HttpProvider {
   readonly allowsManagement?: boolean
   /** What its models cost that have no price of their own. Absent: what the list of prices has. */
   readonly price?: PriceSetting
+  /** How its server is started on demand. Absent: it is somebody else's matter. */
+  readonly service?: ServiceConfig
   /** Whether requests carry the trace of their call. Absent: to a local provider, while spans are recorded. */
   readonly traceContext?: 'always' | 'never'
 }

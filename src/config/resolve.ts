@@ -1,6 +1,7 @@
 // The file's configuration → the program's: defaults applied, short forms written out, units in the names. Pure; it
 // refuses nothing, as all checks have passed.
 import { pseudonymKeyReference } from './stored-names.ts'
+import { noServices } from './service-types.ts'
 import type { Budget, ClientTerms, ModelLimits, PriceSetting, Target } from '../domain.ts'
 import { asCidr } from './addresses.ts'
 import { parseBaseUrl, rootPathOf } from './base-url.ts'
@@ -86,6 +87,7 @@ export function resolve(
       resolveProvider(name, provider, { secrets, proxy: proxies.get(name) }),
     ),
     models: mapEntries(raw.models, resolveModel),
+    services: noServices,
     prices: {
       list: raw.prices?.list ?? defaults.prices.list,
       ...(ownPrices !== undefined && { own: ownPrices }),

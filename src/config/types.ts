@@ -12,6 +12,7 @@ import type {
   UsageConfig,
 } from './observe-types.ts'
 import type { ProviderConfig, ProviderTraits } from './provider-types.ts'
+import type { ServicesConfig } from './service-types.ts'
 import type { Boundary } from '../platform/boundary.ts'
 
 export interface Config {
@@ -23,6 +24,7 @@ export interface Config {
   readonly identity: IdentityConfig
   readonly clients: ClientsConfig
   readonly providers: ReadonlyMap<string, ProviderConfig>
+  readonly services: ServicesConfig
   readonly models: ReadonlyMap<string, ModelConfig>
   readonly prices: PricesConfig
   readonly budgets: BudgetsConfig

@@ -56,6 +56,7 @@ const ofCodes: Partial<Record<ErrorCode, Outcome>> = {
   provider_auth_failed: 'provider_auth',
   provider_timeout: 'provider_timeout',
   provider_unreachable: 'provider_unreachable',
+  service_not_started: 'provider_unreachable',
 }
 
 /** Total: every call has exactly one. */

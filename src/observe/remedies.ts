@@ -70,6 +70,8 @@ const remedies: Readonly<Partial<Record<ErrorCode | OutcomeOfProvider, string>>>
     'Wait until the limit frees, raise it in rate_limit_settings, or let calls wait: when_limited: wait.',
   request_timeout: 'The client did not finish its request in time; check its connection.',
   request_too_large: 'Send less, or raise server.max_request_body_bytes.',
+  service_not_started:
+    'See why the server of provider {provider} did not start: llm-gateway services {provider}.',
   shutting_down: 'Ask again once the gateway has started anew.',
   unknown_url: "Check the client's base URL: it ends in /v1.",
   usage_unavailable: 'Check the ledger: llm-gateway doctor.',

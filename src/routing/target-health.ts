@@ -43,7 +43,7 @@ const maxStreakFactor = 8
 const maxAskedCooldownMs = 3_600_000
 
 /** Trouble with the server itself concerns all of its models. */
-const providerWide: ReadonlySet<FailureKind> = new Set(['auth', 'billing', 'unreachable'])
+const providerWide: ReadonlySet<FailureKind> = new Set(['auth', 'billing', 'not_started', 'unreachable'])
 
 /** Whether the provider's other models will have the same trouble. */
 export function isProviderWide(failureKind: FailureKind): boolean {
@@ -57,6 +57,7 @@ const factors: Readonly<Record<FailureKind, number>> = {
   broken: 0.1,
   loading: 0.05,
   missing_model: 2,
+  not_started: 0.05,
   overloaded: 0.1,
   rate_limit: 0.25,
   timeout: 1,

@@ -1,7 +1,7 @@
 // One budget for the bodies of all requests. Without it, memory is bounded by nothing but the number of clients: a slow
 // provider or a waiting line keeps bodies for minutes. A body that finds no room waits, its client being read no further,
 // and is refused after a while; so bodies that have arrived in part never wait for each other for ever.
-import { FairQueue } from '../admission/fair-queue.ts'
+import { FairQueue } from '../platform/fair-queue.ts'
 import { GatewayError } from '../errors.ts'
 import type { SetTimer } from '../platform/clock.ts'
 

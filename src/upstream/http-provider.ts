@@ -80,6 +80,7 @@ export function createHttpProvider(
     staysIn,
     timeouts: config.timeouts,
     isLocal: config.isLocal,
+    hasService: config.service !== undefined,
     traceContext: config.traceContext ?? 'auto',
     includeUsage: config.includeUsage,
     maxParallelRequests: config.maxParallelRequests,

@@ -112,6 +112,8 @@ export interface Provider {
   readonly timeouts: Timeouts
   /** On this machine or its network: loading takes long, failures pass soon, and caches belong to one server. */
   readonly isLocal: boolean
+  /** Whether its server is started when it is called: a request enters it first (`Coordinator.visitService`, `Hold.enterService`). */
+  readonly hasService: boolean
   /** Whether its requests carry the trace of their call; `auto`: to a local one, while spans are recorded. */
   readonly traceContext: 'auto' | 'always' | 'never'
   readonly includeUsage: HttpProvider['includeUsage']

@@ -1,7 +1,7 @@
 // Calls that wait: order, claims, deadlines, departures, wake-ups.
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
-import { FairQueue } from '../../src/admission/fair-queue.ts'
+import { FairQueue } from '../../src/platform/fair-queue.ts'
 import { providerScope } from '../../src/admission/scopes.ts'
 import type { ModelLimits } from '../../src/domain.ts'
 import { settled } from '../support/fake-clock.ts'

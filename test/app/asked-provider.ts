@@ -23,6 +23,7 @@ export class AskedProvider {
       host: '127.0.0.1',
       boundary: 'local',
       staysIn: 'local',
+      hasService: false,
       isLocal,
       traceContext: 'auto',
       timeouts: { connectMs: 0, firstByteMs: 0, idleMs: 0, totalMs: 0 },

@@ -130,6 +130,7 @@ function fakeProvider(name: string, next: () => string): Provider {
     host: '127.0.0.1',
     boundary: 'local',
     staysIn: 'local',
+    hasService: false,
     timeouts: { connectMs: 0, firstByteMs: 3000, idleMs: 3000, totalMs: 20_000 },
     isLocal: true,
     traceContext: 'auto',

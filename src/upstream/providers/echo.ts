@@ -17,6 +17,7 @@ export function createEcho(name: string): Provider {
     staysIn: 'local',
     timeouts: noTimeouts,
     isLocal: true,
+    hasService: false,
     traceContext: 'never',
     includeUsage: 'auto',
     maxParallelRequests: undefined,

@@ -1,0 +1,49 @@
+// What the process that starts model servers (systemd/starter/) and the gateway say to one another over its socket: lines of
+// JSON. The gateway can name a service of the configuration and nothing else, so whoever holds the gateway can start and stop
+// these units, and run no command.
+
+/** What the service manager reports of the unit of a service: systemctl(1), `show`; org.freedesktop.systemd1(5). */
+export interface UnitReport {
+  /** The provider that it belongs to. */
+  readonly service: string
+  readonly unit: string
+  /** `LoadState`: `loaded`, `not-found`, `masked`, `bad-setting`, `error`. Of a transient unit that is not there: `transient`. */
+  readonly load: string
+  /** `ActiveState`: `active`, `activating`, `deactivating`, `reloading`, `inactive`, `failed`. */
+  readonly active: string
+  /** `SubState`: `running`, `auto-restart`, `dead`, … */
+  readonly sub: string
+  /** `Result`: `success`, `exit-code`, `signal`, `core-dump`, `oom-kill`, `timeout`, `watchdog`, `start-limit-hit`, `resources`, … */
+  readonly result: string
+  /** `ExecMainStatus`: the exit status, or the number of the signal. Absent: it has not ended. */
+  readonly exitStatus?: number
+  /** `NRestarts`: how often the manager has restarted it by itself since it was started. */
+  readonly restarts: number
+  /** `InvocationID`: another one after each start. Empty: it never ran. */
+  readonly invocation: string
+  /** `ActiveEnterTimestamp`, in milliseconds since 1970. Absent: it is not active. */
+  readonly activeSinceMs?: number
+  /** `MemoryCurrent`. Absent: it does not run, or is not accounted for. */
+  readonly memoryBytes?: number
+}
+
+/** What the gateway asks for. `service` is a name of the configuration; `id` comes back with the answer. */
+export type StarterRequest =
+  | { readonly kind: 'start'; readonly id: number; readonly service: string }
+  | { readonly kind: 'stop'; readonly id: number; readonly service: string }
+  /** All units are reported anew, at once. */
+  | { readonly kind: 'look'; readonly id: number }
+
+/** What comes back. */
+export type StarterMessage =
+  /** First on each connection. Another version has other messages. */
+  | { readonly kind: 'hello'; readonly version: 1 }
+  /** Of all services at the beginning and after a change of the configuration, else of those whose report has changed. */
+  | { readonly kind: 'units'; readonly reports: readonly UnitReport[]; readonly isWhole: boolean }
+  /** The manager has accepted the request, which says nothing yet about how it goes. */
+  | { readonly kind: 'done'; readonly id: number }
+  /**
+   * It was refused. `reason`: a word like those of `Result`: `unknown-service`, `not-found`, `masked`, `not-permitted`,
+   * `manager-unreachable`, `configuration`, `refused`.
+   */
+  | { readonly kind: 'refused'; readonly id: number; readonly reason: string }

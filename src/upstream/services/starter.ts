@@ -1,0 +1,17 @@
+// The gateway's end of the process that starts model servers, as the pool of services sees it.
+import type { UnitReport } from '../../platform/unit-report.ts'
+
+export interface Starter {
+  /** @returns why it was refused (`StarterMessage`), or `starter-unreachable`; undefined: the manager has accepted it. Never rejects. */
+  start(service: string): Promise<string | undefined>
+  stop(service: string): Promise<string | undefined>
+  /** Has all units reported now. */
+  look(): void
+  /** One listener each, set before `connect`. */
+  onReports: ((reports: readonly UnitReport[], isWhole: boolean) => void) | undefined
+  /** The connection has ended: until the next whole report nothing is known. */
+  onLost: (() => void) | undefined
+  /** Connects, and again after a loss, until `close`. */
+  connect(): void
+  close(): void
+}
