@@ -92,6 +92,17 @@ export class FairQueue<T> {
     }
   }
 
+  /** As `passTurn`, of an item that waits, whether it is the first or not. */
+  passTurnOf(client: string, item: T): void {
+    const turns = this.#byClient.get(client)!
+    const program = this.#programs.get(item)!
+    const own = turns.get(program)!
+    turns.delete(program)
+    turns.set(program, own)
+    this.#byClient.delete(client)
+    this.#byClient.set(client, turns)
+  }
+
   /** Takes an item out; its client and program keep their turns. False: it was not there. */
   remove(client: string, item: T): boolean {
     const program = this.#programs.get(item)
@@ -103,6 +114,11 @@ export class FairQueue<T> {
     if (own.length === 0) turns.delete(program)
     if (turns.size === 0) this.#byClient.delete(client)
     return true
+  }
+
+  /** In the order of their turns, if all pass theirs one after the other and nobody comes. The queue must not change on the way. */
+  inTurn(): Generator<T> {
+    return alternating(Array.from(this.#byClient.values(), (turns) => alternating([...turns.values()])))
   }
 
   /** In the order of arrival. Items may be removed on the way. */
@@ -126,4 +142,19 @@ function fullestOf<T>(turns: Turns<T> | undefined): readonly T[] {
   let fullest: readonly T[] = []
   if (turns !== undefined) for (const own of turns.values()) if (own.length > fullest.length) fullest = own
   return fullest
+}
+
+/** One of each list in turn, until all have come to their end. */
+function* alternating<T>(lists: readonly Iterable<T>[]): Generator<T> {
+  let left = lists.map((list) => list[Symbol.iterator]())
+  while (left.length > 0) {
+    const remaining: Iterator<T>[] = []
+    for (const each of left) {
+      const next = each.next()
+      if (next.done === true) continue
+      remaining.push(each)
+      yield next.value
+    }
+    left = remaining
+  }
 }

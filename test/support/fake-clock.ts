@@ -35,6 +35,22 @@ export class FakeClock implements Clock {
     return this.#timers.size
   }
 
+  /** When the next timer fires; Infinity: none is pending. */
+  get nextAtMs(): number {
+    return Math.min(...Array.from(this.#timers, ({ atMs }) => atMs))
+  }
+
+  /** Advances from timer to timer, and lets promises settle after each. */
+  async run(byMs: number): Promise<void> {
+    const endMs = this.#nowMs + byMs
+    await settled()
+    while (this.nextAtMs <= endMs) {
+      this.advance(Math.max(0, this.nextAtMs - this.#nowMs))
+      await settled()
+    }
+    this.advance(endMs - this.#nowMs)
+  }
+
   advance(byMs: number): void {
     const endMs = this.#nowMs + byMs
     for (let next = this.#next(endMs); next !== undefined; next = this.#next(endMs)) {

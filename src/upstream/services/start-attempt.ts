@@ -1,0 +1,79 @@
+// One start of a unit, until it is ready or has failed: what reports mean that may be older than the command.
+import type { UnitReport } from '../../platform/unit-report.ts'
+import { failureOf, isAutoRestart, phaseOf } from './unit-phase.ts'
+
+/** Who has started it: the gateway, for a call, a command or at its own start; somebody else; or the manager, again. */
+export type StartReason = 'call' | 'boot' | 'command' | 'adopted' | 'restart'
+
+/** `stopped`: somebody has stopped a unit that the gateway did not start. */
+export type StartSign =
+  | { readonly kind: 'pending' | 'up' | 'stopped' }
+  | { readonly kind: 'failed'; readonly result: string }
+
+export class StartAttempt {
+  readonly reason: StartReason
+  /** In milliseconds of the monotonic clock. */
+  readonly sinceMs: number
+  /** The manager has the command. */
+  isAccepted = false
+  isProbing = false
+  stopProbeTimer: (() => void) | undefined
+  /** The last report before the command. */
+  #before: UnitReport | undefined
+  /** A report has shown the unit that this start is about. */
+  #isSeen = false
+  /** It was being stopped without having failed. */
+  #isBeingStopped = false
+  /** `NRestarts` of before. */
+  #restarts: number | undefined
+
+  /** @param before the last report of before it; for `restart`, of when the unit still was ready. */
+  constructor(reason: StartReason, sinceMs: number, before: UnitReport | undefined) {
+    this.reason = reason
+    this.sinceMs = sinceMs
+    this.#before = before
+    if (reason === 'restart') this.#restarts = before?.restarts
+  }
+
+  /** Whether the gateway has started it. */
+  get isOwn(): boolean {
+    return this.reason !== 'adopted' && this.reason !== 'restart'
+  }
+
+  get isSeen(): boolean {
+    return this.#isSeen
+  }
+
+  /** @param isWhole whether all units were reported, as after a look that was asked for when the command was accepted. */
+  judge(report: UnitReport, isWhole: boolean): StartSign {
+    const phase = phaseOf(report)
+    if (!this.#isSeen && phase === 'down' && this.isOwn && !this.#isNewEnd(report, isWhole))
+      return { kind: 'pending' }
+    this.#isSeen = true
+    this.#restarts ??= report.restarts
+    const failures = report.restarts - this.#restarts + (isAutoRestart(report) ? 1 : 0)
+    // The manager's restart of a unit that has run is its own affair once.
+    if (failures > (this.isOwn ? 0 : 1)) return { kind: 'failed', result: failureOf(report) }
+    if (phase === 'up') return { kind: 'up' }
+    if (phase !== 'down') {
+      this.#isBeingStopped = phase === 'going' && report.result === 'success'
+      return { kind: 'pending' }
+    }
+    if (report.result !== 'success') return { kind: 'failed', result: failureOf(report) }
+    if (!this.isOwn) return { kind: 'stopped' }
+    return { kind: 'failed', result: this.#isBeingStopped ? 'stopped' : failureOf(report) }
+  }
+
+  /**
+   * Whether a unit that is down has been started since the command: it has another invocation, or another failure. One that the
+   * manager does not even try to start has neither of them, but only where the command reaches it again and again.
+   */
+  #isNewEnd(report: UnitReport, isWhole: boolean): boolean {
+    const before = (this.#before ??= report)
+    if (report.invocation !== '' && report.invocation !== before.invocation) return true
+    if (report.result === 'success') return false
+    return (
+      report.result !== before.result || (report.result === 'start-limit-hit' && isWhole && this.isAccepted)
+    )
+  }
+}

@@ -1,0 +1,51 @@
+// One stop of a unit by the gateway, until it is down: what reports mean that may be older than the command.
+import type { UnitReport } from '../../platform/unit-report.ts'
+import { isAutoRestart, phaseOf } from './unit-phase.ts'
+
+export type StopReason = 'idle' | 'group' | 'command' | 'failed'
+
+/** So long after a command that was accepted, reports are newer than it. */
+const certainAfterMs = 1000
+/** A unit that then still runs as before is stopped once more. */
+const againAfterMs = 10_000
+
+export class StopCommand {
+  readonly reason: StopReason
+  #acceptedAtMs: number | undefined
+  #isGoing = false
+  /** It was not seen running: it may be about to start. */
+  #wasDown: boolean
+  #invocation: string | undefined
+
+  constructor(reason: StopReason, last: UnitReport | undefined) {
+    this.reason = reason
+    this.#wasDown = phaseOf(last) === 'down'
+    this.#invocation = last?.invocation
+  }
+
+  accept(nowMs: number): void {
+    this.#acceptedAtMs = nowMs
+  }
+
+  /** When a unit that has not begun to stop is stopped once more, in milliseconds of the monotonic clock. */
+  get againAtMs(): number {
+    return this.#isGoing || this.#acceptedAtMs === undefined ? Infinity : this.#acceptedAtMs + againAfterMs
+  }
+
+  /** `replaced`: somebody has started it anew. */
+  judge(report: UnitReport, isWhole: boolean, nowMs: number): 'pending' | 'down' | 'replaced' {
+    const phase = phaseOf(report)
+    const acceptedAtMs = this.#acceptedAtMs ?? Infinity
+    if (phase === 'down') {
+      const isNews = !this.#wasDown || (isWhole && acceptedAtMs <= nowMs)
+      return isNews ? 'down' : 'pending'
+    }
+    this.#wasDown = false
+    if (phase === 'going') this.#isGoing = true
+    else if (report.invocation !== this.#invocation && !isAutoRestart(report)) {
+      if (this.#isGoing || nowMs - acceptedAtMs >= certainAfterMs) return 'replaced'
+      this.#invocation = report.invocation
+    }
+    return 'pending'
+  }
+}

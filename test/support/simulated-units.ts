@@ -1,0 +1,258 @@
+// A service manager with the process that speaks to it, on a fake clock: units that start slowly, crash, never get ready.
+// Commands and reports take their time, so that reports may be older than what was commanded.
+import type { UnitReport } from '../../src/platform/unit-report.ts'
+import type { Starter } from '../../src/upstream/services/starter.ts'
+import type { FakeClock } from './fake-clock.ts'
+
+/** What a unit does. Without any of it: it is up at once, its server answers 50 ms later, and it stops within 20 ms. */
+export interface UnitBehaviour {
+  /** `Type=notify`: so long it is activating, in milliseconds. */
+  activatingMs?: number
+  /** From then on until its server answers. Infinity: never. */
+  loadMs?: number
+  stopMs?: number
+  /** How it ends after `endsAfterMs` of each start. */
+  ends?: { readonly result: string; readonly exitStatus?: number }
+  endsAfterMs?: number
+  /** `Restart=on-failure`, after so long. Absent: `Restart=no`. */
+  restartMs?: number
+  /** The manager starts nothing and reports this result. */
+  startFails?: string
+  /** Commands are refused with this. */
+  refusesStart?: string
+  refusesStop?: string
+  /** A command to stop changes nothing. */
+  ignoresStop?: boolean
+}
+
+interface Unit {
+  readonly service: string
+  readonly unit: string
+  readonly behaviour: UnitBehaviour
+  active: string
+  sub: string
+  result: string
+  exitStatus: number | undefined
+  restarts: number
+  invocation: number
+  isServing: boolean
+  /** Cancel what it would do next. */
+  timers: (() => void)[]
+}
+
+export class SimulatedUnits implements Starter {
+  onReports: Starter['onReports']
+  onLost: Starter['onLost']
+  /** How long a command takes, and a report. */
+  commandMs = 5
+  reportMs = 40
+  /** Commands that were accepted, as `start qwen`. */
+  readonly commands: string[] = []
+  /** After each change of a unit. */
+  onChange: (() => void) | undefined
+  looks = 0
+  readonly #clock: FakeClock
+  readonly #units = new Map<string, Unit>()
+  #isConnected = false
+  #connection = 0
+  #invocations = 0
+
+  constructor(clock: FakeClock) {
+    this.#clock = clock
+  }
+
+  add(service: string, behaviour: UnitBehaviour = {}, unit = `${service}.service`): void {
+    const state = { active: 'inactive', sub: 'dead', result: 'success', exitStatus: undefined }
+    const counts = { restarts: 0, invocation: 0, isServing: false, timers: [] }
+    this.#units.set(service, { service, unit, behaviour, ...state, ...counts })
+  }
+
+  behaviourOf(service: string): UnitBehaviour {
+    return this.#unit(service).behaviour
+  }
+
+  activeOf(service: string): string {
+    return this.#unit(service).active
+  }
+
+  /** Names of those that are not down. */
+  get running(): readonly string[] {
+    return Array.from(this.#units.values())
+      .filter(({ active }) => active !== 'inactive' && active !== 'failed')
+      .map(({ service }) => service)
+  }
+
+  /** By hand, as the commands that follow. */
+  startUnit(service: string): void {
+    const unit = this.#unit(service)
+    if (unit.active === 'active' || unit.sub === 'start') return
+    if (unit.active === 'deactivating') {
+      const again = unit.timers.length === 0 ? undefined : () => this.startUnit(service)
+      if (again !== undefined) this.#later(unit, (unit.behaviour.stopMs ?? 20) + 1, again)
+      return
+    }
+    unit.restarts = 0
+    this.#begin(unit)
+  }
+
+  stopUnit(service: string): void {
+    const unit = this.#unit(service)
+    if (!this.running.includes(service) || unit.active === 'deactivating') return
+    unit.isServing = false
+    this.#cancel(unit)
+    this.#set(unit, 'deactivating', 'stop-sigterm', 'success')
+    this.#later(unit, unit.behaviour.stopMs ?? 20, () => this.#set(unit, 'inactive', 'dead', 'success'))
+  }
+
+  crash(service: string, result: string, exitStatus?: number): void {
+    const unit = this.#unit(service)
+    if (!this.running.includes(service) || unit.active === 'deactivating') return
+    this.#end(unit, result, exitStatus)
+  }
+
+  /** The connection breaks, and is back after so long. */
+  lose(forMs: number): void {
+    if (!this.#isConnected) return
+    this.#isConnected = false
+    this.#connection += 1
+    this.onLost?.()
+    this.#clock.setTimer(() => this.connect(), forMs)
+  }
+
+  connect(): void {
+    this.#isConnected = true
+    this.look()
+  }
+
+  close(): void {
+    this.#isConnected = false
+    this.#connection += 1
+  }
+
+  look(): void {
+    this.looks += 1
+    this.#send(Array.from(this.#units.values(), reportOf), true)
+  }
+
+  start(service: string): Promise<string | undefined> {
+    return this.#command('start', service, this.#units.get(service)?.behaviour.refusesStart, () => {
+      const unit = this.#unit(service)
+      const { startFails } = unit.behaviour
+      if (startFails === undefined) this.startUnit(service)
+      else if (!this.running.includes(service)) this.#set(unit, 'failed', 'failed', startFails)
+    })
+  }
+
+  stop(service: string): Promise<string | undefined> {
+    const { refusesStop, ignoresStop = false } = this.#units.get(service)?.behaviour ?? {}
+    return this.#command('stop', service, refusesStop, () => {
+      if (!ignoresStop) this.stopUnit(service)
+    })
+  }
+
+  /** One probe of its server. */
+  readonly isReady = (service: string): Promise<boolean> =>
+    new Promise((resolve) => {
+      const isReady = this.#unit(service).isServing
+      this.#clock.setTimer(() => resolve(isReady), 1)
+    })
+
+  #unit(service: string): Unit {
+    return this.#units.get(service)!
+  }
+
+  #command(verb: string, service: string, refusal: string | undefined, run: () => void) {
+    const connection = this.#connection
+    return new Promise<string | undefined>((resolve) => {
+      if (!this.#isConnected) {
+        resolve('starter-unreachable')
+        return
+      }
+      this.#clock.setTimer(() => {
+        const isKnown = this.#units.has(service)
+        if (isKnown && refusal === undefined) {
+          this.commands.push(`${verb} ${service}`)
+          run()
+        }
+        const answer = isKnown ? refusal : 'unknown-service'
+        resolve(connection === this.#connection ? answer : 'starter-unreachable')
+      }, this.commandMs)
+    })
+  }
+
+  #begin(unit: Unit): void {
+    const { activatingMs = 0, loadMs = 50, ends, endsAfterMs = 0 } = unit.behaviour
+    this.#cancel(unit)
+    this.#invocations += 1
+    unit.invocation = this.#invocations
+    unit.exitStatus = undefined
+    if (activatingMs > 0) this.#set(unit, 'activating', 'start', 'success')
+    const serve = () => {
+      if (loadMs === Infinity) return
+      this.#later(unit, loadMs, () => {
+        unit.isServing = true
+      })
+    }
+    const isUp = () => {
+      this.#set(unit, 'active', 'running', 'success')
+      serve()
+    }
+    if (activatingMs > 0) this.#later(unit, activatingMs, isUp)
+    else isUp()
+    if (ends !== undefined)
+      this.#later(unit, endsAfterMs, () => this.#end(unit, ends.result, ends.exitStatus))
+  }
+
+  #end(unit: Unit, result: string, exitStatus: number | undefined): void {
+    this.#cancel(unit)
+    unit.isServing = false
+    unit.exitStatus = exitStatus
+    const { restartMs } = unit.behaviour
+    if (restartMs === undefined) {
+      this.#set(unit, result === 'success' ? 'inactive' : 'failed', 'failed', result)
+      return
+    }
+    this.#set(unit, 'activating', 'auto-restart', result)
+    this.#later(unit, restartMs, () => {
+      unit.restarts += 1
+      this.#begin(unit)
+    })
+  }
+
+  #cancel(unit: Unit): void {
+    for (const cancel of unit.timers.splice(0)) cancel()
+  }
+
+  #later(unit: Unit, afterMs: number, fn: () => void): void {
+    unit.timers.push(this.#clock.setTimer(fn, afterMs))
+  }
+
+  #set(unit: Unit, active: string, sub: string, result: string): void {
+    Object.assign(unit, { active, sub, result })
+    this.onChange?.()
+    this.#send([reportOf(unit)], false)
+  }
+
+  #send(reports: readonly UnitReport[], isWhole: boolean): void {
+    const connection = this.#connection
+    if (!this.#isConnected) return
+    this.#clock.setTimer(() => {
+      if (connection === this.#connection) this.onReports?.(reports, isWhole)
+    }, this.reportMs)
+  }
+}
+
+function reportOf({
+  service,
+  unit,
+  active,
+  sub,
+  result,
+  exitStatus,
+  restarts,
+  invocation,
+}: Unit): UnitReport {
+  const report = { service, unit, load: 'loaded', active, sub, result, restarts }
+  const id = invocation === 0 ? '' : `invocation-${invocation}`
+  return { ...report, invocation: id, ...(exitStatus === undefined ? {} : { exitStatus }) }
+}

@@ -1,0 +1,122 @@
+// A pool with simulated units on a fake clock, for tests.
+import { noServices, type ServiceConfig, type ServiceGroupConfig } from '../../../src/config/service-types.ts'
+import type { HttpProvider } from '../../../src/config/provider-types.ts'
+import type { ServiceChange } from '../../../src/upstream/services/service.ts'
+import { ServicePool } from '../../../src/upstream/services/service-pool.ts'
+import type { ServiceCaller, ServiceEntry, ServiceVisit } from '../../../src/upstream/services/services.ts'
+import { FakeClock } from '../../support/fake-clock.ts'
+import { SimulatedUnits, type UnitBehaviour } from '../../support/simulated-units.ts'
+
+export interface SceneService extends Partial<ServiceConfig> {
+  readonly behaviour?: UnitBehaviour
+}
+
+export type SceneGroup = Pick<ServiceGroupConfig, 'members'> & Partial<ServiceGroupConfig>
+
+export interface TestCaller extends ServiceCaller {
+  leave(): void
+}
+
+type SceneServices = Readonly<Record<string, SceneService>>
+type SceneGroups = Readonly<Record<string, SceneGroup>>
+
+/** A call to a service, from `enter` on. */
+export interface TestCall {
+  readonly caller: TestCaller
+  entry: ServiceEntry | undefined
+  visit: ServiceVisit | undefined
+}
+
+export class Scene {
+  readonly clock = new FakeClock()
+  readonly units = new SimulatedUnits(this.clock)
+  readonly changes: ServiceChange[] = []
+  readonly pool = new ServicePool({
+    starter: this.units,
+    isReady: this.units.isReady,
+    clock: this.clock,
+    onChange: (change) => void this.changes.push(change),
+  })
+
+  /** Units that are added are there before the pool follows. */
+  constructor(services: SceneServices, groups: SceneGroups = {}) {
+    this.follow(services, groups)
+  }
+
+  follow(services: SceneServices, groups: SceneGroups = {}): void {
+    const providers = new Map<string, HttpProvider>()
+    for (const [name, { behaviour, ...service }] of Object.entries(services)) {
+      const config = { ...defaults, unit: `${name}.service`, ...service }
+      const { unit } = config
+      if (!this.#added.has(unit)) this.units.add(name, { ...behaviour }, unit)
+      this.#added.add(unit)
+      providers.set(name, providerOf(name, config))
+    }
+    const configured = new Map(
+      Object.entries(groups).map(([name, group]) => [name, { ...groupDefaults, ...group }] as const),
+    )
+    this.pool.follow({ providers, services: { ...noServices, groups: configured } })
+  }
+
+  /** Enters, and goes on when it is let in or refused. */
+  call(provider: string, client = 'a', more: Partial<ServiceCaller> = {}): TestCall {
+    const caller = callerOf(client, more)
+    const call: TestCall = { caller, entry: undefined, visit: undefined }
+    const entered = this.pool.enter(provider, caller)
+    if (entered instanceof Promise) {
+      void entered.then((entry) => {
+        call.entry = entry
+        if (entry.kind === 'entered') call.visit = entry.visit
+      })
+    } else call.visit = entered
+    return call
+  }
+
+  stateOf(provider: string): string {
+    return this.pool.describe().find((each) => each.provider === provider)!.state
+  }
+
+  /** Its states since the beginning, each with why. */
+  statesOf(provider: string): readonly string[] {
+    return this.changes
+      .filter((each) => each.provider === provider)
+      .map(({ to, reason }) => (reason === undefined ? to : `${to} ${reason}`))
+  }
+
+  readonly #added = new Set<string>()
+}
+
+const defaults: Omit<ServiceConfig, 'unit'> = {
+  startTimeoutMs: 120_000,
+  isKept: false,
+  startsAtBoot: false,
+  whenStarting: 'wait',
+}
+
+const groupDefaults = { running: 1, minRunMs: 30_000, maxRunMs: 300_000 }
+
+function callerOf(client: string, more: Partial<ServiceCaller>): TestCaller {
+  const disconnect: ServiceCaller['disconnect'] = { isGone: false, onGone: undefined }
+  const leave = () => {
+    disconnect.isGone = true
+    disconnect.onGone?.()
+  }
+  return { client: { id: client }, disconnect, ...more, leave }
+}
+
+function providerOf(name: string, service: ServiceConfig): HttpProvider {
+  return {
+    kind: 'llama_cpp',
+    name,
+    origin: 'http://127.0.0.1:8081',
+    basePath: '/v1',
+    isLocal: true,
+    apiKey: undefined,
+    auth: 'bearer',
+    headers: [],
+    includeUsage: 'auto',
+    timeouts: { firstByteMs: 1, idleMs: 1, connectMs: 1, totalMs: 1 },
+    maxParallelRequests: undefined,
+    service,
+  }
+}
