@@ -100,6 +100,7 @@ const narrowed: Readonly<Record<string, readonly string[]>> = {
     'upstream/probe.ts',
     'upstream/provider.ts',
     'upstream/providers/kinds.ts',
+    'upstream/request-target.ts',
     ...leaves,
   ],
   config: leaves,

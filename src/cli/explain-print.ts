@@ -10,6 +10,7 @@ import {
   printCoverage,
   printCoverageSummary,
 } from './explain-formats.ts'
+import { serviceRows } from './explain-service.ts'
 import type { Explanation } from './explanation.ts'
 import type { Output } from './output.ts'
 
@@ -62,6 +63,9 @@ export function printExplanation(out: Output, explanation: Explanation, listsMem
     if (takes !== undefined) row(out, 'takes', `${takes.join(', ')} (the file)`)
     if (target.ownRoutes !== undefined) row(out, 'own routes', target.ownRoutes.join(', '))
     if (target.allowsManagement) row(out, 'management', 'allowed to all clients that may use the provider')
+    for (const [label, text] of target.service === undefined ? [] : serviceRows(target.service)) {
+      row(out, label, printable(text))
+    }
     const { price } = target
     row(
       out,

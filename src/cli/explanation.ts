@@ -16,6 +16,7 @@ import { readShippedList } from '../prices/shipped-list.ts'
 import type { Route } from '../routing/route-table.ts'
 import { hasRules } from '../routing/when-rules.ts'
 import { coveragesOf, type ExplainedFormats, explainFormats, ownRoutesOf } from './explain-formats.ts'
+import { type ExplainedService, explainService } from './explain-service.ts'
 import { requestTexts, ruleTexts } from './rule-texts.ts'
 import { placeText, priceJson, settingText } from './price-text.ts'
 
@@ -81,6 +82,8 @@ interface ExplainedTarget extends Omit<Target, 'price'> {
   readonly ownRoutes?: readonly string[]
   /** Requests may change the server for all of its clients. Absent: they may not. */
   readonly allowsManagement?: true
+  /** How its server is started and stopped. Absent: it is somebody else's matter. */
+  readonly service?: ExplainedService
   /** `setting` for people; null: it is unknown. */
   readonly price: { readonly place: string; readonly setting: string; readonly usd: unknown } | null
   /** Of calls in the dialect that was named. Absent: none was. */
@@ -132,8 +135,9 @@ export function explain(
       setting: settingText(found.setting),
       usd: priceJson(found.setting),
     }
+    const service = provider.kind === 'echo' ? undefined : explainService(provider, config.services)
     const facts = { ...explainProvider(provider, absent), ...known(target), price: price ?? null }
-    return { ...target, kind, ...facts, ...(formats && { formats }) }
+    return { ...target, kind, ...facts, ...(service && { service }), ...(formats && { formats }) }
   })
   const traces = explainTraces(targets, config)
   const ways = explained.flatMap(({ formats }) => formats?.ways ?? [])

@@ -18,23 +18,30 @@ import {
 } from './check-users.ts'
 import { defaults, minBodyMemoryBytes } from './defaults.ts'
 import { corsOriginFault, hostHeaderFault, wideOrigin } from './origin.ts'
-import type { PathProblem, HasProblem, Path } from './problems.ts'
+import { indexProblems, type PathProblem, type HasProblem, type Path } from './problems.ts'
 import { baseUrlOf } from './provider-kind.ts'
 import { headerProblems } from './check-headers.ts'
 import type { RawConfig, RawProvider } from './raw.ts'
 import { requestProblems } from './check-request.ts'
+import { serviceProblems } from './check-services.ts'
 import { tracingProblems } from './check-tracing.ts'
+
+/** The machine that the check runs on. */
+export interface Machine {
+  readonly accounts: LocalUsers
+  /** systemd runs it. */
+  readonly hasServiceManager: boolean
+}
 
 /**
  * All problems of a configuration that the schema cannot express.
  *
  * @param raw has the overrides applied.
- * @param accounts of the machine that the check runs on.
  */
 export function* configProblems(
   raw: RawConfig,
   hasProblem: HasProblem,
-  accounts: LocalUsers,
+  { accounts, hasServiceManager }: Machine,
 ): Generator<PathProblem> {
   const { server = {}, access = {}, cors = {} } = raw
   yield* listProblems(server.hosts, ['server', 'hosts'], listenHostFault)
@@ -69,7 +76,10 @@ export function* configProblems(
       severity: 'warning',
     }
   }
-  yield* providerProblems(raw)
+  const ofProviders = [...providerProblems(raw)]
+  yield* ofProviders
+  const { hasProblem: isFaulty } = indexProblems(ofProviders.filter(({ severity }) => severity !== 'warning'))
+  yield* serviceProblems(raw, (path) => hasProblem(path) || isFaulty(path), hasServiceManager)
   yield* modelProblems(raw, hasProblem)
   yield* boundaryProblems(raw, hasProblem)
   yield* requestProblems(raw)

@@ -45,6 +45,15 @@ export const defaults = {
   /** A local model may take minutes to its first byte; a cloud provider that does has failed. */
   localTimeouts: { connect_ms: 2000, first_byte_ms: 600_000, idle_ms: 600_000, total_ms: 1_800_000 },
   remoteTimeouts: { connect_ms: 5000, first_byte_ms: 120_000, idle_ms: 120_000, total_ms: 1_800_000 },
+  service: {
+    start_timeout_ms: 120_000,
+    stop_after_idle_ms: 900_000,
+    keep: false,
+    start: 'call',
+    when_starting: 'wait',
+  },
+  services: { manager: 'user' },
+  serviceGroup: { running: 1, min_run_ms: 30_000, max_run_ms: 300_000 },
   /** What tells that a server of a kind is up, without loading a model; a second slash stands for its root. */
   healthPaths: {
     anthropic: '/models',

@@ -1,5 +1,7 @@
 // File and environment → a configuration, or all of its problems at once, each with its position. Nothing is loaded in
 // part: with a single error anywhere, including a missing secret, there is no configuration.
+import { existsSync } from 'node:fs'
+
 import { isObject } from '../bytes/json/parse.ts'
 import { isMappedHere, systemUsers, type UnixUsers } from '../platform/unix-users.ts'
 import { configProblems } from './check.ts'
@@ -48,6 +50,8 @@ export interface LoadOptions {
   readonly storedCredentials?: ReadonlySet<string>
   /** Read the secrets that can be read, and do not report the others: the caller judges each of them. */
   readonly mayLackSecrets?: boolean
+  /** Whether systemd runs this machine (sd_booted(3)). Default: whether its directory exists. */
+  readonly hasServiceManager?: boolean
 }
 
 export type LoadedConfig =
@@ -168,7 +172,10 @@ function checkDocument(
   const inFile = [
     ...document.problems,
     ...violated,
-    ...configProblems(effective, hasProblem, localUsers),
+    ...configProblems(effective, hasProblem, {
+      accounts: localUsers,
+      hasServiceManager: options.hasServiceManager ?? existsSync('/run/systemd/system'),
+    }),
     ...secrets.problems,
     ...notifySecretProblems(effective, secrets.found),
     ...proxies.problems,

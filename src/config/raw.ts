@@ -17,6 +17,7 @@ export interface RawConfig {
   clients?: Record<string, RawClient>
   providers?: Record<string, RawProvider>
   models?: Record<string, RawModel>
+  services?: RawServices
   prices?: { list?: 'shipped' | 'off'; file?: string | null }
   routing?: {
     retries?: number
@@ -267,7 +268,34 @@ export interface RawProvider {
   health_check?: boolean | RawHealthCheck
   discover_models?: boolean
   allow_management?: boolean
+  service?: RawService
   price?: RawPriceSetting
+}
+
+export interface RawService {
+  unit?: string
+  run?: string[]
+  environment?: Record<string, string>
+  working_directory?: string
+  memory_max?: string
+  ready?: string
+  start_timeout_ms?: number
+  stop_after_idle_ms?: number
+  keep?: boolean
+  start?: 'call' | 'boot'
+  when_starting?: 'wait' | 'failover'
+}
+
+export interface RawServices {
+  manager?: 'user' | 'system'
+  groups?: Record<string, RawServiceGroup>
+}
+
+interface RawServiceGroup {
+  members: string[]
+  running?: number
+  min_run_ms?: number
+  max_run_ms?: number
 }
 
 export type RawPriceSetting = 'free' | 'reported' | RawPrice

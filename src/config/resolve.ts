@@ -1,7 +1,6 @@
 // The file's configuration → the program's: defaults applied, short forms written out, units in the names. Pure; it
 // refuses nothing, as all checks have passed.
 import { pseudonymKeyReference } from './stored-names.ts'
-import { noServices } from './service-types.ts'
 import type { Budget, ClientTerms, ModelLimits, PriceSetting, Target } from '../domain.ts'
 import { asCidr } from './addresses.ts'
 import { parseBaseUrl, rootPathOf } from './base-url.ts'
@@ -15,6 +14,7 @@ import { resolveTracing } from './resolve-tracing.ts'
 import { resolveNotify } from './resolve-notify.ts'
 import { knownOf, resolveKnown } from './resolve-known.ts'
 import { resolveRequest, resolveRules } from './resolve-request.ts'
+import { resolveService, resolveServices } from './resolve-services.ts'
 import { resolveTraits } from './resolve-traits.ts'
 import type {
   RawBudget,
@@ -87,7 +87,7 @@ export function resolve(
       resolveProvider(name, provider, { secrets, proxy: proxies.get(name) }),
     ),
     models: mapEntries(raw.models, resolveModel),
-    services: noServices,
+    services: resolveServices(raw.services),
     prices: {
       list: raw.prices?.list ?? defaults.prices.list,
       ...(ownPrices !== undefined && { own: ownPrices }),
@@ -283,6 +283,7 @@ function resolveProvider(
     discoverModels: provider.discover_models,
     ...(provider.allow_management && { allowsManagement: true }),
     ...(provider.trace_context !== 'auto' && { traceContext: provider.trace_context }),
+    ...(raw.service && { service: resolveService(name, raw.service) }),
     ...resolvePrice(raw.price ?? usualPrice(kind, url)),
   }
 }

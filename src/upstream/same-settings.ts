@@ -16,8 +16,8 @@ function withoutPrice(provider: ProviderConfig): ProviderConfig {
 }
 
 /**
- * Whether both have the same address and the same key and headers, so that the health of one holds for the other: the
- * cool-down of a refused key, for example, ends with that key.
+ * Whether both have the same address, the same key and headers, and the same unit, so that the health of one holds for the
+ * other: the cool-down of a refused key, for example, ends with that key.
  */
 export function isSameServer(one: ProviderConfig, other: ProviderConfig): boolean {
   if (one.kind === 'echo' || other.kind === 'echo') return one.kind === other.kind
@@ -34,7 +34,7 @@ function checkOf(provider: ProviderConfig): HttpProvider['healthCheck'] {
 }
 
 function accessOf(provider: HttpProvider): unknown[] {
-  const { origin, basePath, rootPath, query, proxy, auth, apiKey, headers } = provider
+  const { origin, basePath, rootPath, query, proxy, auth, apiKey, headers, service } = provider
   const sent = headers.map(([name, value]) => [name, typeof value === 'string' ? value : value.reveal()])
   return [
     origin,
@@ -46,6 +46,8 @@ function accessOf(provider: HttpProvider): unknown[] {
     auth,
     apiKey?.reveal(),
     sent,
+    service?.unit,
+    service?.run,
   ]
 }
 

@@ -57,7 +57,7 @@ export async function startGateway<Name extends string = 'scripted'>(
   const load = (text: string): Config => {
     writeFileSync(file, text)
     chmodSync(file, 0o600)
-    const loaded = loadConfig(file, { env })
+    const loaded = loadConfig(file, { env, hasServiceManager: true })
     if (!loaded.ok) throw new Error(loaded.problems.map((problem) => problem.message).join('\n'))
     return loaded.config
   }

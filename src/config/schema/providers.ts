@@ -5,6 +5,7 @@ import { headerName, providerName } from './names.ts'
 import { price } from './price.ts'
 import type { Schema } from './schema-type.ts'
 import { secretReference } from './secret.ts'
+import { serviceSchema } from './services.ts'
 import { translation, translationElsewhere } from './translation.ts'
 
 const timeout = (description: string) =>
@@ -185,6 +186,7 @@ const provider = {
         "Let clients change the server for all of its clients: load and unload models, pull and delete them, save and erase slots, choose a slot. Also lets all of them see its slots, properties, metrics and models, which otherwise only the gateway's own user sees. See [native-routes.md](native-routes.md).",
       default: defaults.provider.allow_management,
     },
+    service: serviceSchema,
     price: price(
       "What its models cost that have no price of their own ([Prices](#price)). Default: `free` for `ollama`, `llama_cpp` and `vllm` at a loopback or private address, `reported` for OpenRouter, otherwise the list's price.",
     ),

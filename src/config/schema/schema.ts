@@ -10,6 +10,7 @@ import { modelsSchema, routingSchema } from './models.ts'
 import { routesSchema } from './routes.ts'
 import { pricesSchema } from './price.ts'
 import { providersSchema } from './providers.ts'
+import { servicesSchema } from './services.ts'
 import { auditSchema } from './audit.ts'
 import { notifySchema } from './notify.ts'
 import { budgetsSchema } from './budgets.ts'
@@ -36,6 +37,7 @@ export const configSchema = {
     identity: identitySchema,
     clients: clientsSchema,
     providers: providersSchema,
+    services: servicesSchema,
     models: modelsSchema,
     prices: pricesSchema,
     budgets: budgetsSchema,

@@ -3156,10 +3156,15 @@ const pattern21 = new RegExp("^bearer$", "u");
 const pattern24 = new RegExp("^[ -~]*$", "u");
 const pattern29 = new RegExp("^auto$", "u");
 const pattern31 = new RegExp("^/[!-~]*$", "u");
+const pattern32 = new RegExp("^[A-Za-z0-9_:][A-Za-z0-9_:.@\\\\-]*\\.service$", "u");
+const pattern33 = new RegExp("^[^\\u0000]*$", "u");
+const pattern36 = new RegExp("^/[^\\u0000]*$", "u");
+const pattern37 = new RegExp("^(?:[1-9][0-9]*[KMGT]?|[1-9][0-9]?%|100%)$", "u");
+const pattern38 = new RegExp("^/(?:[!-\"$-.0-~][!-\"$-~]*)?$", "u");
 const schema15 = {"type":["string","object"],"pattern":"^(free|reported)$","patternErrorMessage":"must be free, reported, or a price such as { input: 1.25, output: 10 }","hint":"write USD per 1,000,000 tokens: { input: 1.25, output: 10 }","additionalProperties":false,"required":["input"],"properties":{"input":{"description":"Tokens of the prompt.","$ref":"#/definitions/usd_per_million"},"cached_input":{"description":"Tokens of the prompt that were read from the provider's cache. Default: `input`.","$ref":"#/definitions/usd_per_million"},"cache_write":{"description":"Tokens of the prompt that were written to the provider's cache. Default: `input`.","$ref":"#/definitions/usd_per_million"},"cache_write_1h":{"description":"The same, to be kept for an hour (Anthropic). Default: `cache_write`.","$ref":"#/definitions/usd_per_million"},"output":{"description":"Tokens of the response. Default: `input`.","$ref":"#/definitions/usd_per_million"},"reasoning":{"description":"Tokens of reasoning. Default: `output`.","$ref":"#/definitions/usd_per_million"},"request":{"description":"Of each call, in USD. Default: 0.","$ref":"#/definitions/usd_per_call"},"above":{"description":"Prices of long prompts: those of the last entry apply whose `input_tokens` the prompt exceeds, to all tokens of the call. What an entry leaves out is as without it.","$ref":"#/definitions/long_prompts"},"service_tiers":{"type":"object","description":"Prices of service tiers, by name: `flex`, `priority`. What an entry leaves out is as without it, `above` aside. A call in a tier that is not here is charged at the dearest of the prices.","additionalProperties":{"type":"object","additionalProperties":false,"properties":{"input":{"description":"Tokens of the prompt.","$ref":"#/definitions/usd_per_million"},"cached_input":{"description":"Tokens of the prompt that were read from the provider's cache. Default: `input`.","$ref":"#/definitions/usd_per_million"},"cache_write":{"description":"Tokens of the prompt that were written to the provider's cache. Default: `input`.","$ref":"#/definitions/usd_per_million"},"cache_write_1h":{"description":"The same, to be kept for an hour (Anthropic). Default: `cache_write`.","$ref":"#/definitions/usd_per_million"},"output":{"description":"Tokens of the response. Default: `input`.","$ref":"#/definitions/usd_per_million"},"reasoning":{"description":"Tokens of reasoning. Default: `output`.","$ref":"#/definitions/usd_per_million"},"request":{"description":"Of each call, in USD. Default: 0.","$ref":"#/definitions/usd_per_call"},"above":{"description":"Prices of long prompts: those of the last entry apply whose `input_tokens` the prompt exceeds, to all tokens of the call. What an entry leaves out is as without it.","$ref":"#/definitions/long_prompts"}}}}}};
-const pattern32 = new RegExp("^(free|reported)$", "u");
+const pattern39 = new RegExp("^(free|reported)$", "u");
 const schema16 = {"type":["number","string"],"minimum":0,"maximum":10000,"maxLength":24,"pattern":"^[0-9]+([.][0-9]+)?$","patternErrorMessage":"must be a decimal number"};
-const pattern33 = new RegExp("^[0-9]+([.][0-9]+)?$", "u");
+const pattern40 = new RegExp("^[0-9]+([.][0-9]+)?$", "u");
 
 function validate38(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -3207,7 +3212,7 @@ vErrors.push(err3);
 }
 errors++;
 }
-if(!pattern33.test(data)){
+if(!pattern40.test(data)){
 const err4 = {instancePath,schemaPath:"#/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema16,data};
 if(vErrors === null){
 vErrors = [err4];
@@ -3270,7 +3275,7 @@ vErrors.push(err3);
 }
 errors++;
 }
-if(!pattern33.test(data)){
+if(!pattern40.test(data)){
 const err4 = {instancePath,schemaPath:"#/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema17,data};
 if(vErrors === null){
 vErrors = [err4];
@@ -3436,7 +3441,7 @@ vErrors.push(err0);
 errors++;
 }
 if(typeof data === "string"){
-if(!pattern32.test(data)){
+if(!pattern39.test(data)){
 const err1 = {instancePath,schemaPath:"#/pattern",keyword:"pattern",params:{pattern: "^(free|reported)$"},schema:"^(free|reported)$",parentSchema:schema15,data};
 if(vErrors === null){
 vErrors = [err1];
@@ -5834,15 +5839,12 @@ vErrors.push(err177);
 errors++;
 }
 }
-if(data0.price !== undefined){
-if(!(validate37(data0.price, {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/price",parentData:data0,parentDataProperty:"price",rootData}))){
-vErrors = vErrors === null ? validate37.errors : vErrors.concat(validate37.errors);
-errors = vErrors.length;
-}
-}
-}
-else {
-const err178 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema14.additionalProperties.type,parentSchema:schema14.additionalProperties,data:data0};
+if(data0.service !== undefined){
+let data71 = data0.service;
+if(data71 && typeof data71 == "object" && !Array.isArray(data71)){
+for(const key12 in data71){
+if(!(func2.call(schema14.additionalProperties.properties.service.properties, key12))){
+const err178 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/service",schemaPath:"#/additionalProperties/properties/service/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key12},schema:false,parentSchema:schema14.additionalProperties.properties.service,data:data71};
 if(vErrors === null){
 vErrors = [err178];
 }
@@ -5852,9 +5854,11 @@ vErrors.push(err178);
 errors++;
 }
 }
-}
-else {
-const err179 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema14.type,parentSchema:schema14,data};
+if(data71.unit !== undefined){
+let data72 = data71.unit;
+if(typeof data72 === "string"){
+if(func4(data72) > 255){
+const err179 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/service/unit",schemaPath:"#/additionalProperties/properties/service/properties/unit/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema14.additionalProperties.properties.service.properties.unit,data:data72};
 if(vErrors === null){
 vErrors = [err179];
 }
@@ -5863,24 +5867,838 @@ vErrors.push(err179);
 }
 errors++;
 }
+if(!pattern32.test(data72)){
+const err180 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/service/unit",schemaPath:"#/additionalProperties/properties/service/properties/unit/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_:][A-Za-z0-9_:.@\\\\-]*\\.service$"},schema:"^[A-Za-z0-9_:][A-Za-z0-9_:.@\\\\-]*\\.service$",parentSchema:schema14.additionalProperties.properties.service.properties.unit,data:data72};
+if(vErrors === null){
+vErrors = [err180];
+}
+else {
+vErrors.push(err180);
+}
+errors++;
+}
+}
+else {
+const err181 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/service/unit",schemaPath:"#/additionalProperties/properties/service/properties/unit/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.service.properties.unit.type,parentSchema:schema14.additionalProperties.properties.service.properties.unit,data:data72};
+if(vErrors === null){
+vErrors = [err181];
+}
+else {
+vErrors.push(err181);
+}
+errors++;
+}
+}
+if(data71.run !== undefined){
+let data73 = data71.run;
+if(Array.isArray(data73)){
+if(data73.length > 500){
+const err182 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/service/run",schemaPath:"#/additionalProperties/properties/service/properties/run/maxItems",keyword:"maxItems",params:{limit: 500},schema:500,parentSchema:schema14.additionalProperties.properties.service.properties.run,data:data73};
+if(vErrors === null){
+vErrors = [err182];
+}
+else {
+vErrors.push(err182);
+}
+errors++;
+}
+if(data73.length < 1){
+const err183 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/service/run",schemaPath:"#/additionalProperties/properties/service/properties/run/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema14.additionalProperties.properties.service.properties.run,data:data73};
+if(vErrors === null){
+vErrors = [err183];
+}
+else {
+vErrors.push(err183);
+}
+errors++;
+}
+const len3 = data73.length;
+for(let i3=0; i3<len3; i3++){
+let data74 = data73[i3];
+if(typeof data74 === "string"){
+if(func4(data74) > 8192){
+const err184 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/service/run/" + i3,schemaPath:"#/additionalProperties/properties/service/properties/run/items/maxLength",keyword:"maxLength",params:{limit: 8192},schema:8192,parentSchema:schema14.additionalProperties.properties.service.properties.run.items,data:data74};
+if(vErrors === null){
+vErrors = [err184];
+}
+else {
+vErrors.push(err184);
+}
+errors++;
+}
+if(!pattern33.test(data74)){
+const err185 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/service/run/" + i3,schemaPath:"#/additionalProperties/properties/service/properties/run/items/pattern",keyword:"pattern",params:{pattern: "^[^\\u0000]*$"},schema:"^[^\\u0000]*$",parentSchema:schema14.additionalProperties.properties.service.properties.run.items,data:data74};
+if(vErrors === null){
+vErrors = [err185];
+}
+else {
+vErrors.push(err185);
+}
+errors++;
+}
+}
+else {
+const err186 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/service/run/" + i3,schemaPath:"#/additionalProperties/properties/service/properties/run/items/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.service.properties.run.items.type,parentSchema:schema14.additionalProperties.properties.service.properties.run.items,data:data74};
+if(vErrors === null){
+vErrors = [err186];
+}
+else {
+vErrors.push(err186);
+}
+errors++;
+}
+}
+}
+else {
+const err187 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/service/run",schemaPath:"#/additionalProperties/properties/service/properties/run/type",keyword:"type",params:{type: "array"},schema:schema14.additionalProperties.properties.service.properties.run.type,parentSchema:schema14.additionalProperties.properties.service.properties.run,data:data73};
+if(vErrors === null){
+vErrors = [err187];
+}
+else {
+vErrors.push(err187);
+}
+errors++;
+}
+}
+if(data71.environment !== undefined){
+let data75 = data71.environment;
+if(data75 && typeof data75 == "object" && !Array.isArray(data75)){
+for(const key13 in data75){
+const _errs167 = errors;
+if(typeof key13 === "string"){
+if(func4(key13) > 255){
+const err188 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/service/environment",schemaPath:"#/additionalProperties/properties/service/properties/environment/propertyNames/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema14.additionalProperties.properties.service.properties.environment.propertyNames,data:key13,propertyName:key13};
+if(vErrors === null){
+vErrors = [err188];
+}
+else {
+vErrors.push(err188);
+}
+errors++;
+}
+if(func4(key13) < 1){
+const err189 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/service/environment",schemaPath:"#/additionalProperties/properties/service/properties/environment/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema14.additionalProperties.properties.service.properties.environment.propertyNames,data:key13,propertyName:key13};
+if(vErrors === null){
+vErrors = [err189];
+}
+else {
+vErrors.push(err189);
+}
+errors++;
+}
+if(!pattern19.test(key13)){
+const err190 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/service/environment",schemaPath:"#/additionalProperties/properties/service/properties/environment/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema14.additionalProperties.properties.service.properties.environment.propertyNames,data:key13,propertyName:key13};
+if(vErrors === null){
+vErrors = [err190];
+}
+else {
+vErrors.push(err190);
+}
+errors++;
+}
+}
+else {
+const err191 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/service/environment",schemaPath:"#/additionalProperties/properties/service/properties/environment/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.service.properties.environment.propertyNames.type,parentSchema:schema14.additionalProperties.properties.service.properties.environment.propertyNames,data:key13,propertyName:key13};
+if(vErrors === null){
+vErrors = [err191];
+}
+else {
+vErrors.push(err191);
+}
+errors++;
+}
+var valid29 = _errs167 === errors;
+if(!valid29){
+const err192 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/service/environment",schemaPath:"#/additionalProperties/properties/service/properties/environment/propertyNames",keyword:"propertyNames",params:{propertyName: key13},schema:schema14.additionalProperties.properties.service.properties.environment.propertyNames,parentSchema:schema14.additionalProperties.properties.service.properties.environment,data:data75};
+if(vErrors === null){
+vErrors = [err192];
+}
+else {
+vErrors.push(err192);
+}
+errors++;
+}
+}
+for(const key14 in data75){
+let data76 = data75[key14];
+if(typeof data76 === "string"){
+if(func4(data76) > 8192){
+const err193 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/service/environment/" + key14.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/properties/service/properties/environment/additionalProperties/maxLength",keyword:"maxLength",params:{limit: 8192},schema:8192,parentSchema:schema14.additionalProperties.properties.service.properties.environment.additionalProperties,data:data76};
+if(vErrors === null){
+vErrors = [err193];
+}
+else {
+vErrors.push(err193);
+}
+errors++;
+}
+if(!pattern33.test(data76)){
+const err194 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/service/environment/" + key14.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/properties/service/properties/environment/additionalProperties/pattern",keyword:"pattern",params:{pattern: "^[^\\u0000]*$"},schema:"^[^\\u0000]*$",parentSchema:schema14.additionalProperties.properties.service.properties.environment.additionalProperties,data:data76};
+if(vErrors === null){
+vErrors = [err194];
+}
+else {
+vErrors.push(err194);
+}
+errors++;
+}
+}
+else {
+const err195 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/service/environment/" + key14.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/properties/service/properties/environment/additionalProperties/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.service.properties.environment.additionalProperties.type,parentSchema:schema14.additionalProperties.properties.service.properties.environment.additionalProperties,data:data76};
+if(vErrors === null){
+vErrors = [err195];
+}
+else {
+vErrors.push(err195);
+}
+errors++;
+}
+}
+}
+else {
+const err196 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/service/environment",schemaPath:"#/additionalProperties/properties/service/properties/environment/type",keyword:"type",params:{type: "object"},schema:schema14.additionalProperties.properties.service.properties.environment.type,parentSchema:schema14.additionalProperties.properties.service.properties.environment,data:data75};
+if(vErrors === null){
+vErrors = [err196];
+}
+else {
+vErrors.push(err196);
+}
+errors++;
+}
+}
+if(data71.working_directory !== undefined){
+let data77 = data71.working_directory;
+if(typeof data77 === "string"){
+if(func4(data77) > 4096){
+const err197 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/service/working_directory",schemaPath:"#/additionalProperties/properties/service/properties/working_directory/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema14.additionalProperties.properties.service.properties.working_directory,data:data77};
+if(vErrors === null){
+vErrors = [err197];
+}
+else {
+vErrors.push(err197);
+}
+errors++;
+}
+if(!pattern36.test(data77)){
+const err198 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/service/working_directory",schemaPath:"#/additionalProperties/properties/service/properties/working_directory/pattern",keyword:"pattern",params:{pattern: "^/[^\\u0000]*$"},schema:"^/[^\\u0000]*$",parentSchema:schema14.additionalProperties.properties.service.properties.working_directory,data:data77};
+if(vErrors === null){
+vErrors = [err198];
+}
+else {
+vErrors.push(err198);
+}
+errors++;
+}
+}
+else {
+const err199 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/service/working_directory",schemaPath:"#/additionalProperties/properties/service/properties/working_directory/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.service.properties.working_directory.type,parentSchema:schema14.additionalProperties.properties.service.properties.working_directory,data:data77};
+if(vErrors === null){
+vErrors = [err199];
+}
+else {
+vErrors.push(err199);
+}
+errors++;
+}
+}
+if(data71.memory_max !== undefined){
+let data78 = data71.memory_max;
+if(typeof data78 === "string"){
+if(func4(data78) > 24){
+const err200 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/service/memory_max",schemaPath:"#/additionalProperties/properties/service/properties/memory_max/maxLength",keyword:"maxLength",params:{limit: 24},schema:24,parentSchema:schema14.additionalProperties.properties.service.properties.memory_max,data:data78};
+if(vErrors === null){
+vErrors = [err200];
+}
+else {
+vErrors.push(err200);
+}
+errors++;
+}
+if(!pattern37.test(data78)){
+const err201 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/service/memory_max",schemaPath:"#/additionalProperties/properties/service/properties/memory_max/pattern",keyword:"pattern",params:{pattern: "^(?:[1-9][0-9]*[KMGT]?|[1-9][0-9]?%|100%)$"},schema:"^(?:[1-9][0-9]*[KMGT]?|[1-9][0-9]?%|100%)$",parentSchema:schema14.additionalProperties.properties.service.properties.memory_max,data:data78};
+if(vErrors === null){
+vErrors = [err201];
+}
+else {
+vErrors.push(err201);
+}
+errors++;
+}
+}
+else {
+const err202 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/service/memory_max",schemaPath:"#/additionalProperties/properties/service/properties/memory_max/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.service.properties.memory_max.type,parentSchema:schema14.additionalProperties.properties.service.properties.memory_max,data:data78};
+if(vErrors === null){
+vErrors = [err202];
+}
+else {
+vErrors.push(err202);
+}
+errors++;
+}
+}
+if(data71.ready !== undefined){
+let data79 = data71.ready;
+if(typeof data79 === "string"){
+if(func4(data79) > 1024){
+const err203 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/service/ready",schemaPath:"#/additionalProperties/properties/service/properties/ready/maxLength",keyword:"maxLength",params:{limit: 1024},schema:1024,parentSchema:schema14.additionalProperties.properties.service.properties.ready,data:data79};
+if(vErrors === null){
+vErrors = [err203];
+}
+else {
+vErrors.push(err203);
+}
+errors++;
+}
+if(!pattern38.test(data79)){
+const err204 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/service/ready",schemaPath:"#/additionalProperties/properties/service/properties/ready/pattern",keyword:"pattern",params:{pattern: "^/(?:[!-\"$-.0-~][!-\"$-~]*)?$"},schema:"^/(?:[!-\"$-.0-~][!-\"$-~]*)?$",parentSchema:schema14.additionalProperties.properties.service.properties.ready,data:data79};
+if(vErrors === null){
+vErrors = [err204];
+}
+else {
+vErrors.push(err204);
+}
+errors++;
+}
+}
+else {
+const err205 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/service/ready",schemaPath:"#/additionalProperties/properties/service/properties/ready/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.service.properties.ready.type,parentSchema:schema14.additionalProperties.properties.service.properties.ready,data:data79};
+if(vErrors === null){
+vErrors = [err205];
+}
+else {
+vErrors.push(err205);
+}
+errors++;
+}
+}
+if(data71.start_timeout_ms !== undefined){
+let data80 = data71.start_timeout_ms;
+if(!(((typeof data80 == "number") && (!(data80 % 1) && !isNaN(data80))) && (isFinite(data80)))){
+const err206 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/service/start_timeout_ms",schemaPath:"#/additionalProperties/properties/service/properties/start_timeout_ms/type",keyword:"type",params:{type: "integer"},schema:schema14.additionalProperties.properties.service.properties.start_timeout_ms.type,parentSchema:schema14.additionalProperties.properties.service.properties.start_timeout_ms,data:data80};
+if(vErrors === null){
+vErrors = [err206];
+}
+else {
+vErrors.push(err206);
+}
+errors++;
+}
+if((typeof data80 == "number") && (isFinite(data80))){
+if(data80 > 3600000 || isNaN(data80)){
+const err207 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/service/start_timeout_ms",schemaPath:"#/additionalProperties/properties/service/properties/start_timeout_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema14.additionalProperties.properties.service.properties.start_timeout_ms,data:data80};
+if(vErrors === null){
+vErrors = [err207];
+}
+else {
+vErrors.push(err207);
+}
+errors++;
+}
+if(data80 < 100 || isNaN(data80)){
+const err208 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/service/start_timeout_ms",schemaPath:"#/additionalProperties/properties/service/properties/start_timeout_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 100},schema:100,parentSchema:schema14.additionalProperties.properties.service.properties.start_timeout_ms,data:data80};
+if(vErrors === null){
+vErrors = [err208];
+}
+else {
+vErrors.push(err208);
+}
+errors++;
+}
+}
+}
+if(data71.stop_after_idle_ms !== undefined){
+let data81 = data71.stop_after_idle_ms;
+if(!(((typeof data81 == "number") && (!(data81 % 1) && !isNaN(data81))) && (isFinite(data81)))){
+const err209 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/service/stop_after_idle_ms",schemaPath:"#/additionalProperties/properties/service/properties/stop_after_idle_ms/type",keyword:"type",params:{type: "integer"},schema:schema14.additionalProperties.properties.service.properties.stop_after_idle_ms.type,parentSchema:schema14.additionalProperties.properties.service.properties.stop_after_idle_ms,data:data81};
+if(vErrors === null){
+vErrors = [err209];
+}
+else {
+vErrors.push(err209);
+}
+errors++;
+}
+if((typeof data81 == "number") && (isFinite(data81))){
+if(data81 > 604800000 || isNaN(data81)){
+const err210 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/service/stop_after_idle_ms",schemaPath:"#/additionalProperties/properties/service/properties/stop_after_idle_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 604800000},schema:604800000,parentSchema:schema14.additionalProperties.properties.service.properties.stop_after_idle_ms,data:data81};
+if(vErrors === null){
+vErrors = [err210];
+}
+else {
+vErrors.push(err210);
+}
+errors++;
+}
+if(data81 < 100 || isNaN(data81)){
+const err211 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/service/stop_after_idle_ms",schemaPath:"#/additionalProperties/properties/service/properties/stop_after_idle_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 100},schema:100,parentSchema:schema14.additionalProperties.properties.service.properties.stop_after_idle_ms,data:data81};
+if(vErrors === null){
+vErrors = [err211];
+}
+else {
+vErrors.push(err211);
+}
+errors++;
+}
+}
+}
+if(data71.keep !== undefined){
+let data82 = data71.keep;
+if(typeof data82 !== "boolean"){
+const err212 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/service/keep",schemaPath:"#/additionalProperties/properties/service/properties/keep/type",keyword:"type",params:{type: "boolean"},schema:schema14.additionalProperties.properties.service.properties.keep.type,parentSchema:schema14.additionalProperties.properties.service.properties.keep,data:data82};
+if(vErrors === null){
+vErrors = [err212];
+}
+else {
+vErrors.push(err212);
+}
+errors++;
+}
+}
+if(data71.start !== undefined){
+let data83 = data71.start;
+if(typeof data83 !== "string"){
+const err213 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/service/start",schemaPath:"#/additionalProperties/properties/service/properties/start/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.service.properties.start.type,parentSchema:schema14.additionalProperties.properties.service.properties.start,data:data83};
+if(vErrors === null){
+vErrors = [err213];
+}
+else {
+vErrors.push(err213);
+}
+errors++;
+}
+if(!((data83 === "call") || (data83 === "boot"))){
+const err214 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/service/start",schemaPath:"#/additionalProperties/properties/service/properties/start/enum",keyword:"enum",params:{allowedValues: schema14.additionalProperties.properties.service.properties.start.enum},schema:schema14.additionalProperties.properties.service.properties.start.enum,parentSchema:schema14.additionalProperties.properties.service.properties.start,data:data83};
+if(vErrors === null){
+vErrors = [err214];
+}
+else {
+vErrors.push(err214);
+}
+errors++;
+}
+}
+if(data71.when_starting !== undefined){
+let data84 = data71.when_starting;
+if(typeof data84 !== "string"){
+const err215 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/service/when_starting",schemaPath:"#/additionalProperties/properties/service/properties/when_starting/type",keyword:"type",params:{type: "string"},schema:schema14.additionalProperties.properties.service.properties.when_starting.type,parentSchema:schema14.additionalProperties.properties.service.properties.when_starting,data:data84};
+if(vErrors === null){
+vErrors = [err215];
+}
+else {
+vErrors.push(err215);
+}
+errors++;
+}
+if(!((data84 === "wait") || (data84 === "failover"))){
+const err216 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/service/when_starting",schemaPath:"#/additionalProperties/properties/service/properties/when_starting/enum",keyword:"enum",params:{allowedValues: schema14.additionalProperties.properties.service.properties.when_starting.enum},schema:schema14.additionalProperties.properties.service.properties.when_starting.enum,parentSchema:schema14.additionalProperties.properties.service.properties.when_starting,data:data84};
+if(vErrors === null){
+vErrors = [err216];
+}
+else {
+vErrors.push(err216);
+}
+errors++;
+}
+}
+}
+else {
+const err217 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/service",schemaPath:"#/additionalProperties/properties/service/type",keyword:"type",params:{type: "object"},schema:schema14.additionalProperties.properties.service.type,parentSchema:schema14.additionalProperties.properties.service,data:data71};
+if(vErrors === null){
+vErrors = [err217];
+}
+else {
+vErrors.push(err217);
+}
+errors++;
+}
+}
+if(data0.price !== undefined){
+if(!(validate37(data0.price, {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/price",parentData:data0,parentDataProperty:"price",rootData}))){
+vErrors = vErrors === null ? validate37.errors : vErrors.concat(validate37.errors);
+errors = vErrors.length;
+}
+}
+}
+else {
+const err218 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema14.additionalProperties.type,parentSchema:schema14.additionalProperties,data:data0};
+if(vErrors === null){
+vErrors = [err218];
+}
+else {
+vErrors.push(err218);
+}
+errors++;
+}
+}
+}
+else {
+const err219 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema14.type,parentSchema:schema14,data};
+if(vErrors === null){
+vErrors = [err219];
+}
+else {
+vErrors.push(err219);
+}
+errors++;
+}
 validate36.errors = vErrors;
 return errors === 0;
 }
 
-const schema19 = configSchema.properties.models;
-const pattern35 = new RegExp("\\*$", "u");
-const pattern36 = new RegExp("\\*.*\\*", "u");
-const pattern38 = new RegExp("[^*]$", "u");
-const pattern39 = new RegExp("^[^*]*$", "u");
-const pattern41 = new RegExp("\\*.", "u");
-const pattern47 = new RegExp("\\*", "u");
+const schema19 = configSchema.properties.services;
 
 function validate66(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(data && typeof data == "object" && !Array.isArray(data)){
 for(const key0 in data){
-if(pattern35.test(key0)){
+if(!((key0 === "manager") || (key0 === "groups"))){
+const err0 = {instancePath,schemaPath:"#/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},schema:false,parentSchema:schema19,data};
+if(vErrors === null){
+vErrors = [err0];
+}
+else {
+vErrors.push(err0);
+}
+errors++;
+}
+}
+if(data.manager !== undefined){
+let data0 = data.manager;
+if(typeof data0 !== "string"){
+const err1 = {instancePath:instancePath+"/manager",schemaPath:"#/properties/manager/type",keyword:"type",params:{type: "string"},schema:schema19.properties.manager.type,parentSchema:schema19.properties.manager,data:data0};
+if(vErrors === null){
+vErrors = [err1];
+}
+else {
+vErrors.push(err1);
+}
+errors++;
+}
+if(!((data0 === "user") || (data0 === "system"))){
+const err2 = {instancePath:instancePath+"/manager",schemaPath:"#/properties/manager/enum",keyword:"enum",params:{allowedValues: schema19.properties.manager.enum},schema:schema19.properties.manager.enum,parentSchema:schema19.properties.manager,data:data0};
+if(vErrors === null){
+vErrors = [err2];
+}
+else {
+vErrors.push(err2);
+}
+errors++;
+}
+}
+if(data.groups !== undefined){
+let data1 = data.groups;
+if(data1 && typeof data1 == "object" && !Array.isArray(data1)){
+for(const key1 in data1){
+const _errs6 = errors;
+if(typeof key1 === "string"){
+if(func4(key1) > 64){
+const err3 = {instancePath:instancePath+"/groups",schemaPath:"#/properties/groups/propertyNames/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema19.properties.groups.propertyNames,data:key1,propertyName:key1};
+if(vErrors === null){
+vErrors = [err3];
+}
+else {
+vErrors.push(err3);
+}
+errors++;
+}
+if(func4(key1) < 1){
+const err4 = {instancePath:instancePath+"/groups",schemaPath:"#/properties/groups/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema19.properties.groups.propertyNames,data:key1,propertyName:key1};
+if(vErrors === null){
+vErrors = [err4];
+}
+else {
+vErrors.push(err4);
+}
+errors++;
+}
+if(!pattern16.test(key1)){
+const err5 = {instancePath:instancePath+"/groups",schemaPath:"#/properties/groups/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema19.properties.groups.propertyNames,data:key1,propertyName:key1};
+if(vErrors === null){
+vErrors = [err5];
+}
+else {
+vErrors.push(err5);
+}
+errors++;
+}
+}
+else {
+const err6 = {instancePath:instancePath+"/groups",schemaPath:"#/properties/groups/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema19.properties.groups.propertyNames.type,parentSchema:schema19.properties.groups.propertyNames,data:key1,propertyName:key1};
+if(vErrors === null){
+vErrors = [err6];
+}
+else {
+vErrors.push(err6);
+}
+errors++;
+}
+var valid1 = _errs6 === errors;
+if(!valid1){
+const err7 = {instancePath:instancePath+"/groups",schemaPath:"#/properties/groups/propertyNames",keyword:"propertyNames",params:{propertyName: key1},schema:schema19.properties.groups.propertyNames,parentSchema:schema19.properties.groups,data:data1};
+if(vErrors === null){
+vErrors = [err7];
+}
+else {
+vErrors.push(err7);
+}
+errors++;
+}
+}
+for(const key2 in data1){
+let data2 = data1[key2];
+if(data2 && typeof data2 == "object" && !Array.isArray(data2)){
+if(data2.members === undefined){
+const err8 = {instancePath:instancePath+"/groups/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/groups/additionalProperties/required",keyword:"required",params:{missingProperty: "members"},schema:schema19.properties.groups.additionalProperties.required,parentSchema:schema19.properties.groups.additionalProperties,data:data2};
+if(vErrors === null){
+vErrors = [err8];
+}
+else {
+vErrors.push(err8);
+}
+errors++;
+}
+for(const key3 in data2){
+if(!((((key3 === "members") || (key3 === "running")) || (key3 === "min_run_ms")) || (key3 === "max_run_ms"))){
+const err9 = {instancePath:instancePath+"/groups/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/groups/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key3},schema:false,parentSchema:schema19.properties.groups.additionalProperties,data:data2};
+if(vErrors === null){
+vErrors = [err9];
+}
+else {
+vErrors.push(err9);
+}
+errors++;
+}
+}
+if(data2.members !== undefined){
+let data3 = data2.members;
+if(Array.isArray(data3)){
+if(data3.length < 1){
+const err10 = {instancePath:instancePath+"/groups/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/members",schemaPath:"#/properties/groups/additionalProperties/properties/members/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema19.properties.groups.additionalProperties.properties.members,data:data3};
+if(vErrors === null){
+vErrors = [err10];
+}
+else {
+vErrors.push(err10);
+}
+errors++;
+}
+const len0 = data3.length;
+for(let i0=0; i0<len0; i0++){
+let data4 = data3[i0];
+if(typeof data4 === "string"){
+if(func4(data4) > 64){
+const err11 = {instancePath:instancePath+"/groups/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/members/" + i0,schemaPath:"#/properties/groups/additionalProperties/properties/members/items/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema19.properties.groups.additionalProperties.properties.members.items,data:data4};
+if(vErrors === null){
+vErrors = [err11];
+}
+else {
+vErrors.push(err11);
+}
+errors++;
+}
+if(func4(data4) < 1){
+const err12 = {instancePath:instancePath+"/groups/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/members/" + i0,schemaPath:"#/properties/groups/additionalProperties/properties/members/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema19.properties.groups.additionalProperties.properties.members.items,data:data4};
+if(vErrors === null){
+vErrors = [err12];
+}
+else {
+vErrors.push(err12);
+}
+errors++;
+}
+if(!pattern16.test(data4)){
+const err13 = {instancePath:instancePath+"/groups/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/members/" + i0,schemaPath:"#/properties/groups/additionalProperties/properties/members/items/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema19.properties.groups.additionalProperties.properties.members.items,data:data4};
+if(vErrors === null){
+vErrors = [err13];
+}
+else {
+vErrors.push(err13);
+}
+errors++;
+}
+}
+else {
+const err14 = {instancePath:instancePath+"/groups/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/members/" + i0,schemaPath:"#/properties/groups/additionalProperties/properties/members/items/type",keyword:"type",params:{type: "string"},schema:schema19.properties.groups.additionalProperties.properties.members.items.type,parentSchema:schema19.properties.groups.additionalProperties.properties.members.items,data:data4};
+if(vErrors === null){
+vErrors = [err14];
+}
+else {
+vErrors.push(err14);
+}
+errors++;
+}
+}
+}
+else {
+const err15 = {instancePath:instancePath+"/groups/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/members",schemaPath:"#/properties/groups/additionalProperties/properties/members/type",keyword:"type",params:{type: "array"},schema:schema19.properties.groups.additionalProperties.properties.members.type,parentSchema:schema19.properties.groups.additionalProperties.properties.members,data:data3};
+if(vErrors === null){
+vErrors = [err15];
+}
+else {
+vErrors.push(err15);
+}
+errors++;
+}
+}
+if(data2.running !== undefined){
+let data5 = data2.running;
+if(!(((typeof data5 == "number") && (!(data5 % 1) && !isNaN(data5))) && (isFinite(data5)))){
+const err16 = {instancePath:instancePath+"/groups/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/running",schemaPath:"#/properties/groups/additionalProperties/properties/running/type",keyword:"type",params:{type: "integer"},schema:schema19.properties.groups.additionalProperties.properties.running.type,parentSchema:schema19.properties.groups.additionalProperties.properties.running,data:data5};
+if(vErrors === null){
+vErrors = [err16];
+}
+else {
+vErrors.push(err16);
+}
+errors++;
+}
+if((typeof data5 == "number") && (isFinite(data5))){
+if(data5 > 1000 || isNaN(data5)){
+const err17 = {instancePath:instancePath+"/groups/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/running",schemaPath:"#/properties/groups/additionalProperties/properties/running/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema19.properties.groups.additionalProperties.properties.running,data:data5};
+if(vErrors === null){
+vErrors = [err17];
+}
+else {
+vErrors.push(err17);
+}
+errors++;
+}
+if(data5 < 1 || isNaN(data5)){
+const err18 = {instancePath:instancePath+"/groups/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/running",schemaPath:"#/properties/groups/additionalProperties/properties/running/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema19.properties.groups.additionalProperties.properties.running,data:data5};
+if(vErrors === null){
+vErrors = [err18];
+}
+else {
+vErrors.push(err18);
+}
+errors++;
+}
+}
+}
+if(data2.min_run_ms !== undefined){
+let data6 = data2.min_run_ms;
+if(!(((typeof data6 == "number") && (!(data6 % 1) && !isNaN(data6))) && (isFinite(data6)))){
+const err19 = {instancePath:instancePath+"/groups/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/min_run_ms",schemaPath:"#/properties/groups/additionalProperties/properties/min_run_ms/type",keyword:"type",params:{type: "integer"},schema:schema19.properties.groups.additionalProperties.properties.min_run_ms.type,parentSchema:schema19.properties.groups.additionalProperties.properties.min_run_ms,data:data6};
+if(vErrors === null){
+vErrors = [err19];
+}
+else {
+vErrors.push(err19);
+}
+errors++;
+}
+if((typeof data6 == "number") && (isFinite(data6))){
+if(data6 > 86400000 || isNaN(data6)){
+const err20 = {instancePath:instancePath+"/groups/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/min_run_ms",schemaPath:"#/properties/groups/additionalProperties/properties/min_run_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema19.properties.groups.additionalProperties.properties.min_run_ms,data:data6};
+if(vErrors === null){
+vErrors = [err20];
+}
+else {
+vErrors.push(err20);
+}
+errors++;
+}
+if(data6 < 0 || isNaN(data6)){
+const err21 = {instancePath:instancePath+"/groups/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/min_run_ms",schemaPath:"#/properties/groups/additionalProperties/properties/min_run_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema19.properties.groups.additionalProperties.properties.min_run_ms,data:data6};
+if(vErrors === null){
+vErrors = [err21];
+}
+else {
+vErrors.push(err21);
+}
+errors++;
+}
+}
+}
+if(data2.max_run_ms !== undefined){
+let data7 = data2.max_run_ms;
+if(!(((typeof data7 == "number") && (!(data7 % 1) && !isNaN(data7))) && (isFinite(data7)))){
+const err22 = {instancePath:instancePath+"/groups/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_run_ms",schemaPath:"#/properties/groups/additionalProperties/properties/max_run_ms/type",keyword:"type",params:{type: "integer"},schema:schema19.properties.groups.additionalProperties.properties.max_run_ms.type,parentSchema:schema19.properties.groups.additionalProperties.properties.max_run_ms,data:data7};
+if(vErrors === null){
+vErrors = [err22];
+}
+else {
+vErrors.push(err22);
+}
+errors++;
+}
+if((typeof data7 == "number") && (isFinite(data7))){
+if(data7 > 86400000 || isNaN(data7)){
+const err23 = {instancePath:instancePath+"/groups/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_run_ms",schemaPath:"#/properties/groups/additionalProperties/properties/max_run_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema19.properties.groups.additionalProperties.properties.max_run_ms,data:data7};
+if(vErrors === null){
+vErrors = [err23];
+}
+else {
+vErrors.push(err23);
+}
+errors++;
+}
+if(data7 < 0 || isNaN(data7)){
+const err24 = {instancePath:instancePath+"/groups/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_run_ms",schemaPath:"#/properties/groups/additionalProperties/properties/max_run_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema19.properties.groups.additionalProperties.properties.max_run_ms,data:data7};
+if(vErrors === null){
+vErrors = [err24];
+}
+else {
+vErrors.push(err24);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err25 = {instancePath:instancePath+"/groups/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/groups/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema19.properties.groups.additionalProperties.type,parentSchema:schema19.properties.groups.additionalProperties,data:data2};
+if(vErrors === null){
+vErrors = [err25];
+}
+else {
+vErrors.push(err25);
+}
+errors++;
+}
+}
+}
+else {
+const err26 = {instancePath:instancePath+"/groups",schemaPath:"#/properties/groups/type",keyword:"type",params:{type: "object"},schema:schema19.properties.groups.type,parentSchema:schema19.properties.groups,data:data1};
+if(vErrors === null){
+vErrors = [err26];
+}
+else {
+vErrors.push(err26);
+}
+errors++;
+}
+}
+}
+else {
+const err27 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema19.type,parentSchema:schema19,data};
+if(vErrors === null){
+vErrors = [err27];
+}
+else {
+vErrors.push(err27);
+}
+errors++;
+}
+validate66.errors = vErrors;
+return errors === 0;
+}
+
+const schema20 = configSchema.properties.models;
+const pattern44 = new RegExp("\\*$", "u");
+const pattern45 = new RegExp("\\*.*\\*", "u");
+const pattern47 = new RegExp("[^*]$", "u");
+const pattern48 = new RegExp("^[^*]*$", "u");
+const pattern50 = new RegExp("\\*.", "u");
+const pattern56 = new RegExp("\\*", "u");
+
+function validate68(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+let vErrors = null;
+let errors = 0;
+if(data && typeof data == "object" && !Array.isArray(data)){
+for(const key0 in data){
+if(pattern44.test(key0)){
 let data0 = data[key0];
 if(data0 && typeof data0 == "object" && !Array.isArray(data0)){
 if(data0.model !== undefined){
@@ -5889,7 +6707,7 @@ const _errs5 = errors;
 const _errs6 = errors;
 if(errors === _errs6){
 if(typeof data1 === "string"){
-if(!pattern36.test(data1)){
+if(!pattern45.test(data1)){
 const err0 = {};
 if(vErrors === null){
 vErrors = [err0];
@@ -5913,7 +6731,7 @@ errors++;
 }
 var valid3 = _errs6 === errors;
 if(valid3){
-const err2 = {instancePath:instancePath+"/" + key0.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/allOf/0/patternProperties/%5C*%24/properties/model/not",keyword:"not",params:{},schema:schema19.allOf[0].patternProperties["\\*$"].properties.model.not,parentSchema:schema19.allOf[0].patternProperties["\\*$"].properties.model,data:data1};
+const err2 = {instancePath:instancePath+"/" + key0.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/allOf/0/patternProperties/%5C*%24/properties/model/not",keyword:"not",params:{},schema:schema20.allOf[0].patternProperties["\\*$"].properties.model.not,parentSchema:schema20.allOf[0].patternProperties["\\*$"].properties.model,data:data1};
 if(vErrors === null){
 vErrors = [err2];
 }
@@ -5947,7 +6765,7 @@ const _errs13 = errors;
 const _errs14 = errors;
 if(errors === _errs14){
 if(typeof data4 === "string"){
-if(!pattern36.test(data4)){
+if(!pattern45.test(data4)){
 const err3 = {};
 if(vErrors === null){
 vErrors = [err3];
@@ -5971,7 +6789,7 @@ errors++;
 }
 var valid7 = _errs14 === errors;
 if(valid7){
-const err5 = {instancePath:instancePath+"/" + key0.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i0+"/model",schemaPath:"#/allOf/0/patternProperties/%5C*%24/properties/targets/items/properties/model/not",keyword:"not",params:{},schema:schema19.allOf[0].patternProperties["\\*$"].properties.targets.items.properties.model.not,parentSchema:schema19.allOf[0].patternProperties["\\*$"].properties.targets.items.properties.model,data:data4};
+const err5 = {instancePath:instancePath+"/" + key0.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i0+"/model",schemaPath:"#/allOf/0/patternProperties/%5C*%24/properties/targets/items/properties/model/not",keyword:"not",params:{},schema:schema20.allOf[0].patternProperties["\\*$"].properties.targets.items.properties.model.not,parentSchema:schema20.allOf[0].patternProperties["\\*$"].properties.targets.items.properties.model,data:data4};
 if(vErrors === null){
 vErrors = [err5];
 }
@@ -5994,7 +6812,7 @@ vErrors = null;
 }
 }
 else {
-const err6 = {instancePath:instancePath+"/" + key0.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i0,schemaPath:"#/allOf/0/patternProperties/%5C*%24/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema19.allOf[0].patternProperties["\\*$"].properties.targets.items.type,parentSchema:schema19.allOf[0].patternProperties["\\*$"].properties.targets.items,data:data3};
+const err6 = {instancePath:instancePath+"/" + key0.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i0,schemaPath:"#/allOf/0/patternProperties/%5C*%24/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema20.allOf[0].patternProperties["\\*$"].properties.targets.items.type,parentSchema:schema20.allOf[0].patternProperties["\\*$"].properties.targets.items,data:data3};
 if(vErrors === null){
 vErrors = [err6];
 }
@@ -6006,7 +6824,7 @@ errors++;
 }
 }
 else {
-const err7 = {instancePath:instancePath+"/" + key0.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/allOf/0/patternProperties/%5C*%24/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema19.allOf[0].patternProperties["\\*$"].properties.targets.type,parentSchema:schema19.allOf[0].patternProperties["\\*$"].properties.targets,data:data2};
+const err7 = {instancePath:instancePath+"/" + key0.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/allOf/0/patternProperties/%5C*%24/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema20.allOf[0].patternProperties["\\*$"].properties.targets.type,parentSchema:schema20.allOf[0].patternProperties["\\*$"].properties.targets,data:data2};
 if(vErrors === null){
 vErrors = [err7];
 }
@@ -6021,7 +6839,7 @@ let data5 = data0.aliases;
 if(Array.isArray(data5)){
 const len1 = data5.length;
 for(let i1=0; i1<len1; i1++){
-const err8 = {instancePath:instancePath+"/" + key0.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i1,schemaPath:"#/allOf/0/patternProperties/%5C*%24/properties/aliases/items/not",keyword:"not",params:{},schema:schema19.allOf[0].patternProperties["\\*$"].properties.aliases.items.not,parentSchema:schema19.allOf[0].patternProperties["\\*$"].properties.aliases.items,data:data5[i1]};
+const err8 = {instancePath:instancePath+"/" + key0.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i1,schemaPath:"#/allOf/0/patternProperties/%5C*%24/properties/aliases/items/not",keyword:"not",params:{},schema:schema20.allOf[0].patternProperties["\\*$"].properties.aliases.items.not,parentSchema:schema20.allOf[0].patternProperties["\\*$"].properties.aliases.items,data:data5[i1]};
 if(vErrors === null){
 vErrors = [err8];
 }
@@ -6032,7 +6850,7 @@ errors++;
 }
 }
 else {
-const err9 = {instancePath:instancePath+"/" + key0.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases",schemaPath:"#/allOf/0/patternProperties/%5C*%24/properties/aliases/type",keyword:"type",params:{type: "array"},schema:schema19.allOf[0].patternProperties["\\*$"].properties.aliases.type,parentSchema:schema19.allOf[0].patternProperties["\\*$"].properties.aliases,data:data5};
+const err9 = {instancePath:instancePath+"/" + key0.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases",schemaPath:"#/allOf/0/patternProperties/%5C*%24/properties/aliases/type",keyword:"type",params:{type: "array"},schema:schema20.allOf[0].patternProperties["\\*$"].properties.aliases.type,parentSchema:schema20.allOf[0].patternProperties["\\*$"].properties.aliases,data:data5};
 if(vErrors === null){
 vErrors = [err9];
 }
@@ -6044,7 +6862,7 @@ errors++;
 }
 }
 else {
-const err10 = {instancePath:instancePath+"/" + key0.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/allOf/0/patternProperties/%5C*%24/type",keyword:"type",params:{type: "object"},schema:schema19.allOf[0].patternProperties["\\*$"].type,parentSchema:schema19.allOf[0].patternProperties["\\*$"],data:data0};
+const err10 = {instancePath:instancePath+"/" + key0.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/allOf/0/patternProperties/%5C*%24/type",keyword:"type",params:{type: "object"},schema:schema20.allOf[0].patternProperties["\\*$"].type,parentSchema:schema20.allOf[0].patternProperties["\\*$"],data:data0};
 if(vErrors === null){
 vErrors = [err10];
 }
@@ -6056,14 +6874,14 @@ errors++;
 }
 }
 for(const key1 in data){
-if(pattern38.test(key1)){
+if(pattern47.test(key1)){
 let data7 = data[key1];
 if(data7 && typeof data7 == "object" && !Array.isArray(data7)){
 if(data7.model !== undefined){
 let data8 = data7.model;
 if(typeof data8 === "string"){
-if(!pattern39.test(data8)){
-const err11 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/allOf/0/patternProperties/%5B%5E*%5D%24/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^*]*$"},schema:"^[^*]*$",parentSchema:schema19.allOf[0].patternProperties["[^*]$"].properties.model,data:data8};
+if(!pattern48.test(data8)){
+const err11 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/allOf/0/patternProperties/%5B%5E*%5D%24/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^*]*$"},schema:"^[^*]*$",parentSchema:schema20.allOf[0].patternProperties["[^*]$"].properties.model,data:data8};
 if(vErrors === null){
 vErrors = [err11];
 }
@@ -6074,7 +6892,7 @@ errors++;
 }
 }
 else {
-const err12 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/allOf/0/patternProperties/%5B%5E*%5D%24/properties/model/type",keyword:"type",params:{type: "string"},schema:schema19.allOf[0].patternProperties["[^*]$"].properties.model.type,parentSchema:schema19.allOf[0].patternProperties["[^*]$"].properties.model,data:data8};
+const err12 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/allOf/0/patternProperties/%5B%5E*%5D%24/properties/model/type",keyword:"type",params:{type: "string"},schema:schema20.allOf[0].patternProperties["[^*]$"].properties.model.type,parentSchema:schema20.allOf[0].patternProperties["[^*]$"].properties.model,data:data8};
 if(vErrors === null){
 vErrors = [err12];
 }
@@ -6094,8 +6912,8 @@ if(data10 && typeof data10 == "object" && !Array.isArray(data10)){
 if(data10.model !== undefined){
 let data11 = data10.model;
 if(typeof data11 === "string"){
-if(!pattern39.test(data11)){
-const err13 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i2+"/model",schemaPath:"#/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^*]*$"},schema:"^[^*]*$",parentSchema:schema19.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model,data:data11};
+if(!pattern48.test(data11)){
+const err13 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i2+"/model",schemaPath:"#/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^*]*$"},schema:"^[^*]*$",parentSchema:schema20.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model,data:data11};
 if(vErrors === null){
 vErrors = [err13];
 }
@@ -6106,7 +6924,7 @@ errors++;
 }
 }
 else {
-const err14 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i2+"/model",schemaPath:"#/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/properties/model/type",keyword:"type",params:{type: "string"},schema:schema19.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model.type,parentSchema:schema19.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model,data:data11};
+const err14 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i2+"/model",schemaPath:"#/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/properties/model/type",keyword:"type",params:{type: "string"},schema:schema20.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model.type,parentSchema:schema20.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model,data:data11};
 if(vErrors === null){
 vErrors = [err14];
 }
@@ -6118,7 +6936,7 @@ errors++;
 }
 }
 else {
-const err15 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i2,schemaPath:"#/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema19.allOf[0].patternProperties["[^*]$"].properties.targets.items.type,parentSchema:schema19.allOf[0].patternProperties["[^*]$"].properties.targets.items,data:data10};
+const err15 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i2,schemaPath:"#/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema20.allOf[0].patternProperties["[^*]$"].properties.targets.items.type,parentSchema:schema20.allOf[0].patternProperties["[^*]$"].properties.targets.items,data:data10};
 if(vErrors === null){
 vErrors = [err15];
 }
@@ -6130,7 +6948,7 @@ errors++;
 }
 }
 else {
-const err16 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema19.allOf[0].patternProperties["[^*]$"].properties.targets.type,parentSchema:schema19.allOf[0].patternProperties["[^*]$"].properties.targets,data:data9};
+const err16 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema20.allOf[0].patternProperties["[^*]$"].properties.targets.type,parentSchema:schema20.allOf[0].patternProperties["[^*]$"].properties.targets,data:data9};
 if(vErrors === null){
 vErrors = [err16];
 }
@@ -6142,7 +6960,7 @@ errors++;
 }
 }
 else {
-const err17 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/allOf/0/patternProperties/%5B%5E*%5D%24/type",keyword:"type",params:{type: "object"},schema:schema19.allOf[0].patternProperties["[^*]$"].type,parentSchema:schema19.allOf[0].patternProperties["[^*]$"],data:data7};
+const err17 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/allOf/0/patternProperties/%5B%5E*%5D%24/type",keyword:"type",params:{type: "object"},schema:schema20.allOf[0].patternProperties["[^*]$"].type,parentSchema:schema20.allOf[0].patternProperties["[^*]$"],data:data7};
 if(vErrors === null){
 vErrors = [err17];
 }
@@ -6156,7 +6974,7 @@ errors++;
 }
 if(data && typeof data == "object" && !Array.isArray(data)){
 if(Object.keys(data).length < 1){
-const err18 = {instancePath,schemaPath:"#/minProperties",keyword:"minProperties",params:{limit: 1},schema:1,parentSchema:schema19,data};
+const err18 = {instancePath,schemaPath:"#/minProperties",keyword:"minProperties",params:{limit: 1},schema:1,parentSchema:schema20,data};
 if(vErrors === null){
 vErrors = [err18];
 }
@@ -6171,7 +6989,7 @@ const _errs32 = errors;
 const _errs33 = errors;
 if(errors === _errs33){
 if(typeof key2 === "string"){
-if(!pattern41.test(key2)){
+if(!pattern50.test(key2)){
 const err19 = {};
 if(vErrors === null){
 vErrors = [err19];
@@ -6195,7 +7013,7 @@ errors++;
 }
 var valid15 = _errs33 === errors;
 if(valid15){
-const err21 = {instancePath,schemaPath:"#/propertyNames/not",keyword:"not",params:{},schema:schema19.propertyNames.not,parentSchema:schema19.propertyNames,data:key2,propertyName:key2};
+const err21 = {instancePath,schemaPath:"#/propertyNames/not",keyword:"not",params:{},schema:schema20.propertyNames.not,parentSchema:schema20.propertyNames,data:key2,propertyName:key2};
 if(vErrors === null){
 vErrors = [err21];
 }
@@ -6217,7 +7035,7 @@ vErrors = null;
 }
 if(typeof key2 === "string"){
 if(func4(key2) > 256){
-const err22 = {instancePath,schemaPath:"#/propertyNames/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema19.propertyNames,data:key2,propertyName:key2};
+const err22 = {instancePath,schemaPath:"#/propertyNames/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema20.propertyNames,data:key2,propertyName:key2};
 if(vErrors === null){
 vErrors = [err22];
 }
@@ -6227,7 +7045,7 @@ vErrors.push(err22);
 errors++;
 }
 if(func4(key2) < 1){
-const err23 = {instancePath,schemaPath:"#/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema19.propertyNames,data:key2,propertyName:key2};
+const err23 = {instancePath,schemaPath:"#/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema20.propertyNames,data:key2,propertyName:key2};
 if(vErrors === null){
 vErrors = [err23];
 }
@@ -6237,7 +7055,7 @@ vErrors.push(err23);
 errors++;
 }
 if(!pattern3.test(key2)){
-const err24 = {instancePath,schemaPath:"#/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema19.propertyNames,data:key2,propertyName:key2};
+const err24 = {instancePath,schemaPath:"#/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema20.propertyNames,data:key2,propertyName:key2};
 if(vErrors === null){
 vErrors = [err24];
 }
@@ -6248,7 +7066,7 @@ errors++;
 }
 }
 else {
-const err25 = {instancePath,schemaPath:"#/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema19.propertyNames.type,parentSchema:schema19.propertyNames,data:key2,propertyName:key2};
+const err25 = {instancePath,schemaPath:"#/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema20.propertyNames.type,parentSchema:schema20.propertyNames,data:key2,propertyName:key2};
 if(vErrors === null){
 vErrors = [err25];
 }
@@ -6259,7 +7077,7 @@ errors++;
 }
 var valid14 = _errs30 === errors;
 if(!valid14){
-const err26 = {instancePath,schemaPath:"#/propertyNames",keyword:"propertyNames",params:{propertyName: key2},schema:schema19.propertyNames,parentSchema:schema19,data};
+const err26 = {instancePath,schemaPath:"#/propertyNames",keyword:"propertyNames",params:{propertyName: key2},schema:schema20.propertyNames,parentSchema:schema20,data};
 if(vErrors === null){
 vErrors = [err26];
 }
@@ -6304,7 +7122,7 @@ if(data12 && typeof data12 == "object" && !Array.isArray(data12)){
 for(const key4 in data12){
 const _errs41 = errors;
 if(!((((key4 === "use") || (key4 === "when")) || (key4 === "aliases")) || (key4 === "boundary"))){
-const err28 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/then/propertyNames/enum",keyword:"enum",params:{allowedValues: schema19.additionalProperties.then.propertyNames.enum},schema:schema19.additionalProperties.then.propertyNames.enum,parentSchema:schema19.additionalProperties.then.propertyNames,data:key4,propertyName:key4};
+const err28 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/then/propertyNames/enum",keyword:"enum",params:{allowedValues: schema20.additionalProperties.then.propertyNames.enum},schema:schema20.additionalProperties.then.propertyNames.enum,parentSchema:schema20.additionalProperties.then.propertyNames,data:key4,propertyName:key4};
 if(vErrors === null){
 vErrors = [err28];
 }
@@ -6315,7 +7133,7 @@ errors++;
 }
 var valid18 = _errs41 === errors;
 if(!valid18){
-const err29 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/then/propertyNames",keyword:"propertyNames",params:{propertyName: key4},schema:schema19.additionalProperties.then.propertyNames,parentSchema:schema19.additionalProperties.then,data:data12};
+const err29 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/then/propertyNames",keyword:"propertyNames",params:{propertyName: key4},schema:schema20.additionalProperties.then.propertyNames,parentSchema:schema20.additionalProperties.then,data:data12};
 if(vErrors === null){
 vErrors = [err29];
 }
@@ -6378,7 +7196,7 @@ errors++;
 }
 var valid21 = _errs48 === errors;
 if(valid21){
-const err32 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/else/then/propertyNames/not",keyword:"not",params:{},schema:schema19.additionalProperties.else.then.propertyNames.not,parentSchema:schema19.additionalProperties.else.then.propertyNames,data:key5,propertyName:key5};
+const err32 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/else/then/propertyNames/not",keyword:"not",params:{},schema:schema20.additionalProperties.else.then.propertyNames.not,parentSchema:schema20.additionalProperties.else.then.propertyNames,data:key5,propertyName:key5};
 if(vErrors === null){
 vErrors = [err32];
 }
@@ -6400,7 +7218,7 @@ vErrors = null;
 }
 var valid20 = _errs46 === errors;
 if(!valid20){
-const err33 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/else/then/propertyNames",keyword:"propertyNames",params:{propertyName: key5},schema:schema19.additionalProperties.else.then.propertyNames,parentSchema:schema19.additionalProperties.else.then,data:data12};
+const err33 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/else/then/propertyNames",keyword:"propertyNames",params:{propertyName: key5},schema:schema20.additionalProperties.else.then.propertyNames,parentSchema:schema20.additionalProperties.else.then,data:data12};
 if(vErrors === null){
 vErrors = [err33];
 }
@@ -6419,7 +7237,7 @@ else {
 const _errs49 = errors;
 if(data12 && typeof data12 == "object" && !Array.isArray(data12)){
 if(data12.provider === undefined){
-const err34 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/else/else/required",keyword:"required",params:{missingProperty: "provider"},schema:schema19.additionalProperties.else.else.required,parentSchema:schema19.additionalProperties.else.else,data:data12};
+const err34 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/else/else/required",keyword:"required",params:{missingProperty: "provider"},schema:schema20.additionalProperties.else.else.required,parentSchema:schema20.additionalProperties.else.else,data:data12};
 if(vErrors === null){
 vErrors = [err34];
 }
@@ -6434,7 +7252,7 @@ valid19 = _valid1;
 ifClause1 = "else";
 }
 if(!valid19){
-const err35 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/else/if",keyword:"if",params:{failingKeyword: ifClause1},schema:schema19.additionalProperties.else.if,parentSchema:schema19.additionalProperties.else,data:data12};
+const err35 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/else/if",keyword:"if",params:{failingKeyword: ifClause1},schema:schema20.additionalProperties.else.if,parentSchema:schema20.additionalProperties.else,data:data12};
 if(vErrors === null){
 vErrors = [err35];
 }
@@ -6448,7 +7266,7 @@ valid17 = _valid0;
 ifClause0 = "else";
 }
 if(!valid17){
-const err36 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/if",keyword:"if",params:{failingKeyword: ifClause0},schema:schema19.additionalProperties.if,parentSchema:schema19.additionalProperties,data:data12};
+const err36 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/if",keyword:"if",params:{failingKeyword: ifClause0},schema:schema20.additionalProperties.if,parentSchema:schema20.additionalProperties,data:data12};
 if(vErrors === null){
 vErrors = [err36];
 }
@@ -6459,8 +7277,8 @@ errors++;
 }
 if(data12 && typeof data12 == "object" && !Array.isArray(data12)){
 for(const key6 in data12){
-if(!(func2.call(schema19.additionalProperties.properties, key6))){
-const err37 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key6},schema:false,parentSchema:schema19.additionalProperties,data:data12};
+if(!(func2.call(schema20.additionalProperties.properties, key6))){
+const err37 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key6},schema:false,parentSchema:schema20.additionalProperties,data:data12};
 if(vErrors === null){
 vErrors = [err37];
 }
@@ -6474,7 +7292,7 @@ if(data12.provider !== undefined){
 let data13 = data12.provider;
 if(typeof data13 === "string"){
 if(func4(data13) > 64){
-const err38 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/additionalProperties/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema19.additionalProperties.properties.provider,data:data13};
+const err38 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/additionalProperties/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema20.additionalProperties.properties.provider,data:data13};
 if(vErrors === null){
 vErrors = [err38];
 }
@@ -6484,7 +7302,7 @@ vErrors.push(err38);
 errors++;
 }
 if(func4(data13) < 1){
-const err39 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/additionalProperties/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.provider,data:data13};
+const err39 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/additionalProperties/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema20.additionalProperties.properties.provider,data:data13};
 if(vErrors === null){
 vErrors = [err39];
 }
@@ -6494,7 +7312,7 @@ vErrors.push(err39);
 errors++;
 }
 if(!pattern16.test(data13)){
-const err40 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/additionalProperties/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema19.additionalProperties.properties.provider,data:data13};
+const err40 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/additionalProperties/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema20.additionalProperties.properties.provider,data:data13};
 if(vErrors === null){
 vErrors = [err40];
 }
@@ -6505,7 +7323,7 @@ errors++;
 }
 }
 else {
-const err41 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/additionalProperties/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.provider.type,parentSchema:schema19.additionalProperties.properties.provider,data:data13};
+const err41 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/additionalProperties/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema20.additionalProperties.properties.provider.type,parentSchema:schema20.additionalProperties.properties.provider,data:data13};
 if(vErrors === null){
 vErrors = [err41];
 }
@@ -6519,7 +7337,7 @@ if(data12.model !== undefined){
 let data14 = data12.model;
 if(typeof data14 === "string"){
 if(func4(data14) > 256){
-const err42 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/additionalProperties/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema19.additionalProperties.properties.model,data:data14};
+const err42 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/additionalProperties/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema20.additionalProperties.properties.model,data:data14};
 if(vErrors === null){
 vErrors = [err42];
 }
@@ -6529,7 +7347,7 @@ vErrors.push(err42);
 errors++;
 }
 if(func4(data14) < 1){
-const err43 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/additionalProperties/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.model,data:data14};
+const err43 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/additionalProperties/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema20.additionalProperties.properties.model,data:data14};
 if(vErrors === null){
 vErrors = [err43];
 }
@@ -6539,7 +7357,7 @@ vErrors.push(err43);
 errors++;
 }
 if(!pattern3.test(data14)){
-const err44 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/additionalProperties/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema19.additionalProperties.properties.model,data:data14};
+const err44 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/additionalProperties/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema20.additionalProperties.properties.model,data:data14};
 if(vErrors === null){
 vErrors = [err44];
 }
@@ -6550,7 +7368,7 @@ errors++;
 }
 }
 else {
-const err45 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/additionalProperties/properties/model/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.model.type,parentSchema:schema19.additionalProperties.properties.model,data:data14};
+const err45 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/additionalProperties/properties/model/type",keyword:"type",params:{type: "string"},schema:schema20.additionalProperties.properties.model.type,parentSchema:schema20.additionalProperties.properties.model,data:data14};
 if(vErrors === null){
 vErrors = [err45];
 }
@@ -6564,7 +7382,7 @@ if(data12.targets !== undefined){
 let data15 = data12.targets;
 if(Array.isArray(data15)){
 if(data15.length < 1){
-const err46 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/additionalProperties/properties/targets/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.targets,data:data15};
+const err46 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/additionalProperties/properties/targets/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema20.additionalProperties.properties.targets,data:data15};
 if(vErrors === null){
 vErrors = [err46];
 }
@@ -6578,7 +7396,7 @@ for(let i3=0; i3<len3; i3++){
 let data16 = data15[i3];
 if(data16 && typeof data16 == "object" && !Array.isArray(data16)){
 if(data16.provider === undefined){
-const err47 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3,schemaPath:"#/additionalProperties/properties/targets/items/required",keyword:"required",params:{missingProperty: "provider"},schema:schema19.additionalProperties.properties.targets.items.required,parentSchema:schema19.additionalProperties.properties.targets.items,data:data16};
+const err47 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3,schemaPath:"#/additionalProperties/properties/targets/items/required",keyword:"required",params:{missingProperty: "provider"},schema:schema20.additionalProperties.properties.targets.items.required,parentSchema:schema20.additionalProperties.properties.targets.items,data:data16};
 if(vErrors === null){
 vErrors = [err47];
 }
@@ -6589,7 +7407,7 @@ errors++;
 }
 for(const key7 in data16){
 if(!(((((((key7 === "provider") || (key7 === "model")) || (key7 === "tier")) || (key7 === "weight")) || (key7 === "context_length")) || (key7 === "takes")) || (key7 === "price"))){
-const err48 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3,schemaPath:"#/additionalProperties/properties/targets/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key7},schema:false,parentSchema:schema19.additionalProperties.properties.targets.items,data:data16};
+const err48 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3,schemaPath:"#/additionalProperties/properties/targets/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key7},schema:false,parentSchema:schema20.additionalProperties.properties.targets.items,data:data16};
 if(vErrors === null){
 vErrors = [err48];
 }
@@ -6603,7 +7421,7 @@ if(data16.provider !== undefined){
 let data17 = data16.provider;
 if(typeof data17 === "string"){
 if(func4(data17) > 64){
-const err49 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/provider",schemaPath:"#/additionalProperties/properties/targets/items/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema19.additionalProperties.properties.targets.items.properties.provider,data:data17};
+const err49 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/provider",schemaPath:"#/additionalProperties/properties/targets/items/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema20.additionalProperties.properties.targets.items.properties.provider,data:data17};
 if(vErrors === null){
 vErrors = [err49];
 }
@@ -6613,7 +7431,7 @@ vErrors.push(err49);
 errors++;
 }
 if(func4(data17) < 1){
-const err50 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/provider",schemaPath:"#/additionalProperties/properties/targets/items/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.targets.items.properties.provider,data:data17};
+const err50 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/provider",schemaPath:"#/additionalProperties/properties/targets/items/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema20.additionalProperties.properties.targets.items.properties.provider,data:data17};
 if(vErrors === null){
 vErrors = [err50];
 }
@@ -6623,7 +7441,7 @@ vErrors.push(err50);
 errors++;
 }
 if(!pattern16.test(data17)){
-const err51 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/provider",schemaPath:"#/additionalProperties/properties/targets/items/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema19.additionalProperties.properties.targets.items.properties.provider,data:data17};
+const err51 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/provider",schemaPath:"#/additionalProperties/properties/targets/items/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema20.additionalProperties.properties.targets.items.properties.provider,data:data17};
 if(vErrors === null){
 vErrors = [err51];
 }
@@ -6634,7 +7452,7 @@ errors++;
 }
 }
 else {
-const err52 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/provider",schemaPath:"#/additionalProperties/properties/targets/items/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.targets.items.properties.provider.type,parentSchema:schema19.additionalProperties.properties.targets.items.properties.provider,data:data17};
+const err52 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/provider",schemaPath:"#/additionalProperties/properties/targets/items/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema20.additionalProperties.properties.targets.items.properties.provider.type,parentSchema:schema20.additionalProperties.properties.targets.items.properties.provider,data:data17};
 if(vErrors === null){
 vErrors = [err52];
 }
@@ -6648,7 +7466,7 @@ if(data16.model !== undefined){
 let data18 = data16.model;
 if(typeof data18 === "string"){
 if(func4(data18) > 256){
-const err53 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/model",schemaPath:"#/additionalProperties/properties/targets/items/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema19.additionalProperties.properties.targets.items.properties.model,data:data18};
+const err53 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/model",schemaPath:"#/additionalProperties/properties/targets/items/properties/model/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema20.additionalProperties.properties.targets.items.properties.model,data:data18};
 if(vErrors === null){
 vErrors = [err53];
 }
@@ -6658,7 +7476,7 @@ vErrors.push(err53);
 errors++;
 }
 if(func4(data18) < 1){
-const err54 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/model",schemaPath:"#/additionalProperties/properties/targets/items/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.targets.items.properties.model,data:data18};
+const err54 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/model",schemaPath:"#/additionalProperties/properties/targets/items/properties/model/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema20.additionalProperties.properties.targets.items.properties.model,data:data18};
 if(vErrors === null){
 vErrors = [err54];
 }
@@ -6668,7 +7486,7 @@ vErrors.push(err54);
 errors++;
 }
 if(!pattern3.test(data18)){
-const err55 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/model",schemaPath:"#/additionalProperties/properties/targets/items/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema19.additionalProperties.properties.targets.items.properties.model,data:data18};
+const err55 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/model",schemaPath:"#/additionalProperties/properties/targets/items/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema20.additionalProperties.properties.targets.items.properties.model,data:data18};
 if(vErrors === null){
 vErrors = [err55];
 }
@@ -6679,7 +7497,7 @@ errors++;
 }
 }
 else {
-const err56 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/model",schemaPath:"#/additionalProperties/properties/targets/items/properties/model/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.targets.items.properties.model.type,parentSchema:schema19.additionalProperties.properties.targets.items.properties.model,data:data18};
+const err56 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/model",schemaPath:"#/additionalProperties/properties/targets/items/properties/model/type",keyword:"type",params:{type: "string"},schema:schema20.additionalProperties.properties.targets.items.properties.model.type,parentSchema:schema20.additionalProperties.properties.targets.items.properties.model,data:data18};
 if(vErrors === null){
 vErrors = [err56];
 }
@@ -6692,7 +7510,7 @@ errors++;
 if(data16.tier !== undefined){
 let data19 = data16.tier;
 if(!(((typeof data19 == "number") && (!(data19 % 1) && !isNaN(data19))) && (isFinite(data19)))){
-const err57 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/tier",schemaPath:"#/additionalProperties/properties/targets/items/properties/tier/type",keyword:"type",params:{type: "integer"},schema:schema19.additionalProperties.properties.targets.items.properties.tier.type,parentSchema:schema19.additionalProperties.properties.targets.items.properties.tier,data:data19};
+const err57 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/tier",schemaPath:"#/additionalProperties/properties/targets/items/properties/tier/type",keyword:"type",params:{type: "integer"},schema:schema20.additionalProperties.properties.targets.items.properties.tier.type,parentSchema:schema20.additionalProperties.properties.targets.items.properties.tier,data:data19};
 if(vErrors === null){
 vErrors = [err57];
 }
@@ -6703,7 +7521,7 @@ errors++;
 }
 if((typeof data19 == "number") && (isFinite(data19))){
 if(data19 > 100 || isNaN(data19)){
-const err58 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/tier",schemaPath:"#/additionalProperties/properties/targets/items/properties/tier/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100},schema:100,parentSchema:schema19.additionalProperties.properties.targets.items.properties.tier,data:data19};
+const err58 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/tier",schemaPath:"#/additionalProperties/properties/targets/items/properties/tier/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100},schema:100,parentSchema:schema20.additionalProperties.properties.targets.items.properties.tier,data:data19};
 if(vErrors === null){
 vErrors = [err58];
 }
@@ -6713,7 +7531,7 @@ vErrors.push(err58);
 errors++;
 }
 if(data19 < 1 || isNaN(data19)){
-const err59 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/tier",schemaPath:"#/additionalProperties/properties/targets/items/properties/tier/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.targets.items.properties.tier,data:data19};
+const err59 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/tier",schemaPath:"#/additionalProperties/properties/targets/items/properties/tier/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema20.additionalProperties.properties.targets.items.properties.tier,data:data19};
 if(vErrors === null){
 vErrors = [err59];
 }
@@ -6727,7 +7545,7 @@ errors++;
 if(data16.weight !== undefined){
 let data20 = data16.weight;
 if(!(((typeof data20 == "number") && (!(data20 % 1) && !isNaN(data20))) && (isFinite(data20)))){
-const err60 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/weight",schemaPath:"#/additionalProperties/properties/targets/items/properties/weight/type",keyword:"type",params:{type: "integer"},schema:schema19.additionalProperties.properties.targets.items.properties.weight.type,parentSchema:schema19.additionalProperties.properties.targets.items.properties.weight,data:data20};
+const err60 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/weight",schemaPath:"#/additionalProperties/properties/targets/items/properties/weight/type",keyword:"type",params:{type: "integer"},schema:schema20.additionalProperties.properties.targets.items.properties.weight.type,parentSchema:schema20.additionalProperties.properties.targets.items.properties.weight,data:data20};
 if(vErrors === null){
 vErrors = [err60];
 }
@@ -6738,7 +7556,7 @@ errors++;
 }
 if((typeof data20 == "number") && (isFinite(data20))){
 if(data20 > 1000000 || isNaN(data20)){
-const err61 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/weight",schemaPath:"#/additionalProperties/properties/targets/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema19.additionalProperties.properties.targets.items.properties.weight,data:data20};
+const err61 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/weight",schemaPath:"#/additionalProperties/properties/targets/items/properties/weight/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema20.additionalProperties.properties.targets.items.properties.weight,data:data20};
 if(vErrors === null){
 vErrors = [err61];
 }
@@ -6748,7 +7566,7 @@ vErrors.push(err61);
 errors++;
 }
 if(data20 < 1 || isNaN(data20)){
-const err62 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/weight",schemaPath:"#/additionalProperties/properties/targets/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.targets.items.properties.weight,data:data20};
+const err62 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/weight",schemaPath:"#/additionalProperties/properties/targets/items/properties/weight/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema20.additionalProperties.properties.targets.items.properties.weight,data:data20};
 if(vErrors === null){
 vErrors = [err62];
 }
@@ -6762,7 +7580,7 @@ errors++;
 if(data16.context_length !== undefined){
 let data21 = data16.context_length;
 if(!(((typeof data21 == "number") && (!(data21 % 1) && !isNaN(data21))) && (isFinite(data21)))){
-const err63 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/context_length",schemaPath:"#/additionalProperties/properties/targets/items/properties/context_length/type",keyword:"type",params:{type: "integer"},schema:schema19.additionalProperties.properties.targets.items.properties.context_length.type,parentSchema:schema19.additionalProperties.properties.targets.items.properties.context_length,data:data21};
+const err63 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/context_length",schemaPath:"#/additionalProperties/properties/targets/items/properties/context_length/type",keyword:"type",params:{type: "integer"},schema:schema20.additionalProperties.properties.targets.items.properties.context_length.type,parentSchema:schema20.additionalProperties.properties.targets.items.properties.context_length,data:data21};
 if(vErrors === null){
 vErrors = [err63];
 }
@@ -6773,7 +7591,7 @@ errors++;
 }
 if((typeof data21 == "number") && (isFinite(data21))){
 if(data21 > 1000000000 || isNaN(data21)){
-const err64 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/context_length",schemaPath:"#/additionalProperties/properties/targets/items/properties/context_length/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema19.additionalProperties.properties.targets.items.properties.context_length,data:data21};
+const err64 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/context_length",schemaPath:"#/additionalProperties/properties/targets/items/properties/context_length/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema20.additionalProperties.properties.targets.items.properties.context_length,data:data21};
 if(vErrors === null){
 vErrors = [err64];
 }
@@ -6783,7 +7601,7 @@ vErrors.push(err64);
 errors++;
 }
 if(data21 < 1 || isNaN(data21)){
-const err65 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/context_length",schemaPath:"#/additionalProperties/properties/targets/items/properties/context_length/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.targets.items.properties.context_length,data:data21};
+const err65 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/context_length",schemaPath:"#/additionalProperties/properties/targets/items/properties/context_length/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema20.additionalProperties.properties.targets.items.properties.context_length,data:data21};
 if(vErrors === null){
 vErrors = [err65];
 }
@@ -6798,7 +7616,7 @@ if(data16.takes !== undefined){
 let data22 = data16.takes;
 if(Array.isArray(data22)){
 if(data22.length < 1){
-const err66 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/takes",schemaPath:"#/additionalProperties/properties/targets/items/properties/takes/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.targets.items.properties.takes,data:data22};
+const err66 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/takes",schemaPath:"#/additionalProperties/properties/targets/items/properties/takes/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema20.additionalProperties.properties.targets.items.properties.takes,data:data22};
 if(vErrors === null){
 vErrors = [err66];
 }
@@ -6811,7 +7629,7 @@ const len4 = data22.length;
 for(let i4=0; i4<len4; i4++){
 let data23 = data22[i4];
 if(typeof data23 !== "string"){
-const err67 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/takes/" + i4,schemaPath:"#/additionalProperties/properties/targets/items/properties/takes/items/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.targets.items.properties.takes.items.type,parentSchema:schema19.additionalProperties.properties.targets.items.properties.takes.items,data:data23};
+const err67 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/takes/" + i4,schemaPath:"#/additionalProperties/properties/targets/items/properties/takes/items/type",keyword:"type",params:{type: "string"},schema:schema20.additionalProperties.properties.targets.items.properties.takes.items.type,parentSchema:schema20.additionalProperties.properties.targets.items.properties.takes.items,data:data23};
 if(vErrors === null){
 vErrors = [err67];
 }
@@ -6821,7 +7639,7 @@ vErrors.push(err67);
 errors++;
 }
 if(!((((((data23 === "text") || (data23 === "image")) || (data23 === "audio")) || (data23 === "tools")) || (data23 === "thinking")) || (data23 === "embedding"))){
-const err68 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/takes/" + i4,schemaPath:"#/additionalProperties/properties/targets/items/properties/takes/items/enum",keyword:"enum",params:{allowedValues: schema19.additionalProperties.properties.targets.items.properties.takes.items.enum},schema:schema19.additionalProperties.properties.targets.items.properties.takes.items.enum,parentSchema:schema19.additionalProperties.properties.targets.items.properties.takes.items,data:data23};
+const err68 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/takes/" + i4,schemaPath:"#/additionalProperties/properties/targets/items/properties/takes/items/enum",keyword:"enum",params:{allowedValues: schema20.additionalProperties.properties.targets.items.properties.takes.items.enum},schema:schema20.additionalProperties.properties.targets.items.properties.takes.items.enum,parentSchema:schema20.additionalProperties.properties.targets.items.properties.takes.items,data:data23};
 if(vErrors === null){
 vErrors = [err68];
 }
@@ -6833,7 +7651,7 @@ errors++;
 }
 }
 else {
-const err69 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/takes",schemaPath:"#/additionalProperties/properties/targets/items/properties/takes/type",keyword:"type",params:{type: "array"},schema:schema19.additionalProperties.properties.targets.items.properties.takes.type,parentSchema:schema19.additionalProperties.properties.targets.items.properties.takes,data:data22};
+const err69 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/takes",schemaPath:"#/additionalProperties/properties/targets/items/properties/takes/type",keyword:"type",params:{type: "array"},schema:schema20.additionalProperties.properties.targets.items.properties.takes.type,parentSchema:schema20.additionalProperties.properties.targets.items.properties.takes,data:data22};
 if(vErrors === null){
 vErrors = [err69];
 }
@@ -6851,7 +7669,7 @@ errors = vErrors.length;
 }
 }
 else {
-const err70 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3,schemaPath:"#/additionalProperties/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema19.additionalProperties.properties.targets.items.type,parentSchema:schema19.additionalProperties.properties.targets.items,data:data16};
+const err70 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3,schemaPath:"#/additionalProperties/properties/targets/items/type",keyword:"type",params:{type: "object"},schema:schema20.additionalProperties.properties.targets.items.type,parentSchema:schema20.additionalProperties.properties.targets.items,data:data16};
 if(vErrors === null){
 vErrors = [err70];
 }
@@ -6863,7 +7681,7 @@ errors++;
 }
 }
 else {
-const err71 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/additionalProperties/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema19.additionalProperties.properties.targets.type,parentSchema:schema19.additionalProperties.properties.targets,data:data15};
+const err71 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets",schemaPath:"#/additionalProperties/properties/targets/type",keyword:"type",params:{type: "array"},schema:schema20.additionalProperties.properties.targets.type,parentSchema:schema20.additionalProperties.properties.targets,data:data15};
 if(vErrors === null){
 vErrors = [err71];
 }
@@ -6883,7 +7701,7 @@ const _errs79 = errors;
 const _errs80 = errors;
 if(errors === _errs80){
 if(typeof data26 === "string"){
-if(!pattern47.test(data26)){
+if(!pattern56.test(data26)){
 const err72 = {};
 if(vErrors === null){
 vErrors = [err72];
@@ -6907,7 +7725,7 @@ errors++;
 }
 var valid30 = _errs80 === errors;
 if(valid30){
-const err74 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i5,schemaPath:"#/additionalProperties/properties/aliases/items/not",keyword:"not",params:{},schema:schema19.additionalProperties.properties.aliases.items.not,parentSchema:schema19.additionalProperties.properties.aliases.items,data:data26};
+const err74 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i5,schemaPath:"#/additionalProperties/properties/aliases/items/not",keyword:"not",params:{},schema:schema20.additionalProperties.properties.aliases.items.not,parentSchema:schema20.additionalProperties.properties.aliases.items,data:data26};
 if(vErrors === null){
 vErrors = [err74];
 }
@@ -6929,7 +7747,7 @@ vErrors = null;
 }
 if(typeof data26 === "string"){
 if(func4(data26) > 256){
-const err75 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i5,schemaPath:"#/additionalProperties/properties/aliases/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema19.additionalProperties.properties.aliases.items,data:data26};
+const err75 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i5,schemaPath:"#/additionalProperties/properties/aliases/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema20.additionalProperties.properties.aliases.items,data:data26};
 if(vErrors === null){
 vErrors = [err75];
 }
@@ -6939,7 +7757,7 @@ vErrors.push(err75);
 errors++;
 }
 if(func4(data26) < 1){
-const err76 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i5,schemaPath:"#/additionalProperties/properties/aliases/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.aliases.items,data:data26};
+const err76 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i5,schemaPath:"#/additionalProperties/properties/aliases/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema20.additionalProperties.properties.aliases.items,data:data26};
 if(vErrors === null){
 vErrors = [err76];
 }
@@ -6949,7 +7767,7 @@ vErrors.push(err76);
 errors++;
 }
 if(!pattern3.test(data26)){
-const err77 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i5,schemaPath:"#/additionalProperties/properties/aliases/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema19.additionalProperties.properties.aliases.items,data:data26};
+const err77 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i5,schemaPath:"#/additionalProperties/properties/aliases/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema20.additionalProperties.properties.aliases.items,data:data26};
 if(vErrors === null){
 vErrors = [err77];
 }
@@ -6960,7 +7778,7 @@ errors++;
 }
 }
 else {
-const err78 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i5,schemaPath:"#/additionalProperties/properties/aliases/items/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.aliases.items.type,parentSchema:schema19.additionalProperties.properties.aliases.items,data:data26};
+const err78 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases/" + i5,schemaPath:"#/additionalProperties/properties/aliases/items/type",keyword:"type",params:{type: "string"},schema:schema20.additionalProperties.properties.aliases.items.type,parentSchema:schema20.additionalProperties.properties.aliases.items,data:data26};
 if(vErrors === null){
 vErrors = [err78];
 }
@@ -6972,7 +7790,7 @@ errors++;
 }
 }
 else {
-const err79 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases",schemaPath:"#/additionalProperties/properties/aliases/type",keyword:"type",params:{type: "array"},schema:schema19.additionalProperties.properties.aliases.type,parentSchema:schema19.additionalProperties.properties.aliases,data:data25};
+const err79 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/aliases",schemaPath:"#/additionalProperties/properties/aliases/type",keyword:"type",params:{type: "array"},schema:schema20.additionalProperties.properties.aliases.type,parentSchema:schema20.additionalProperties.properties.aliases,data:data25};
 if(vErrors === null){
 vErrors = [err79];
 }
@@ -6985,7 +7803,7 @@ errors++;
 if(data12.context_length !== undefined){
 let data27 = data12.context_length;
 if(!(((typeof data27 == "number") && (!(data27 % 1) && !isNaN(data27))) && (isFinite(data27)))){
-const err80 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/context_length",schemaPath:"#/additionalProperties/properties/context_length/type",keyword:"type",params:{type: "integer"},schema:schema19.additionalProperties.properties.context_length.type,parentSchema:schema19.additionalProperties.properties.context_length,data:data27};
+const err80 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/context_length",schemaPath:"#/additionalProperties/properties/context_length/type",keyword:"type",params:{type: "integer"},schema:schema20.additionalProperties.properties.context_length.type,parentSchema:schema20.additionalProperties.properties.context_length,data:data27};
 if(vErrors === null){
 vErrors = [err80];
 }
@@ -6996,7 +7814,7 @@ errors++;
 }
 if((typeof data27 == "number") && (isFinite(data27))){
 if(data27 > 1000000000 || isNaN(data27)){
-const err81 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/context_length",schemaPath:"#/additionalProperties/properties/context_length/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema19.additionalProperties.properties.context_length,data:data27};
+const err81 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/context_length",schemaPath:"#/additionalProperties/properties/context_length/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema20.additionalProperties.properties.context_length,data:data27};
 if(vErrors === null){
 vErrors = [err81];
 }
@@ -7006,7 +7824,7 @@ vErrors.push(err81);
 errors++;
 }
 if(data27 < 1 || isNaN(data27)){
-const err82 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/context_length",schemaPath:"#/additionalProperties/properties/context_length/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.context_length,data:data27};
+const err82 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/context_length",schemaPath:"#/additionalProperties/properties/context_length/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema20.additionalProperties.properties.context_length,data:data27};
 if(vErrors === null){
 vErrors = [err82];
 }
@@ -7021,7 +7839,7 @@ if(data12.takes !== undefined){
 let data28 = data12.takes;
 if(Array.isArray(data28)){
 if(data28.length < 1){
-const err83 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/takes",schemaPath:"#/additionalProperties/properties/takes/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.takes,data:data28};
+const err83 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/takes",schemaPath:"#/additionalProperties/properties/takes/minItems",keyword:"minItems",params:{limit: 1},schema:1,parentSchema:schema20.additionalProperties.properties.takes,data:data28};
 if(vErrors === null){
 vErrors = [err83];
 }
@@ -7034,7 +7852,7 @@ const len6 = data28.length;
 for(let i6=0; i6<len6; i6++){
 let data29 = data28[i6];
 if(typeof data29 !== "string"){
-const err84 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/takes/" + i6,schemaPath:"#/additionalProperties/properties/takes/items/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.takes.items.type,parentSchema:schema19.additionalProperties.properties.takes.items,data:data29};
+const err84 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/takes/" + i6,schemaPath:"#/additionalProperties/properties/takes/items/type",keyword:"type",params:{type: "string"},schema:schema20.additionalProperties.properties.takes.items.type,parentSchema:schema20.additionalProperties.properties.takes.items,data:data29};
 if(vErrors === null){
 vErrors = [err84];
 }
@@ -7044,7 +7862,7 @@ vErrors.push(err84);
 errors++;
 }
 if(!((((((data29 === "text") || (data29 === "image")) || (data29 === "audio")) || (data29 === "tools")) || (data29 === "thinking")) || (data29 === "embedding"))){
-const err85 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/takes/" + i6,schemaPath:"#/additionalProperties/properties/takes/items/enum",keyword:"enum",params:{allowedValues: schema19.additionalProperties.properties.takes.items.enum},schema:schema19.additionalProperties.properties.takes.items.enum,parentSchema:schema19.additionalProperties.properties.takes.items,data:data29};
+const err85 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/takes/" + i6,schemaPath:"#/additionalProperties/properties/takes/items/enum",keyword:"enum",params:{allowedValues: schema20.additionalProperties.properties.takes.items.enum},schema:schema20.additionalProperties.properties.takes.items.enum,parentSchema:schema20.additionalProperties.properties.takes.items,data:data29};
 if(vErrors === null){
 vErrors = [err85];
 }
@@ -7056,7 +7874,7 @@ errors++;
 }
 }
 else {
-const err86 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/takes",schemaPath:"#/additionalProperties/properties/takes/type",keyword:"type",params:{type: "array"},schema:schema19.additionalProperties.properties.takes.type,parentSchema:schema19.additionalProperties.properties.takes,data:data28};
+const err86 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/takes",schemaPath:"#/additionalProperties/properties/takes/type",keyword:"type",params:{type: "array"},schema:schema20.additionalProperties.properties.takes.type,parentSchema:schema20.additionalProperties.properties.takes,data:data28};
 if(vErrors === null){
 vErrors = [err86];
 }
@@ -7074,7 +7892,7 @@ for(let i7=0; i7<len7; i7++){
 let data31 = data30[i7];
 if(typeof data31 === "string"){
 if(func4(data31) > 256){
-const err87 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i7,schemaPath:"#/additionalProperties/properties/fallbacks/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema19.additionalProperties.properties.fallbacks.items,data:data31};
+const err87 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i7,schemaPath:"#/additionalProperties/properties/fallbacks/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema20.additionalProperties.properties.fallbacks.items,data:data31};
 if(vErrors === null){
 vErrors = [err87];
 }
@@ -7084,7 +7902,7 @@ vErrors.push(err87);
 errors++;
 }
 if(func4(data31) < 1){
-const err88 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i7,schemaPath:"#/additionalProperties/properties/fallbacks/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.fallbacks.items,data:data31};
+const err88 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i7,schemaPath:"#/additionalProperties/properties/fallbacks/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema20.additionalProperties.properties.fallbacks.items,data:data31};
 if(vErrors === null){
 vErrors = [err88];
 }
@@ -7094,7 +7912,7 @@ vErrors.push(err88);
 errors++;
 }
 if(!pattern3.test(data31)){
-const err89 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i7,schemaPath:"#/additionalProperties/properties/fallbacks/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema19.additionalProperties.properties.fallbacks.items,data:data31};
+const err89 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i7,schemaPath:"#/additionalProperties/properties/fallbacks/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema20.additionalProperties.properties.fallbacks.items,data:data31};
 if(vErrors === null){
 vErrors = [err89];
 }
@@ -7105,7 +7923,7 @@ errors++;
 }
 }
 else {
-const err90 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i7,schemaPath:"#/additionalProperties/properties/fallbacks/items/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.fallbacks.items.type,parentSchema:schema19.additionalProperties.properties.fallbacks.items,data:data31};
+const err90 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks/" + i7,schemaPath:"#/additionalProperties/properties/fallbacks/items/type",keyword:"type",params:{type: "string"},schema:schema20.additionalProperties.properties.fallbacks.items.type,parentSchema:schema20.additionalProperties.properties.fallbacks.items,data:data31};
 if(vErrors === null){
 vErrors = [err90];
 }
@@ -7117,7 +7935,7 @@ errors++;
 }
 }
 else {
-const err91 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks",schemaPath:"#/additionalProperties/properties/fallbacks/type",keyword:"type",params:{type: "array"},schema:schema19.additionalProperties.properties.fallbacks.type,parentSchema:schema19.additionalProperties.properties.fallbacks,data:data30};
+const err91 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/fallbacks",schemaPath:"#/additionalProperties/properties/fallbacks/type",keyword:"type",params:{type: "array"},schema:schema20.additionalProperties.properties.fallbacks.type,parentSchema:schema20.additionalProperties.properties.fallbacks,data:data30};
 if(vErrors === null){
 vErrors = [err91];
 }
@@ -7135,7 +7953,7 @@ for(let i8=0; i8<len8; i8++){
 let data33 = data32[i8];
 if(data33 && typeof data33 == "object" && !Array.isArray(data33)){
 if(Object.keys(data33).length < 2){
-const err92 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i8,schemaPath:"#/additionalProperties/properties/when/items/minProperties",keyword:"minProperties",params:{limit: 2},schema:2,parentSchema:schema19.additionalProperties.properties.when.items,data:data33};
+const err92 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i8,schemaPath:"#/additionalProperties/properties/when/items/minProperties",keyword:"minProperties",params:{limit: 2},schema:2,parentSchema:schema20.additionalProperties.properties.when.items,data:data33};
 if(vErrors === null){
 vErrors = [err92];
 }
@@ -7145,7 +7963,7 @@ vErrors.push(err92);
 errors++;
 }
 if(data33.use === undefined){
-const err93 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i8,schemaPath:"#/additionalProperties/properties/when/items/required",keyword:"required",params:{missingProperty: "use"},schema:schema19.additionalProperties.properties.when.items.required,parentSchema:schema19.additionalProperties.properties.when.items,data:data33};
+const err93 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i8,schemaPath:"#/additionalProperties/properties/when/items/required",keyword:"required",params:{missingProperty: "use"},schema:schema20.additionalProperties.properties.when.items.required,parentSchema:schema20.additionalProperties.properties.when.items,data:data33};
 if(vErrors === null){
 vErrors = [err93];
 }
@@ -7156,7 +7974,7 @@ errors++;
 }
 for(const key8 in data33){
 if(!(((((key8 === "prompt_tokens_over") || (key8 === "images")) || (key8 === "tools")) || (key8 === "thinking")) || (key8 === "use"))){
-const err94 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i8,schemaPath:"#/additionalProperties/properties/when/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key8},schema:false,parentSchema:schema19.additionalProperties.properties.when.items,data:data33};
+const err94 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i8,schemaPath:"#/additionalProperties/properties/when/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key8},schema:false,parentSchema:schema20.additionalProperties.properties.when.items,data:data33};
 if(vErrors === null){
 vErrors = [err94];
 }
@@ -7169,7 +7987,7 @@ errors++;
 if(data33.prompt_tokens_over !== undefined){
 let data34 = data33.prompt_tokens_over;
 if(!(((typeof data34 == "number") && (!(data34 % 1) && !isNaN(data34))) && (isFinite(data34)))){
-const err95 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i8+"/prompt_tokens_over",schemaPath:"#/additionalProperties/properties/when/items/properties/prompt_tokens_over/type",keyword:"type",params:{type: "integer"},schema:schema19.additionalProperties.properties.when.items.properties.prompt_tokens_over.type,parentSchema:schema19.additionalProperties.properties.when.items.properties.prompt_tokens_over,data:data34};
+const err95 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i8+"/prompt_tokens_over",schemaPath:"#/additionalProperties/properties/when/items/properties/prompt_tokens_over/type",keyword:"type",params:{type: "integer"},schema:schema20.additionalProperties.properties.when.items.properties.prompt_tokens_over.type,parentSchema:schema20.additionalProperties.properties.when.items.properties.prompt_tokens_over,data:data34};
 if(vErrors === null){
 vErrors = [err95];
 }
@@ -7180,7 +7998,7 @@ errors++;
 }
 if((typeof data34 == "number") && (isFinite(data34))){
 if(data34 > 100000000 || isNaN(data34)){
-const err96 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i8+"/prompt_tokens_over",schemaPath:"#/additionalProperties/properties/when/items/properties/prompt_tokens_over/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100000000},schema:100000000,parentSchema:schema19.additionalProperties.properties.when.items.properties.prompt_tokens_over,data:data34};
+const err96 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i8+"/prompt_tokens_over",schemaPath:"#/additionalProperties/properties/when/items/properties/prompt_tokens_over/maximum",keyword:"maximum",params:{comparison: "<=", limit: 100000000},schema:100000000,parentSchema:schema20.additionalProperties.properties.when.items.properties.prompt_tokens_over,data:data34};
 if(vErrors === null){
 vErrors = [err96];
 }
@@ -7190,7 +8008,7 @@ vErrors.push(err96);
 errors++;
 }
 if(data34 < 1 || isNaN(data34)){
-const err97 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i8+"/prompt_tokens_over",schemaPath:"#/additionalProperties/properties/when/items/properties/prompt_tokens_over/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.when.items.properties.prompt_tokens_over,data:data34};
+const err97 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i8+"/prompt_tokens_over",schemaPath:"#/additionalProperties/properties/when/items/properties/prompt_tokens_over/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema20.additionalProperties.properties.when.items.properties.prompt_tokens_over,data:data34};
 if(vErrors === null){
 vErrors = [err97];
 }
@@ -7204,7 +8022,7 @@ errors++;
 if(data33.images !== undefined){
 let data35 = data33.images;
 if(typeof data35 !== "boolean"){
-const err98 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i8+"/images",schemaPath:"#/additionalProperties/properties/when/items/properties/images/type",keyword:"type",params:{type: "boolean"},schema:schema19.additionalProperties.properties.when.items.properties.images.type,parentSchema:schema19.additionalProperties.properties.when.items.properties.images,data:data35};
+const err98 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i8+"/images",schemaPath:"#/additionalProperties/properties/when/items/properties/images/type",keyword:"type",params:{type: "boolean"},schema:schema20.additionalProperties.properties.when.items.properties.images.type,parentSchema:schema20.additionalProperties.properties.when.items.properties.images,data:data35};
 if(vErrors === null){
 vErrors = [err98];
 }
@@ -7217,7 +8035,7 @@ errors++;
 if(data33.tools !== undefined){
 let data36 = data33.tools;
 if(typeof data36 !== "boolean"){
-const err99 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i8+"/tools",schemaPath:"#/additionalProperties/properties/when/items/properties/tools/type",keyword:"type",params:{type: "boolean"},schema:schema19.additionalProperties.properties.when.items.properties.tools.type,parentSchema:schema19.additionalProperties.properties.when.items.properties.tools,data:data36};
+const err99 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i8+"/tools",schemaPath:"#/additionalProperties/properties/when/items/properties/tools/type",keyword:"type",params:{type: "boolean"},schema:schema20.additionalProperties.properties.when.items.properties.tools.type,parentSchema:schema20.additionalProperties.properties.when.items.properties.tools,data:data36};
 if(vErrors === null){
 vErrors = [err99];
 }
@@ -7230,7 +8048,7 @@ errors++;
 if(data33.thinking !== undefined){
 let data37 = data33.thinking;
 if(typeof data37 !== "boolean"){
-const err100 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i8+"/thinking",schemaPath:"#/additionalProperties/properties/when/items/properties/thinking/type",keyword:"type",params:{type: "boolean"},schema:schema19.additionalProperties.properties.when.items.properties.thinking.type,parentSchema:schema19.additionalProperties.properties.when.items.properties.thinking,data:data37};
+const err100 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i8+"/thinking",schemaPath:"#/additionalProperties/properties/when/items/properties/thinking/type",keyword:"type",params:{type: "boolean"},schema:schema20.additionalProperties.properties.when.items.properties.thinking.type,parentSchema:schema20.additionalProperties.properties.when.items.properties.thinking,data:data37};
 if(vErrors === null){
 vErrors = [err100];
 }
@@ -7244,7 +8062,7 @@ if(data33.use !== undefined){
 let data38 = data33.use;
 if(typeof data38 === "string"){
 if(func4(data38) > 256){
-const err101 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i8+"/use",schemaPath:"#/additionalProperties/properties/when/items/properties/use/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema19.additionalProperties.properties.when.items.properties.use,data:data38};
+const err101 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i8+"/use",schemaPath:"#/additionalProperties/properties/when/items/properties/use/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema20.additionalProperties.properties.when.items.properties.use,data:data38};
 if(vErrors === null){
 vErrors = [err101];
 }
@@ -7254,7 +8072,7 @@ vErrors.push(err101);
 errors++;
 }
 if(func4(data38) < 1){
-const err102 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i8+"/use",schemaPath:"#/additionalProperties/properties/when/items/properties/use/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.when.items.properties.use,data:data38};
+const err102 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i8+"/use",schemaPath:"#/additionalProperties/properties/when/items/properties/use/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema20.additionalProperties.properties.when.items.properties.use,data:data38};
 if(vErrors === null){
 vErrors = [err102];
 }
@@ -7264,7 +8082,7 @@ vErrors.push(err102);
 errors++;
 }
 if(!pattern3.test(data38)){
-const err103 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i8+"/use",schemaPath:"#/additionalProperties/properties/when/items/properties/use/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema19.additionalProperties.properties.when.items.properties.use,data:data38};
+const err103 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i8+"/use",schemaPath:"#/additionalProperties/properties/when/items/properties/use/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema20.additionalProperties.properties.when.items.properties.use,data:data38};
 if(vErrors === null){
 vErrors = [err103];
 }
@@ -7275,7 +8093,7 @@ errors++;
 }
 }
 else {
-const err104 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i8+"/use",schemaPath:"#/additionalProperties/properties/when/items/properties/use/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.when.items.properties.use.type,parentSchema:schema19.additionalProperties.properties.when.items.properties.use,data:data38};
+const err104 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i8+"/use",schemaPath:"#/additionalProperties/properties/when/items/properties/use/type",keyword:"type",params:{type: "string"},schema:schema20.additionalProperties.properties.when.items.properties.use.type,parentSchema:schema20.additionalProperties.properties.when.items.properties.use,data:data38};
 if(vErrors === null){
 vErrors = [err104];
 }
@@ -7287,7 +8105,7 @@ errors++;
 }
 }
 else {
-const err105 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i8,schemaPath:"#/additionalProperties/properties/when/items/type",keyword:"type",params:{type: "object"},schema:schema19.additionalProperties.properties.when.items.type,parentSchema:schema19.additionalProperties.properties.when.items,data:data33};
+const err105 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when/" + i8,schemaPath:"#/additionalProperties/properties/when/items/type",keyword:"type",params:{type: "object"},schema:schema20.additionalProperties.properties.when.items.type,parentSchema:schema20.additionalProperties.properties.when.items,data:data33};
 if(vErrors === null){
 vErrors = [err105];
 }
@@ -7299,7 +8117,7 @@ errors++;
 }
 }
 else {
-const err106 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when",schemaPath:"#/additionalProperties/properties/when/type",keyword:"type",params:{type: "array"},schema:schema19.additionalProperties.properties.when.type,parentSchema:schema19.additionalProperties.properties.when,data:data32};
+const err106 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/when",schemaPath:"#/additionalProperties/properties/when/type",keyword:"type",params:{type: "array"},schema:schema20.additionalProperties.properties.when.type,parentSchema:schema20.additionalProperties.properties.when,data:data32};
 if(vErrors === null){
 vErrors = [err106];
 }
@@ -7313,7 +8131,7 @@ if(data12.use !== undefined){
 let data39 = data12.use;
 if(typeof data39 === "string"){
 if(func4(data39) > 256){
-const err107 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/use",schemaPath:"#/additionalProperties/properties/use/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema19.additionalProperties.properties.use,data:data39};
+const err107 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/use",schemaPath:"#/additionalProperties/properties/use/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema20.additionalProperties.properties.use,data:data39};
 if(vErrors === null){
 vErrors = [err107];
 }
@@ -7323,7 +8141,7 @@ vErrors.push(err107);
 errors++;
 }
 if(func4(data39) < 1){
-const err108 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/use",schemaPath:"#/additionalProperties/properties/use/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.use,data:data39};
+const err108 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/use",schemaPath:"#/additionalProperties/properties/use/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema20.additionalProperties.properties.use,data:data39};
 if(vErrors === null){
 vErrors = [err108];
 }
@@ -7333,7 +8151,7 @@ vErrors.push(err108);
 errors++;
 }
 if(!pattern3.test(data39)){
-const err109 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/use",schemaPath:"#/additionalProperties/properties/use/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema19.additionalProperties.properties.use,data:data39};
+const err109 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/use",schemaPath:"#/additionalProperties/properties/use/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema20.additionalProperties.properties.use,data:data39};
 if(vErrors === null){
 vErrors = [err109];
 }
@@ -7344,7 +8162,7 @@ errors++;
 }
 }
 else {
-const err110 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/use",schemaPath:"#/additionalProperties/properties/use/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.use.type,parentSchema:schema19.additionalProperties.properties.use,data:data39};
+const err110 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/use",schemaPath:"#/additionalProperties/properties/use/type",keyword:"type",params:{type: "string"},schema:schema20.additionalProperties.properties.use.type,parentSchema:schema20.additionalProperties.properties.use,data:data39};
 if(vErrors === null){
 vErrors = [err110];
 }
@@ -7358,8 +8176,8 @@ if(data12.translation !== undefined){
 let data40 = data12.translation;
 if(data40 && typeof data40 == "object" && !Array.isArray(data40)){
 for(const key9 in data40){
-if(!(func2.call(schema19.additionalProperties.properties.translation.properties, key9))){
-const err111 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/additionalProperties/properties/translation/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key9},schema:false,parentSchema:schema19.additionalProperties.properties.translation,data:data40};
+if(!(func2.call(schema20.additionalProperties.properties.translation.properties, key9))){
+const err111 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/additionalProperties/properties/translation/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key9},schema:false,parentSchema:schema20.additionalProperties.properties.translation,data:data40};
 if(vErrors === null){
 vErrors = [err111];
 }
@@ -7372,7 +8190,7 @@ errors++;
 if(data40.max_tokens_field !== undefined){
 let data41 = data40.max_tokens_field;
 if(typeof data41 !== "string"){
-const err112 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/additionalProperties/properties/translation/properties/max_tokens_field/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.translation.properties.max_tokens_field.type,parentSchema:schema19.additionalProperties.properties.translation.properties.max_tokens_field,data:data41};
+const err112 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/additionalProperties/properties/translation/properties/max_tokens_field/type",keyword:"type",params:{type: "string"},schema:schema20.additionalProperties.properties.translation.properties.max_tokens_field.type,parentSchema:schema20.additionalProperties.properties.translation.properties.max_tokens_field,data:data41};
 if(vErrors === null){
 vErrors = [err112];
 }
@@ -7382,7 +8200,7 @@ vErrors.push(err112);
 errors++;
 }
 if(!((data41 === "max_tokens") || (data41 === "max_completion_tokens"))){
-const err113 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/additionalProperties/properties/translation/properties/max_tokens_field/enum",keyword:"enum",params:{allowedValues: schema19.additionalProperties.properties.translation.properties.max_tokens_field.enum},schema:schema19.additionalProperties.properties.translation.properties.max_tokens_field.enum,parentSchema:schema19.additionalProperties.properties.translation.properties.max_tokens_field,data:data41};
+const err113 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_tokens_field",schemaPath:"#/additionalProperties/properties/translation/properties/max_tokens_field/enum",keyword:"enum",params:{allowedValues: schema20.additionalProperties.properties.translation.properties.max_tokens_field.enum},schema:schema20.additionalProperties.properties.translation.properties.max_tokens_field.enum,parentSchema:schema20.additionalProperties.properties.translation.properties.max_tokens_field,data:data41};
 if(vErrors === null){
 vErrors = [err113];
 }
@@ -7395,7 +8213,7 @@ errors++;
 if(data40.default_max_tokens !== undefined){
 let data42 = data40.default_max_tokens;
 if(!(((typeof data42 == "number") && (!(data42 % 1) && !isNaN(data42))) && (isFinite(data42)))){
-const err114 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/additionalProperties/properties/translation/properties/default_max_tokens/type",keyword:"type",params:{type: "integer"},schema:schema19.additionalProperties.properties.translation.properties.default_max_tokens.type,parentSchema:schema19.additionalProperties.properties.translation.properties.default_max_tokens,data:data42};
+const err114 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/additionalProperties/properties/translation/properties/default_max_tokens/type",keyword:"type",params:{type: "integer"},schema:schema20.additionalProperties.properties.translation.properties.default_max_tokens.type,parentSchema:schema20.additionalProperties.properties.translation.properties.default_max_tokens,data:data42};
 if(vErrors === null){
 vErrors = [err114];
 }
@@ -7406,7 +8224,7 @@ errors++;
 }
 if((typeof data42 == "number") && (isFinite(data42))){
 if(data42 > 1000000 || isNaN(data42)){
-const err115 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/additionalProperties/properties/translation/properties/default_max_tokens/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema19.additionalProperties.properties.translation.properties.default_max_tokens,data:data42};
+const err115 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/additionalProperties/properties/translation/properties/default_max_tokens/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000},schema:1000000,parentSchema:schema20.additionalProperties.properties.translation.properties.default_max_tokens,data:data42};
 if(vErrors === null){
 vErrors = [err115];
 }
@@ -7416,7 +8234,7 @@ vErrors.push(err115);
 errors++;
 }
 if(data42 < 1 || isNaN(data42)){
-const err116 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/additionalProperties/properties/translation/properties/default_max_tokens/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.translation.properties.default_max_tokens,data:data42};
+const err116 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/default_max_tokens",schemaPath:"#/additionalProperties/properties/translation/properties/default_max_tokens/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema20.additionalProperties.properties.translation.properties.default_max_tokens,data:data42};
 if(vErrors === null){
 vErrors = [err116];
 }
@@ -7430,7 +8248,7 @@ errors++;
 if(data40.system_in_middle !== undefined){
 let data43 = data40.system_in_middle;
 if(typeof data43 !== "string"){
-const err117 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/additionalProperties/properties/translation/properties/system_in_middle/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.translation.properties.system_in_middle.type,parentSchema:schema19.additionalProperties.properties.translation.properties.system_in_middle,data:data43};
+const err117 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/additionalProperties/properties/translation/properties/system_in_middle/type",keyword:"type",params:{type: "string"},schema:schema20.additionalProperties.properties.translation.properties.system_in_middle.type,parentSchema:schema20.additionalProperties.properties.translation.properties.system_in_middle,data:data43};
 if(vErrors === null){
 vErrors = [err117];
 }
@@ -7440,7 +8258,7 @@ vErrors.push(err117);
 errors++;
 }
 if(!((data43 === "keep") || (data43 === "fold"))){
-const err118 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/additionalProperties/properties/translation/properties/system_in_middle/enum",keyword:"enum",params:{allowedValues: schema19.additionalProperties.properties.translation.properties.system_in_middle.enum},schema:schema19.additionalProperties.properties.translation.properties.system_in_middle.enum,parentSchema:schema19.additionalProperties.properties.translation.properties.system_in_middle,data:data43};
+const err118 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_in_middle",schemaPath:"#/additionalProperties/properties/translation/properties/system_in_middle/enum",keyword:"enum",params:{allowedValues: schema20.additionalProperties.properties.translation.properties.system_in_middle.enum},schema:schema20.additionalProperties.properties.translation.properties.system_in_middle.enum,parentSchema:schema20.additionalProperties.properties.translation.properties.system_in_middle,data:data43};
 if(vErrors === null){
 vErrors = [err118];
 }
@@ -7453,7 +8271,7 @@ errors++;
 if(data40.system_role !== undefined){
 let data44 = data40.system_role;
 if(typeof data44 !== "string"){
-const err119 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/additionalProperties/properties/translation/properties/system_role/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.translation.properties.system_role.type,parentSchema:schema19.additionalProperties.properties.translation.properties.system_role,data:data44};
+const err119 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/additionalProperties/properties/translation/properties/system_role/type",keyword:"type",params:{type: "string"},schema:schema20.additionalProperties.properties.translation.properties.system_role.type,parentSchema:schema20.additionalProperties.properties.translation.properties.system_role,data:data44};
 if(vErrors === null){
 vErrors = [err119];
 }
@@ -7463,7 +8281,7 @@ vErrors.push(err119);
 errors++;
 }
 if(!((data44 === "system") || (data44 === "developer"))){
-const err120 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/additionalProperties/properties/translation/properties/system_role/enum",keyword:"enum",params:{allowedValues: schema19.additionalProperties.properties.translation.properties.system_role.enum},schema:schema19.additionalProperties.properties.translation.properties.system_role.enum,parentSchema:schema19.additionalProperties.properties.translation.properties.system_role,data:data44};
+const err120 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/system_role",schemaPath:"#/additionalProperties/properties/translation/properties/system_role/enum",keyword:"enum",params:{allowedValues: schema20.additionalProperties.properties.translation.properties.system_role.enum},schema:schema20.additionalProperties.properties.translation.properties.system_role.enum,parentSchema:schema20.additionalProperties.properties.translation.properties.system_role,data:data44};
 if(vErrors === null){
 vErrors = [err120];
 }
@@ -7476,7 +8294,7 @@ errors++;
 if(data40.text_parts !== undefined){
 let data45 = data40.text_parts;
 if(typeof data45 !== "boolean"){
-const err121 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/text_parts",schemaPath:"#/additionalProperties/properties/translation/properties/text_parts/type",keyword:"type",params:{type: "boolean"},schema:schema19.additionalProperties.properties.translation.properties.text_parts.type,parentSchema:schema19.additionalProperties.properties.translation.properties.text_parts,data:data45};
+const err121 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/text_parts",schemaPath:"#/additionalProperties/properties/translation/properties/text_parts/type",keyword:"type",params:{type: "boolean"},schema:schema20.additionalProperties.properties.translation.properties.text_parts.type,parentSchema:schema20.additionalProperties.properties.translation.properties.text_parts,data:data45};
 if(vErrors === null){
 vErrors = [err121];
 }
@@ -7489,7 +8307,7 @@ errors++;
 if(data40.reasoning_field !== undefined){
 let data46 = data40.reasoning_field;
 if(typeof data46 !== "string"){
-const err122 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/additionalProperties/properties/translation/properties/reasoning_field/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.translation.properties.reasoning_field.type,parentSchema:schema19.additionalProperties.properties.translation.properties.reasoning_field,data:data46};
+const err122 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/additionalProperties/properties/translation/properties/reasoning_field/type",keyword:"type",params:{type: "string"},schema:schema20.additionalProperties.properties.translation.properties.reasoning_field.type,parentSchema:schema20.additionalProperties.properties.translation.properties.reasoning_field,data:data46};
 if(vErrors === null){
 vErrors = [err122];
 }
@@ -7499,7 +8317,7 @@ vErrors.push(err122);
 errors++;
 }
 if(!(((data46 === "reasoning_content") || (data46 === "reasoning")) || (data46 === "none"))){
-const err123 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/additionalProperties/properties/translation/properties/reasoning_field/enum",keyword:"enum",params:{allowedValues: schema19.additionalProperties.properties.translation.properties.reasoning_field.enum},schema:schema19.additionalProperties.properties.translation.properties.reasoning_field.enum,parentSchema:schema19.additionalProperties.properties.translation.properties.reasoning_field,data:data46};
+const err123 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_field",schemaPath:"#/additionalProperties/properties/translation/properties/reasoning_field/enum",keyword:"enum",params:{allowedValues: schema20.additionalProperties.properties.translation.properties.reasoning_field.enum},schema:schema20.additionalProperties.properties.translation.properties.reasoning_field.enum,parentSchema:schema20.additionalProperties.properties.translation.properties.reasoning_field,data:data46};
 if(vErrors === null){
 vErrors = [err123];
 }
@@ -7512,7 +8330,7 @@ errors++;
 if(data40.reasoning_turns !== undefined){
 let data47 = data40.reasoning_turns;
 if(typeof data47 !== "string"){
-const err124 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/additionalProperties/properties/translation/properties/reasoning_turns/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.translation.properties.reasoning_turns.type,parentSchema:schema19.additionalProperties.properties.translation.properties.reasoning_turns,data:data47};
+const err124 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/additionalProperties/properties/translation/properties/reasoning_turns/type",keyword:"type",params:{type: "string"},schema:schema20.additionalProperties.properties.translation.properties.reasoning_turns.type,parentSchema:schema20.additionalProperties.properties.translation.properties.reasoning_turns,data:data47};
 if(vErrors === null){
 vErrors = [err124];
 }
@@ -7522,7 +8340,7 @@ vErrors.push(err124);
 errors++;
 }
 if(!((data47 === "all") || (data47 === "last"))){
-const err125 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/additionalProperties/properties/translation/properties/reasoning_turns/enum",keyword:"enum",params:{allowedValues: schema19.additionalProperties.properties.translation.properties.reasoning_turns.enum},schema:schema19.additionalProperties.properties.translation.properties.reasoning_turns.enum,parentSchema:schema19.additionalProperties.properties.translation.properties.reasoning_turns,data:data47};
+const err125 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/reasoning_turns",schemaPath:"#/additionalProperties/properties/translation/properties/reasoning_turns/enum",keyword:"enum",params:{allowedValues: schema20.additionalProperties.properties.translation.properties.reasoning_turns.enum},schema:schema20.additionalProperties.properties.translation.properties.reasoning_turns.enum,parentSchema:schema20.additionalProperties.properties.translation.properties.reasoning_turns,data:data47};
 if(vErrors === null){
 vErrors = [err125];
 }
@@ -7539,7 +8357,7 @@ const len9 = data48.length;
 for(let i9=0; i9<len9; i9++){
 let data49 = data48[i9];
 if(typeof data49 !== "string"){
-const err126 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i9,schemaPath:"#/additionalProperties/properties/translation/properties/efforts/items/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.translation.properties.efforts.items.type,parentSchema:schema19.additionalProperties.properties.translation.properties.efforts.items,data:data49};
+const err126 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i9,schemaPath:"#/additionalProperties/properties/translation/properties/efforts/items/type",keyword:"type",params:{type: "string"},schema:schema20.additionalProperties.properties.translation.properties.efforts.items.type,parentSchema:schema20.additionalProperties.properties.translation.properties.efforts.items,data:data49};
 if(vErrors === null){
 vErrors = [err126];
 }
@@ -7549,7 +8367,7 @@ vErrors.push(err126);
 errors++;
 }
 if(!(((((((data49 === "none") || (data49 === "minimal")) || (data49 === "low")) || (data49 === "medium")) || (data49 === "high")) || (data49 === "xhigh")) || (data49 === "max"))){
-const err127 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i9,schemaPath:"#/additionalProperties/properties/translation/properties/efforts/items/enum",keyword:"enum",params:{allowedValues: schema19.additionalProperties.properties.translation.properties.efforts.items.enum},schema:schema19.additionalProperties.properties.translation.properties.efforts.items.enum,parentSchema:schema19.additionalProperties.properties.translation.properties.efforts.items,data:data49};
+const err127 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts/" + i9,schemaPath:"#/additionalProperties/properties/translation/properties/efforts/items/enum",keyword:"enum",params:{allowedValues: schema20.additionalProperties.properties.translation.properties.efforts.items.enum},schema:schema20.additionalProperties.properties.translation.properties.efforts.items.enum,parentSchema:schema20.additionalProperties.properties.translation.properties.efforts.items,data:data49};
 if(vErrors === null){
 vErrors = [err127];
 }
@@ -7561,7 +8379,7 @@ errors++;
 }
 }
 else {
-const err128 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts",schemaPath:"#/additionalProperties/properties/translation/properties/efforts/type",keyword:"type",params:{type: "array"},schema:schema19.additionalProperties.properties.translation.properties.efforts.type,parentSchema:schema19.additionalProperties.properties.translation.properties.efforts,data:data48};
+const err128 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/efforts",schemaPath:"#/additionalProperties/properties/translation/properties/efforts/type",keyword:"type",params:{type: "array"},schema:schema20.additionalProperties.properties.translation.properties.efforts.type,parentSchema:schema20.additionalProperties.properties.translation.properties.efforts,data:data48};
 if(vErrors === null){
 vErrors = [err128];
 }
@@ -7574,7 +8392,7 @@ errors++;
 if(data40.think_tags !== undefined){
 let data50 = data40.think_tags;
 if(typeof data50 !== "boolean"){
-const err129 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/think_tags",schemaPath:"#/additionalProperties/properties/translation/properties/think_tags/type",keyword:"type",params:{type: "boolean"},schema:schema19.additionalProperties.properties.translation.properties.think_tags.type,parentSchema:schema19.additionalProperties.properties.translation.properties.think_tags,data:data50};
+const err129 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/think_tags",schemaPath:"#/additionalProperties/properties/translation/properties/think_tags/type",keyword:"type",params:{type: "boolean"},schema:schema20.additionalProperties.properties.translation.properties.think_tags.type,parentSchema:schema20.additionalProperties.properties.translation.properties.think_tags,data:data50};
 if(vErrors === null){
 vErrors = [err129];
 }
@@ -7587,7 +8405,7 @@ errors++;
 if(data40.thinking !== undefined){
 let data51 = data40.thinking;
 if(typeof data51 !== "string"){
-const err130 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/additionalProperties/properties/translation/properties/thinking/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.translation.properties.thinking.type,parentSchema:schema19.additionalProperties.properties.translation.properties.thinking,data:data51};
+const err130 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/additionalProperties/properties/translation/properties/thinking/type",keyword:"type",params:{type: "string"},schema:schema20.additionalProperties.properties.translation.properties.thinking.type,parentSchema:schema20.additionalProperties.properties.translation.properties.thinking,data:data51};
 if(vErrors === null){
 vErrors = [err130];
 }
@@ -7597,7 +8415,7 @@ vErrors.push(err130);
 errors++;
 }
 if(!((data51 === "adaptive") || (data51 === "budget"))){
-const err131 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/additionalProperties/properties/translation/properties/thinking/enum",keyword:"enum",params:{allowedValues: schema19.additionalProperties.properties.translation.properties.thinking.enum},schema:schema19.additionalProperties.properties.translation.properties.thinking.enum,parentSchema:schema19.additionalProperties.properties.translation.properties.thinking,data:data51};
+const err131 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/thinking",schemaPath:"#/additionalProperties/properties/translation/properties/thinking/enum",keyword:"enum",params:{allowedValues: schema20.additionalProperties.properties.translation.properties.thinking.enum},schema:schema20.additionalProperties.properties.translation.properties.thinking.enum,parentSchema:schema20.additionalProperties.properties.translation.properties.thinking,data:data51};
 if(vErrors === null){
 vErrors = [err131];
 }
@@ -7611,7 +8429,7 @@ if(data40.max_temperature !== undefined){
 let data52 = data40.max_temperature;
 if((typeof data52 == "number") && (isFinite(data52))){
 if(data52 > 10 || isNaN(data52)){
-const err132 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/additionalProperties/properties/translation/properties/max_temperature/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema19.additionalProperties.properties.translation.properties.max_temperature,data:data52};
+const err132 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/additionalProperties/properties/translation/properties/max_temperature/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema20.additionalProperties.properties.translation.properties.max_temperature,data:data52};
 if(vErrors === null){
 vErrors = [err132];
 }
@@ -7621,7 +8439,7 @@ vErrors.push(err132);
 errors++;
 }
 if(data52 < 0 || isNaN(data52)){
-const err133 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/additionalProperties/properties/translation/properties/max_temperature/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema19.additionalProperties.properties.translation.properties.max_temperature,data:data52};
+const err133 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/additionalProperties/properties/translation/properties/max_temperature/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema20.additionalProperties.properties.translation.properties.max_temperature,data:data52};
 if(vErrors === null){
 vErrors = [err133];
 }
@@ -7632,7 +8450,7 @@ errors++;
 }
 }
 else {
-const err134 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/additionalProperties/properties/translation/properties/max_temperature/type",keyword:"type",params:{type: "number"},schema:schema19.additionalProperties.properties.translation.properties.max_temperature.type,parentSchema:schema19.additionalProperties.properties.translation.properties.max_temperature,data:data52};
+const err134 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_temperature",schemaPath:"#/additionalProperties/properties/translation/properties/max_temperature/type",keyword:"type",params:{type: "number"},schema:schema20.additionalProperties.properties.translation.properties.max_temperature.type,parentSchema:schema20.additionalProperties.properties.translation.properties.max_temperature,data:data52};
 if(vErrors === null){
 vErrors = [err134];
 }
@@ -7645,7 +8463,7 @@ errors++;
 if(data40.max_stop_sequences !== undefined){
 let data53 = data40.max_stop_sequences;
 if((!(((typeof data53 == "number") && (!(data53 % 1) && !isNaN(data53))) && (isFinite(data53)))) && (data53 !== null)){
-const err135 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/additionalProperties/properties/translation/properties/max_stop_sequences/type",keyword:"type",params:{type: schema19.additionalProperties.properties.translation.properties.max_stop_sequences.type},schema:schema19.additionalProperties.properties.translation.properties.max_stop_sequences.type,parentSchema:schema19.additionalProperties.properties.translation.properties.max_stop_sequences,data:data53};
+const err135 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/additionalProperties/properties/translation/properties/max_stop_sequences/type",keyword:"type",params:{type: schema20.additionalProperties.properties.translation.properties.max_stop_sequences.type},schema:schema20.additionalProperties.properties.translation.properties.max_stop_sequences.type,parentSchema:schema20.additionalProperties.properties.translation.properties.max_stop_sequences,data:data53};
 if(vErrors === null){
 vErrors = [err135];
 }
@@ -7656,7 +8474,7 @@ errors++;
 }
 if((typeof data53 == "number") && (isFinite(data53))){
 if(data53 > 1000 || isNaN(data53)){
-const err136 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/additionalProperties/properties/translation/properties/max_stop_sequences/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema19.additionalProperties.properties.translation.properties.max_stop_sequences,data:data53};
+const err136 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/additionalProperties/properties/translation/properties/max_stop_sequences/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema20.additionalProperties.properties.translation.properties.max_stop_sequences,data:data53};
 if(vErrors === null){
 vErrors = [err136];
 }
@@ -7666,7 +8484,7 @@ vErrors.push(err136);
 errors++;
 }
 if(data53 < 0 || isNaN(data53)){
-const err137 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/additionalProperties/properties/translation/properties/max_stop_sequences/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema19.additionalProperties.properties.translation.properties.max_stop_sequences,data:data53};
+const err137 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/max_stop_sequences",schemaPath:"#/additionalProperties/properties/translation/properties/max_stop_sequences/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema20.additionalProperties.properties.translation.properties.max_stop_sequences,data:data53};
 if(vErrors === null){
 vErrors = [err137];
 }
@@ -7680,7 +8498,7 @@ errors++;
 if(data40.top_k !== undefined){
 let data54 = data40.top_k;
 if(typeof data54 !== "boolean"){
-const err138 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/top_k",schemaPath:"#/additionalProperties/properties/translation/properties/top_k/type",keyword:"type",params:{type: "boolean"},schema:schema19.additionalProperties.properties.translation.properties.top_k.type,parentSchema:schema19.additionalProperties.properties.translation.properties.top_k,data:data54};
+const err138 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/top_k",schemaPath:"#/additionalProperties/properties/translation/properties/top_k/type",keyword:"type",params:{type: "boolean"},schema:schema20.additionalProperties.properties.translation.properties.top_k.type,parentSchema:schema20.additionalProperties.properties.translation.properties.top_k,data:data54};
 if(vErrors === null){
 vErrors = [err138];
 }
@@ -7693,7 +8511,7 @@ errors++;
 if(data40.tool_images !== undefined){
 let data55 = data40.tool_images;
 if(typeof data55 !== "boolean"){
-const err139 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/tool_images",schemaPath:"#/additionalProperties/properties/translation/properties/tool_images/type",keyword:"type",params:{type: "boolean"},schema:schema19.additionalProperties.properties.translation.properties.tool_images.type,parentSchema:schema19.additionalProperties.properties.translation.properties.tool_images,data:data55};
+const err139 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/tool_images",schemaPath:"#/additionalProperties/properties/translation/properties/tool_images/type",keyword:"type",params:{type: "boolean"},schema:schema20.additionalProperties.properties.translation.properties.tool_images.type,parentSchema:schema20.additionalProperties.properties.translation.properties.tool_images,data:data55};
 if(vErrors === null){
 vErrors = [err139];
 }
@@ -7706,7 +8524,7 @@ errors++;
 if(data40.file_parts !== undefined){
 let data56 = data40.file_parts;
 if(typeof data56 !== "boolean"){
-const err140 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/file_parts",schemaPath:"#/additionalProperties/properties/translation/properties/file_parts/type",keyword:"type",params:{type: "boolean"},schema:schema19.additionalProperties.properties.translation.properties.file_parts.type,parentSchema:schema19.additionalProperties.properties.translation.properties.file_parts,data:data56};
+const err140 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/file_parts",schemaPath:"#/additionalProperties/properties/translation/properties/file_parts/type",keyword:"type",params:{type: "boolean"},schema:schema20.additionalProperties.properties.translation.properties.file_parts.type,parentSchema:schema20.additionalProperties.properties.translation.properties.file_parts,data:data56};
 if(vErrors === null){
 vErrors = [err140];
 }
@@ -7719,7 +8537,7 @@ errors++;
 if(data40.prefill !== undefined){
 let data57 = data40.prefill;
 if(typeof data57 !== "boolean"){
-const err141 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/prefill",schemaPath:"#/additionalProperties/properties/translation/properties/prefill/type",keyword:"type",params:{type: "boolean"},schema:schema19.additionalProperties.properties.translation.properties.prefill.type,parentSchema:schema19.additionalProperties.properties.translation.properties.prefill,data:data57};
+const err141 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/prefill",schemaPath:"#/additionalProperties/properties/translation/properties/prefill/type",keyword:"type",params:{type: "boolean"},schema:schema20.additionalProperties.properties.translation.properties.prefill.type,parentSchema:schema20.additionalProperties.properties.translation.properties.prefill,data:data57};
 if(vErrors === null){
 vErrors = [err141];
 }
@@ -7732,7 +8550,7 @@ errors++;
 if(data40.platform_members !== undefined){
 let data58 = data40.platform_members;
 if(typeof data58 !== "boolean"){
-const err142 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/platform_members",schemaPath:"#/additionalProperties/properties/translation/properties/platform_members/type",keyword:"type",params:{type: "boolean"},schema:schema19.additionalProperties.properties.translation.properties.platform_members.type,parentSchema:schema19.additionalProperties.properties.translation.properties.platform_members,data:data58};
+const err142 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/platform_members",schemaPath:"#/additionalProperties/properties/translation/properties/platform_members/type",keyword:"type",params:{type: "boolean"},schema:schema20.additionalProperties.properties.translation.properties.platform_members.type,parentSchema:schema20.additionalProperties.properties.translation.properties.platform_members,data:data58};
 if(vErrors === null){
 vErrors = [err142];
 }
@@ -7745,7 +8563,7 @@ errors++;
 if(data40.keep_billing_block !== undefined){
 let data59 = data40.keep_billing_block;
 if(typeof data59 !== "boolean"){
-const err143 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/keep_billing_block",schemaPath:"#/additionalProperties/properties/translation/properties/keep_billing_block/type",keyword:"type",params:{type: "boolean"},schema:schema19.additionalProperties.properties.translation.properties.keep_billing_block.type,parentSchema:schema19.additionalProperties.properties.translation.properties.keep_billing_block,data:data59};
+const err143 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/keep_billing_block",schemaPath:"#/additionalProperties/properties/translation/properties/keep_billing_block/type",keyword:"type",params:{type: "boolean"},schema:schema20.additionalProperties.properties.translation.properties.keep_billing_block.type,parentSchema:schema20.additionalProperties.properties.translation.properties.keep_billing_block,data:data59};
 if(vErrors === null){
 vErrors = [err143];
 }
@@ -7758,7 +8576,7 @@ errors++;
 if(data40.cache_prompts !== undefined){
 let data60 = data40.cache_prompts;
 if(typeof data60 !== "boolean"){
-const err144 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/cache_prompts",schemaPath:"#/additionalProperties/properties/translation/properties/cache_prompts/type",keyword:"type",params:{type: "boolean"},schema:schema19.additionalProperties.properties.translation.properties.cache_prompts.type,parentSchema:schema19.additionalProperties.properties.translation.properties.cache_prompts,data:data60};
+const err144 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation/cache_prompts",schemaPath:"#/additionalProperties/properties/translation/properties/cache_prompts/type",keyword:"type",params:{type: "boolean"},schema:schema20.additionalProperties.properties.translation.properties.cache_prompts.type,parentSchema:schema20.additionalProperties.properties.translation.properties.cache_prompts,data:data60};
 if(vErrors === null){
 vErrors = [err144];
 }
@@ -7770,7 +8588,7 @@ errors++;
 }
 }
 else {
-const err145 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/additionalProperties/properties/translation/type",keyword:"type",params:{type: "object"},schema:schema19.additionalProperties.properties.translation.type,parentSchema:schema19.additionalProperties.properties.translation,data:data40};
+const err145 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/translation",schemaPath:"#/additionalProperties/properties/translation/type",keyword:"type",params:{type: "object"},schema:schema20.additionalProperties.properties.translation.type,parentSchema:schema20.additionalProperties.properties.translation,data:data40};
 if(vErrors === null){
 vErrors = [err145];
 }
@@ -7791,7 +8609,7 @@ let data62 = data12.request;
 if(data62 && typeof data62 == "object" && !Array.isArray(data62)){
 for(const key10 in data62){
 if(!(((key10 === "default") || (key10 === "set")) || (key10 === "drop"))){
-const err146 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request",schemaPath:"#/additionalProperties/properties/request/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key10},schema:false,parentSchema:schema19.additionalProperties.properties.request,data:data62};
+const err146 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request",schemaPath:"#/additionalProperties/properties/request/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key10},schema:false,parentSchema:schema20.additionalProperties.properties.request,data:data62};
 if(vErrors === null){
 vErrors = [err146];
 }
@@ -7808,7 +8626,7 @@ for(const key11 in data63){
 const _errs158 = errors;
 if(typeof key11 === "string"){
 if(func4(key11) > 256){
-const err147 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/default",schemaPath:"#/additionalProperties/properties/request/properties/default/propertyNames/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema19.additionalProperties.properties.request.properties.default.propertyNames,data:key11,propertyName:key11};
+const err147 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/default",schemaPath:"#/additionalProperties/properties/request/properties/default/propertyNames/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema20.additionalProperties.properties.request.properties.default.propertyNames,data:key11,propertyName:key11};
 if(vErrors === null){
 vErrors = [err147];
 }
@@ -7818,7 +8636,7 @@ vErrors.push(err147);
 errors++;
 }
 if(func4(key11) < 1){
-const err148 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/default",schemaPath:"#/additionalProperties/properties/request/properties/default/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.request.properties.default.propertyNames,data:key11,propertyName:key11};
+const err148 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/default",schemaPath:"#/additionalProperties/properties/request/properties/default/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema20.additionalProperties.properties.request.properties.default.propertyNames,data:key11,propertyName:key11};
 if(vErrors === null){
 vErrors = [err148];
 }
@@ -7829,7 +8647,7 @@ errors++;
 }
 }
 else {
-const err149 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/default",schemaPath:"#/additionalProperties/properties/request/properties/default/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.request.properties.default.propertyNames.type,parentSchema:schema19.additionalProperties.properties.request.properties.default.propertyNames,data:key11,propertyName:key11};
+const err149 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/default",schemaPath:"#/additionalProperties/properties/request/properties/default/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema20.additionalProperties.properties.request.properties.default.propertyNames.type,parentSchema:schema20.additionalProperties.properties.request.properties.default.propertyNames,data:key11,propertyName:key11};
 if(vErrors === null){
 vErrors = [err149];
 }
@@ -7840,7 +8658,7 @@ errors++;
 }
 var valid42 = _errs158 === errors;
 if(!valid42){
-const err150 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/default",schemaPath:"#/additionalProperties/properties/request/properties/default/propertyNames",keyword:"propertyNames",params:{propertyName: key11},schema:schema19.additionalProperties.properties.request.properties.default.propertyNames,parentSchema:schema19.additionalProperties.properties.request.properties.default,data:data63};
+const err150 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/default",schemaPath:"#/additionalProperties/properties/request/properties/default/propertyNames",keyword:"propertyNames",params:{propertyName: key11},schema:schema20.additionalProperties.properties.request.properties.default.propertyNames,parentSchema:schema20.additionalProperties.properties.request.properties.default,data:data63};
 if(vErrors === null){
 vErrors = [err150];
 }
@@ -7852,7 +8670,7 @@ errors++;
 }
 }
 else {
-const err151 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/default",schemaPath:"#/additionalProperties/properties/request/properties/default/type",keyword:"type",params:{type: "object"},schema:schema19.additionalProperties.properties.request.properties.default.type,parentSchema:schema19.additionalProperties.properties.request.properties.default,data:data63};
+const err151 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/default",schemaPath:"#/additionalProperties/properties/request/properties/default/type",keyword:"type",params:{type: "object"},schema:schema20.additionalProperties.properties.request.properties.default.type,parentSchema:schema20.additionalProperties.properties.request.properties.default,data:data63};
 if(vErrors === null){
 vErrors = [err151];
 }
@@ -7869,7 +8687,7 @@ for(const key12 in data64){
 const _errs163 = errors;
 if(typeof key12 === "string"){
 if(func4(key12) > 256){
-const err152 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/set",schemaPath:"#/additionalProperties/properties/request/properties/set/propertyNames/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema19.additionalProperties.properties.request.properties.set.propertyNames,data:key12,propertyName:key12};
+const err152 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/set",schemaPath:"#/additionalProperties/properties/request/properties/set/propertyNames/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema20.additionalProperties.properties.request.properties.set.propertyNames,data:key12,propertyName:key12};
 if(vErrors === null){
 vErrors = [err152];
 }
@@ -7879,7 +8697,7 @@ vErrors.push(err152);
 errors++;
 }
 if(func4(key12) < 1){
-const err153 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/set",schemaPath:"#/additionalProperties/properties/request/properties/set/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.request.properties.set.propertyNames,data:key12,propertyName:key12};
+const err153 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/set",schemaPath:"#/additionalProperties/properties/request/properties/set/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema20.additionalProperties.properties.request.properties.set.propertyNames,data:key12,propertyName:key12};
 if(vErrors === null){
 vErrors = [err153];
 }
@@ -7890,7 +8708,7 @@ errors++;
 }
 }
 else {
-const err154 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/set",schemaPath:"#/additionalProperties/properties/request/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.request.properties.set.propertyNames.type,parentSchema:schema19.additionalProperties.properties.request.properties.set.propertyNames,data:key12,propertyName:key12};
+const err154 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/set",schemaPath:"#/additionalProperties/properties/request/properties/set/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema20.additionalProperties.properties.request.properties.set.propertyNames.type,parentSchema:schema20.additionalProperties.properties.request.properties.set.propertyNames,data:key12,propertyName:key12};
 if(vErrors === null){
 vErrors = [err154];
 }
@@ -7901,7 +8719,7 @@ errors++;
 }
 var valid43 = _errs163 === errors;
 if(!valid43){
-const err155 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/set",schemaPath:"#/additionalProperties/properties/request/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key12},schema:schema19.additionalProperties.properties.request.properties.set.propertyNames,parentSchema:schema19.additionalProperties.properties.request.properties.set,data:data64};
+const err155 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/set",schemaPath:"#/additionalProperties/properties/request/properties/set/propertyNames",keyword:"propertyNames",params:{propertyName: key12},schema:schema20.additionalProperties.properties.request.properties.set.propertyNames,parentSchema:schema20.additionalProperties.properties.request.properties.set,data:data64};
 if(vErrors === null){
 vErrors = [err155];
 }
@@ -7913,7 +8731,7 @@ errors++;
 }
 }
 else {
-const err156 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/set",schemaPath:"#/additionalProperties/properties/request/properties/set/type",keyword:"type",params:{type: "object"},schema:schema19.additionalProperties.properties.request.properties.set.type,parentSchema:schema19.additionalProperties.properties.request.properties.set,data:data64};
+const err156 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/set",schemaPath:"#/additionalProperties/properties/request/properties/set/type",keyword:"type",params:{type: "object"},schema:schema20.additionalProperties.properties.request.properties.set.type,parentSchema:schema20.additionalProperties.properties.request.properties.set,data:data64};
 if(vErrors === null){
 vErrors = [err156];
 }
@@ -7931,7 +8749,7 @@ for(let i10=0; i10<len10; i10++){
 let data66 = data65[i10];
 if(typeof data66 === "string"){
 if(func4(data66) > 256){
-const err157 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/drop/" + i10,schemaPath:"#/additionalProperties/properties/request/properties/drop/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema19.additionalProperties.properties.request.properties.drop.items,data:data66};
+const err157 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/drop/" + i10,schemaPath:"#/additionalProperties/properties/request/properties/drop/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema20.additionalProperties.properties.request.properties.drop.items,data:data66};
 if(vErrors === null){
 vErrors = [err157];
 }
@@ -7941,7 +8759,7 @@ vErrors.push(err157);
 errors++;
 }
 if(func4(data66) < 1){
-const err158 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/drop/" + i10,schemaPath:"#/additionalProperties/properties/request/properties/drop/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema19.additionalProperties.properties.request.properties.drop.items,data:data66};
+const err158 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/drop/" + i10,schemaPath:"#/additionalProperties/properties/request/properties/drop/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema20.additionalProperties.properties.request.properties.drop.items,data:data66};
 if(vErrors === null){
 vErrors = [err158];
 }
@@ -7952,7 +8770,7 @@ errors++;
 }
 }
 else {
-const err159 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/drop/" + i10,schemaPath:"#/additionalProperties/properties/request/properties/drop/items/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.request.properties.drop.items.type,parentSchema:schema19.additionalProperties.properties.request.properties.drop.items,data:data66};
+const err159 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/drop/" + i10,schemaPath:"#/additionalProperties/properties/request/properties/drop/items/type",keyword:"type",params:{type: "string"},schema:schema20.additionalProperties.properties.request.properties.drop.items.type,parentSchema:schema20.additionalProperties.properties.request.properties.drop.items,data:data66};
 if(vErrors === null){
 vErrors = [err159];
 }
@@ -7964,7 +8782,7 @@ errors++;
 }
 }
 else {
-const err160 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/drop",schemaPath:"#/additionalProperties/properties/request/properties/drop/type",keyword:"type",params:{type: "array"},schema:schema19.additionalProperties.properties.request.properties.drop.type,parentSchema:schema19.additionalProperties.properties.request.properties.drop,data:data65};
+const err160 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request/drop",schemaPath:"#/additionalProperties/properties/request/properties/drop/type",keyword:"type",params:{type: "array"},schema:schema20.additionalProperties.properties.request.properties.drop.type,parentSchema:schema20.additionalProperties.properties.request.properties.drop,data:data65};
 if(vErrors === null){
 vErrors = [err160];
 }
@@ -7976,7 +8794,7 @@ errors++;
 }
 }
 else {
-const err161 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request",schemaPath:"#/additionalProperties/properties/request/type",keyword:"type",params:{type: "object"},schema:schema19.additionalProperties.properties.request.type,parentSchema:schema19.additionalProperties.properties.request,data:data62};
+const err161 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/request",schemaPath:"#/additionalProperties/properties/request/type",keyword:"type",params:{type: "object"},schema:schema20.additionalProperties.properties.request.type,parentSchema:schema20.additionalProperties.properties.request,data:data62};
 if(vErrors === null){
 vErrors = [err161];
 }
@@ -7989,7 +8807,7 @@ errors++;
 if(data12.boundary !== undefined){
 let data67 = data12.boundary;
 if(typeof data67 !== "string"){
-const err162 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/boundary",schemaPath:"#/additionalProperties/properties/boundary/type",keyword:"type",params:{type: "string"},schema:schema19.additionalProperties.properties.boundary.type,parentSchema:schema19.additionalProperties.properties.boundary,data:data67};
+const err162 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/boundary",schemaPath:"#/additionalProperties/properties/boundary/type",keyword:"type",params:{type: "string"},schema:schema20.additionalProperties.properties.boundary.type,parentSchema:schema20.additionalProperties.properties.boundary,data:data67};
 if(vErrors === null){
 vErrors = [err162];
 }
@@ -7999,7 +8817,7 @@ vErrors.push(err162);
 errors++;
 }
 if(!(((data67 === "local") || (data67 === "private")) || (data67 === "any"))){
-const err163 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/boundary",schemaPath:"#/additionalProperties/properties/boundary/enum",keyword:"enum",params:{allowedValues: schema19.additionalProperties.properties.boundary.enum},schema:schema19.additionalProperties.properties.boundary.enum,parentSchema:schema19.additionalProperties.properties.boundary,data:data67};
+const err163 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/boundary",schemaPath:"#/additionalProperties/properties/boundary/enum",keyword:"enum",params:{allowedValues: schema20.additionalProperties.properties.boundary.enum},schema:schema20.additionalProperties.properties.boundary.enum,parentSchema:schema20.additionalProperties.properties.boundary,data:data67};
 if(vErrors === null){
 vErrors = [err163];
 }
@@ -8011,7 +8829,7 @@ errors++;
 }
 }
 else {
-const err164 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema19.additionalProperties.type,parentSchema:schema19.additionalProperties,data:data12};
+const err164 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema20.additionalProperties.type,parentSchema:schema20.additionalProperties,data:data12};
 if(vErrors === null){
 vErrors = [err164];
 }
@@ -8023,7 +8841,7 @@ errors++;
 }
 }
 else {
-const err165 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema19.type,parentSchema:schema19,data};
+const err165 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema20.type,parentSchema:schema20,data};
 if(vErrors === null){
 vErrors = [err165];
 }
@@ -8032,19 +8850,19 @@ vErrors.push(err165);
 }
 errors++;
 }
-validate66.errors = vErrors;
+validate68.errors = vErrors;
 return errors === 0;
 }
 
-const schema20 = configSchema.properties.prices;
+const schema21 = configSchema.properties.prices;
 
-function validate70(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate72(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(data && typeof data == "object" && !Array.isArray(data)){
 for(const key0 in data){
 if(!((key0 === "list") || (key0 === "file"))){
-const err0 = {instancePath,schemaPath:"#/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},schema:false,parentSchema:schema20,data};
+const err0 = {instancePath,schemaPath:"#/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},schema:false,parentSchema:schema21,data};
 if(vErrors === null){
 vErrors = [err0];
 }
@@ -8057,7 +8875,7 @@ errors++;
 if(data.list !== undefined){
 let data0 = data.list;
 if(typeof data0 !== "string"){
-const err1 = {instancePath:instancePath+"/list",schemaPath:"#/properties/list/type",keyword:"type",params:{type: "string"},schema:schema20.properties.list.type,parentSchema:schema20.properties.list,data:data0};
+const err1 = {instancePath:instancePath+"/list",schemaPath:"#/properties/list/type",keyword:"type",params:{type: "string"},schema:schema21.properties.list.type,parentSchema:schema21.properties.list,data:data0};
 if(vErrors === null){
 vErrors = [err1];
 }
@@ -8067,7 +8885,7 @@ vErrors.push(err1);
 errors++;
 }
 if(!((data0 === "shipped") || (data0 === "off"))){
-const err2 = {instancePath:instancePath+"/list",schemaPath:"#/properties/list/enum",keyword:"enum",params:{allowedValues: schema20.properties.list.enum},schema:schema20.properties.list.enum,parentSchema:schema20.properties.list,data:data0};
+const err2 = {instancePath:instancePath+"/list",schemaPath:"#/properties/list/enum",keyword:"enum",params:{allowedValues: schema21.properties.list.enum},schema:schema21.properties.list.enum,parentSchema:schema21.properties.list,data:data0};
 if(vErrors === null){
 vErrors = [err2];
 }
@@ -8080,7 +8898,7 @@ errors++;
 if(data.file !== undefined){
 let data1 = data.file;
 if((typeof data1 !== "string") && (data1 !== null)){
-const err3 = {instancePath:instancePath+"/file",schemaPath:"#/properties/file/type",keyword:"type",params:{type: schema20.properties.file.type},schema:schema20.properties.file.type,parentSchema:schema20.properties.file,data:data1};
+const err3 = {instancePath:instancePath+"/file",schemaPath:"#/properties/file/type",keyword:"type",params:{type: schema21.properties.file.type},schema:schema21.properties.file.type,parentSchema:schema21.properties.file,data:data1};
 if(vErrors === null){
 vErrors = [err3];
 }
@@ -8091,7 +8909,7 @@ errors++;
 }
 if(typeof data1 === "string"){
 if(func4(data1) > 4096){
-const err4 = {instancePath:instancePath+"/file",schemaPath:"#/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema20.properties.file,data:data1};
+const err4 = {instancePath:instancePath+"/file",schemaPath:"#/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema21.properties.file,data:data1};
 if(vErrors === null){
 vErrors = [err4];
 }
@@ -8101,7 +8919,7 @@ vErrors.push(err4);
 errors++;
 }
 if(func4(data1) < 1){
-const err5 = {instancePath:instancePath+"/file",schemaPath:"#/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema20.properties.file,data:data1};
+const err5 = {instancePath:instancePath+"/file",schemaPath:"#/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema21.properties.file,data:data1};
 if(vErrors === null){
 vErrors = [err5];
 }
@@ -8114,7 +8932,7 @@ errors++;
 }
 }
 else {
-const err6 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema20.type,parentSchema:schema20,data};
+const err6 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema21.type,parentSchema:schema21,data};
 if(vErrors === null){
 vErrors = [err6];
 }
@@ -8123,19 +8941,19 @@ vErrors.push(err6);
 }
 errors++;
 }
-validate70.errors = vErrors;
+validate72.errors = vErrors;
 return errors === 0;
 }
 
-const schema21 = configSchema.properties.budgets;
+const schema22 = configSchema.properties.budgets;
 
-function validate72(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate74(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(data && typeof data == "object" && !Array.isArray(data)){
 for(const key0 in data){
 if(!((((key0 === "time_zone") || (key0 === "reserve")) || (key0 === "when_exhausted")) || (key0 === "total"))){
-const err0 = {instancePath,schemaPath:"#/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},schema:false,parentSchema:schema21,data};
+const err0 = {instancePath,schemaPath:"#/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},schema:false,parentSchema:schema22,data};
 if(vErrors === null){
 vErrors = [err0];
 }
@@ -8149,7 +8967,7 @@ if(data.time_zone !== undefined){
 let data0 = data.time_zone;
 if(typeof data0 === "string"){
 if(func4(data0) > 64){
-const err1 = {instancePath:instancePath+"/time_zone",schemaPath:"#/properties/time_zone/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema21.properties.time_zone,data:data0};
+const err1 = {instancePath:instancePath+"/time_zone",schemaPath:"#/properties/time_zone/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema22.properties.time_zone,data:data0};
 if(vErrors === null){
 vErrors = [err1];
 }
@@ -8159,7 +8977,7 @@ vErrors.push(err1);
 errors++;
 }
 if(func4(data0) < 1){
-const err2 = {instancePath:instancePath+"/time_zone",schemaPath:"#/properties/time_zone/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema21.properties.time_zone,data:data0};
+const err2 = {instancePath:instancePath+"/time_zone",schemaPath:"#/properties/time_zone/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema22.properties.time_zone,data:data0};
 if(vErrors === null){
 vErrors = [err2];
 }
@@ -8170,7 +8988,7 @@ errors++;
 }
 }
 else {
-const err3 = {instancePath:instancePath+"/time_zone",schemaPath:"#/properties/time_zone/type",keyword:"type",params:{type: "string"},schema:schema21.properties.time_zone.type,parentSchema:schema21.properties.time_zone,data:data0};
+const err3 = {instancePath:instancePath+"/time_zone",schemaPath:"#/properties/time_zone/type",keyword:"type",params:{type: "string"},schema:schema22.properties.time_zone.type,parentSchema:schema22.properties.time_zone,data:data0};
 if(vErrors === null){
 vErrors = [err3];
 }
@@ -8183,7 +9001,7 @@ errors++;
 if(data.reserve !== undefined){
 let data1 = data.reserve;
 if(typeof data1 !== "string"){
-const err4 = {instancePath:instancePath+"/reserve",schemaPath:"#/properties/reserve/type",keyword:"type",params:{type: "string"},schema:schema21.properties.reserve.type,parentSchema:schema21.properties.reserve,data:data1};
+const err4 = {instancePath:instancePath+"/reserve",schemaPath:"#/properties/reserve/type",keyword:"type",params:{type: "string"},schema:schema22.properties.reserve.type,parentSchema:schema22.properties.reserve,data:data1};
 if(vErrors === null){
 vErrors = [err4];
 }
@@ -8193,7 +9011,7 @@ vErrors.push(err4);
 errors++;
 }
 if(!((data1 === "predicted") || (data1 === "worst_case"))){
-const err5 = {instancePath:instancePath+"/reserve",schemaPath:"#/properties/reserve/enum",keyword:"enum",params:{allowedValues: schema21.properties.reserve.enum},schema:schema21.properties.reserve.enum,parentSchema:schema21.properties.reserve,data:data1};
+const err5 = {instancePath:instancePath+"/reserve",schemaPath:"#/properties/reserve/enum",keyword:"enum",params:{allowedValues: schema22.properties.reserve.enum},schema:schema22.properties.reserve.enum,parentSchema:schema22.properties.reserve,data:data1};
 if(vErrors === null){
 vErrors = [err5];
 }
@@ -8206,7 +9024,7 @@ errors++;
 if(data.when_exhausted !== undefined){
 let data2 = data.when_exhausted;
 if(typeof data2 !== "string"){
-const err6 = {instancePath:instancePath+"/when_exhausted",schemaPath:"#/properties/when_exhausted/type",keyword:"type",params:{type: "string"},schema:schema21.properties.when_exhausted.type,parentSchema:schema21.properties.when_exhausted,data:data2};
+const err6 = {instancePath:instancePath+"/when_exhausted",schemaPath:"#/properties/when_exhausted/type",keyword:"type",params:{type: "string"},schema:schema22.properties.when_exhausted.type,parentSchema:schema22.properties.when_exhausted,data:data2};
 if(vErrors === null){
 vErrors = [err6];
 }
@@ -8216,7 +9034,7 @@ vErrors.push(err6);
 errors++;
 }
 if(!((data2 === "finish") || (data2 === "cut"))){
-const err7 = {instancePath:instancePath+"/when_exhausted",schemaPath:"#/properties/when_exhausted/enum",keyword:"enum",params:{allowedValues: schema21.properties.when_exhausted.enum},schema:schema21.properties.when_exhausted.enum,parentSchema:schema21.properties.when_exhausted,data:data2};
+const err7 = {instancePath:instancePath+"/when_exhausted",schemaPath:"#/properties/when_exhausted/enum",keyword:"enum",params:{allowedValues: schema22.properties.when_exhausted.enum},schema:schema22.properties.when_exhausted.enum,parentSchema:schema22.properties.when_exhausted,data:data2};
 if(vErrors === null){
 vErrors = [err7];
 }
@@ -8230,7 +9048,7 @@ if(data.total !== undefined){
 let data3 = data.total;
 if(Array.isArray(data3)){
 if(data3.length > 8){
-const err8 = {instancePath:instancePath+"/total",schemaPath:"#/properties/total/maxItems",keyword:"maxItems",params:{limit: 8},schema:8,parentSchema:schema21.properties.total,data:data3};
+const err8 = {instancePath:instancePath+"/total",schemaPath:"#/properties/total/maxItems",keyword:"maxItems",params:{limit: 8},schema:8,parentSchema:schema22.properties.total,data:data3};
 if(vErrors === null){
 vErrors = [err8];
 }
@@ -8244,7 +9062,7 @@ for(let i0=0; i0<len0; i0++){
 let data4 = data3[i0];
 if(data4 && typeof data4 == "object" && !Array.isArray(data4)){
 if(data4.per === undefined){
-const err9 = {instancePath:instancePath+"/total/" + i0,schemaPath:"#/properties/total/items/required",keyword:"required",params:{missingProperty: "per"},schema:schema21.properties.total.items.required,parentSchema:schema21.properties.total.items,data:data4};
+const err9 = {instancePath:instancePath+"/total/" + i0,schemaPath:"#/properties/total/items/required",keyword:"required",params:{missingProperty: "per"},schema:schema22.properties.total.items.required,parentSchema:schema22.properties.total.items,data:data4};
 if(vErrors === null){
 vErrors = [err9];
 }
@@ -8255,7 +9073,7 @@ errors++;
 }
 for(const key1 in data4){
 if(!(((key1 === "usd") || (key1 === "tokens")) || (key1 === "per"))){
-const err10 = {instancePath:instancePath+"/total/" + i0,schemaPath:"#/properties/total/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key1},schema:false,parentSchema:schema21.properties.total.items,data:data4};
+const err10 = {instancePath:instancePath+"/total/" + i0,schemaPath:"#/properties/total/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key1},schema:false,parentSchema:schema22.properties.total.items,data:data4};
 if(vErrors === null){
 vErrors = [err10];
 }
@@ -8268,7 +9086,7 @@ errors++;
 if(data4.usd !== undefined){
 let data5 = data4.usd;
 if((!((typeof data5 == "number") && (isFinite(data5)))) && (typeof data5 !== "string")){
-const err11 = {instancePath:instancePath+"/total/" + i0+"/usd",schemaPath:"#/properties/total/items/properties/usd/type",keyword:"type",params:{type: schema21.properties.total.items.properties.usd.type},schema:schema21.properties.total.items.properties.usd.type,parentSchema:schema21.properties.total.items.properties.usd,data:data5};
+const err11 = {instancePath:instancePath+"/total/" + i0+"/usd",schemaPath:"#/properties/total/items/properties/usd/type",keyword:"type",params:{type: schema22.properties.total.items.properties.usd.type},schema:schema22.properties.total.items.properties.usd.type,parentSchema:schema22.properties.total.items.properties.usd,data:data5};
 if(vErrors === null){
 vErrors = [err11];
 }
@@ -8279,7 +9097,7 @@ errors++;
 }
 if((typeof data5 == "number") && (isFinite(data5))){
 if(data5 > 9000000 || isNaN(data5)){
-const err12 = {instancePath:instancePath+"/total/" + i0+"/usd",schemaPath:"#/properties/total/items/properties/usd/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9000000},schema:9000000,parentSchema:schema21.properties.total.items.properties.usd,data:data5};
+const err12 = {instancePath:instancePath+"/total/" + i0+"/usd",schemaPath:"#/properties/total/items/properties/usd/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9000000},schema:9000000,parentSchema:schema22.properties.total.items.properties.usd,data:data5};
 if(vErrors === null){
 vErrors = [err12];
 }
@@ -8289,7 +9107,7 @@ vErrors.push(err12);
 errors++;
 }
 if(data5 < 0 || isNaN(data5)){
-const err13 = {instancePath:instancePath+"/total/" + i0+"/usd",schemaPath:"#/properties/total/items/properties/usd/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema21.properties.total.items.properties.usd,data:data5};
+const err13 = {instancePath:instancePath+"/total/" + i0+"/usd",schemaPath:"#/properties/total/items/properties/usd/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema22.properties.total.items.properties.usd,data:data5};
 if(vErrors === null){
 vErrors = [err13];
 }
@@ -8301,7 +9119,7 @@ errors++;
 }
 if(typeof data5 === "string"){
 if(!pattern15.test(data5)){
-const err14 = {instancePath:instancePath+"/total/" + i0+"/usd",schemaPath:"#/properties/total/items/properties/usd/pattern",keyword:"pattern",params:{pattern: "^\\d{1,7}(\\.\\d{1,9})?$"},schema:"^\\d{1,7}(\\.\\d{1,9})?$",parentSchema:schema21.properties.total.items.properties.usd,data:data5};
+const err14 = {instancePath:instancePath+"/total/" + i0+"/usd",schemaPath:"#/properties/total/items/properties/usd/pattern",keyword:"pattern",params:{pattern: "^\\d{1,7}(\\.\\d{1,9})?$"},schema:"^\\d{1,7}(\\.\\d{1,9})?$",parentSchema:schema22.properties.total.items.properties.usd,data:data5};
 if(vErrors === null){
 vErrors = [err14];
 }
@@ -8315,7 +9133,7 @@ errors++;
 if(data4.tokens !== undefined){
 let data6 = data4.tokens;
 if(!(((typeof data6 == "number") && (!(data6 % 1) && !isNaN(data6))) && (isFinite(data6)))){
-const err15 = {instancePath:instancePath+"/total/" + i0+"/tokens",schemaPath:"#/properties/total/items/properties/tokens/type",keyword:"type",params:{type: "integer"},schema:schema21.properties.total.items.properties.tokens.type,parentSchema:schema21.properties.total.items.properties.tokens,data:data6};
+const err15 = {instancePath:instancePath+"/total/" + i0+"/tokens",schemaPath:"#/properties/total/items/properties/tokens/type",keyword:"type",params:{type: "integer"},schema:schema22.properties.total.items.properties.tokens.type,parentSchema:schema22.properties.total.items.properties.tokens,data:data6};
 if(vErrors === null){
 vErrors = [err15];
 }
@@ -8326,7 +9144,7 @@ errors++;
 }
 if((typeof data6 == "number") && (isFinite(data6))){
 if(data6 > 1000000000000000 || isNaN(data6)){
-const err16 = {instancePath:instancePath+"/total/" + i0+"/tokens",schemaPath:"#/properties/total/items/properties/tokens/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000000000},schema:1000000000000000,parentSchema:schema21.properties.total.items.properties.tokens,data:data6};
+const err16 = {instancePath:instancePath+"/total/" + i0+"/tokens",schemaPath:"#/properties/total/items/properties/tokens/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000000000},schema:1000000000000000,parentSchema:schema22.properties.total.items.properties.tokens,data:data6};
 if(vErrors === null){
 vErrors = [err16];
 }
@@ -8336,7 +9154,7 @@ vErrors.push(err16);
 errors++;
 }
 if(data6 < 0 || isNaN(data6)){
-const err17 = {instancePath:instancePath+"/total/" + i0+"/tokens",schemaPath:"#/properties/total/items/properties/tokens/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema21.properties.total.items.properties.tokens,data:data6};
+const err17 = {instancePath:instancePath+"/total/" + i0+"/tokens",schemaPath:"#/properties/total/items/properties/tokens/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema22.properties.total.items.properties.tokens,data:data6};
 if(vErrors === null){
 vErrors = [err17];
 }
@@ -8350,7 +9168,7 @@ errors++;
 if(data4.per !== undefined){
 let data7 = data4.per;
 if(typeof data7 !== "string"){
-const err18 = {instancePath:instancePath+"/total/" + i0+"/per",schemaPath:"#/properties/total/items/properties/per/type",keyword:"type",params:{type: "string"},schema:schema21.properties.total.items.properties.per.type,parentSchema:schema21.properties.total.items.properties.per,data:data7};
+const err18 = {instancePath:instancePath+"/total/" + i0+"/per",schemaPath:"#/properties/total/items/properties/per/type",keyword:"type",params:{type: "string"},schema:schema22.properties.total.items.properties.per.type,parentSchema:schema22.properties.total.items.properties.per,data:data7};
 if(vErrors === null){
 vErrors = [err18];
 }
@@ -8360,7 +9178,7 @@ vErrors.push(err18);
 errors++;
 }
 if(!((((data7 === "day") || (data7 === "week")) || (data7 === "month")) || (data7 === "total"))){
-const err19 = {instancePath:instancePath+"/total/" + i0+"/per",schemaPath:"#/properties/total/items/properties/per/enum",keyword:"enum",params:{allowedValues: schema21.properties.total.items.properties.per.enum},schema:schema21.properties.total.items.properties.per.enum,parentSchema:schema21.properties.total.items.properties.per,data:data7};
+const err19 = {instancePath:instancePath+"/total/" + i0+"/per",schemaPath:"#/properties/total/items/properties/per/enum",keyword:"enum",params:{allowedValues: schema22.properties.total.items.properties.per.enum},schema:schema22.properties.total.items.properties.per.enum,parentSchema:schema22.properties.total.items.properties.per,data:data7};
 if(vErrors === null){
 vErrors = [err19];
 }
@@ -8372,7 +9190,7 @@ errors++;
 }
 }
 else {
-const err20 = {instancePath:instancePath+"/total/" + i0,schemaPath:"#/properties/total/items/type",keyword:"type",params:{type: "object"},schema:schema21.properties.total.items.type,parentSchema:schema21.properties.total.items,data:data4};
+const err20 = {instancePath:instancePath+"/total/" + i0,schemaPath:"#/properties/total/items/type",keyword:"type",params:{type: "object"},schema:schema22.properties.total.items.type,parentSchema:schema22.properties.total.items,data:data4};
 if(vErrors === null){
 vErrors = [err20];
 }
@@ -8384,7 +9202,7 @@ errors++;
 }
 }
 else {
-const err21 = {instancePath:instancePath+"/total",schemaPath:"#/properties/total/type",keyword:"type",params:{type: "array"},schema:schema21.properties.total.type,parentSchema:schema21.properties.total,data:data3};
+const err21 = {instancePath:instancePath+"/total",schemaPath:"#/properties/total/type",keyword:"type",params:{type: "array"},schema:schema22.properties.total.type,parentSchema:schema22.properties.total,data:data3};
 if(vErrors === null){
 vErrors = [err21];
 }
@@ -8396,7 +9214,7 @@ errors++;
 }
 }
 else {
-const err22 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema21.type,parentSchema:schema21,data};
+const err22 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema22.type,parentSchema:schema22,data};
 if(vErrors === null){
 vErrors = [err22];
 }
@@ -8405,19 +9223,19 @@ vErrors.push(err22);
 }
 errors++;
 }
-validate72.errors = vErrors;
+validate74.errors = vErrors;
 return errors === 0;
 }
 
-const schema22 = configSchema.properties.routing;
+const schema23 = configSchema.properties.routing;
 
-function validate74(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate76(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(data && typeof data == "object" && !Array.isArray(data)){
 for(const key0 in data){
 if(!(((((((key0 === "retries") || (key0 === "max_retry_wait_ms")) || (key0 === "restart_wait_ms")) || (key0 === "cooldown_ms")) || (key0 === "placement")) || (key0 === "shared_prefixes")) || (key0 === "boundary"))){
-const err0 = {instancePath,schemaPath:"#/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},schema:false,parentSchema:schema22,data};
+const err0 = {instancePath,schemaPath:"#/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},schema:false,parentSchema:schema23,data};
 if(vErrors === null){
 vErrors = [err0];
 }
@@ -8430,7 +9248,7 @@ errors++;
 if(data.retries !== undefined){
 let data0 = data.retries;
 if(!(((typeof data0 == "number") && (!(data0 % 1) && !isNaN(data0))) && (isFinite(data0)))){
-const err1 = {instancePath:instancePath+"/retries",schemaPath:"#/properties/retries/type",keyword:"type",params:{type: "integer"},schema:schema22.properties.retries.type,parentSchema:schema22.properties.retries,data:data0};
+const err1 = {instancePath:instancePath+"/retries",schemaPath:"#/properties/retries/type",keyword:"type",params:{type: "integer"},schema:schema23.properties.retries.type,parentSchema:schema23.properties.retries,data:data0};
 if(vErrors === null){
 vErrors = [err1];
 }
@@ -8441,7 +9259,7 @@ errors++;
 }
 if((typeof data0 == "number") && (isFinite(data0))){
 if(data0 > 10 || isNaN(data0)){
-const err2 = {instancePath:instancePath+"/retries",schemaPath:"#/properties/retries/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema22.properties.retries,data:data0};
+const err2 = {instancePath:instancePath+"/retries",schemaPath:"#/properties/retries/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10},schema:10,parentSchema:schema23.properties.retries,data:data0};
 if(vErrors === null){
 vErrors = [err2];
 }
@@ -8451,7 +9269,7 @@ vErrors.push(err2);
 errors++;
 }
 if(data0 < 0 || isNaN(data0)){
-const err3 = {instancePath:instancePath+"/retries",schemaPath:"#/properties/retries/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema22.properties.retries,data:data0};
+const err3 = {instancePath:instancePath+"/retries",schemaPath:"#/properties/retries/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema23.properties.retries,data:data0};
 if(vErrors === null){
 vErrors = [err3];
 }
@@ -8465,7 +9283,7 @@ errors++;
 if(data.max_retry_wait_ms !== undefined){
 let data1 = data.max_retry_wait_ms;
 if(!(((typeof data1 == "number") && (!(data1 % 1) && !isNaN(data1))) && (isFinite(data1)))){
-const err4 = {instancePath:instancePath+"/max_retry_wait_ms",schemaPath:"#/properties/max_retry_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema22.properties.max_retry_wait_ms.type,parentSchema:schema22.properties.max_retry_wait_ms,data:data1};
+const err4 = {instancePath:instancePath+"/max_retry_wait_ms",schemaPath:"#/properties/max_retry_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema23.properties.max_retry_wait_ms.type,parentSchema:schema23.properties.max_retry_wait_ms,data:data1};
 if(vErrors === null){
 vErrors = [err4];
 }
@@ -8476,7 +9294,7 @@ errors++;
 }
 if((typeof data1 == "number") && (isFinite(data1))){
 if(data1 > 60000 || isNaN(data1)){
-const err5 = {instancePath:instancePath+"/max_retry_wait_ms",schemaPath:"#/properties/max_retry_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 60000},schema:60000,parentSchema:schema22.properties.max_retry_wait_ms,data:data1};
+const err5 = {instancePath:instancePath+"/max_retry_wait_ms",schemaPath:"#/properties/max_retry_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 60000},schema:60000,parentSchema:schema23.properties.max_retry_wait_ms,data:data1};
 if(vErrors === null){
 vErrors = [err5];
 }
@@ -8486,7 +9304,7 @@ vErrors.push(err5);
 errors++;
 }
 if(data1 < 0 || isNaN(data1)){
-const err6 = {instancePath:instancePath+"/max_retry_wait_ms",schemaPath:"#/properties/max_retry_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema22.properties.max_retry_wait_ms,data:data1};
+const err6 = {instancePath:instancePath+"/max_retry_wait_ms",schemaPath:"#/properties/max_retry_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema23.properties.max_retry_wait_ms,data:data1};
 if(vErrors === null){
 vErrors = [err6];
 }
@@ -8500,7 +9318,7 @@ errors++;
 if(data.restart_wait_ms !== undefined){
 let data2 = data.restart_wait_ms;
 if(!(((typeof data2 == "number") && (!(data2 % 1) && !isNaN(data2))) && (isFinite(data2)))){
-const err7 = {instancePath:instancePath+"/restart_wait_ms",schemaPath:"#/properties/restart_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema22.properties.restart_wait_ms.type,parentSchema:schema22.properties.restart_wait_ms,data:data2};
+const err7 = {instancePath:instancePath+"/restart_wait_ms",schemaPath:"#/properties/restart_wait_ms/type",keyword:"type",params:{type: "integer"},schema:schema23.properties.restart_wait_ms.type,parentSchema:schema23.properties.restart_wait_ms,data:data2};
 if(vErrors === null){
 vErrors = [err7];
 }
@@ -8511,7 +9329,7 @@ errors++;
 }
 if((typeof data2 == "number") && (isFinite(data2))){
 if(data2 > 60000 || isNaN(data2)){
-const err8 = {instancePath:instancePath+"/restart_wait_ms",schemaPath:"#/properties/restart_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 60000},schema:60000,parentSchema:schema22.properties.restart_wait_ms,data:data2};
+const err8 = {instancePath:instancePath+"/restart_wait_ms",schemaPath:"#/properties/restart_wait_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 60000},schema:60000,parentSchema:schema23.properties.restart_wait_ms,data:data2};
 if(vErrors === null){
 vErrors = [err8];
 }
@@ -8521,7 +9339,7 @@ vErrors.push(err8);
 errors++;
 }
 if(data2 < 0 || isNaN(data2)){
-const err9 = {instancePath:instancePath+"/restart_wait_ms",schemaPath:"#/properties/restart_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema22.properties.restart_wait_ms,data:data2};
+const err9 = {instancePath:instancePath+"/restart_wait_ms",schemaPath:"#/properties/restart_wait_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema23.properties.restart_wait_ms,data:data2};
 if(vErrors === null){
 vErrors = [err9];
 }
@@ -8535,7 +9353,7 @@ errors++;
 if(data.cooldown_ms !== undefined){
 let data3 = data.cooldown_ms;
 if(!(((typeof data3 == "number") && (!(data3 % 1) && !isNaN(data3))) && (isFinite(data3)))){
-const err10 = {instancePath:instancePath+"/cooldown_ms",schemaPath:"#/properties/cooldown_ms/type",keyword:"type",params:{type: "integer"},schema:schema22.properties.cooldown_ms.type,parentSchema:schema22.properties.cooldown_ms,data:data3};
+const err10 = {instancePath:instancePath+"/cooldown_ms",schemaPath:"#/properties/cooldown_ms/type",keyword:"type",params:{type: "integer"},schema:schema23.properties.cooldown_ms.type,parentSchema:schema23.properties.cooldown_ms,data:data3};
 if(vErrors === null){
 vErrors = [err10];
 }
@@ -8546,7 +9364,7 @@ errors++;
 }
 if((typeof data3 == "number") && (isFinite(data3))){
 if(data3 > 3600000 || isNaN(data3)){
-const err11 = {instancePath:instancePath+"/cooldown_ms",schemaPath:"#/properties/cooldown_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema22.properties.cooldown_ms,data:data3};
+const err11 = {instancePath:instancePath+"/cooldown_ms",schemaPath:"#/properties/cooldown_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema23.properties.cooldown_ms,data:data3};
 if(vErrors === null){
 vErrors = [err11];
 }
@@ -8556,7 +9374,7 @@ vErrors.push(err11);
 errors++;
 }
 if(data3 < 0 || isNaN(data3)){
-const err12 = {instancePath:instancePath+"/cooldown_ms",schemaPath:"#/properties/cooldown_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema22.properties.cooldown_ms,data:data3};
+const err12 = {instancePath:instancePath+"/cooldown_ms",schemaPath:"#/properties/cooldown_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema23.properties.cooldown_ms,data:data3};
 if(vErrors === null){
 vErrors = [err12];
 }
@@ -8570,7 +9388,7 @@ errors++;
 if(data.placement !== undefined){
 let data4 = data.placement;
 if(!((data4 === "expected_time") || (data4 === "least_busy"))){
-const err13 = {instancePath:instancePath+"/placement",schemaPath:"#/properties/placement/enum",keyword:"enum",params:{allowedValues: schema22.properties.placement.enum},schema:schema22.properties.placement.enum,parentSchema:schema22.properties.placement,data:data4};
+const err13 = {instancePath:instancePath+"/placement",schemaPath:"#/properties/placement/enum",keyword:"enum",params:{allowedValues: schema23.properties.placement.enum},schema:schema23.properties.placement.enum,parentSchema:schema23.properties.placement,data:data4};
 if(vErrors === null){
 vErrors = [err13];
 }
@@ -8583,7 +9401,7 @@ errors++;
 if(data.shared_prefixes !== undefined){
 let data5 = data.shared_prefixes;
 if(typeof data5 !== "boolean"){
-const err14 = {instancePath:instancePath+"/shared_prefixes",schemaPath:"#/properties/shared_prefixes/type",keyword:"type",params:{type: "boolean"},schema:schema22.properties.shared_prefixes.type,parentSchema:schema22.properties.shared_prefixes,data:data5};
+const err14 = {instancePath:instancePath+"/shared_prefixes",schemaPath:"#/properties/shared_prefixes/type",keyword:"type",params:{type: "boolean"},schema:schema23.properties.shared_prefixes.type,parentSchema:schema23.properties.shared_prefixes,data:data5};
 if(vErrors === null){
 vErrors = [err14];
 }
@@ -8596,7 +9414,7 @@ errors++;
 if(data.boundary !== undefined){
 let data6 = data.boundary;
 if(typeof data6 !== "string"){
-const err15 = {instancePath:instancePath+"/boundary",schemaPath:"#/properties/boundary/type",keyword:"type",params:{type: "string"},schema:schema22.properties.boundary.type,parentSchema:schema22.properties.boundary,data:data6};
+const err15 = {instancePath:instancePath+"/boundary",schemaPath:"#/properties/boundary/type",keyword:"type",params:{type: "string"},schema:schema23.properties.boundary.type,parentSchema:schema23.properties.boundary,data:data6};
 if(vErrors === null){
 vErrors = [err15];
 }
@@ -8606,7 +9424,7 @@ vErrors.push(err15);
 errors++;
 }
 if(!(((data6 === "local") || (data6 === "private")) || (data6 === "any"))){
-const err16 = {instancePath:instancePath+"/boundary",schemaPath:"#/properties/boundary/enum",keyword:"enum",params:{allowedValues: schema22.properties.boundary.enum},schema:schema22.properties.boundary.enum,parentSchema:schema22.properties.boundary,data:data6};
+const err16 = {instancePath:instancePath+"/boundary",schemaPath:"#/properties/boundary/enum",keyword:"enum",params:{allowedValues: schema23.properties.boundary.enum},schema:schema23.properties.boundary.enum,parentSchema:schema23.properties.boundary,data:data6};
 if(vErrors === null){
 vErrors = [err16];
 }
@@ -8618,7 +9436,7 @@ errors++;
 }
 }
 else {
-const err17 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema22.type,parentSchema:schema22,data};
+const err17 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema23.type,parentSchema:schema23,data};
 if(vErrors === null){
 vErrors = [err17];
 }
@@ -8627,19 +9445,19 @@ vErrors.push(err17);
 }
 errors++;
 }
-validate74.errors = vErrors;
+validate76.errors = vErrors;
 return errors === 0;
 }
 
-const schema23 = configSchema.properties.routes;
+const schema24 = configSchema.properties.routes;
 
-function validate76(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate78(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(data && typeof data == "object" && !Array.isArray(data)){
 for(const key0 in data){
 if(!((key0 === "rest") || (key0 === "default_model"))){
-const err0 = {instancePath,schemaPath:"#/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},schema:false,parentSchema:schema23,data};
+const err0 = {instancePath,schemaPath:"#/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},schema:false,parentSchema:schema24,data};
 if(vErrors === null){
 vErrors = [err0];
 }
@@ -8652,7 +9470,7 @@ errors++;
 if(data.rest !== undefined){
 let data0 = data.rest;
 if((!(data0 && typeof data0 == "object" && !Array.isArray(data0))) && (data0 !== null)){
-const err1 = {instancePath:instancePath+"/rest",schemaPath:"#/properties/rest/type",keyword:"type",params:{type: schema23.properties.rest.type},schema:schema23.properties.rest.type,parentSchema:schema23.properties.rest,data:data0};
+const err1 = {instancePath:instancePath+"/rest",schemaPath:"#/properties/rest/type",keyword:"type",params:{type: schema24.properties.rest.type},schema:schema24.properties.rest.type,parentSchema:schema24.properties.rest,data:data0};
 if(vErrors === null){
 vErrors = [err1];
 }
@@ -8663,7 +9481,7 @@ errors++;
 }
 if(data0 && typeof data0 == "object" && !Array.isArray(data0)){
 if(data0.provider === undefined){
-const err2 = {instancePath:instancePath+"/rest",schemaPath:"#/properties/rest/required",keyword:"required",params:{missingProperty: "provider"},schema:schema23.properties.rest.required,parentSchema:schema23.properties.rest,data:data0};
+const err2 = {instancePath:instancePath+"/rest",schemaPath:"#/properties/rest/required",keyword:"required",params:{missingProperty: "provider"},schema:schema24.properties.rest.required,parentSchema:schema24.properties.rest,data:data0};
 if(vErrors === null){
 vErrors = [err2];
 }
@@ -8674,7 +9492,7 @@ errors++;
 }
 for(const key1 in data0){
 if(!(key1 === "provider")){
-const err3 = {instancePath:instancePath+"/rest",schemaPath:"#/properties/rest/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key1},schema:false,parentSchema:schema23.properties.rest,data:data0};
+const err3 = {instancePath:instancePath+"/rest",schemaPath:"#/properties/rest/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key1},schema:false,parentSchema:schema24.properties.rest,data:data0};
 if(vErrors === null){
 vErrors = [err3];
 }
@@ -8688,7 +9506,7 @@ if(data0.provider !== undefined){
 let data1 = data0.provider;
 if(typeof data1 === "string"){
 if(func4(data1) > 64){
-const err4 = {instancePath:instancePath+"/rest/provider",schemaPath:"#/properties/rest/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema23.properties.rest.properties.provider,data:data1};
+const err4 = {instancePath:instancePath+"/rest/provider",schemaPath:"#/properties/rest/properties/provider/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema24.properties.rest.properties.provider,data:data1};
 if(vErrors === null){
 vErrors = [err4];
 }
@@ -8698,7 +9516,7 @@ vErrors.push(err4);
 errors++;
 }
 if(func4(data1) < 1){
-const err5 = {instancePath:instancePath+"/rest/provider",schemaPath:"#/properties/rest/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema23.properties.rest.properties.provider,data:data1};
+const err5 = {instancePath:instancePath+"/rest/provider",schemaPath:"#/properties/rest/properties/provider/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema24.properties.rest.properties.provider,data:data1};
 if(vErrors === null){
 vErrors = [err5];
 }
@@ -8708,7 +9526,7 @@ vErrors.push(err5);
 errors++;
 }
 if(!pattern16.test(data1)){
-const err6 = {instancePath:instancePath+"/rest/provider",schemaPath:"#/properties/rest/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema23.properties.rest.properties.provider,data:data1};
+const err6 = {instancePath:instancePath+"/rest/provider",schemaPath:"#/properties/rest/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema24.properties.rest.properties.provider,data:data1};
 if(vErrors === null){
 vErrors = [err6];
 }
@@ -8719,7 +9537,7 @@ errors++;
 }
 }
 else {
-const err7 = {instancePath:instancePath+"/rest/provider",schemaPath:"#/properties/rest/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema23.properties.rest.properties.provider.type,parentSchema:schema23.properties.rest.properties.provider,data:data1};
+const err7 = {instancePath:instancePath+"/rest/provider",schemaPath:"#/properties/rest/properties/provider/type",keyword:"type",params:{type: "string"},schema:schema24.properties.rest.properties.provider.type,parentSchema:schema24.properties.rest.properties.provider,data:data1};
 if(vErrors === null){
 vErrors = [err7];
 }
@@ -8736,7 +9554,7 @@ let data2 = data.default_model;
 if(data2 && typeof data2 == "object" && !Array.isArray(data2)){
 for(const key2 in data2){
 if(!(((((key2 === "images") || (key2 === "infill")) || (key2 === "moderations")) || (key2 === "native")) || (key2 === "responses"))){
-const err8 = {instancePath:instancePath+"/default_model",schemaPath:"#/properties/default_model/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key2},schema:false,parentSchema:schema23.properties.default_model,data:data2};
+const err8 = {instancePath:instancePath+"/default_model",schemaPath:"#/properties/default_model/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key2},schema:false,parentSchema:schema24.properties.default_model,data:data2};
 if(vErrors === null){
 vErrors = [err8];
 }
@@ -8750,7 +9568,7 @@ if(data2.images !== undefined){
 let data3 = data2.images;
 if(typeof data3 === "string"){
 if(func4(data3) > 256){
-const err9 = {instancePath:instancePath+"/default_model/images",schemaPath:"#/properties/default_model/properties/images/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema23.properties.default_model.properties.images,data:data3};
+const err9 = {instancePath:instancePath+"/default_model/images",schemaPath:"#/properties/default_model/properties/images/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema24.properties.default_model.properties.images,data:data3};
 if(vErrors === null){
 vErrors = [err9];
 }
@@ -8760,7 +9578,7 @@ vErrors.push(err9);
 errors++;
 }
 if(func4(data3) < 1){
-const err10 = {instancePath:instancePath+"/default_model/images",schemaPath:"#/properties/default_model/properties/images/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema23.properties.default_model.properties.images,data:data3};
+const err10 = {instancePath:instancePath+"/default_model/images",schemaPath:"#/properties/default_model/properties/images/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema24.properties.default_model.properties.images,data:data3};
 if(vErrors === null){
 vErrors = [err10];
 }
@@ -8770,7 +9588,7 @@ vErrors.push(err10);
 errors++;
 }
 if(!pattern3.test(data3)){
-const err11 = {instancePath:instancePath+"/default_model/images",schemaPath:"#/properties/default_model/properties/images/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema23.properties.default_model.properties.images,data:data3};
+const err11 = {instancePath:instancePath+"/default_model/images",schemaPath:"#/properties/default_model/properties/images/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema24.properties.default_model.properties.images,data:data3};
 if(vErrors === null){
 vErrors = [err11];
 }
@@ -8781,7 +9599,7 @@ errors++;
 }
 }
 else {
-const err12 = {instancePath:instancePath+"/default_model/images",schemaPath:"#/properties/default_model/properties/images/type",keyword:"type",params:{type: "string"},schema:schema23.properties.default_model.properties.images.type,parentSchema:schema23.properties.default_model.properties.images,data:data3};
+const err12 = {instancePath:instancePath+"/default_model/images",schemaPath:"#/properties/default_model/properties/images/type",keyword:"type",params:{type: "string"},schema:schema24.properties.default_model.properties.images.type,parentSchema:schema24.properties.default_model.properties.images,data:data3};
 if(vErrors === null){
 vErrors = [err12];
 }
@@ -8795,7 +9613,7 @@ if(data2.infill !== undefined){
 let data4 = data2.infill;
 if(typeof data4 === "string"){
 if(func4(data4) > 256){
-const err13 = {instancePath:instancePath+"/default_model/infill",schemaPath:"#/properties/default_model/properties/infill/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema23.properties.default_model.properties.infill,data:data4};
+const err13 = {instancePath:instancePath+"/default_model/infill",schemaPath:"#/properties/default_model/properties/infill/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema24.properties.default_model.properties.infill,data:data4};
 if(vErrors === null){
 vErrors = [err13];
 }
@@ -8805,7 +9623,7 @@ vErrors.push(err13);
 errors++;
 }
 if(func4(data4) < 1){
-const err14 = {instancePath:instancePath+"/default_model/infill",schemaPath:"#/properties/default_model/properties/infill/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema23.properties.default_model.properties.infill,data:data4};
+const err14 = {instancePath:instancePath+"/default_model/infill",schemaPath:"#/properties/default_model/properties/infill/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema24.properties.default_model.properties.infill,data:data4};
 if(vErrors === null){
 vErrors = [err14];
 }
@@ -8815,7 +9633,7 @@ vErrors.push(err14);
 errors++;
 }
 if(!pattern3.test(data4)){
-const err15 = {instancePath:instancePath+"/default_model/infill",schemaPath:"#/properties/default_model/properties/infill/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema23.properties.default_model.properties.infill,data:data4};
+const err15 = {instancePath:instancePath+"/default_model/infill",schemaPath:"#/properties/default_model/properties/infill/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema24.properties.default_model.properties.infill,data:data4};
 if(vErrors === null){
 vErrors = [err15];
 }
@@ -8826,7 +9644,7 @@ errors++;
 }
 }
 else {
-const err16 = {instancePath:instancePath+"/default_model/infill",schemaPath:"#/properties/default_model/properties/infill/type",keyword:"type",params:{type: "string"},schema:schema23.properties.default_model.properties.infill.type,parentSchema:schema23.properties.default_model.properties.infill,data:data4};
+const err16 = {instancePath:instancePath+"/default_model/infill",schemaPath:"#/properties/default_model/properties/infill/type",keyword:"type",params:{type: "string"},schema:schema24.properties.default_model.properties.infill.type,parentSchema:schema24.properties.default_model.properties.infill,data:data4};
 if(vErrors === null){
 vErrors = [err16];
 }
@@ -8840,7 +9658,7 @@ if(data2.moderations !== undefined){
 let data5 = data2.moderations;
 if(typeof data5 === "string"){
 if(func4(data5) > 256){
-const err17 = {instancePath:instancePath+"/default_model/moderations",schemaPath:"#/properties/default_model/properties/moderations/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema23.properties.default_model.properties.moderations,data:data5};
+const err17 = {instancePath:instancePath+"/default_model/moderations",schemaPath:"#/properties/default_model/properties/moderations/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema24.properties.default_model.properties.moderations,data:data5};
 if(vErrors === null){
 vErrors = [err17];
 }
@@ -8850,7 +9668,7 @@ vErrors.push(err17);
 errors++;
 }
 if(func4(data5) < 1){
-const err18 = {instancePath:instancePath+"/default_model/moderations",schemaPath:"#/properties/default_model/properties/moderations/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema23.properties.default_model.properties.moderations,data:data5};
+const err18 = {instancePath:instancePath+"/default_model/moderations",schemaPath:"#/properties/default_model/properties/moderations/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema24.properties.default_model.properties.moderations,data:data5};
 if(vErrors === null){
 vErrors = [err18];
 }
@@ -8860,7 +9678,7 @@ vErrors.push(err18);
 errors++;
 }
 if(!pattern3.test(data5)){
-const err19 = {instancePath:instancePath+"/default_model/moderations",schemaPath:"#/properties/default_model/properties/moderations/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema23.properties.default_model.properties.moderations,data:data5};
+const err19 = {instancePath:instancePath+"/default_model/moderations",schemaPath:"#/properties/default_model/properties/moderations/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema24.properties.default_model.properties.moderations,data:data5};
 if(vErrors === null){
 vErrors = [err19];
 }
@@ -8871,7 +9689,7 @@ errors++;
 }
 }
 else {
-const err20 = {instancePath:instancePath+"/default_model/moderations",schemaPath:"#/properties/default_model/properties/moderations/type",keyword:"type",params:{type: "string"},schema:schema23.properties.default_model.properties.moderations.type,parentSchema:schema23.properties.default_model.properties.moderations,data:data5};
+const err20 = {instancePath:instancePath+"/default_model/moderations",schemaPath:"#/properties/default_model/properties/moderations/type",keyword:"type",params:{type: "string"},schema:schema24.properties.default_model.properties.moderations.type,parentSchema:schema24.properties.default_model.properties.moderations,data:data5};
 if(vErrors === null){
 vErrors = [err20];
 }
@@ -8885,7 +9703,7 @@ if(data2.native !== undefined){
 let data6 = data2.native;
 if(typeof data6 === "string"){
 if(func4(data6) > 256){
-const err21 = {instancePath:instancePath+"/default_model/native",schemaPath:"#/properties/default_model/properties/native/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema23.properties.default_model.properties.native,data:data6};
+const err21 = {instancePath:instancePath+"/default_model/native",schemaPath:"#/properties/default_model/properties/native/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema24.properties.default_model.properties.native,data:data6};
 if(vErrors === null){
 vErrors = [err21];
 }
@@ -8895,7 +9713,7 @@ vErrors.push(err21);
 errors++;
 }
 if(func4(data6) < 1){
-const err22 = {instancePath:instancePath+"/default_model/native",schemaPath:"#/properties/default_model/properties/native/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema23.properties.default_model.properties.native,data:data6};
+const err22 = {instancePath:instancePath+"/default_model/native",schemaPath:"#/properties/default_model/properties/native/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema24.properties.default_model.properties.native,data:data6};
 if(vErrors === null){
 vErrors = [err22];
 }
@@ -8905,7 +9723,7 @@ vErrors.push(err22);
 errors++;
 }
 if(!pattern3.test(data6)){
-const err23 = {instancePath:instancePath+"/default_model/native",schemaPath:"#/properties/default_model/properties/native/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema23.properties.default_model.properties.native,data:data6};
+const err23 = {instancePath:instancePath+"/default_model/native",schemaPath:"#/properties/default_model/properties/native/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema24.properties.default_model.properties.native,data:data6};
 if(vErrors === null){
 vErrors = [err23];
 }
@@ -8916,7 +9734,7 @@ errors++;
 }
 }
 else {
-const err24 = {instancePath:instancePath+"/default_model/native",schemaPath:"#/properties/default_model/properties/native/type",keyword:"type",params:{type: "string"},schema:schema23.properties.default_model.properties.native.type,parentSchema:schema23.properties.default_model.properties.native,data:data6};
+const err24 = {instancePath:instancePath+"/default_model/native",schemaPath:"#/properties/default_model/properties/native/type",keyword:"type",params:{type: "string"},schema:schema24.properties.default_model.properties.native.type,parentSchema:schema24.properties.default_model.properties.native,data:data6};
 if(vErrors === null){
 vErrors = [err24];
 }
@@ -8930,7 +9748,7 @@ if(data2.responses !== undefined){
 let data7 = data2.responses;
 if(typeof data7 === "string"){
 if(func4(data7) > 256){
-const err25 = {instancePath:instancePath+"/default_model/responses",schemaPath:"#/properties/default_model/properties/responses/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema23.properties.default_model.properties.responses,data:data7};
+const err25 = {instancePath:instancePath+"/default_model/responses",schemaPath:"#/properties/default_model/properties/responses/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema24.properties.default_model.properties.responses,data:data7};
 if(vErrors === null){
 vErrors = [err25];
 }
@@ -8940,7 +9758,7 @@ vErrors.push(err25);
 errors++;
 }
 if(func4(data7) < 1){
-const err26 = {instancePath:instancePath+"/default_model/responses",schemaPath:"#/properties/default_model/properties/responses/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema23.properties.default_model.properties.responses,data:data7};
+const err26 = {instancePath:instancePath+"/default_model/responses",schemaPath:"#/properties/default_model/properties/responses/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema24.properties.default_model.properties.responses,data:data7};
 if(vErrors === null){
 vErrors = [err26];
 }
@@ -8950,7 +9768,7 @@ vErrors.push(err26);
 errors++;
 }
 if(!pattern3.test(data7)){
-const err27 = {instancePath:instancePath+"/default_model/responses",schemaPath:"#/properties/default_model/properties/responses/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema23.properties.default_model.properties.responses,data:data7};
+const err27 = {instancePath:instancePath+"/default_model/responses",schemaPath:"#/properties/default_model/properties/responses/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema24.properties.default_model.properties.responses,data:data7};
 if(vErrors === null){
 vErrors = [err27];
 }
@@ -8961,7 +9779,7 @@ errors++;
 }
 }
 else {
-const err28 = {instancePath:instancePath+"/default_model/responses",schemaPath:"#/properties/default_model/properties/responses/type",keyword:"type",params:{type: "string"},schema:schema23.properties.default_model.properties.responses.type,parentSchema:schema23.properties.default_model.properties.responses,data:data7};
+const err28 = {instancePath:instancePath+"/default_model/responses",schemaPath:"#/properties/default_model/properties/responses/type",keyword:"type",params:{type: "string"},schema:schema24.properties.default_model.properties.responses.type,parentSchema:schema24.properties.default_model.properties.responses,data:data7};
 if(vErrors === null){
 vErrors = [err28];
 }
@@ -8973,7 +9791,7 @@ errors++;
 }
 }
 else {
-const err29 = {instancePath:instancePath+"/default_model",schemaPath:"#/properties/default_model/type",keyword:"type",params:{type: "object"},schema:schema23.properties.default_model.type,parentSchema:schema23.properties.default_model,data:data2};
+const err29 = {instancePath:instancePath+"/default_model",schemaPath:"#/properties/default_model/type",keyword:"type",params:{type: "object"},schema:schema24.properties.default_model.type,parentSchema:schema24.properties.default_model,data:data2};
 if(vErrors === null){
 vErrors = [err29];
 }
@@ -8985,7 +9803,7 @@ errors++;
 }
 }
 else {
-const err30 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema23.type,parentSchema:schema23,data};
+const err30 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema24.type,parentSchema:schema24,data};
 if(vErrors === null){
 vErrors = [err30];
 }
@@ -8994,19 +9812,19 @@ vErrors.push(err30);
 }
 errors++;
 }
-validate76.errors = vErrors;
+validate78.errors = vErrors;
 return errors === 0;
 }
 
-const schema24 = configSchema.properties.secrets;
+const schema25 = configSchema.properties.secrets;
 
-function validate78(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate80(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(data && typeof data == "object" && !Array.isArray(data)){
 for(const key0 in data){
 if(!((key0 === "dir") || (key0 === "identity"))){
-const err0 = {instancePath,schemaPath:"#/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},schema:false,parentSchema:schema24,data};
+const err0 = {instancePath,schemaPath:"#/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},schema:false,parentSchema:schema25,data};
 if(vErrors === null){
 vErrors = [err0];
 }
@@ -9019,7 +9837,7 @@ errors++;
 if(data.dir !== undefined){
 let data0 = data.dir;
 if((typeof data0 !== "string") && (data0 !== null)){
-const err1 = {instancePath:instancePath+"/dir",schemaPath:"#/properties/dir/type",keyword:"type",params:{type: schema24.properties.dir.type},schema:schema24.properties.dir.type,parentSchema:schema24.properties.dir,data:data0};
+const err1 = {instancePath:instancePath+"/dir",schemaPath:"#/properties/dir/type",keyword:"type",params:{type: schema25.properties.dir.type},schema:schema25.properties.dir.type,parentSchema:schema25.properties.dir,data:data0};
 if(vErrors === null){
 vErrors = [err1];
 }
@@ -9030,7 +9848,7 @@ errors++;
 }
 if(typeof data0 === "string"){
 if(func4(data0) > 4096){
-const err2 = {instancePath:instancePath+"/dir",schemaPath:"#/properties/dir/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema24.properties.dir,data:data0};
+const err2 = {instancePath:instancePath+"/dir",schemaPath:"#/properties/dir/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema25.properties.dir,data:data0};
 if(vErrors === null){
 vErrors = [err2];
 }
@@ -9040,7 +9858,7 @@ vErrors.push(err2);
 errors++;
 }
 if(func4(data0) < 1){
-const err3 = {instancePath:instancePath+"/dir",schemaPath:"#/properties/dir/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema24.properties.dir,data:data0};
+const err3 = {instancePath:instancePath+"/dir",schemaPath:"#/properties/dir/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema25.properties.dir,data:data0};
 if(vErrors === null){
 vErrors = [err3];
 }
@@ -9050,7 +9868,7 @@ vErrors.push(err3);
 errors++;
 }
 if(!pattern18.test(data0)){
-const err4 = {instancePath:instancePath+"/dir",schemaPath:"#/properties/dir/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema24.properties.dir,data:data0};
+const err4 = {instancePath:instancePath+"/dir",schemaPath:"#/properties/dir/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema25.properties.dir,data:data0};
 if(vErrors === null){
 vErrors = [err4];
 }
@@ -9066,7 +9884,7 @@ let data1 = data.identity;
 if(data1 && typeof data1 == "object" && !Array.isArray(data1)){
 for(const key1 in data1){
 if(!((key1 === "credential") || (key1 === "file"))){
-const err5 = {instancePath:instancePath+"/identity",schemaPath:"#/properties/identity/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key1},schema:false,parentSchema:schema24.properties.identity,data:data1};
+const err5 = {instancePath:instancePath+"/identity",schemaPath:"#/properties/identity/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key1},schema:false,parentSchema:schema25.properties.identity,data:data1};
 if(vErrors === null){
 vErrors = [err5];
 }
@@ -9080,7 +9898,7 @@ if(data1.credential !== undefined){
 let data2 = data1.credential;
 if(typeof data2 === "string"){
 if(func4(data2) > 100){
-const err6 = {instancePath:instancePath+"/identity/credential",schemaPath:"#/properties/identity/properties/credential/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema24.properties.identity.properties.credential,data:data2};
+const err6 = {instancePath:instancePath+"/identity/credential",schemaPath:"#/properties/identity/properties/credential/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema25.properties.identity.properties.credential,data:data2};
 if(vErrors === null){
 vErrors = [err6];
 }
@@ -9090,7 +9908,7 @@ vErrors.push(err6);
 errors++;
 }
 if(func4(data2) < 1){
-const err7 = {instancePath:instancePath+"/identity/credential",schemaPath:"#/properties/identity/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema24.properties.identity.properties.credential,data:data2};
+const err7 = {instancePath:instancePath+"/identity/credential",schemaPath:"#/properties/identity/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema25.properties.identity.properties.credential,data:data2};
 if(vErrors === null){
 vErrors = [err7];
 }
@@ -9100,7 +9918,7 @@ vErrors.push(err7);
 errors++;
 }
 if(!pattern17.test(data2)){
-const err8 = {instancePath:instancePath+"/identity/credential",schemaPath:"#/properties/identity/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema24.properties.identity.properties.credential,data:data2};
+const err8 = {instancePath:instancePath+"/identity/credential",schemaPath:"#/properties/identity/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema25.properties.identity.properties.credential,data:data2};
 if(vErrors === null){
 vErrors = [err8];
 }
@@ -9111,7 +9929,7 @@ errors++;
 }
 }
 else {
-const err9 = {instancePath:instancePath+"/identity/credential",schemaPath:"#/properties/identity/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema24.properties.identity.properties.credential.type,parentSchema:schema24.properties.identity.properties.credential,data:data2};
+const err9 = {instancePath:instancePath+"/identity/credential",schemaPath:"#/properties/identity/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema25.properties.identity.properties.credential.type,parentSchema:schema25.properties.identity.properties.credential,data:data2};
 if(vErrors === null){
 vErrors = [err9];
 }
@@ -9124,7 +9942,7 @@ errors++;
 if(data1.file !== undefined){
 let data3 = data1.file;
 if((typeof data3 !== "string") && (data3 !== null)){
-const err10 = {instancePath:instancePath+"/identity/file",schemaPath:"#/properties/identity/properties/file/type",keyword:"type",params:{type: schema24.properties.identity.properties.file.type},schema:schema24.properties.identity.properties.file.type,parentSchema:schema24.properties.identity.properties.file,data:data3};
+const err10 = {instancePath:instancePath+"/identity/file",schemaPath:"#/properties/identity/properties/file/type",keyword:"type",params:{type: schema25.properties.identity.properties.file.type},schema:schema25.properties.identity.properties.file.type,parentSchema:schema25.properties.identity.properties.file,data:data3};
 if(vErrors === null){
 vErrors = [err10];
 }
@@ -9135,7 +9953,7 @@ errors++;
 }
 if(typeof data3 === "string"){
 if(func4(data3) > 4096){
-const err11 = {instancePath:instancePath+"/identity/file",schemaPath:"#/properties/identity/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema24.properties.identity.properties.file,data:data3};
+const err11 = {instancePath:instancePath+"/identity/file",schemaPath:"#/properties/identity/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema25.properties.identity.properties.file,data:data3};
 if(vErrors === null){
 vErrors = [err11];
 }
@@ -9145,7 +9963,7 @@ vErrors.push(err11);
 errors++;
 }
 if(func4(data3) < 1){
-const err12 = {instancePath:instancePath+"/identity/file",schemaPath:"#/properties/identity/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema24.properties.identity.properties.file,data:data3};
+const err12 = {instancePath:instancePath+"/identity/file",schemaPath:"#/properties/identity/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema25.properties.identity.properties.file,data:data3};
 if(vErrors === null){
 vErrors = [err12];
 }
@@ -9155,7 +9973,7 @@ vErrors.push(err12);
 errors++;
 }
 if(!pattern18.test(data3)){
-const err13 = {instancePath:instancePath+"/identity/file",schemaPath:"#/properties/identity/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema24.properties.identity.properties.file,data:data3};
+const err13 = {instancePath:instancePath+"/identity/file",schemaPath:"#/properties/identity/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema25.properties.identity.properties.file,data:data3};
 if(vErrors === null){
 vErrors = [err13];
 }
@@ -9168,7 +9986,7 @@ errors++;
 }
 }
 else {
-const err14 = {instancePath:instancePath+"/identity",schemaPath:"#/properties/identity/type",keyword:"type",params:{type: "object"},schema:schema24.properties.identity.type,parentSchema:schema24.properties.identity,data:data1};
+const err14 = {instancePath:instancePath+"/identity",schemaPath:"#/properties/identity/type",keyword:"type",params:{type: "object"},schema:schema25.properties.identity.type,parentSchema:schema25.properties.identity,data:data1};
 if(vErrors === null){
 vErrors = [err14];
 }
@@ -9180,7 +9998,7 @@ errors++;
 }
 }
 else {
-const err15 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema24.type,parentSchema:schema24,data};
+const err15 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema25.type,parentSchema:schema25,data};
 if(vErrors === null){
 vErrors = [err15];
 }
@@ -9189,19 +10007,19 @@ vErrors.push(err15);
 }
 errors++;
 }
-validate78.errors = vErrors;
+validate80.errors = vErrors;
 return errors === 0;
 }
 
-const schema25 = configSchema.properties.usage;
+const schema26 = configSchema.properties.usage;
 
-function validate80(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate82(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(data && typeof data == "object" && !Array.isArray(data)){
 for(const key0 in data){
 if(!((((key0 === "enabled") || (key0 === "keep_calls_days")) || (key0 === "keep_hours_days")) || (key0 === "client_names"))){
-const err0 = {instancePath,schemaPath:"#/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},schema:false,parentSchema:schema25,data};
+const err0 = {instancePath,schemaPath:"#/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},schema:false,parentSchema:schema26,data};
 if(vErrors === null){
 vErrors = [err0];
 }
@@ -9214,7 +10032,7 @@ errors++;
 if(data.enabled !== undefined){
 let data0 = data.enabled;
 if(typeof data0 !== "boolean"){
-const err1 = {instancePath:instancePath+"/enabled",schemaPath:"#/properties/enabled/type",keyword:"type",params:{type: "boolean"},schema:schema25.properties.enabled.type,parentSchema:schema25.properties.enabled,data:data0};
+const err1 = {instancePath:instancePath+"/enabled",schemaPath:"#/properties/enabled/type",keyword:"type",params:{type: "boolean"},schema:schema26.properties.enabled.type,parentSchema:schema26.properties.enabled,data:data0};
 if(vErrors === null){
 vErrors = [err1];
 }
@@ -9227,7 +10045,7 @@ errors++;
 if(data.keep_calls_days !== undefined){
 let data1 = data.keep_calls_days;
 if(!(((typeof data1 == "number") && (!(data1 % 1) && !isNaN(data1))) && (isFinite(data1)))){
-const err2 = {instancePath:instancePath+"/keep_calls_days",schemaPath:"#/properties/keep_calls_days/type",keyword:"type",params:{type: "integer"},schema:schema25.properties.keep_calls_days.type,parentSchema:schema25.properties.keep_calls_days,data:data1};
+const err2 = {instancePath:instancePath+"/keep_calls_days",schemaPath:"#/properties/keep_calls_days/type",keyword:"type",params:{type: "integer"},schema:schema26.properties.keep_calls_days.type,parentSchema:schema26.properties.keep_calls_days,data:data1};
 if(vErrors === null){
 vErrors = [err2];
 }
@@ -9238,7 +10056,7 @@ errors++;
 }
 if((typeof data1 == "number") && (isFinite(data1))){
 if(data1 > 3650 || isNaN(data1)){
-const err3 = {instancePath:instancePath+"/keep_calls_days",schemaPath:"#/properties/keep_calls_days/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3650},schema:3650,parentSchema:schema25.properties.keep_calls_days,data:data1};
+const err3 = {instancePath:instancePath+"/keep_calls_days",schemaPath:"#/properties/keep_calls_days/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3650},schema:3650,parentSchema:schema26.properties.keep_calls_days,data:data1};
 if(vErrors === null){
 vErrors = [err3];
 }
@@ -9248,7 +10066,7 @@ vErrors.push(err3);
 errors++;
 }
 if(data1 < 1 || isNaN(data1)){
-const err4 = {instancePath:instancePath+"/keep_calls_days",schemaPath:"#/properties/keep_calls_days/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema25.properties.keep_calls_days,data:data1};
+const err4 = {instancePath:instancePath+"/keep_calls_days",schemaPath:"#/properties/keep_calls_days/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema26.properties.keep_calls_days,data:data1};
 if(vErrors === null){
 vErrors = [err4];
 }
@@ -9262,7 +10080,7 @@ errors++;
 if(data.keep_hours_days !== undefined){
 let data2 = data.keep_hours_days;
 if(!(((typeof data2 == "number") && (!(data2 % 1) && !isNaN(data2))) && (isFinite(data2)))){
-const err5 = {instancePath:instancePath+"/keep_hours_days",schemaPath:"#/properties/keep_hours_days/type",keyword:"type",params:{type: "integer"},schema:schema25.properties.keep_hours_days.type,parentSchema:schema25.properties.keep_hours_days,data:data2};
+const err5 = {instancePath:instancePath+"/keep_hours_days",schemaPath:"#/properties/keep_hours_days/type",keyword:"type",params:{type: "integer"},schema:schema26.properties.keep_hours_days.type,parentSchema:schema26.properties.keep_hours_days,data:data2};
 if(vErrors === null){
 vErrors = [err5];
 }
@@ -9273,7 +10091,7 @@ errors++;
 }
 if((typeof data2 == "number") && (isFinite(data2))){
 if(data2 > 3650 || isNaN(data2)){
-const err6 = {instancePath:instancePath+"/keep_hours_days",schemaPath:"#/properties/keep_hours_days/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3650},schema:3650,parentSchema:schema25.properties.keep_hours_days,data:data2};
+const err6 = {instancePath:instancePath+"/keep_hours_days",schemaPath:"#/properties/keep_hours_days/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3650},schema:3650,parentSchema:schema26.properties.keep_hours_days,data:data2};
 if(vErrors === null){
 vErrors = [err6];
 }
@@ -9283,7 +10101,7 @@ vErrors.push(err6);
 errors++;
 }
 if(data2 < 1 || isNaN(data2)){
-const err7 = {instancePath:instancePath+"/keep_hours_days",schemaPath:"#/properties/keep_hours_days/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema25.properties.keep_hours_days,data:data2};
+const err7 = {instancePath:instancePath+"/keep_hours_days",schemaPath:"#/properties/keep_hours_days/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema26.properties.keep_hours_days,data:data2};
 if(vErrors === null){
 vErrors = [err7];
 }
@@ -9297,7 +10115,7 @@ errors++;
 if(data.client_names !== undefined){
 let data3 = data.client_names;
 if(typeof data3 !== "string"){
-const err8 = {instancePath:instancePath+"/client_names",schemaPath:"#/properties/client_names/type",keyword:"type",params:{type: "string"},schema:schema25.properties.client_names.type,parentSchema:schema25.properties.client_names,data:data3};
+const err8 = {instancePath:instancePath+"/client_names",schemaPath:"#/properties/client_names/type",keyword:"type",params:{type: "string"},schema:schema26.properties.client_names.type,parentSchema:schema26.properties.client_names,data:data3};
 if(vErrors === null){
 vErrors = [err8];
 }
@@ -9307,7 +10125,7 @@ vErrors.push(err8);
 errors++;
 }
 if(!((data3 === "plain") || (data3 === "pseudonym"))){
-const err9 = {instancePath:instancePath+"/client_names",schemaPath:"#/properties/client_names/enum",keyword:"enum",params:{allowedValues: schema25.properties.client_names.enum},schema:schema25.properties.client_names.enum,parentSchema:schema25.properties.client_names,data:data3};
+const err9 = {instancePath:instancePath+"/client_names",schemaPath:"#/properties/client_names/enum",keyword:"enum",params:{allowedValues: schema26.properties.client_names.enum},schema:schema26.properties.client_names.enum,parentSchema:schema26.properties.client_names,data:data3};
 if(vErrors === null){
 vErrors = [err9];
 }
@@ -9319,7 +10137,7 @@ errors++;
 }
 }
 else {
-const err10 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema25.type,parentSchema:schema25,data};
+const err10 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema26.type,parentSchema:schema26,data};
 if(vErrors === null){
 vErrors = [err10];
 }
@@ -9328,19 +10146,19 @@ vErrors.push(err10);
 }
 errors++;
 }
-validate80.errors = vErrors;
+validate82.errors = vErrors;
 return errors === 0;
 }
 
-const schema26 = configSchema.properties.audit;
+const schema27 = configSchema.properties.audit;
 
-function validate82(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate84(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(data && typeof data == "object" && !Array.isArray(data)){
 for(const key0 in data){
 if(!((key0 === "enabled") || (key0 === "keep_days"))){
-const err0 = {instancePath,schemaPath:"#/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},schema:false,parentSchema:schema26,data};
+const err0 = {instancePath,schemaPath:"#/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},schema:false,parentSchema:schema27,data};
 if(vErrors === null){
 vErrors = [err0];
 }
@@ -9353,7 +10171,7 @@ errors++;
 if(data.enabled !== undefined){
 let data0 = data.enabled;
 if(!(((data0 === "auto") || (data0 === true)) || (data0 === false))){
-const err1 = {instancePath:instancePath+"/enabled",schemaPath:"#/properties/enabled/enum",keyword:"enum",params:{allowedValues: schema26.properties.enabled.enum},schema:schema26.properties.enabled.enum,parentSchema:schema26.properties.enabled,data:data0};
+const err1 = {instancePath:instancePath+"/enabled",schemaPath:"#/properties/enabled/enum",keyword:"enum",params:{allowedValues: schema27.properties.enabled.enum},schema:schema27.properties.enabled.enum,parentSchema:schema27.properties.enabled,data:data0};
 if(vErrors === null){
 vErrors = [err1];
 }
@@ -9366,7 +10184,7 @@ errors++;
 if(data.keep_days !== undefined){
 let data1 = data.keep_days;
 if(!(((typeof data1 == "number") && (!(data1 % 1) && !isNaN(data1))) && (isFinite(data1)))){
-const err2 = {instancePath:instancePath+"/keep_days",schemaPath:"#/properties/keep_days/type",keyword:"type",params:{type: "integer"},schema:schema26.properties.keep_days.type,parentSchema:schema26.properties.keep_days,data:data1};
+const err2 = {instancePath:instancePath+"/keep_days",schemaPath:"#/properties/keep_days/type",keyword:"type",params:{type: "integer"},schema:schema27.properties.keep_days.type,parentSchema:schema27.properties.keep_days,data:data1};
 if(vErrors === null){
 vErrors = [err2];
 }
@@ -9377,7 +10195,7 @@ errors++;
 }
 if((typeof data1 == "number") && (isFinite(data1))){
 if(data1 > 3650 || isNaN(data1)){
-const err3 = {instancePath:instancePath+"/keep_days",schemaPath:"#/properties/keep_days/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3650},schema:3650,parentSchema:schema26.properties.keep_days,data:data1};
+const err3 = {instancePath:instancePath+"/keep_days",schemaPath:"#/properties/keep_days/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3650},schema:3650,parentSchema:schema27.properties.keep_days,data:data1};
 if(vErrors === null){
 vErrors = [err3];
 }
@@ -9387,7 +10205,7 @@ vErrors.push(err3);
 errors++;
 }
 if(data1 < 31 || isNaN(data1)){
-const err4 = {instancePath:instancePath+"/keep_days",schemaPath:"#/properties/keep_days/minimum",keyword:"minimum",params:{comparison: ">=", limit: 31},schema:31,parentSchema:schema26.properties.keep_days,data:data1};
+const err4 = {instancePath:instancePath+"/keep_days",schemaPath:"#/properties/keep_days/minimum",keyword:"minimum",params:{comparison: ">=", limit: 31},schema:31,parentSchema:schema27.properties.keep_days,data:data1};
 if(vErrors === null){
 vErrors = [err4];
 }
@@ -9400,7 +10218,7 @@ errors++;
 }
 }
 else {
-const err5 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema26.type,parentSchema:schema26,data};
+const err5 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema27.type,parentSchema:schema27,data};
 if(vErrors === null){
 vErrors = [err5];
 }
@@ -9409,20 +10227,20 @@ vErrors.push(err5);
 }
 errors++;
 }
-validate82.errors = vErrors;
+validate84.errors = vErrors;
 return errors === 0;
 }
 
-const schema27 = configSchema.properties.tracing;
-const pattern69 = new RegExp("^https?://[!-~]*[{]trace_id[}][!-~]*$", "u");
+const schema28 = configSchema.properties.tracing;
+const pattern78 = new RegExp("^https?://[!-~]*[{]trace_id[}][!-~]*$", "u");
 
-function validate84(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate86(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(data && typeof data == "object" && !Array.isArray(data)){
 for(const key0 in data){
-if(!(func2.call(schema27.properties, key0))){
-const err0 = {instancePath,schemaPath:"#/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},schema:false,parentSchema:schema27,data};
+if(!(func2.call(schema28.properties, key0))){
+const err0 = {instancePath,schemaPath:"#/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},schema:false,parentSchema:schema28,data};
 if(vErrors === null){
 vErrors = [err0];
 }
@@ -9435,7 +10253,7 @@ errors++;
 if(data.endpoint !== undefined){
 let data0 = data.endpoint;
 if((typeof data0 !== "string") && (data0 !== null)){
-const err1 = {instancePath:instancePath+"/endpoint",schemaPath:"#/properties/endpoint/type",keyword:"type",params:{type: schema27.properties.endpoint.type},schema:schema27.properties.endpoint.type,parentSchema:schema27.properties.endpoint,data:data0};
+const err1 = {instancePath:instancePath+"/endpoint",schemaPath:"#/properties/endpoint/type",keyword:"type",params:{type: schema28.properties.endpoint.type},schema:schema28.properties.endpoint.type,parentSchema:schema28.properties.endpoint,data:data0};
 if(vErrors === null){
 vErrors = [err1];
 }
@@ -9446,7 +10264,7 @@ errors++;
 }
 if(typeof data0 === "string"){
 if(func4(data0) > 2048){
-const err2 = {instancePath:instancePath+"/endpoint",schemaPath:"#/properties/endpoint/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema27.properties.endpoint,data:data0};
+const err2 = {instancePath:instancePath+"/endpoint",schemaPath:"#/properties/endpoint/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema28.properties.endpoint,data:data0};
 if(vErrors === null){
 vErrors = [err2];
 }
@@ -9456,7 +10274,7 @@ vErrors.push(err2);
 errors++;
 }
 if(func4(data0) < 1){
-const err3 = {instancePath:instancePath+"/endpoint",schemaPath:"#/properties/endpoint/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema27.properties.endpoint,data:data0};
+const err3 = {instancePath:instancePath+"/endpoint",schemaPath:"#/properties/endpoint/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema28.properties.endpoint,data:data0};
 if(vErrors === null){
 vErrors = [err3];
 }
@@ -9470,7 +10288,7 @@ errors++;
 if(data.protocol !== undefined){
 let data1 = data.protocol;
 if(typeof data1 !== "string"){
-const err4 = {instancePath:instancePath+"/protocol",schemaPath:"#/properties/protocol/type",keyword:"type",params:{type: "string"},schema:schema27.properties.protocol.type,parentSchema:schema27.properties.protocol,data:data1};
+const err4 = {instancePath:instancePath+"/protocol",schemaPath:"#/properties/protocol/type",keyword:"type",params:{type: "string"},schema:schema28.properties.protocol.type,parentSchema:schema28.properties.protocol,data:data1};
 if(vErrors === null){
 vErrors = [err4];
 }
@@ -9480,7 +10298,7 @@ vErrors.push(err4);
 errors++;
 }
 if(!((data1 === "http/protobuf") || (data1 === "http/json"))){
-const err5 = {instancePath:instancePath+"/protocol",schemaPath:"#/properties/protocol/enum",keyword:"enum",params:{allowedValues: schema27.properties.protocol.enum},schema:schema27.properties.protocol.enum,parentSchema:schema27.properties.protocol,data:data1};
+const err5 = {instancePath:instancePath+"/protocol",schemaPath:"#/properties/protocol/enum",keyword:"enum",params:{allowedValues: schema28.properties.protocol.enum},schema:schema28.properties.protocol.enum,parentSchema:schema28.properties.protocol,data:data1};
 if(vErrors === null){
 vErrors = [err5];
 }
@@ -9497,7 +10315,7 @@ for(const key1 in data2){
 const _errs8 = errors;
 if(typeof key1 === "string"){
 if(func4(key1) > 128){
-const err6 = {instancePath:instancePath+"/headers",schemaPath:"#/properties/headers/propertyNames/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema27.properties.headers.propertyNames,data:key1,propertyName:key1};
+const err6 = {instancePath:instancePath+"/headers",schemaPath:"#/properties/headers/propertyNames/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema28.properties.headers.propertyNames,data:key1,propertyName:key1};
 if(vErrors === null){
 vErrors = [err6];
 }
@@ -9507,7 +10325,7 @@ vErrors.push(err6);
 errors++;
 }
 if(func4(key1) < 1){
-const err7 = {instancePath:instancePath+"/headers",schemaPath:"#/properties/headers/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema27.properties.headers.propertyNames,data:key1,propertyName:key1};
+const err7 = {instancePath:instancePath+"/headers",schemaPath:"#/properties/headers/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema28.properties.headers.propertyNames,data:key1,propertyName:key1};
 if(vErrors === null){
 vErrors = [err7];
 }
@@ -9517,7 +10335,7 @@ vErrors.push(err7);
 errors++;
 }
 if(!pattern10.test(key1)){
-const err8 = {instancePath:instancePath+"/headers",schemaPath:"#/properties/headers/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"},schema:"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",parentSchema:schema27.properties.headers.propertyNames,data:key1,propertyName:key1};
+const err8 = {instancePath:instancePath+"/headers",schemaPath:"#/properties/headers/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"},schema:"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",parentSchema:schema28.properties.headers.propertyNames,data:key1,propertyName:key1};
 if(vErrors === null){
 vErrors = [err8];
 }
@@ -9528,7 +10346,7 @@ errors++;
 }
 }
 else {
-const err9 = {instancePath:instancePath+"/headers",schemaPath:"#/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema27.properties.headers.propertyNames.type,parentSchema:schema27.properties.headers.propertyNames,data:key1,propertyName:key1};
+const err9 = {instancePath:instancePath+"/headers",schemaPath:"#/properties/headers/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema28.properties.headers.propertyNames.type,parentSchema:schema28.properties.headers.propertyNames,data:key1,propertyName:key1};
 if(vErrors === null){
 vErrors = [err9];
 }
@@ -9539,7 +10357,7 @@ errors++;
 }
 var valid1 = _errs8 === errors;
 if(!valid1){
-const err10 = {instancePath:instancePath+"/headers",schemaPath:"#/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key1},schema:schema27.properties.headers.propertyNames,parentSchema:schema27.properties.headers,data:data2};
+const err10 = {instancePath:instancePath+"/headers",schemaPath:"#/properties/headers/propertyNames",keyword:"propertyNames",params:{propertyName: key1},schema:schema28.properties.headers.propertyNames,parentSchema:schema28.properties.headers,data:data2};
 if(vErrors === null){
 vErrors = [err10];
 }
@@ -9552,7 +10370,7 @@ errors++;
 for(const key2 in data2){
 let data3 = data2[key2];
 if((typeof data3 !== "string") && (!(data3 && typeof data3 == "object" && !Array.isArray(data3)))){
-const err11 = {instancePath:instancePath+"/headers/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/headers/additionalProperties/type",keyword:"type",params:{type: schema27.properties.headers.additionalProperties.type},schema:schema27.properties.headers.additionalProperties.type,parentSchema:schema27.properties.headers.additionalProperties,data:data3};
+const err11 = {instancePath:instancePath+"/headers/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/headers/additionalProperties/type",keyword:"type",params:{type: schema28.properties.headers.additionalProperties.type},schema:schema28.properties.headers.additionalProperties.type,parentSchema:schema28.properties.headers.additionalProperties,data:data3};
 if(vErrors === null){
 vErrors = [err11];
 }
@@ -9652,7 +10470,7 @@ vErrors = null;
 }
 if(_valid0){
 const _errs16 = errors;
-const err17 = {instancePath:instancePath+"/headers/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/headers/additionalProperties/then/not",keyword:"not",params:{},schema:schema27.properties.headers.additionalProperties.then.not,parentSchema:schema27.properties.headers.additionalProperties.then,data:data3};
+const err17 = {instancePath:instancePath+"/headers/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/headers/additionalProperties/then/not",keyword:"not",params:{},schema:schema28.properties.headers.additionalProperties.then.not,parentSchema:schema28.properties.headers.additionalProperties.then,data:data3};
 if(vErrors === null){
 vErrors = [err17];
 }
@@ -9664,7 +10482,7 @@ var _valid0 = _errs16 === errors;
 valid3 = _valid0;
 }
 if(!valid3){
-const err18 = {instancePath:instancePath+"/headers/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/headers/additionalProperties/if",keyword:"if",params:{failingKeyword: "then"},schema:schema27.properties.headers.additionalProperties.if,parentSchema:schema27.properties.headers.additionalProperties,data:data3};
+const err18 = {instancePath:instancePath+"/headers/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/headers/additionalProperties/if",keyword:"if",params:{failingKeyword: "then"},schema:schema28.properties.headers.additionalProperties.if,parentSchema:schema28.properties.headers.additionalProperties,data:data3};
 if(vErrors === null){
 vErrors = [err18];
 }
@@ -9675,7 +10493,7 @@ errors++;
 }
 if(typeof data3 === "string"){
 if(func4(data3) > 8192){
-const err19 = {instancePath:instancePath+"/headers/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/headers/additionalProperties/maxLength",keyword:"maxLength",params:{limit: 8192},schema:8192,parentSchema:schema27.properties.headers.additionalProperties,data:data3};
+const err19 = {instancePath:instancePath+"/headers/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/headers/additionalProperties/maxLength",keyword:"maxLength",params:{limit: 8192},schema:8192,parentSchema:schema28.properties.headers.additionalProperties,data:data3};
 if(vErrors === null){
 vErrors = [err19];
 }
@@ -9685,7 +10503,7 @@ vErrors.push(err19);
 errors++;
 }
 if(!pattern24.test(data3)){
-const err20 = {instancePath:instancePath+"/headers/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/headers/additionalProperties/pattern",keyword:"pattern",params:{pattern: "^[ -~]*$"},schema:"^[ -~]*$",parentSchema:schema27.properties.headers.additionalProperties,data:data3};
+const err20 = {instancePath:instancePath+"/headers/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/headers/additionalProperties/pattern",keyword:"pattern",params:{pattern: "^[ -~]*$"},schema:"^[ -~]*$",parentSchema:schema28.properties.headers.additionalProperties,data:data3};
 if(vErrors === null){
 vErrors = [err20];
 }
@@ -9698,7 +10516,7 @@ errors++;
 if(data3 && typeof data3 == "object" && !Array.isArray(data3)){
 for(const key3 in data3){
 if(!(((((key3 === "credential") || (key3 === "file")) || (key3 === "env")) || (key3 === "secret")) || (key3 === "optional"))){
-const err21 = {instancePath:instancePath+"/headers/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/headers/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key3},schema:false,parentSchema:schema27.properties.headers.additionalProperties,data:data3};
+const err21 = {instancePath:instancePath+"/headers/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/headers/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key3},schema:false,parentSchema:schema28.properties.headers.additionalProperties,data:data3};
 if(vErrors === null){
 vErrors = [err21];
 }
@@ -9712,7 +10530,7 @@ if(data3.credential !== undefined){
 let data8 = data3.credential;
 if(typeof data8 === "string"){
 if(func4(data8) > 255){
-const err22 = {instancePath:instancePath+"/headers/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/headers/additionalProperties/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema27.properties.headers.additionalProperties.properties.credential,data:data8};
+const err22 = {instancePath:instancePath+"/headers/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/headers/additionalProperties/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema28.properties.headers.additionalProperties.properties.credential,data:data8};
 if(vErrors === null){
 vErrors = [err22];
 }
@@ -9722,7 +10540,7 @@ vErrors.push(err22);
 errors++;
 }
 if(func4(data8) < 1){
-const err23 = {instancePath:instancePath+"/headers/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/headers/additionalProperties/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema27.properties.headers.additionalProperties.properties.credential,data:data8};
+const err23 = {instancePath:instancePath+"/headers/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/headers/additionalProperties/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema28.properties.headers.additionalProperties.properties.credential,data:data8};
 if(vErrors === null){
 vErrors = [err23];
 }
@@ -9732,7 +10550,7 @@ vErrors.push(err23);
 errors++;
 }
 if(!pattern17.test(data8)){
-const err24 = {instancePath:instancePath+"/headers/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/headers/additionalProperties/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema27.properties.headers.additionalProperties.properties.credential,data:data8};
+const err24 = {instancePath:instancePath+"/headers/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/headers/additionalProperties/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema28.properties.headers.additionalProperties.properties.credential,data:data8};
 if(vErrors === null){
 vErrors = [err24];
 }
@@ -9743,7 +10561,7 @@ errors++;
 }
 }
 else {
-const err25 = {instancePath:instancePath+"/headers/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/headers/additionalProperties/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema27.properties.headers.additionalProperties.properties.credential.type,parentSchema:schema27.properties.headers.additionalProperties.properties.credential,data:data8};
+const err25 = {instancePath:instancePath+"/headers/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/headers/additionalProperties/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema28.properties.headers.additionalProperties.properties.credential.type,parentSchema:schema28.properties.headers.additionalProperties.properties.credential,data:data8};
 if(vErrors === null){
 vErrors = [err25];
 }
@@ -9757,7 +10575,7 @@ if(data3.file !== undefined){
 let data9 = data3.file;
 if(typeof data9 === "string"){
 if(func4(data9) > 4096){
-const err26 = {instancePath:instancePath+"/headers/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/headers/additionalProperties/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema27.properties.headers.additionalProperties.properties.file,data:data9};
+const err26 = {instancePath:instancePath+"/headers/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/headers/additionalProperties/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema28.properties.headers.additionalProperties.properties.file,data:data9};
 if(vErrors === null){
 vErrors = [err26];
 }
@@ -9767,7 +10585,7 @@ vErrors.push(err26);
 errors++;
 }
 if(func4(data9) < 1){
-const err27 = {instancePath:instancePath+"/headers/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/headers/additionalProperties/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema27.properties.headers.additionalProperties.properties.file,data:data9};
+const err27 = {instancePath:instancePath+"/headers/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/headers/additionalProperties/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema28.properties.headers.additionalProperties.properties.file,data:data9};
 if(vErrors === null){
 vErrors = [err27];
 }
@@ -9777,7 +10595,7 @@ vErrors.push(err27);
 errors++;
 }
 if(!pattern18.test(data9)){
-const err28 = {instancePath:instancePath+"/headers/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/headers/additionalProperties/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema27.properties.headers.additionalProperties.properties.file,data:data9};
+const err28 = {instancePath:instancePath+"/headers/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/headers/additionalProperties/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema28.properties.headers.additionalProperties.properties.file,data:data9};
 if(vErrors === null){
 vErrors = [err28];
 }
@@ -9788,7 +10606,7 @@ errors++;
 }
 }
 else {
-const err29 = {instancePath:instancePath+"/headers/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/headers/additionalProperties/properties/file/type",keyword:"type",params:{type: "string"},schema:schema27.properties.headers.additionalProperties.properties.file.type,parentSchema:schema27.properties.headers.additionalProperties.properties.file,data:data9};
+const err29 = {instancePath:instancePath+"/headers/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/headers/additionalProperties/properties/file/type",keyword:"type",params:{type: "string"},schema:schema28.properties.headers.additionalProperties.properties.file.type,parentSchema:schema28.properties.headers.additionalProperties.properties.file,data:data9};
 if(vErrors === null){
 vErrors = [err29];
 }
@@ -9802,7 +10620,7 @@ if(data3.env !== undefined){
 let data10 = data3.env;
 if(typeof data10 === "string"){
 if(func4(data10) > 255){
-const err30 = {instancePath:instancePath+"/headers/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/headers/additionalProperties/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema27.properties.headers.additionalProperties.properties.env,data:data10};
+const err30 = {instancePath:instancePath+"/headers/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/headers/additionalProperties/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema28.properties.headers.additionalProperties.properties.env,data:data10};
 if(vErrors === null){
 vErrors = [err30];
 }
@@ -9812,7 +10630,7 @@ vErrors.push(err30);
 errors++;
 }
 if(func4(data10) < 1){
-const err31 = {instancePath:instancePath+"/headers/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/headers/additionalProperties/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema27.properties.headers.additionalProperties.properties.env,data:data10};
+const err31 = {instancePath:instancePath+"/headers/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/headers/additionalProperties/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema28.properties.headers.additionalProperties.properties.env,data:data10};
 if(vErrors === null){
 vErrors = [err31];
 }
@@ -9822,7 +10640,7 @@ vErrors.push(err31);
 errors++;
 }
 if(!pattern19.test(data10)){
-const err32 = {instancePath:instancePath+"/headers/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/headers/additionalProperties/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema27.properties.headers.additionalProperties.properties.env,data:data10};
+const err32 = {instancePath:instancePath+"/headers/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/headers/additionalProperties/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema28.properties.headers.additionalProperties.properties.env,data:data10};
 if(vErrors === null){
 vErrors = [err32];
 }
@@ -9833,7 +10651,7 @@ errors++;
 }
 }
 else {
-const err33 = {instancePath:instancePath+"/headers/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/headers/additionalProperties/properties/env/type",keyword:"type",params:{type: "string"},schema:schema27.properties.headers.additionalProperties.properties.env.type,parentSchema:schema27.properties.headers.additionalProperties.properties.env,data:data10};
+const err33 = {instancePath:instancePath+"/headers/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/headers/additionalProperties/properties/env/type",keyword:"type",params:{type: "string"},schema:schema28.properties.headers.additionalProperties.properties.env.type,parentSchema:schema28.properties.headers.additionalProperties.properties.env,data:data10};
 if(vErrors === null){
 vErrors = [err33];
 }
@@ -9847,7 +10665,7 @@ if(data3.secret !== undefined){
 let data11 = data3.secret;
 if(typeof data11 === "string"){
 if(func4(data11) > 100){
-const err34 = {instancePath:instancePath+"/headers/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/properties/headers/additionalProperties/properties/secret/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema27.properties.headers.additionalProperties.properties.secret,data:data11};
+const err34 = {instancePath:instancePath+"/headers/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/properties/headers/additionalProperties/properties/secret/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema28.properties.headers.additionalProperties.properties.secret,data:data11};
 if(vErrors === null){
 vErrors = [err34];
 }
@@ -9857,7 +10675,7 @@ vErrors.push(err34);
 errors++;
 }
 if(func4(data11) < 1){
-const err35 = {instancePath:instancePath+"/headers/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/properties/headers/additionalProperties/properties/secret/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema27.properties.headers.additionalProperties.properties.secret,data:data11};
+const err35 = {instancePath:instancePath+"/headers/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/properties/headers/additionalProperties/properties/secret/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema28.properties.headers.additionalProperties.properties.secret,data:data11};
 if(vErrors === null){
 vErrors = [err35];
 }
@@ -9867,7 +10685,7 @@ vErrors.push(err35);
 errors++;
 }
 if(!pattern17.test(data11)){
-const err36 = {instancePath:instancePath+"/headers/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/properties/headers/additionalProperties/properties/secret/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema27.properties.headers.additionalProperties.properties.secret,data:data11};
+const err36 = {instancePath:instancePath+"/headers/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/properties/headers/additionalProperties/properties/secret/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema28.properties.headers.additionalProperties.properties.secret,data:data11};
 if(vErrors === null){
 vErrors = [err36];
 }
@@ -9878,7 +10696,7 @@ errors++;
 }
 }
 else {
-const err37 = {instancePath:instancePath+"/headers/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/properties/headers/additionalProperties/properties/secret/type",keyword:"type",params:{type: "string"},schema:schema27.properties.headers.additionalProperties.properties.secret.type,parentSchema:schema27.properties.headers.additionalProperties.properties.secret,data:data11};
+const err37 = {instancePath:instancePath+"/headers/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/properties/headers/additionalProperties/properties/secret/type",keyword:"type",params:{type: "string"},schema:schema28.properties.headers.additionalProperties.properties.secret.type,parentSchema:schema28.properties.headers.additionalProperties.properties.secret,data:data11};
 if(vErrors === null){
 vErrors = [err37];
 }
@@ -9891,7 +10709,7 @@ errors++;
 if(data3.optional !== undefined){
 let data12 = data3.optional;
 if(typeof data12 !== "boolean"){
-const err38 = {instancePath:instancePath+"/headers/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/optional",schemaPath:"#/properties/headers/additionalProperties/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema27.properties.headers.additionalProperties.properties.optional.type,parentSchema:schema27.properties.headers.additionalProperties.properties.optional,data:data12};
+const err38 = {instancePath:instancePath+"/headers/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/optional",schemaPath:"#/properties/headers/additionalProperties/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema28.properties.headers.additionalProperties.properties.optional.type,parentSchema:schema28.properties.headers.additionalProperties.properties.optional,data:data12};
 if(vErrors === null){
 vErrors = [err38];
 }
@@ -9905,7 +10723,7 @@ errors++;
 }
 }
 else {
-const err39 = {instancePath:instancePath+"/headers",schemaPath:"#/properties/headers/type",keyword:"type",params:{type: "object"},schema:schema27.properties.headers.type,parentSchema:schema27.properties.headers,data:data2};
+const err39 = {instancePath:instancePath+"/headers",schemaPath:"#/properties/headers/type",keyword:"type",params:{type: "object"},schema:schema28.properties.headers.type,parentSchema:schema28.properties.headers,data:data2};
 if(vErrors === null){
 vErrors = [err39];
 }
@@ -9919,7 +10737,7 @@ if(data.sample_ratio !== undefined){
 let data13 = data.sample_ratio;
 if((typeof data13 == "number") && (isFinite(data13))){
 if(data13 > 1 || isNaN(data13)){
-const err40 = {instancePath:instancePath+"/sample_ratio",schemaPath:"#/properties/sample_ratio/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1},schema:1,parentSchema:schema27.properties.sample_ratio,data:data13};
+const err40 = {instancePath:instancePath+"/sample_ratio",schemaPath:"#/properties/sample_ratio/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1},schema:1,parentSchema:schema28.properties.sample_ratio,data:data13};
 if(vErrors === null){
 vErrors = [err40];
 }
@@ -9929,7 +10747,7 @@ vErrors.push(err40);
 errors++;
 }
 if(data13 < 0 || isNaN(data13)){
-const err41 = {instancePath:instancePath+"/sample_ratio",schemaPath:"#/properties/sample_ratio/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema27.properties.sample_ratio,data:data13};
+const err41 = {instancePath:instancePath+"/sample_ratio",schemaPath:"#/properties/sample_ratio/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema28.properties.sample_ratio,data:data13};
 if(vErrors === null){
 vErrors = [err41];
 }
@@ -9940,7 +10758,7 @@ errors++;
 }
 }
 else {
-const err42 = {instancePath:instancePath+"/sample_ratio",schemaPath:"#/properties/sample_ratio/type",keyword:"type",params:{type: "number"},schema:schema27.properties.sample_ratio.type,parentSchema:schema27.properties.sample_ratio,data:data13};
+const err42 = {instancePath:instancePath+"/sample_ratio",schemaPath:"#/properties/sample_ratio/type",keyword:"type",params:{type: "number"},schema:schema28.properties.sample_ratio.type,parentSchema:schema28.properties.sample_ratio,data:data13};
 if(vErrors === null){
 vErrors = [err42];
 }
@@ -9954,7 +10772,7 @@ if(data.service_name !== undefined){
 let data14 = data.service_name;
 if(typeof data14 === "string"){
 if(func4(data14) > 300){
-const err43 = {instancePath:instancePath+"/service_name",schemaPath:"#/properties/service_name/maxLength",keyword:"maxLength",params:{limit: 300},schema:300,parentSchema:schema27.properties.service_name,data:data14};
+const err43 = {instancePath:instancePath+"/service_name",schemaPath:"#/properties/service_name/maxLength",keyword:"maxLength",params:{limit: 300},schema:300,parentSchema:schema28.properties.service_name,data:data14};
 if(vErrors === null){
 vErrors = [err43];
 }
@@ -9964,7 +10782,7 @@ vErrors.push(err43);
 errors++;
 }
 if(func4(data14) < 1){
-const err44 = {instancePath:instancePath+"/service_name",schemaPath:"#/properties/service_name/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema27.properties.service_name,data:data14};
+const err44 = {instancePath:instancePath+"/service_name",schemaPath:"#/properties/service_name/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema28.properties.service_name,data:data14};
 if(vErrors === null){
 vErrors = [err44];
 }
@@ -9975,7 +10793,7 @@ errors++;
 }
 }
 else {
-const err45 = {instancePath:instancePath+"/service_name",schemaPath:"#/properties/service_name/type",keyword:"type",params:{type: "string"},schema:schema27.properties.service_name.type,parentSchema:schema27.properties.service_name,data:data14};
+const err45 = {instancePath:instancePath+"/service_name",schemaPath:"#/properties/service_name/type",keyword:"type",params:{type: "string"},schema:schema28.properties.service_name.type,parentSchema:schema28.properties.service_name,data:data14};
 if(vErrors === null){
 vErrors = [err45];
 }
@@ -9992,7 +10810,7 @@ for(const key4 in data15){
 const _errs35 = errors;
 if(typeof key4 === "string"){
 if(func4(key4) > 128){
-const err46 = {instancePath:instancePath+"/resource",schemaPath:"#/properties/resource/propertyNames/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema27.properties.resource.propertyNames,data:key4,propertyName:key4};
+const err46 = {instancePath:instancePath+"/resource",schemaPath:"#/properties/resource/propertyNames/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema28.properties.resource.propertyNames,data:key4,propertyName:key4};
 if(vErrors === null){
 vErrors = [err46];
 }
@@ -10002,7 +10820,7 @@ vErrors.push(err46);
 errors++;
 }
 if(func4(key4) < 1){
-const err47 = {instancePath:instancePath+"/resource",schemaPath:"#/properties/resource/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema27.properties.resource.propertyNames,data:key4,propertyName:key4};
+const err47 = {instancePath:instancePath+"/resource",schemaPath:"#/properties/resource/propertyNames/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema28.properties.resource.propertyNames,data:key4,propertyName:key4};
 if(vErrors === null){
 vErrors = [err47];
 }
@@ -10013,7 +10831,7 @@ errors++;
 }
 }
 else {
-const err48 = {instancePath:instancePath+"/resource",schemaPath:"#/properties/resource/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema27.properties.resource.propertyNames.type,parentSchema:schema27.properties.resource.propertyNames,data:key4,propertyName:key4};
+const err48 = {instancePath:instancePath+"/resource",schemaPath:"#/properties/resource/propertyNames/type",keyword:"type",params:{type: "string"},schema:schema28.properties.resource.propertyNames.type,parentSchema:schema28.properties.resource.propertyNames,data:key4,propertyName:key4};
 if(vErrors === null){
 vErrors = [err48];
 }
@@ -10024,7 +10842,7 @@ errors++;
 }
 var valid6 = _errs35 === errors;
 if(!valid6){
-const err49 = {instancePath:instancePath+"/resource",schemaPath:"#/properties/resource/propertyNames",keyword:"propertyNames",params:{propertyName: key4},schema:schema27.properties.resource.propertyNames,parentSchema:schema27.properties.resource,data:data15};
+const err49 = {instancePath:instancePath+"/resource",schemaPath:"#/properties/resource/propertyNames",keyword:"propertyNames",params:{propertyName: key4},schema:schema28.properties.resource.propertyNames,parentSchema:schema28.properties.resource,data:data15};
 if(vErrors === null){
 vErrors = [err49];
 }
@@ -10038,7 +10856,7 @@ for(const key5 in data15){
 let data16 = data15[key5];
 if(typeof data16 === "string"){
 if(func4(data16) > 300){
-const err50 = {instancePath:instancePath+"/resource/" + key5.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/resource/additionalProperties/maxLength",keyword:"maxLength",params:{limit: 300},schema:300,parentSchema:schema27.properties.resource.additionalProperties,data:data16};
+const err50 = {instancePath:instancePath+"/resource/" + key5.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/resource/additionalProperties/maxLength",keyword:"maxLength",params:{limit: 300},schema:300,parentSchema:schema28.properties.resource.additionalProperties,data:data16};
 if(vErrors === null){
 vErrors = [err50];
 }
@@ -10048,7 +10866,7 @@ vErrors.push(err50);
 errors++;
 }
 if(func4(data16) < 1){
-const err51 = {instancePath:instancePath+"/resource/" + key5.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/resource/additionalProperties/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema27.properties.resource.additionalProperties,data:data16};
+const err51 = {instancePath:instancePath+"/resource/" + key5.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/resource/additionalProperties/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema28.properties.resource.additionalProperties,data:data16};
 if(vErrors === null){
 vErrors = [err51];
 }
@@ -10059,7 +10877,7 @@ errors++;
 }
 }
 else {
-const err52 = {instancePath:instancePath+"/resource/" + key5.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/resource/additionalProperties/type",keyword:"type",params:{type: "string"},schema:schema27.properties.resource.additionalProperties.type,parentSchema:schema27.properties.resource.additionalProperties,data:data16};
+const err52 = {instancePath:instancePath+"/resource/" + key5.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/resource/additionalProperties/type",keyword:"type",params:{type: "string"},schema:schema28.properties.resource.additionalProperties.type,parentSchema:schema28.properties.resource.additionalProperties,data:data16};
 if(vErrors === null){
 vErrors = [err52];
 }
@@ -10071,7 +10889,7 @@ errors++;
 }
 }
 else {
-const err53 = {instancePath:instancePath+"/resource",schemaPath:"#/properties/resource/type",keyword:"type",params:{type: "object"},schema:schema27.properties.resource.type,parentSchema:schema27.properties.resource,data:data15};
+const err53 = {instancePath:instancePath+"/resource",schemaPath:"#/properties/resource/type",keyword:"type",params:{type: "object"},schema:schema28.properties.resource.type,parentSchema:schema28.properties.resource,data:data15};
 if(vErrors === null){
 vErrors = [err53];
 }
@@ -10084,7 +10902,7 @@ errors++;
 if(data.conventions !== undefined){
 let data17 = data.conventions;
 if(typeof data17 !== "string"){
-const err54 = {instancePath:instancePath+"/conventions",schemaPath:"#/properties/conventions/type",keyword:"type",params:{type: "string"},schema:schema27.properties.conventions.type,parentSchema:schema27.properties.conventions,data:data17};
+const err54 = {instancePath:instancePath+"/conventions",schemaPath:"#/properties/conventions/type",keyword:"type",params:{type: "string"},schema:schema28.properties.conventions.type,parentSchema:schema28.properties.conventions,data:data17};
 if(vErrors === null){
 vErrors = [err54];
 }
@@ -10094,7 +10912,7 @@ vErrors.push(err54);
 errors++;
 }
 if(!((data17 === "semconv-1.36") || (data17 === "latest"))){
-const err55 = {instancePath:instancePath+"/conventions",schemaPath:"#/properties/conventions/enum",keyword:"enum",params:{allowedValues: schema27.properties.conventions.enum},schema:schema27.properties.conventions.enum,parentSchema:schema27.properties.conventions,data:data17};
+const err55 = {instancePath:instancePath+"/conventions",schemaPath:"#/properties/conventions/enum",keyword:"enum",params:{allowedValues: schema28.properties.conventions.enum},schema:schema28.properties.conventions.enum,parentSchema:schema28.properties.conventions,data:data17};
 if(vErrors === null){
 vErrors = [err55];
 }
@@ -10108,7 +10926,7 @@ if(data.session_headers !== undefined){
 let data18 = data.session_headers;
 if(Array.isArray(data18)){
 if(data18.length > 10){
-const err56 = {instancePath:instancePath+"/session_headers",schemaPath:"#/properties/session_headers/maxItems",keyword:"maxItems",params:{limit: 10},schema:10,parentSchema:schema27.properties.session_headers,data:data18};
+const err56 = {instancePath:instancePath+"/session_headers",schemaPath:"#/properties/session_headers/maxItems",keyword:"maxItems",params:{limit: 10},schema:10,parentSchema:schema28.properties.session_headers,data:data18};
 if(vErrors === null){
 vErrors = [err56];
 }
@@ -10122,7 +10940,7 @@ for(let i0=0; i0<len0; i0++){
 let data19 = data18[i0];
 if(typeof data19 === "string"){
 if(func4(data19) > 128){
-const err57 = {instancePath:instancePath+"/session_headers/" + i0,schemaPath:"#/properties/session_headers/items/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema27.properties.session_headers.items,data:data19};
+const err57 = {instancePath:instancePath+"/session_headers/" + i0,schemaPath:"#/properties/session_headers/items/maxLength",keyword:"maxLength",params:{limit: 128},schema:128,parentSchema:schema28.properties.session_headers.items,data:data19};
 if(vErrors === null){
 vErrors = [err57];
 }
@@ -10132,7 +10950,7 @@ vErrors.push(err57);
 errors++;
 }
 if(func4(data19) < 1){
-const err58 = {instancePath:instancePath+"/session_headers/" + i0,schemaPath:"#/properties/session_headers/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema27.properties.session_headers.items,data:data19};
+const err58 = {instancePath:instancePath+"/session_headers/" + i0,schemaPath:"#/properties/session_headers/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema28.properties.session_headers.items,data:data19};
 if(vErrors === null){
 vErrors = [err58];
 }
@@ -10142,7 +10960,7 @@ vErrors.push(err58);
 errors++;
 }
 if(!pattern10.test(data19)){
-const err59 = {instancePath:instancePath+"/session_headers/" + i0,schemaPath:"#/properties/session_headers/items/pattern",keyword:"pattern",params:{pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"},schema:"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",parentSchema:schema27.properties.session_headers.items,data:data19};
+const err59 = {instancePath:instancePath+"/session_headers/" + i0,schemaPath:"#/properties/session_headers/items/pattern",keyword:"pattern",params:{pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"},schema:"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",parentSchema:schema28.properties.session_headers.items,data:data19};
 if(vErrors === null){
 vErrors = [err59];
 }
@@ -10153,7 +10971,7 @@ errors++;
 }
 }
 else {
-const err60 = {instancePath:instancePath+"/session_headers/" + i0,schemaPath:"#/properties/session_headers/items/type",keyword:"type",params:{type: "string"},schema:schema27.properties.session_headers.items.type,parentSchema:schema27.properties.session_headers.items,data:data19};
+const err60 = {instancePath:instancePath+"/session_headers/" + i0,schemaPath:"#/properties/session_headers/items/type",keyword:"type",params:{type: "string"},schema:schema28.properties.session_headers.items.type,parentSchema:schema28.properties.session_headers.items,data:data19};
 if(vErrors === null){
 vErrors = [err60];
 }
@@ -10165,7 +10983,7 @@ errors++;
 }
 }
 else {
-const err61 = {instancePath:instancePath+"/session_headers",schemaPath:"#/properties/session_headers/type",keyword:"type",params:{type: "array"},schema:schema27.properties.session_headers.type,parentSchema:schema27.properties.session_headers,data:data18};
+const err61 = {instancePath:instancePath+"/session_headers",schemaPath:"#/properties/session_headers/type",keyword:"type",params:{type: "array"},schema:schema28.properties.session_headers.type,parentSchema:schema28.properties.session_headers,data:data18};
 if(vErrors === null){
 vErrors = [err61];
 }
@@ -10178,7 +10996,7 @@ errors++;
 if(data.content !== undefined){
 let data20 = data.content;
 if(typeof data20 !== "string"){
-const err62 = {instancePath:instancePath+"/content",schemaPath:"#/properties/content/type",keyword:"type",params:{type: "string"},schema:schema27.properties.content.type,parentSchema:schema27.properties.content,data:data20};
+const err62 = {instancePath:instancePath+"/content",schemaPath:"#/properties/content/type",keyword:"type",params:{type: "string"},schema:schema28.properties.content.type,parentSchema:schema28.properties.content,data:data20};
 if(vErrors === null){
 vErrors = [err62];
 }
@@ -10188,7 +11006,7 @@ vErrors.push(err62);
 errors++;
 }
 if(!(data20 === "never")){
-const err63 = {instancePath:instancePath+"/content",schemaPath:"#/properties/content/enum",keyword:"enum",params:{allowedValues: schema27.properties.content.enum},schema:schema27.properties.content.enum,parentSchema:schema27.properties.content,data:data20};
+const err63 = {instancePath:instancePath+"/content",schemaPath:"#/properties/content/enum",keyword:"enum",params:{allowedValues: schema28.properties.content.enum},schema:schema28.properties.content.enum,parentSchema:schema28.properties.content,data:data20};
 if(vErrors === null){
 vErrors = [err63];
 }
@@ -10201,7 +11019,7 @@ errors++;
 if(data.view_url !== undefined){
 let data21 = data.view_url;
 if((typeof data21 !== "string") && (data21 !== null)){
-const err64 = {instancePath:instancePath+"/view_url",schemaPath:"#/properties/view_url/type",keyword:"type",params:{type: schema27.properties.view_url.type},schema:schema27.properties.view_url.type,parentSchema:schema27.properties.view_url,data:data21};
+const err64 = {instancePath:instancePath+"/view_url",schemaPath:"#/properties/view_url/type",keyword:"type",params:{type: schema28.properties.view_url.type},schema:schema28.properties.view_url.type,parentSchema:schema28.properties.view_url,data:data21};
 if(vErrors === null){
 vErrors = [err64];
 }
@@ -10212,7 +11030,7 @@ errors++;
 }
 if(typeof data21 === "string"){
 if(func4(data21) > 2048){
-const err65 = {instancePath:instancePath+"/view_url",schemaPath:"#/properties/view_url/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema27.properties.view_url,data:data21};
+const err65 = {instancePath:instancePath+"/view_url",schemaPath:"#/properties/view_url/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema28.properties.view_url,data:data21};
 if(vErrors === null){
 vErrors = [err65];
 }
@@ -10221,8 +11039,8 @@ vErrors.push(err65);
 }
 errors++;
 }
-if(!pattern69.test(data21)){
-const err66 = {instancePath:instancePath+"/view_url",schemaPath:"#/properties/view_url/pattern",keyword:"pattern",params:{pattern: "^https?://[!-~]*[{]trace_id[}][!-~]*$"},schema:"^https?://[!-~]*[{]trace_id[}][!-~]*$",parentSchema:schema27.properties.view_url,data:data21};
+if(!pattern78.test(data21)){
+const err66 = {instancePath:instancePath+"/view_url",schemaPath:"#/properties/view_url/pattern",keyword:"pattern",params:{pattern: "^https?://[!-~]*[{]trace_id[}][!-~]*$"},schema:"^https?://[!-~]*[{]trace_id[}][!-~]*$",parentSchema:schema28.properties.view_url,data:data21};
 if(vErrors === null){
 vErrors = [err66];
 }
@@ -10235,7 +11053,7 @@ errors++;
 }
 }
 else {
-const err67 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema27.type,parentSchema:schema27,data};
+const err67 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema28.type,parentSchema:schema28,data};
 if(vErrors === null){
 vErrors = [err67];
 }
@@ -10244,14 +11062,14 @@ vErrors.push(err67);
 }
 errors++;
 }
-validate84.errors = vErrors;
+validate86.errors = vErrors;
 return errors === 0;
 }
 
-const schema28 = configSchema.properties.notify;
-const schema29 = {"writeOnly":true,"additionalProperties":false,"properties":{"credential":{"type":"string","description":"Name of a systemd credential: a file in `$CREDENTIALS_DIRECTORY`.","minLength":1,"maxLength":255,"pattern":"^[A-Za-z0-9_][A-Za-z0-9_.-]*$","patternErrorMessage":"must be the name of a credential, made of letters, digits, \".\", \"_\" and \"-\"","writeOnly":true},"file":{"type":"string","description":"Absolute path of a file that only its owner can read (mode 0600); `~/` stands for the home directory.","minLength":1,"maxLength":4096,"pattern":"^(/|~/)","patternErrorMessage":"must be an absolute path, or begin with ~/","writeOnly":true},"env":{"type":"string","description":"Name of an environment variable.","minLength":1,"maxLength":255,"pattern":"^[A-Za-z_][A-Za-z0-9_]*$","patternErrorMessage":"must be the name of an environment variable","hint":"write { env: NAME }, without $ and braces","writeOnly":true},"secret":{"type":"string","description":"Name of a secret that `llm-gateway secret set NAME` has stored, encrypted.","minLength":1,"maxLength":100,"pattern":"^[A-Za-z0-9_][A-Za-z0-9_.-]*$","patternErrorMessage":"must be the name of a secret, made of letters, digits, \".\", \"_\" and \"-\"","writeOnly":true},"optional":{"type":"boolean","description":"Start without this secret if it cannot be found.","default":false,"writeOnly":true}},"if":{"type":"object","properties":{"credential":false,"file":false,"env":false,"secret":false}},"then":{"not":{},"errorMessage":"names no source of the secret","hint":"add credential, file, env or secret"},"type":"object"};
+const schema29 = configSchema.properties.notify;
+const schema30 = {"writeOnly":true,"additionalProperties":false,"properties":{"credential":{"type":"string","description":"Name of a systemd credential: a file in `$CREDENTIALS_DIRECTORY`.","minLength":1,"maxLength":255,"pattern":"^[A-Za-z0-9_][A-Za-z0-9_.-]*$","patternErrorMessage":"must be the name of a credential, made of letters, digits, \".\", \"_\" and \"-\"","writeOnly":true},"file":{"type":"string","description":"Absolute path of a file that only its owner can read (mode 0600); `~/` stands for the home directory.","minLength":1,"maxLength":4096,"pattern":"^(/|~/)","patternErrorMessage":"must be an absolute path, or begin with ~/","writeOnly":true},"env":{"type":"string","description":"Name of an environment variable.","minLength":1,"maxLength":255,"pattern":"^[A-Za-z_][A-Za-z0-9_]*$","patternErrorMessage":"must be the name of an environment variable","hint":"write { env: NAME }, without $ and braces","writeOnly":true},"secret":{"type":"string","description":"Name of a secret that `llm-gateway secret set NAME` has stored, encrypted.","minLength":1,"maxLength":100,"pattern":"^[A-Za-z0-9_][A-Za-z0-9_.-]*$","patternErrorMessage":"must be the name of a secret, made of letters, digits, \".\", \"_\" and \"-\"","writeOnly":true},"optional":{"type":"boolean","description":"Start without this secret if it cannot be found.","default":false,"writeOnly":true}},"if":{"type":"object","properties":{"credential":false,"file":false,"env":false,"secret":false}},"then":{"not":{},"errorMessage":"names no source of the secret","hint":"add credential, file, env or secret"},"type":"object"};
 
-function validate87(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate89(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 const _errs1 = errors;
@@ -10345,7 +11163,7 @@ vErrors = null;
 }
 if(_valid0){
 const _errs4 = errors;
-const err5 = {instancePath,schemaPath:"#/then/not",keyword:"not",params:{},schema:schema29.then.not,parentSchema:schema29.then,data};
+const err5 = {instancePath,schemaPath:"#/then/not",keyword:"not",params:{},schema:schema30.then.not,parentSchema:schema30.then,data};
 if(vErrors === null){
 vErrors = [err5];
 }
@@ -10357,7 +11175,7 @@ var _valid0 = _errs4 === errors;
 valid0 = _valid0;
 }
 if(!valid0){
-const err6 = {instancePath,schemaPath:"#/if",keyword:"if",params:{failingKeyword: "then"},schema:schema29.if,parentSchema:schema29,data};
+const err6 = {instancePath,schemaPath:"#/if",keyword:"if",params:{failingKeyword: "then"},schema:schema30.if,parentSchema:schema30,data};
 if(vErrors === null){
 vErrors = [err6];
 }
@@ -10369,7 +11187,7 @@ errors++;
 if(data && typeof data == "object" && !Array.isArray(data)){
 for(const key0 in data){
 if(!(((((key0 === "credential") || (key0 === "file")) || (key0 === "env")) || (key0 === "secret")) || (key0 === "optional"))){
-const err7 = {instancePath,schemaPath:"#/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},schema:false,parentSchema:schema29,data};
+const err7 = {instancePath,schemaPath:"#/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},schema:false,parentSchema:schema30,data};
 if(vErrors === null){
 vErrors = [err7];
 }
@@ -10383,7 +11201,7 @@ if(data.credential !== undefined){
 let data4 = data.credential;
 if(typeof data4 === "string"){
 if(func4(data4) > 255){
-const err8 = {instancePath:instancePath+"/credential",schemaPath:"#/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema29.properties.credential,data:data4};
+const err8 = {instancePath:instancePath+"/credential",schemaPath:"#/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema30.properties.credential,data:data4};
 if(vErrors === null){
 vErrors = [err8];
 }
@@ -10393,7 +11211,7 @@ vErrors.push(err8);
 errors++;
 }
 if(func4(data4) < 1){
-const err9 = {instancePath:instancePath+"/credential",schemaPath:"#/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema29.properties.credential,data:data4};
+const err9 = {instancePath:instancePath+"/credential",schemaPath:"#/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema30.properties.credential,data:data4};
 if(vErrors === null){
 vErrors = [err9];
 }
@@ -10403,7 +11221,7 @@ vErrors.push(err9);
 errors++;
 }
 if(!pattern17.test(data4)){
-const err10 = {instancePath:instancePath+"/credential",schemaPath:"#/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema29.properties.credential,data:data4};
+const err10 = {instancePath:instancePath+"/credential",schemaPath:"#/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema30.properties.credential,data:data4};
 if(vErrors === null){
 vErrors = [err10];
 }
@@ -10414,7 +11232,7 @@ errors++;
 }
 }
 else {
-const err11 = {instancePath:instancePath+"/credential",schemaPath:"#/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema29.properties.credential.type,parentSchema:schema29.properties.credential,data:data4};
+const err11 = {instancePath:instancePath+"/credential",schemaPath:"#/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema30.properties.credential.type,parentSchema:schema30.properties.credential,data:data4};
 if(vErrors === null){
 vErrors = [err11];
 }
@@ -10428,7 +11246,7 @@ if(data.file !== undefined){
 let data5 = data.file;
 if(typeof data5 === "string"){
 if(func4(data5) > 4096){
-const err12 = {instancePath:instancePath+"/file",schemaPath:"#/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema29.properties.file,data:data5};
+const err12 = {instancePath:instancePath+"/file",schemaPath:"#/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema30.properties.file,data:data5};
 if(vErrors === null){
 vErrors = [err12];
 }
@@ -10438,7 +11256,7 @@ vErrors.push(err12);
 errors++;
 }
 if(func4(data5) < 1){
-const err13 = {instancePath:instancePath+"/file",schemaPath:"#/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema29.properties.file,data:data5};
+const err13 = {instancePath:instancePath+"/file",schemaPath:"#/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema30.properties.file,data:data5};
 if(vErrors === null){
 vErrors = [err13];
 }
@@ -10448,7 +11266,7 @@ vErrors.push(err13);
 errors++;
 }
 if(!pattern18.test(data5)){
-const err14 = {instancePath:instancePath+"/file",schemaPath:"#/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema29.properties.file,data:data5};
+const err14 = {instancePath:instancePath+"/file",schemaPath:"#/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema30.properties.file,data:data5};
 if(vErrors === null){
 vErrors = [err14];
 }
@@ -10459,7 +11277,7 @@ errors++;
 }
 }
 else {
-const err15 = {instancePath:instancePath+"/file",schemaPath:"#/properties/file/type",keyword:"type",params:{type: "string"},schema:schema29.properties.file.type,parentSchema:schema29.properties.file,data:data5};
+const err15 = {instancePath:instancePath+"/file",schemaPath:"#/properties/file/type",keyword:"type",params:{type: "string"},schema:schema30.properties.file.type,parentSchema:schema30.properties.file,data:data5};
 if(vErrors === null){
 vErrors = [err15];
 }
@@ -10473,7 +11291,7 @@ if(data.env !== undefined){
 let data6 = data.env;
 if(typeof data6 === "string"){
 if(func4(data6) > 255){
-const err16 = {instancePath:instancePath+"/env",schemaPath:"#/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema29.properties.env,data:data6};
+const err16 = {instancePath:instancePath+"/env",schemaPath:"#/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema30.properties.env,data:data6};
 if(vErrors === null){
 vErrors = [err16];
 }
@@ -10483,7 +11301,7 @@ vErrors.push(err16);
 errors++;
 }
 if(func4(data6) < 1){
-const err17 = {instancePath:instancePath+"/env",schemaPath:"#/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema29.properties.env,data:data6};
+const err17 = {instancePath:instancePath+"/env",schemaPath:"#/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema30.properties.env,data:data6};
 if(vErrors === null){
 vErrors = [err17];
 }
@@ -10493,7 +11311,7 @@ vErrors.push(err17);
 errors++;
 }
 if(!pattern19.test(data6)){
-const err18 = {instancePath:instancePath+"/env",schemaPath:"#/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema29.properties.env,data:data6};
+const err18 = {instancePath:instancePath+"/env",schemaPath:"#/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema30.properties.env,data:data6};
 if(vErrors === null){
 vErrors = [err18];
 }
@@ -10504,7 +11322,7 @@ errors++;
 }
 }
 else {
-const err19 = {instancePath:instancePath+"/env",schemaPath:"#/properties/env/type",keyword:"type",params:{type: "string"},schema:schema29.properties.env.type,parentSchema:schema29.properties.env,data:data6};
+const err19 = {instancePath:instancePath+"/env",schemaPath:"#/properties/env/type",keyword:"type",params:{type: "string"},schema:schema30.properties.env.type,parentSchema:schema30.properties.env,data:data6};
 if(vErrors === null){
 vErrors = [err19];
 }
@@ -10518,7 +11336,7 @@ if(data.secret !== undefined){
 let data7 = data.secret;
 if(typeof data7 === "string"){
 if(func4(data7) > 100){
-const err20 = {instancePath:instancePath+"/secret",schemaPath:"#/properties/secret/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema29.properties.secret,data:data7};
+const err20 = {instancePath:instancePath+"/secret",schemaPath:"#/properties/secret/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema30.properties.secret,data:data7};
 if(vErrors === null){
 vErrors = [err20];
 }
@@ -10528,7 +11346,7 @@ vErrors.push(err20);
 errors++;
 }
 if(func4(data7) < 1){
-const err21 = {instancePath:instancePath+"/secret",schemaPath:"#/properties/secret/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema29.properties.secret,data:data7};
+const err21 = {instancePath:instancePath+"/secret",schemaPath:"#/properties/secret/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema30.properties.secret,data:data7};
 if(vErrors === null){
 vErrors = [err21];
 }
@@ -10538,7 +11356,7 @@ vErrors.push(err21);
 errors++;
 }
 if(!pattern17.test(data7)){
-const err22 = {instancePath:instancePath+"/secret",schemaPath:"#/properties/secret/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema29.properties.secret,data:data7};
+const err22 = {instancePath:instancePath+"/secret",schemaPath:"#/properties/secret/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema30.properties.secret,data:data7};
 if(vErrors === null){
 vErrors = [err22];
 }
@@ -10549,7 +11367,7 @@ errors++;
 }
 }
 else {
-const err23 = {instancePath:instancePath+"/secret",schemaPath:"#/properties/secret/type",keyword:"type",params:{type: "string"},schema:schema29.properties.secret.type,parentSchema:schema29.properties.secret,data:data7};
+const err23 = {instancePath:instancePath+"/secret",schemaPath:"#/properties/secret/type",keyword:"type",params:{type: "string"},schema:schema30.properties.secret.type,parentSchema:schema30.properties.secret,data:data7};
 if(vErrors === null){
 vErrors = [err23];
 }
@@ -10562,7 +11380,7 @@ errors++;
 if(data.optional !== undefined){
 let data8 = data.optional;
 if(typeof data8 !== "boolean"){
-const err24 = {instancePath:instancePath+"/optional",schemaPath:"#/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema29.properties.optional.type,parentSchema:schema29.properties.optional,data:data8};
+const err24 = {instancePath:instancePath+"/optional",schemaPath:"#/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema30.properties.optional.type,parentSchema:schema30.properties.optional,data:data8};
 if(vErrors === null){
 vErrors = [err24];
 }
@@ -10574,7 +11392,7 @@ errors++;
 }
 }
 else {
-const err25 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema29.type,parentSchema:schema29,data};
+const err25 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema30.type,parentSchema:schema30,data};
 if(vErrors === null){
 vErrors = [err25];
 }
@@ -10583,18 +11401,18 @@ vErrors.push(err25);
 }
 errors++;
 }
-validate87.errors = vErrors;
+validate89.errors = vErrors;
 return errors === 0;
 }
 
 
-function validate86(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate88(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(data && typeof data == "object" && !Array.isArray(data)){
 for(const key0 in data){
 if(!(((((key0 === "sinks") || (key0 === "repeat_ms")) || (key0 === "quiet_start_ms")) || (key0 === "rules")) || (key0 === "heartbeat"))){
-const err0 = {instancePath,schemaPath:"#/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},schema:false,parentSchema:schema28,data};
+const err0 = {instancePath,schemaPath:"#/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},schema:false,parentSchema:schema29,data};
 if(vErrors === null){
 vErrors = [err0];
 }
@@ -10611,7 +11429,7 @@ for(const key1 in data0){
 const _errs4 = errors;
 if(typeof key1 === "string"){
 if(func4(key1) > 64){
-const err1 = {instancePath:instancePath+"/sinks",schemaPath:"#/properties/sinks/propertyNames/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema28.properties.sinks.propertyNames,data:key1,propertyName:key1};
+const err1 = {instancePath:instancePath+"/sinks",schemaPath:"#/properties/sinks/propertyNames/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema29.properties.sinks.propertyNames,data:key1,propertyName:key1};
 if(vErrors === null){
 vErrors = [err1];
 }
@@ -10621,7 +11439,7 @@ vErrors.push(err1);
 errors++;
 }
 if(!pattern17.test(key1)){
-const err2 = {instancePath:instancePath+"/sinks",schemaPath:"#/properties/sinks/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema28.properties.sinks.propertyNames,data:key1,propertyName:key1};
+const err2 = {instancePath:instancePath+"/sinks",schemaPath:"#/properties/sinks/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema29.properties.sinks.propertyNames,data:key1,propertyName:key1};
 if(vErrors === null){
 vErrors = [err2];
 }
@@ -10633,7 +11451,7 @@ errors++;
 }
 var valid1 = _errs4 === errors;
 if(!valid1){
-const err3 = {instancePath:instancePath+"/sinks",schemaPath:"#/properties/sinks/propertyNames",keyword:"propertyNames",params:{propertyName: key1},schema:schema28.properties.sinks.propertyNames,parentSchema:schema28.properties.sinks,data:data0};
+const err3 = {instancePath:instancePath+"/sinks",schemaPath:"#/properties/sinks/propertyNames",keyword:"propertyNames",params:{propertyName: key1},schema:schema29.properties.sinks.propertyNames,parentSchema:schema29.properties.sinks,data:data0};
 if(vErrors === null){
 vErrors = [err3];
 }
@@ -10690,7 +11508,7 @@ if(_valid0){
 const _errs11 = errors;
 if(data1 && typeof data1 == "object" && !Array.isArray(data1)){
 if(data1.routing_key === undefined){
-const err6 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/sinks/additionalProperties/then/required",keyword:"required",params:{missingProperty: "routing_key"},schema:schema28.properties.sinks.additionalProperties.then.required,parentSchema:schema28.properties.sinks.additionalProperties.then,data:data1};
+const err6 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/sinks/additionalProperties/then/required",keyword:"required",params:{missingProperty: "routing_key"},schema:schema29.properties.sinks.additionalProperties.then.required,parentSchema:schema29.properties.sinks.additionalProperties.then,data:data1};
 if(vErrors === null){
 vErrors = [err6];
 }
@@ -10702,7 +11520,7 @@ errors++;
 for(const key3 in data1){
 const _errs12 = errors;
 if(!((((key3 === "routing_key") || (key3 === "kind")) || (key3 === "url")) || (key3 === "min_severity"))){
-const err7 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/sinks/additionalProperties/then/propertyNames/enum",keyword:"enum",params:{allowedValues: schema28.properties.sinks.additionalProperties.then.propertyNames.enum},schema:schema28.properties.sinks.additionalProperties.then.propertyNames.enum,parentSchema:schema28.properties.sinks.additionalProperties.then.propertyNames,data:key3,propertyName:key3};
+const err7 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/sinks/additionalProperties/then/propertyNames/enum",keyword:"enum",params:{allowedValues: schema29.properties.sinks.additionalProperties.then.propertyNames.enum},schema:schema29.properties.sinks.additionalProperties.then.propertyNames.enum,parentSchema:schema29.properties.sinks.additionalProperties.then.propertyNames,data:key3,propertyName:key3};
 if(vErrors === null){
 vErrors = [err7];
 }
@@ -10713,7 +11531,7 @@ errors++;
 }
 var valid5 = _errs12 === errors;
 if(!valid5){
-const err8 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/sinks/additionalProperties/then/propertyNames",keyword:"propertyNames",params:{propertyName: key3},schema:schema28.properties.sinks.additionalProperties.then.propertyNames,parentSchema:schema28.properties.sinks.additionalProperties.then,data:data1};
+const err8 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/sinks/additionalProperties/then/propertyNames",keyword:"propertyNames",params:{propertyName: key3},schema:schema29.properties.sinks.additionalProperties.then.propertyNames,parentSchema:schema29.properties.sinks.additionalProperties.then,data:data1};
 if(vErrors === null){
 vErrors = [err8];
 }
@@ -10778,7 +11596,7 @@ if(data1 && typeof data1 == "object" && !Array.isArray(data1)){
 for(const key4 in data1){
 const _errs18 = errors;
 if(!(((key4 === "kind") || (key4 === "url")) || (key4 === "min_severity"))){
-const err11 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/sinks/additionalProperties/else/then/propertyNames/enum",keyword:"enum",params:{allowedValues: schema28.properties.sinks.additionalProperties.else.then.propertyNames.enum},schema:schema28.properties.sinks.additionalProperties.else.then.propertyNames.enum,parentSchema:schema28.properties.sinks.additionalProperties.else.then.propertyNames,data:key4,propertyName:key4};
+const err11 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/sinks/additionalProperties/else/then/propertyNames/enum",keyword:"enum",params:{allowedValues: schema29.properties.sinks.additionalProperties.else.then.propertyNames.enum},schema:schema29.properties.sinks.additionalProperties.else.then.propertyNames.enum,parentSchema:schema29.properties.sinks.additionalProperties.else.then.propertyNames,data:key4,propertyName:key4};
 if(vErrors === null){
 vErrors = [err11];
 }
@@ -10789,7 +11607,7 @@ errors++;
 }
 var valid8 = _errs18 === errors;
 if(!valid8){
-const err12 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/sinks/additionalProperties/else/then/propertyNames",keyword:"propertyNames",params:{propertyName: key4},schema:schema28.properties.sinks.additionalProperties.else.then.propertyNames,parentSchema:schema28.properties.sinks.additionalProperties.else.then,data:data1};
+const err12 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/sinks/additionalProperties/else/then/propertyNames",keyword:"propertyNames",params:{propertyName: key4},schema:schema29.properties.sinks.additionalProperties.else.then.propertyNames,parentSchema:schema29.properties.sinks.additionalProperties.else.then,data:data1};
 if(vErrors === null){
 vErrors = [err12];
 }
@@ -10810,7 +11628,7 @@ if(data1 && typeof data1 == "object" && !Array.isArray(data1)){
 for(const key5 in data1){
 const _errs20 = errors;
 if(!((((key5 === "token") || (key5 === "kind")) || (key5 === "url")) || (key5 === "min_severity"))){
-const err13 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/sinks/additionalProperties/else/else/propertyNames/enum",keyword:"enum",params:{allowedValues: schema28.properties.sinks.additionalProperties.else.else.propertyNames.enum},schema:schema28.properties.sinks.additionalProperties.else.else.propertyNames.enum,parentSchema:schema28.properties.sinks.additionalProperties.else.else.propertyNames,data:key5,propertyName:key5};
+const err13 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/sinks/additionalProperties/else/else/propertyNames/enum",keyword:"enum",params:{allowedValues: schema29.properties.sinks.additionalProperties.else.else.propertyNames.enum},schema:schema29.properties.sinks.additionalProperties.else.else.propertyNames.enum,parentSchema:schema29.properties.sinks.additionalProperties.else.else.propertyNames,data:key5,propertyName:key5};
 if(vErrors === null){
 vErrors = [err13];
 }
@@ -10821,7 +11639,7 @@ errors++;
 }
 var valid9 = _errs20 === errors;
 if(!valid9){
-const err14 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/sinks/additionalProperties/else/else/propertyNames",keyword:"propertyNames",params:{propertyName: key5},schema:schema28.properties.sinks.additionalProperties.else.else.propertyNames,parentSchema:schema28.properties.sinks.additionalProperties.else.else,data:data1};
+const err14 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/sinks/additionalProperties/else/else/propertyNames",keyword:"propertyNames",params:{propertyName: key5},schema:schema29.properties.sinks.additionalProperties.else.else.propertyNames,parentSchema:schema29.properties.sinks.additionalProperties.else.else,data:data1};
 if(vErrors === null){
 vErrors = [err14];
 }
@@ -10837,7 +11655,7 @@ valid6 = _valid1;
 ifClause1 = "else";
 }
 if(!valid6){
-const err15 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/sinks/additionalProperties/else/if",keyword:"if",params:{failingKeyword: ifClause1},schema:schema28.properties.sinks.additionalProperties.else.if,parentSchema:schema28.properties.sinks.additionalProperties.else,data:data1};
+const err15 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/sinks/additionalProperties/else/if",keyword:"if",params:{failingKeyword: ifClause1},schema:schema29.properties.sinks.additionalProperties.else.if,parentSchema:schema29.properties.sinks.additionalProperties.else,data:data1};
 if(vErrors === null){
 vErrors = [err15];
 }
@@ -10848,7 +11666,7 @@ errors++;
 }
 if(data1 && typeof data1 == "object" && !Array.isArray(data1)){
 if(data1.url === undefined){
-const err16 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/sinks/additionalProperties/else/required",keyword:"required",params:{missingProperty: "url"},schema:schema28.properties.sinks.additionalProperties.else.required,parentSchema:schema28.properties.sinks.additionalProperties.else,data:data1};
+const err16 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/sinks/additionalProperties/else/required",keyword:"required",params:{missingProperty: "url"},schema:schema29.properties.sinks.additionalProperties.else.required,parentSchema:schema29.properties.sinks.additionalProperties.else,data:data1};
 if(vErrors === null){
 vErrors = [err16];
 }
@@ -10863,7 +11681,7 @@ valid3 = _valid0;
 ifClause0 = "else";
 }
 if(!valid3){
-const err17 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/sinks/additionalProperties/if",keyword:"if",params:{failingKeyword: ifClause0},schema:schema28.properties.sinks.additionalProperties.if,parentSchema:schema28.properties.sinks.additionalProperties,data:data1};
+const err17 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/sinks/additionalProperties/if",keyword:"if",params:{failingKeyword: ifClause0},schema:schema29.properties.sinks.additionalProperties.if,parentSchema:schema29.properties.sinks.additionalProperties,data:data1};
 if(vErrors === null){
 vErrors = [err17];
 }
@@ -10874,7 +11692,7 @@ errors++;
 }
 if(data1 && typeof data1 == "object" && !Array.isArray(data1)){
 if(data1.kind === undefined){
-const err18 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/sinks/additionalProperties/required",keyword:"required",params:{missingProperty: "kind"},schema:schema28.properties.sinks.additionalProperties.required,parentSchema:schema28.properties.sinks.additionalProperties,data:data1};
+const err18 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/sinks/additionalProperties/required",keyword:"required",params:{missingProperty: "kind"},schema:schema29.properties.sinks.additionalProperties.required,parentSchema:schema29.properties.sinks.additionalProperties,data:data1};
 if(vErrors === null){
 vErrors = [err18];
 }
@@ -10885,7 +11703,7 @@ errors++;
 }
 for(const key6 in data1){
 if(!(((((key6 === "kind") || (key6 === "url")) || (key6 === "routing_key")) || (key6 === "token")) || (key6 === "min_severity"))){
-const err19 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/sinks/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key6},schema:false,parentSchema:schema28.properties.sinks.additionalProperties,data:data1};
+const err19 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/sinks/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key6},schema:false,parentSchema:schema29.properties.sinks.additionalProperties,data:data1};
 if(vErrors === null){
 vErrors = [err19];
 }
@@ -10898,7 +11716,7 @@ errors++;
 if(data1.kind !== undefined){
 let data4 = data1.kind;
 if(typeof data4 !== "string"){
-const err20 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/kind",schemaPath:"#/properties/sinks/additionalProperties/properties/kind/type",keyword:"type",params:{type: "string"},schema:schema28.properties.sinks.additionalProperties.properties.kind.type,parentSchema:schema28.properties.sinks.additionalProperties.properties.kind,data:data4};
+const err20 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/kind",schemaPath:"#/properties/sinks/additionalProperties/properties/kind/type",keyword:"type",params:{type: "string"},schema:schema29.properties.sinks.additionalProperties.properties.kind.type,parentSchema:schema29.properties.sinks.additionalProperties.properties.kind,data:data4};
 if(vErrors === null){
 vErrors = [err20];
 }
@@ -10908,7 +11726,7 @@ vErrors.push(err20);
 errors++;
 }
 if(!((((((data4 === "alertmanager") || (data4 === "discord")) || (data4 === "ntfy")) || (data4 === "pagerduty")) || (data4 === "slack")) || (data4 === "webhook"))){
-const err21 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/kind",schemaPath:"#/properties/sinks/additionalProperties/properties/kind/enum",keyword:"enum",params:{allowedValues: schema28.properties.sinks.additionalProperties.properties.kind.enum},schema:schema28.properties.sinks.additionalProperties.properties.kind.enum,parentSchema:schema28.properties.sinks.additionalProperties.properties.kind,data:data4};
+const err21 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/kind",schemaPath:"#/properties/sinks/additionalProperties/properties/kind/enum",keyword:"enum",params:{allowedValues: schema29.properties.sinks.additionalProperties.properties.kind.enum},schema:schema29.properties.sinks.additionalProperties.properties.kind.enum,parentSchema:schema29.properties.sinks.additionalProperties.properties.kind,data:data4};
 if(vErrors === null){
 vErrors = [err21];
 }
@@ -10921,7 +11739,7 @@ errors++;
 if(data1.url !== undefined){
 let data5 = data1.url;
 if((!(data5 && typeof data5 == "object" && !Array.isArray(data5))) && (typeof data5 !== "string")){
-const err22 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/url",schemaPath:"#/properties/sinks/additionalProperties/properties/url/type",keyword:"type",params:{type: schema28.properties.sinks.additionalProperties.properties.url.type},schema:schema28.properties.sinks.additionalProperties.properties.url.type,parentSchema:schema28.properties.sinks.additionalProperties.properties.url,data:data5};
+const err22 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/url",schemaPath:"#/properties/sinks/additionalProperties/properties/url/type",keyword:"type",params:{type: schema29.properties.sinks.additionalProperties.properties.url.type},schema:schema29.properties.sinks.additionalProperties.properties.url.type,parentSchema:schema29.properties.sinks.additionalProperties.properties.url,data:data5};
 if(vErrors === null){
 vErrors = [err22];
 }
@@ -11021,7 +11839,7 @@ vErrors = null;
 }
 if(_valid2){
 const _errs29 = errors;
-const err28 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/url",schemaPath:"#/properties/sinks/additionalProperties/properties/url/then/not",keyword:"not",params:{},schema:schema28.properties.sinks.additionalProperties.properties.url.then.not,parentSchema:schema28.properties.sinks.additionalProperties.properties.url.then,data:data5};
+const err28 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/url",schemaPath:"#/properties/sinks/additionalProperties/properties/url/then/not",keyword:"not",params:{},schema:schema29.properties.sinks.additionalProperties.properties.url.then.not,parentSchema:schema29.properties.sinks.additionalProperties.properties.url.then,data:data5};
 if(vErrors === null){
 vErrors = [err28];
 }
@@ -11033,7 +11851,7 @@ var _valid2 = _errs29 === errors;
 valid11 = _valid2;
 }
 if(!valid11){
-const err29 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/url",schemaPath:"#/properties/sinks/additionalProperties/properties/url/if",keyword:"if",params:{failingKeyword: "then"},schema:schema28.properties.sinks.additionalProperties.properties.url.if,parentSchema:schema28.properties.sinks.additionalProperties.properties.url,data:data5};
+const err29 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/url",schemaPath:"#/properties/sinks/additionalProperties/properties/url/if",keyword:"if",params:{failingKeyword: "then"},schema:schema29.properties.sinks.additionalProperties.properties.url.if,parentSchema:schema29.properties.sinks.additionalProperties.properties.url,data:data5};
 if(vErrors === null){
 vErrors = [err29];
 }
@@ -11044,7 +11862,7 @@ errors++;
 }
 if(typeof data5 === "string"){
 if(func4(data5) > 2048){
-const err30 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/url",schemaPath:"#/properties/sinks/additionalProperties/properties/url/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema28.properties.sinks.additionalProperties.properties.url,data:data5};
+const err30 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/url",schemaPath:"#/properties/sinks/additionalProperties/properties/url/maxLength",keyword:"maxLength",params:{limit: 2048},schema:2048,parentSchema:schema29.properties.sinks.additionalProperties.properties.url,data:data5};
 if(vErrors === null){
 vErrors = [err30];
 }
@@ -11054,7 +11872,7 @@ vErrors.push(err30);
 errors++;
 }
 if(func4(data5) < 1){
-const err31 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/url",schemaPath:"#/properties/sinks/additionalProperties/properties/url/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema28.properties.sinks.additionalProperties.properties.url,data:data5};
+const err31 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/url",schemaPath:"#/properties/sinks/additionalProperties/properties/url/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema29.properties.sinks.additionalProperties.properties.url,data:data5};
 if(vErrors === null){
 vErrors = [err31];
 }
@@ -11067,7 +11885,7 @@ errors++;
 if(data5 && typeof data5 == "object" && !Array.isArray(data5)){
 for(const key7 in data5){
 if(!(((((key7 === "credential") || (key7 === "file")) || (key7 === "env")) || (key7 === "secret")) || (key7 === "optional"))){
-const err32 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/url",schemaPath:"#/properties/sinks/additionalProperties/properties/url/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key7},schema:false,parentSchema:schema28.properties.sinks.additionalProperties.properties.url,data:data5};
+const err32 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/url",schemaPath:"#/properties/sinks/additionalProperties/properties/url/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key7},schema:false,parentSchema:schema29.properties.sinks.additionalProperties.properties.url,data:data5};
 if(vErrors === null){
 vErrors = [err32];
 }
@@ -11081,7 +11899,7 @@ if(data5.credential !== undefined){
 let data10 = data5.credential;
 if(typeof data10 === "string"){
 if(func4(data10) > 255){
-const err33 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/credential",schemaPath:"#/properties/sinks/additionalProperties/properties/url/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema28.properties.sinks.additionalProperties.properties.url.properties.credential,data:data10};
+const err33 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/credential",schemaPath:"#/properties/sinks/additionalProperties/properties/url/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema29.properties.sinks.additionalProperties.properties.url.properties.credential,data:data10};
 if(vErrors === null){
 vErrors = [err33];
 }
@@ -11091,7 +11909,7 @@ vErrors.push(err33);
 errors++;
 }
 if(func4(data10) < 1){
-const err34 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/credential",schemaPath:"#/properties/sinks/additionalProperties/properties/url/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema28.properties.sinks.additionalProperties.properties.url.properties.credential,data:data10};
+const err34 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/credential",schemaPath:"#/properties/sinks/additionalProperties/properties/url/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema29.properties.sinks.additionalProperties.properties.url.properties.credential,data:data10};
 if(vErrors === null){
 vErrors = [err34];
 }
@@ -11101,7 +11919,7 @@ vErrors.push(err34);
 errors++;
 }
 if(!pattern17.test(data10)){
-const err35 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/credential",schemaPath:"#/properties/sinks/additionalProperties/properties/url/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema28.properties.sinks.additionalProperties.properties.url.properties.credential,data:data10};
+const err35 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/credential",schemaPath:"#/properties/sinks/additionalProperties/properties/url/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema29.properties.sinks.additionalProperties.properties.url.properties.credential,data:data10};
 if(vErrors === null){
 vErrors = [err35];
 }
@@ -11112,7 +11930,7 @@ errors++;
 }
 }
 else {
-const err36 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/credential",schemaPath:"#/properties/sinks/additionalProperties/properties/url/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema28.properties.sinks.additionalProperties.properties.url.properties.credential.type,parentSchema:schema28.properties.sinks.additionalProperties.properties.url.properties.credential,data:data10};
+const err36 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/credential",schemaPath:"#/properties/sinks/additionalProperties/properties/url/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema29.properties.sinks.additionalProperties.properties.url.properties.credential.type,parentSchema:schema29.properties.sinks.additionalProperties.properties.url.properties.credential,data:data10};
 if(vErrors === null){
 vErrors = [err36];
 }
@@ -11126,7 +11944,7 @@ if(data5.file !== undefined){
 let data11 = data5.file;
 if(typeof data11 === "string"){
 if(func4(data11) > 4096){
-const err37 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/file",schemaPath:"#/properties/sinks/additionalProperties/properties/url/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema28.properties.sinks.additionalProperties.properties.url.properties.file,data:data11};
+const err37 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/file",schemaPath:"#/properties/sinks/additionalProperties/properties/url/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema29.properties.sinks.additionalProperties.properties.url.properties.file,data:data11};
 if(vErrors === null){
 vErrors = [err37];
 }
@@ -11136,7 +11954,7 @@ vErrors.push(err37);
 errors++;
 }
 if(func4(data11) < 1){
-const err38 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/file",schemaPath:"#/properties/sinks/additionalProperties/properties/url/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema28.properties.sinks.additionalProperties.properties.url.properties.file,data:data11};
+const err38 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/file",schemaPath:"#/properties/sinks/additionalProperties/properties/url/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema29.properties.sinks.additionalProperties.properties.url.properties.file,data:data11};
 if(vErrors === null){
 vErrors = [err38];
 }
@@ -11146,7 +11964,7 @@ vErrors.push(err38);
 errors++;
 }
 if(!pattern18.test(data11)){
-const err39 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/file",schemaPath:"#/properties/sinks/additionalProperties/properties/url/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema28.properties.sinks.additionalProperties.properties.url.properties.file,data:data11};
+const err39 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/file",schemaPath:"#/properties/sinks/additionalProperties/properties/url/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema29.properties.sinks.additionalProperties.properties.url.properties.file,data:data11};
 if(vErrors === null){
 vErrors = [err39];
 }
@@ -11157,7 +11975,7 @@ errors++;
 }
 }
 else {
-const err40 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/file",schemaPath:"#/properties/sinks/additionalProperties/properties/url/properties/file/type",keyword:"type",params:{type: "string"},schema:schema28.properties.sinks.additionalProperties.properties.url.properties.file.type,parentSchema:schema28.properties.sinks.additionalProperties.properties.url.properties.file,data:data11};
+const err40 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/file",schemaPath:"#/properties/sinks/additionalProperties/properties/url/properties/file/type",keyword:"type",params:{type: "string"},schema:schema29.properties.sinks.additionalProperties.properties.url.properties.file.type,parentSchema:schema29.properties.sinks.additionalProperties.properties.url.properties.file,data:data11};
 if(vErrors === null){
 vErrors = [err40];
 }
@@ -11171,7 +11989,7 @@ if(data5.env !== undefined){
 let data12 = data5.env;
 if(typeof data12 === "string"){
 if(func4(data12) > 255){
-const err41 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/env",schemaPath:"#/properties/sinks/additionalProperties/properties/url/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema28.properties.sinks.additionalProperties.properties.url.properties.env,data:data12};
+const err41 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/env",schemaPath:"#/properties/sinks/additionalProperties/properties/url/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema29.properties.sinks.additionalProperties.properties.url.properties.env,data:data12};
 if(vErrors === null){
 vErrors = [err41];
 }
@@ -11181,7 +11999,7 @@ vErrors.push(err41);
 errors++;
 }
 if(func4(data12) < 1){
-const err42 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/env",schemaPath:"#/properties/sinks/additionalProperties/properties/url/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema28.properties.sinks.additionalProperties.properties.url.properties.env,data:data12};
+const err42 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/env",schemaPath:"#/properties/sinks/additionalProperties/properties/url/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema29.properties.sinks.additionalProperties.properties.url.properties.env,data:data12};
 if(vErrors === null){
 vErrors = [err42];
 }
@@ -11191,7 +12009,7 @@ vErrors.push(err42);
 errors++;
 }
 if(!pattern19.test(data12)){
-const err43 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/env",schemaPath:"#/properties/sinks/additionalProperties/properties/url/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema28.properties.sinks.additionalProperties.properties.url.properties.env,data:data12};
+const err43 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/env",schemaPath:"#/properties/sinks/additionalProperties/properties/url/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema29.properties.sinks.additionalProperties.properties.url.properties.env,data:data12};
 if(vErrors === null){
 vErrors = [err43];
 }
@@ -11202,7 +12020,7 @@ errors++;
 }
 }
 else {
-const err44 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/env",schemaPath:"#/properties/sinks/additionalProperties/properties/url/properties/env/type",keyword:"type",params:{type: "string"},schema:schema28.properties.sinks.additionalProperties.properties.url.properties.env.type,parentSchema:schema28.properties.sinks.additionalProperties.properties.url.properties.env,data:data12};
+const err44 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/env",schemaPath:"#/properties/sinks/additionalProperties/properties/url/properties/env/type",keyword:"type",params:{type: "string"},schema:schema29.properties.sinks.additionalProperties.properties.url.properties.env.type,parentSchema:schema29.properties.sinks.additionalProperties.properties.url.properties.env,data:data12};
 if(vErrors === null){
 vErrors = [err44];
 }
@@ -11216,7 +12034,7 @@ if(data5.secret !== undefined){
 let data13 = data5.secret;
 if(typeof data13 === "string"){
 if(func4(data13) > 100){
-const err45 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/secret",schemaPath:"#/properties/sinks/additionalProperties/properties/url/properties/secret/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema28.properties.sinks.additionalProperties.properties.url.properties.secret,data:data13};
+const err45 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/secret",schemaPath:"#/properties/sinks/additionalProperties/properties/url/properties/secret/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema29.properties.sinks.additionalProperties.properties.url.properties.secret,data:data13};
 if(vErrors === null){
 vErrors = [err45];
 }
@@ -11226,7 +12044,7 @@ vErrors.push(err45);
 errors++;
 }
 if(func4(data13) < 1){
-const err46 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/secret",schemaPath:"#/properties/sinks/additionalProperties/properties/url/properties/secret/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema28.properties.sinks.additionalProperties.properties.url.properties.secret,data:data13};
+const err46 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/secret",schemaPath:"#/properties/sinks/additionalProperties/properties/url/properties/secret/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema29.properties.sinks.additionalProperties.properties.url.properties.secret,data:data13};
 if(vErrors === null){
 vErrors = [err46];
 }
@@ -11236,7 +12054,7 @@ vErrors.push(err46);
 errors++;
 }
 if(!pattern17.test(data13)){
-const err47 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/secret",schemaPath:"#/properties/sinks/additionalProperties/properties/url/properties/secret/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema28.properties.sinks.additionalProperties.properties.url.properties.secret,data:data13};
+const err47 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/secret",schemaPath:"#/properties/sinks/additionalProperties/properties/url/properties/secret/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema29.properties.sinks.additionalProperties.properties.url.properties.secret,data:data13};
 if(vErrors === null){
 vErrors = [err47];
 }
@@ -11247,7 +12065,7 @@ errors++;
 }
 }
 else {
-const err48 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/secret",schemaPath:"#/properties/sinks/additionalProperties/properties/url/properties/secret/type",keyword:"type",params:{type: "string"},schema:schema28.properties.sinks.additionalProperties.properties.url.properties.secret.type,parentSchema:schema28.properties.sinks.additionalProperties.properties.url.properties.secret,data:data13};
+const err48 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/secret",schemaPath:"#/properties/sinks/additionalProperties/properties/url/properties/secret/type",keyword:"type",params:{type: "string"},schema:schema29.properties.sinks.additionalProperties.properties.url.properties.secret.type,parentSchema:schema29.properties.sinks.additionalProperties.properties.url.properties.secret,data:data13};
 if(vErrors === null){
 vErrors = [err48];
 }
@@ -11260,7 +12078,7 @@ errors++;
 if(data5.optional !== undefined){
 let data14 = data5.optional;
 if(typeof data14 !== "boolean"){
-const err49 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/optional",schemaPath:"#/properties/sinks/additionalProperties/properties/url/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema28.properties.sinks.additionalProperties.properties.url.properties.optional.type,parentSchema:schema28.properties.sinks.additionalProperties.properties.url.properties.optional,data:data14};
+const err49 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/optional",schemaPath:"#/properties/sinks/additionalProperties/properties/url/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema29.properties.sinks.additionalProperties.properties.url.properties.optional.type,parentSchema:schema29.properties.sinks.additionalProperties.properties.url.properties.optional,data:data14};
 if(vErrors === null){
 vErrors = [err49];
 }
@@ -11273,21 +12091,21 @@ errors++;
 }
 }
 if(data1.routing_key !== undefined){
-if(!(validate87(data1.routing_key, {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key",parentData:data1,parentDataProperty:"routing_key",rootData}))){
-vErrors = vErrors === null ? validate87.errors : vErrors.concat(validate87.errors);
+if(!(validate89(data1.routing_key, {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/routing_key",parentData:data1,parentDataProperty:"routing_key",rootData}))){
+vErrors = vErrors === null ? validate89.errors : vErrors.concat(validate89.errors);
 errors = vErrors.length;
 }
 }
 if(data1.token !== undefined){
-if(!(validate87(data1.token, {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/token",parentData:data1,parentDataProperty:"token",rootData}))){
-vErrors = vErrors === null ? validate87.errors : vErrors.concat(validate87.errors);
+if(!(validate89(data1.token, {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/token",parentData:data1,parentDataProperty:"token",rootData}))){
+vErrors = vErrors === null ? validate89.errors : vErrors.concat(validate89.errors);
 errors = vErrors.length;
 }
 }
 if(data1.min_severity !== undefined){
 let data17 = data1.min_severity;
 if(typeof data17 !== "string"){
-const err50 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/min_severity",schemaPath:"#/properties/sinks/additionalProperties/properties/min_severity/type",keyword:"type",params:{type: "string"},schema:schema28.properties.sinks.additionalProperties.properties.min_severity.type,parentSchema:schema28.properties.sinks.additionalProperties.properties.min_severity,data:data17};
+const err50 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/min_severity",schemaPath:"#/properties/sinks/additionalProperties/properties/min_severity/type",keyword:"type",params:{type: "string"},schema:schema29.properties.sinks.additionalProperties.properties.min_severity.type,parentSchema:schema29.properties.sinks.additionalProperties.properties.min_severity,data:data17};
 if(vErrors === null){
 vErrors = [err50];
 }
@@ -11297,7 +12115,7 @@ vErrors.push(err50);
 errors++;
 }
 if(!(((data17 === "info") || (data17 === "warning")) || (data17 === "critical"))){
-const err51 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/min_severity",schemaPath:"#/properties/sinks/additionalProperties/properties/min_severity/enum",keyword:"enum",params:{allowedValues: schema28.properties.sinks.additionalProperties.properties.min_severity.enum},schema:schema28.properties.sinks.additionalProperties.properties.min_severity.enum,parentSchema:schema28.properties.sinks.additionalProperties.properties.min_severity,data:data17};
+const err51 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/min_severity",schemaPath:"#/properties/sinks/additionalProperties/properties/min_severity/enum",keyword:"enum",params:{allowedValues: schema29.properties.sinks.additionalProperties.properties.min_severity.enum},schema:schema29.properties.sinks.additionalProperties.properties.min_severity.enum,parentSchema:schema29.properties.sinks.additionalProperties.properties.min_severity,data:data17};
 if(vErrors === null){
 vErrors = [err51];
 }
@@ -11309,7 +12127,7 @@ errors++;
 }
 }
 else {
-const err52 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/sinks/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema28.properties.sinks.additionalProperties.type,parentSchema:schema28.properties.sinks.additionalProperties,data:data1};
+const err52 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/sinks/additionalProperties/type",keyword:"type",params:{type: "object"},schema:schema29.properties.sinks.additionalProperties.type,parentSchema:schema29.properties.sinks.additionalProperties,data:data1};
 if(vErrors === null){
 vErrors = [err52];
 }
@@ -11321,7 +12139,7 @@ errors++;
 }
 }
 else {
-const err53 = {instancePath:instancePath+"/sinks",schemaPath:"#/properties/sinks/type",keyword:"type",params:{type: "object"},schema:schema28.properties.sinks.type,parentSchema:schema28.properties.sinks,data:data0};
+const err53 = {instancePath:instancePath+"/sinks",schemaPath:"#/properties/sinks/type",keyword:"type",params:{type: "object"},schema:schema29.properties.sinks.type,parentSchema:schema29.properties.sinks,data:data0};
 if(vErrors === null){
 vErrors = [err53];
 }
@@ -11334,7 +12152,7 @@ errors++;
 if(data.repeat_ms !== undefined){
 let data18 = data.repeat_ms;
 if(!(((typeof data18 == "number") && (!(data18 % 1) && !isNaN(data18))) && (isFinite(data18)))){
-const err54 = {instancePath:instancePath+"/repeat_ms",schemaPath:"#/properties/repeat_ms/type",keyword:"type",params:{type: "integer"},schema:schema28.properties.repeat_ms.type,parentSchema:schema28.properties.repeat_ms,data:data18};
+const err54 = {instancePath:instancePath+"/repeat_ms",schemaPath:"#/properties/repeat_ms/type",keyword:"type",params:{type: "integer"},schema:schema29.properties.repeat_ms.type,parentSchema:schema29.properties.repeat_ms,data:data18};
 if(vErrors === null){
 vErrors = [err54];
 }
@@ -11345,7 +12163,7 @@ errors++;
 }
 if((typeof data18 == "number") && (isFinite(data18))){
 if(data18 > 604800000 || isNaN(data18)){
-const err55 = {instancePath:instancePath+"/repeat_ms",schemaPath:"#/properties/repeat_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 604800000},schema:604800000,parentSchema:schema28.properties.repeat_ms,data:data18};
+const err55 = {instancePath:instancePath+"/repeat_ms",schemaPath:"#/properties/repeat_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 604800000},schema:604800000,parentSchema:schema29.properties.repeat_ms,data:data18};
 if(vErrors === null){
 vErrors = [err55];
 }
@@ -11355,7 +12173,7 @@ vErrors.push(err55);
 errors++;
 }
 if(data18 < 60000 || isNaN(data18)){
-const err56 = {instancePath:instancePath+"/repeat_ms",schemaPath:"#/properties/repeat_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 60000},schema:60000,parentSchema:schema28.properties.repeat_ms,data:data18};
+const err56 = {instancePath:instancePath+"/repeat_ms",schemaPath:"#/properties/repeat_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 60000},schema:60000,parentSchema:schema29.properties.repeat_ms,data:data18};
 if(vErrors === null){
 vErrors = [err56];
 }
@@ -11369,7 +12187,7 @@ errors++;
 if(data.quiet_start_ms !== undefined){
 let data19 = data.quiet_start_ms;
 if(!(((typeof data19 == "number") && (!(data19 % 1) && !isNaN(data19))) && (isFinite(data19)))){
-const err57 = {instancePath:instancePath+"/quiet_start_ms",schemaPath:"#/properties/quiet_start_ms/type",keyword:"type",params:{type: "integer"},schema:schema28.properties.quiet_start_ms.type,parentSchema:schema28.properties.quiet_start_ms,data:data19};
+const err57 = {instancePath:instancePath+"/quiet_start_ms",schemaPath:"#/properties/quiet_start_ms/type",keyword:"type",params:{type: "integer"},schema:schema29.properties.quiet_start_ms.type,parentSchema:schema29.properties.quiet_start_ms,data:data19};
 if(vErrors === null){
 vErrors = [err57];
 }
@@ -11380,7 +12198,7 @@ errors++;
 }
 if((typeof data19 == "number") && (isFinite(data19))){
 if(data19 > 3600000 || isNaN(data19)){
-const err58 = {instancePath:instancePath+"/quiet_start_ms",schemaPath:"#/properties/quiet_start_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema28.properties.quiet_start_ms,data:data19};
+const err58 = {instancePath:instancePath+"/quiet_start_ms",schemaPath:"#/properties/quiet_start_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 3600000},schema:3600000,parentSchema:schema29.properties.quiet_start_ms,data:data19};
 if(vErrors === null){
 vErrors = [err58];
 }
@@ -11390,7 +12208,7 @@ vErrors.push(err58);
 errors++;
 }
 if(data19 < 0 || isNaN(data19)){
-const err59 = {instancePath:instancePath+"/quiet_start_ms",schemaPath:"#/properties/quiet_start_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema28.properties.quiet_start_ms,data:data19};
+const err59 = {instancePath:instancePath+"/quiet_start_ms",schemaPath:"#/properties/quiet_start_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema29.properties.quiet_start_ms,data:data19};
 if(vErrors === null){
 vErrors = [err59];
 }
@@ -11405,8 +12223,8 @@ if(data.rules !== undefined){
 let data20 = data.rules;
 if(data20 && typeof data20 == "object" && !Array.isArray(data20)){
 for(const key8 in data20){
-if(!(func2.call(schema28.properties.rules.properties, key8))){
-const err60 = {instancePath:instancePath+"/rules",schemaPath:"#/properties/rules/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key8},schema:false,parentSchema:schema28.properties.rules,data:data20};
+if(!(func2.call(schema29.properties.rules.properties, key8))){
+const err60 = {instancePath:instancePath+"/rules",schemaPath:"#/properties/rules/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key8},schema:false,parentSchema:schema29.properties.rules,data:data20};
 if(vErrors === null){
 vErrors = [err60];
 }
@@ -11419,7 +12237,7 @@ errors++;
 if(data20.access_refused !== undefined){
 let data21 = data20.access_refused;
 if((!(data21 && typeof data21 == "object" && !Array.isArray(data21))) && (typeof data21 !== "boolean")){
-const err61 = {instancePath:instancePath+"/rules/access_refused",schemaPath:"#/properties/rules/properties/access_refused/type",keyword:"type",params:{type: schema28.properties.rules.properties.access_refused.type},schema:schema28.properties.rules.properties.access_refused.type,parentSchema:schema28.properties.rules.properties.access_refused,data:data21};
+const err61 = {instancePath:instancePath+"/rules/access_refused",schemaPath:"#/properties/rules/properties/access_refused/type",keyword:"type",params:{type: schema29.properties.rules.properties.access_refused.type},schema:schema29.properties.rules.properties.access_refused.type,parentSchema:schema29.properties.rules.properties.access_refused,data:data21};
 if(vErrors === null){
 vErrors = [err61];
 }
@@ -11442,7 +12260,7 @@ errors++;
 }
 var valid15 = _errs56 === errors;
 if(valid15){
-const err63 = {instancePath:instancePath+"/rules/access_refused",schemaPath:"#/properties/rules/properties/access_refused/not",keyword:"not",params:{},schema:schema28.properties.rules.properties.access_refused.not,parentSchema:schema28.properties.rules.properties.access_refused,data:data21};
+const err63 = {instancePath:instancePath+"/rules/access_refused",schemaPath:"#/properties/rules/properties/access_refused/not",keyword:"not",params:{},schema:schema29.properties.rules.properties.access_refused.not,parentSchema:schema29.properties.rules.properties.access_refused,data:data21};
 if(vErrors === null){
 vErrors = [err63];
 }
@@ -11465,7 +12283,7 @@ vErrors = null;
 if(data21 && typeof data21 == "object" && !Array.isArray(data21)){
 for(const key9 in data21){
 if(!((key9 === "after_ms") || (key9 === "count"))){
-const err64 = {instancePath:instancePath+"/rules/access_refused",schemaPath:"#/properties/rules/properties/access_refused/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key9},schema:false,parentSchema:schema28.properties.rules.properties.access_refused,data:data21};
+const err64 = {instancePath:instancePath+"/rules/access_refused",schemaPath:"#/properties/rules/properties/access_refused/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key9},schema:false,parentSchema:schema29.properties.rules.properties.access_refused,data:data21};
 if(vErrors === null){
 vErrors = [err64];
 }
@@ -11478,7 +12296,7 @@ errors++;
 if(data21.after_ms !== undefined){
 let data22 = data21.after_ms;
 if(!(((typeof data22 == "number") && (!(data22 % 1) && !isNaN(data22))) && (isFinite(data22)))){
-const err65 = {instancePath:instancePath+"/rules/access_refused/after_ms",schemaPath:"#/properties/rules/properties/access_refused/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema28.properties.rules.properties.access_refused.properties.after_ms.type,parentSchema:schema28.properties.rules.properties.access_refused.properties.after_ms,data:data22};
+const err65 = {instancePath:instancePath+"/rules/access_refused/after_ms",schemaPath:"#/properties/rules/properties/access_refused/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema29.properties.rules.properties.access_refused.properties.after_ms.type,parentSchema:schema29.properties.rules.properties.access_refused.properties.after_ms,data:data22};
 if(vErrors === null){
 vErrors = [err65];
 }
@@ -11489,7 +12307,7 @@ errors++;
 }
 if((typeof data22 == "number") && (isFinite(data22))){
 if(data22 > 86400000 || isNaN(data22)){
-const err66 = {instancePath:instancePath+"/rules/access_refused/after_ms",schemaPath:"#/properties/rules/properties/access_refused/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema28.properties.rules.properties.access_refused.properties.after_ms,data:data22};
+const err66 = {instancePath:instancePath+"/rules/access_refused/after_ms",schemaPath:"#/properties/rules/properties/access_refused/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema29.properties.rules.properties.access_refused.properties.after_ms,data:data22};
 if(vErrors === null){
 vErrors = [err66];
 }
@@ -11499,7 +12317,7 @@ vErrors.push(err66);
 errors++;
 }
 if(data22 < 0 || isNaN(data22)){
-const err67 = {instancePath:instancePath+"/rules/access_refused/after_ms",schemaPath:"#/properties/rules/properties/access_refused/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema28.properties.rules.properties.access_refused.properties.after_ms,data:data22};
+const err67 = {instancePath:instancePath+"/rules/access_refused/after_ms",schemaPath:"#/properties/rules/properties/access_refused/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema29.properties.rules.properties.access_refused.properties.after_ms,data:data22};
 if(vErrors === null){
 vErrors = [err67];
 }
@@ -11513,7 +12331,7 @@ errors++;
 if(data21.count !== undefined){
 let data23 = data21.count;
 if(!(((typeof data23 == "number") && (!(data23 % 1) && !isNaN(data23))) && (isFinite(data23)))){
-const err68 = {instancePath:instancePath+"/rules/access_refused/count",schemaPath:"#/properties/rules/properties/access_refused/properties/count/type",keyword:"type",params:{type: "integer"},schema:schema28.properties.rules.properties.access_refused.properties.count.type,parentSchema:schema28.properties.rules.properties.access_refused.properties.count,data:data23};
+const err68 = {instancePath:instancePath+"/rules/access_refused/count",schemaPath:"#/properties/rules/properties/access_refused/properties/count/type",keyword:"type",params:{type: "integer"},schema:schema29.properties.rules.properties.access_refused.properties.count.type,parentSchema:schema29.properties.rules.properties.access_refused.properties.count,data:data23};
 if(vErrors === null){
 vErrors = [err68];
 }
@@ -11524,7 +12342,7 @@ errors++;
 }
 if((typeof data23 == "number") && (isFinite(data23))){
 if(data23 > 1000000000 || isNaN(data23)){
-const err69 = {instancePath:instancePath+"/rules/access_refused/count",schemaPath:"#/properties/rules/properties/access_refused/properties/count/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema28.properties.rules.properties.access_refused.properties.count,data:data23};
+const err69 = {instancePath:instancePath+"/rules/access_refused/count",schemaPath:"#/properties/rules/properties/access_refused/properties/count/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema29.properties.rules.properties.access_refused.properties.count,data:data23};
 if(vErrors === null){
 vErrors = [err69];
 }
@@ -11534,7 +12352,7 @@ vErrors.push(err69);
 errors++;
 }
 if(data23 < 0 || isNaN(data23)){
-const err70 = {instancePath:instancePath+"/rules/access_refused/count",schemaPath:"#/properties/rules/properties/access_refused/properties/count/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema28.properties.rules.properties.access_refused.properties.count,data:data23};
+const err70 = {instancePath:instancePath+"/rules/access_refused/count",schemaPath:"#/properties/rules/properties/access_refused/properties/count/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema29.properties.rules.properties.access_refused.properties.count,data:data23};
 if(vErrors === null){
 vErrors = [err70];
 }
@@ -11550,7 +12368,7 @@ errors++;
 if(data20.budget !== undefined){
 let data24 = data20.budget;
 if((!(data24 && typeof data24 == "object" && !Array.isArray(data24))) && (typeof data24 !== "boolean")){
-const err71 = {instancePath:instancePath+"/rules/budget",schemaPath:"#/properties/rules/properties/budget/type",keyword:"type",params:{type: schema28.properties.rules.properties.budget.type},schema:schema28.properties.rules.properties.budget.type,parentSchema:schema28.properties.rules.properties.budget,data:data24};
+const err71 = {instancePath:instancePath+"/rules/budget",schemaPath:"#/properties/rules/properties/budget/type",keyword:"type",params:{type: schema29.properties.rules.properties.budget.type},schema:schema29.properties.rules.properties.budget.type,parentSchema:schema29.properties.rules.properties.budget,data:data24};
 if(vErrors === null){
 vErrors = [err71];
 }
@@ -11573,7 +12391,7 @@ errors++;
 }
 var valid17 = _errs65 === errors;
 if(valid17){
-const err73 = {instancePath:instancePath+"/rules/budget",schemaPath:"#/properties/rules/properties/budget/not",keyword:"not",params:{},schema:schema28.properties.rules.properties.budget.not,parentSchema:schema28.properties.rules.properties.budget,data:data24};
+const err73 = {instancePath:instancePath+"/rules/budget",schemaPath:"#/properties/rules/properties/budget/not",keyword:"not",params:{},schema:schema29.properties.rules.properties.budget.not,parentSchema:schema29.properties.rules.properties.budget,data:data24};
 if(vErrors === null){
 vErrors = [err73];
 }
@@ -11596,7 +12414,7 @@ vErrors = null;
 if(data24 && typeof data24 == "object" && !Array.isArray(data24)){
 for(const key10 in data24){
 if(!((key10 === "after_ms") || (key10 === "ratio"))){
-const err74 = {instancePath:instancePath+"/rules/budget",schemaPath:"#/properties/rules/properties/budget/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key10},schema:false,parentSchema:schema28.properties.rules.properties.budget,data:data24};
+const err74 = {instancePath:instancePath+"/rules/budget",schemaPath:"#/properties/rules/properties/budget/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key10},schema:false,parentSchema:schema29.properties.rules.properties.budget,data:data24};
 if(vErrors === null){
 vErrors = [err74];
 }
@@ -11609,7 +12427,7 @@ errors++;
 if(data24.after_ms !== undefined){
 let data25 = data24.after_ms;
 if(!(((typeof data25 == "number") && (!(data25 % 1) && !isNaN(data25))) && (isFinite(data25)))){
-const err75 = {instancePath:instancePath+"/rules/budget/after_ms",schemaPath:"#/properties/rules/properties/budget/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema28.properties.rules.properties.budget.properties.after_ms.type,parentSchema:schema28.properties.rules.properties.budget.properties.after_ms,data:data25};
+const err75 = {instancePath:instancePath+"/rules/budget/after_ms",schemaPath:"#/properties/rules/properties/budget/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema29.properties.rules.properties.budget.properties.after_ms.type,parentSchema:schema29.properties.rules.properties.budget.properties.after_ms,data:data25};
 if(vErrors === null){
 vErrors = [err75];
 }
@@ -11620,7 +12438,7 @@ errors++;
 }
 if((typeof data25 == "number") && (isFinite(data25))){
 if(data25 > 86400000 || isNaN(data25)){
-const err76 = {instancePath:instancePath+"/rules/budget/after_ms",schemaPath:"#/properties/rules/properties/budget/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema28.properties.rules.properties.budget.properties.after_ms,data:data25};
+const err76 = {instancePath:instancePath+"/rules/budget/after_ms",schemaPath:"#/properties/rules/properties/budget/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema29.properties.rules.properties.budget.properties.after_ms,data:data25};
 if(vErrors === null){
 vErrors = [err76];
 }
@@ -11630,7 +12448,7 @@ vErrors.push(err76);
 errors++;
 }
 if(data25 < 0 || isNaN(data25)){
-const err77 = {instancePath:instancePath+"/rules/budget/after_ms",schemaPath:"#/properties/rules/properties/budget/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema28.properties.rules.properties.budget.properties.after_ms,data:data25};
+const err77 = {instancePath:instancePath+"/rules/budget/after_ms",schemaPath:"#/properties/rules/properties/budget/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema29.properties.rules.properties.budget.properties.after_ms,data:data25};
 if(vErrors === null){
 vErrors = [err77];
 }
@@ -11645,7 +12463,7 @@ if(data24.ratio !== undefined){
 let data26 = data24.ratio;
 if((typeof data26 == "number") && (isFinite(data26))){
 if(data26 > 1 || isNaN(data26)){
-const err78 = {instancePath:instancePath+"/rules/budget/ratio",schemaPath:"#/properties/rules/properties/budget/properties/ratio/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1},schema:1,parentSchema:schema28.properties.rules.properties.budget.properties.ratio,data:data26};
+const err78 = {instancePath:instancePath+"/rules/budget/ratio",schemaPath:"#/properties/rules/properties/budget/properties/ratio/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1},schema:1,parentSchema:schema29.properties.rules.properties.budget.properties.ratio,data:data26};
 if(vErrors === null){
 vErrors = [err78];
 }
@@ -11655,7 +12473,7 @@ vErrors.push(err78);
 errors++;
 }
 if(data26 < 0 || isNaN(data26)){
-const err79 = {instancePath:instancePath+"/rules/budget/ratio",schemaPath:"#/properties/rules/properties/budget/properties/ratio/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema28.properties.rules.properties.budget.properties.ratio,data:data26};
+const err79 = {instancePath:instancePath+"/rules/budget/ratio",schemaPath:"#/properties/rules/properties/budget/properties/ratio/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema29.properties.rules.properties.budget.properties.ratio,data:data26};
 if(vErrors === null){
 vErrors = [err79];
 }
@@ -11666,7 +12484,7 @@ errors++;
 }
 }
 else {
-const err80 = {instancePath:instancePath+"/rules/budget/ratio",schemaPath:"#/properties/rules/properties/budget/properties/ratio/type",keyword:"type",params:{type: "number"},schema:schema28.properties.rules.properties.budget.properties.ratio.type,parentSchema:schema28.properties.rules.properties.budget.properties.ratio,data:data26};
+const err80 = {instancePath:instancePath+"/rules/budget/ratio",schemaPath:"#/properties/rules/properties/budget/properties/ratio/type",keyword:"type",params:{type: "number"},schema:schema29.properties.rules.properties.budget.properties.ratio.type,parentSchema:schema29.properties.rules.properties.budget.properties.ratio,data:data26};
 if(vErrors === null){
 vErrors = [err80];
 }
@@ -11681,7 +12499,7 @@ errors++;
 if(data20.degraded !== undefined){
 let data27 = data20.degraded;
 if((!(data27 && typeof data27 == "object" && !Array.isArray(data27))) && (typeof data27 !== "boolean")){
-const err81 = {instancePath:instancePath+"/rules/degraded",schemaPath:"#/properties/rules/properties/degraded/type",keyword:"type",params:{type: schema28.properties.rules.properties.degraded.type},schema:schema28.properties.rules.properties.degraded.type,parentSchema:schema28.properties.rules.properties.degraded,data:data27};
+const err81 = {instancePath:instancePath+"/rules/degraded",schemaPath:"#/properties/rules/properties/degraded/type",keyword:"type",params:{type: schema29.properties.rules.properties.degraded.type},schema:schema29.properties.rules.properties.degraded.type,parentSchema:schema29.properties.rules.properties.degraded,data:data27};
 if(vErrors === null){
 vErrors = [err81];
 }
@@ -11704,7 +12522,7 @@ errors++;
 }
 var valid19 = _errs74 === errors;
 if(valid19){
-const err83 = {instancePath:instancePath+"/rules/degraded",schemaPath:"#/properties/rules/properties/degraded/not",keyword:"not",params:{},schema:schema28.properties.rules.properties.degraded.not,parentSchema:schema28.properties.rules.properties.degraded,data:data27};
+const err83 = {instancePath:instancePath+"/rules/degraded",schemaPath:"#/properties/rules/properties/degraded/not",keyword:"not",params:{},schema:schema29.properties.rules.properties.degraded.not,parentSchema:schema29.properties.rules.properties.degraded,data:data27};
 if(vErrors === null){
 vErrors = [err83];
 }
@@ -11727,7 +12545,7 @@ vErrors = null;
 if(data27 && typeof data27 == "object" && !Array.isArray(data27)){
 for(const key11 in data27){
 if(!(key11 === "after_ms")){
-const err84 = {instancePath:instancePath+"/rules/degraded",schemaPath:"#/properties/rules/properties/degraded/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key11},schema:false,parentSchema:schema28.properties.rules.properties.degraded,data:data27};
+const err84 = {instancePath:instancePath+"/rules/degraded",schemaPath:"#/properties/rules/properties/degraded/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key11},schema:false,parentSchema:schema29.properties.rules.properties.degraded,data:data27};
 if(vErrors === null){
 vErrors = [err84];
 }
@@ -11740,7 +12558,7 @@ errors++;
 if(data27.after_ms !== undefined){
 let data28 = data27.after_ms;
 if(!(((typeof data28 == "number") && (!(data28 % 1) && !isNaN(data28))) && (isFinite(data28)))){
-const err85 = {instancePath:instancePath+"/rules/degraded/after_ms",schemaPath:"#/properties/rules/properties/degraded/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema28.properties.rules.properties.degraded.properties.after_ms.type,parentSchema:schema28.properties.rules.properties.degraded.properties.after_ms,data:data28};
+const err85 = {instancePath:instancePath+"/rules/degraded/after_ms",schemaPath:"#/properties/rules/properties/degraded/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema29.properties.rules.properties.degraded.properties.after_ms.type,parentSchema:schema29.properties.rules.properties.degraded.properties.after_ms,data:data28};
 if(vErrors === null){
 vErrors = [err85];
 }
@@ -11751,7 +12569,7 @@ errors++;
 }
 if((typeof data28 == "number") && (isFinite(data28))){
 if(data28 > 86400000 || isNaN(data28)){
-const err86 = {instancePath:instancePath+"/rules/degraded/after_ms",schemaPath:"#/properties/rules/properties/degraded/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema28.properties.rules.properties.degraded.properties.after_ms,data:data28};
+const err86 = {instancePath:instancePath+"/rules/degraded/after_ms",schemaPath:"#/properties/rules/properties/degraded/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema29.properties.rules.properties.degraded.properties.after_ms,data:data28};
 if(vErrors === null){
 vErrors = [err86];
 }
@@ -11761,7 +12579,7 @@ vErrors.push(err86);
 errors++;
 }
 if(data28 < 0 || isNaN(data28)){
-const err87 = {instancePath:instancePath+"/rules/degraded/after_ms",schemaPath:"#/properties/rules/properties/degraded/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema28.properties.rules.properties.degraded.properties.after_ms,data:data28};
+const err87 = {instancePath:instancePath+"/rules/degraded/after_ms",schemaPath:"#/properties/rules/properties/degraded/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema29.properties.rules.properties.degraded.properties.after_ms,data:data28};
 if(vErrors === null){
 vErrors = [err87];
 }
@@ -11777,7 +12595,7 @@ errors++;
 if(data20.error_rate !== undefined){
 let data29 = data20.error_rate;
 if((!(data29 && typeof data29 == "object" && !Array.isArray(data29))) && (typeof data29 !== "boolean")){
-const err88 = {instancePath:instancePath+"/rules/error_rate",schemaPath:"#/properties/rules/properties/error_rate/type",keyword:"type",params:{type: schema28.properties.rules.properties.error_rate.type},schema:schema28.properties.rules.properties.error_rate.type,parentSchema:schema28.properties.rules.properties.error_rate,data:data29};
+const err88 = {instancePath:instancePath+"/rules/error_rate",schemaPath:"#/properties/rules/properties/error_rate/type",keyword:"type",params:{type: schema29.properties.rules.properties.error_rate.type},schema:schema29.properties.rules.properties.error_rate.type,parentSchema:schema29.properties.rules.properties.error_rate,data:data29};
 if(vErrors === null){
 vErrors = [err88];
 }
@@ -11800,7 +12618,7 @@ errors++;
 }
 var valid21 = _errs81 === errors;
 if(valid21){
-const err90 = {instancePath:instancePath+"/rules/error_rate",schemaPath:"#/properties/rules/properties/error_rate/not",keyword:"not",params:{},schema:schema28.properties.rules.properties.error_rate.not,parentSchema:schema28.properties.rules.properties.error_rate,data:data29};
+const err90 = {instancePath:instancePath+"/rules/error_rate",schemaPath:"#/properties/rules/properties/error_rate/not",keyword:"not",params:{},schema:schema29.properties.rules.properties.error_rate.not,parentSchema:schema29.properties.rules.properties.error_rate,data:data29};
 if(vErrors === null){
 vErrors = [err90];
 }
@@ -11823,7 +12641,7 @@ vErrors = null;
 if(data29 && typeof data29 == "object" && !Array.isArray(data29)){
 for(const key12 in data29){
 if(!(((key12 === "after_ms") || (key12 === "ratio")) || (key12 === "calls"))){
-const err91 = {instancePath:instancePath+"/rules/error_rate",schemaPath:"#/properties/rules/properties/error_rate/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key12},schema:false,parentSchema:schema28.properties.rules.properties.error_rate,data:data29};
+const err91 = {instancePath:instancePath+"/rules/error_rate",schemaPath:"#/properties/rules/properties/error_rate/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key12},schema:false,parentSchema:schema29.properties.rules.properties.error_rate,data:data29};
 if(vErrors === null){
 vErrors = [err91];
 }
@@ -11836,7 +12654,7 @@ errors++;
 if(data29.after_ms !== undefined){
 let data30 = data29.after_ms;
 if(!(((typeof data30 == "number") && (!(data30 % 1) && !isNaN(data30))) && (isFinite(data30)))){
-const err92 = {instancePath:instancePath+"/rules/error_rate/after_ms",schemaPath:"#/properties/rules/properties/error_rate/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema28.properties.rules.properties.error_rate.properties.after_ms.type,parentSchema:schema28.properties.rules.properties.error_rate.properties.after_ms,data:data30};
+const err92 = {instancePath:instancePath+"/rules/error_rate/after_ms",schemaPath:"#/properties/rules/properties/error_rate/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema29.properties.rules.properties.error_rate.properties.after_ms.type,parentSchema:schema29.properties.rules.properties.error_rate.properties.after_ms,data:data30};
 if(vErrors === null){
 vErrors = [err92];
 }
@@ -11847,7 +12665,7 @@ errors++;
 }
 if((typeof data30 == "number") && (isFinite(data30))){
 if(data30 > 86400000 || isNaN(data30)){
-const err93 = {instancePath:instancePath+"/rules/error_rate/after_ms",schemaPath:"#/properties/rules/properties/error_rate/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema28.properties.rules.properties.error_rate.properties.after_ms,data:data30};
+const err93 = {instancePath:instancePath+"/rules/error_rate/after_ms",schemaPath:"#/properties/rules/properties/error_rate/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema29.properties.rules.properties.error_rate.properties.after_ms,data:data30};
 if(vErrors === null){
 vErrors = [err93];
 }
@@ -11857,7 +12675,7 @@ vErrors.push(err93);
 errors++;
 }
 if(data30 < 0 || isNaN(data30)){
-const err94 = {instancePath:instancePath+"/rules/error_rate/after_ms",schemaPath:"#/properties/rules/properties/error_rate/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema28.properties.rules.properties.error_rate.properties.after_ms,data:data30};
+const err94 = {instancePath:instancePath+"/rules/error_rate/after_ms",schemaPath:"#/properties/rules/properties/error_rate/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema29.properties.rules.properties.error_rate.properties.after_ms,data:data30};
 if(vErrors === null){
 vErrors = [err94];
 }
@@ -11872,7 +12690,7 @@ if(data29.ratio !== undefined){
 let data31 = data29.ratio;
 if((typeof data31 == "number") && (isFinite(data31))){
 if(data31 > 1 || isNaN(data31)){
-const err95 = {instancePath:instancePath+"/rules/error_rate/ratio",schemaPath:"#/properties/rules/properties/error_rate/properties/ratio/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1},schema:1,parentSchema:schema28.properties.rules.properties.error_rate.properties.ratio,data:data31};
+const err95 = {instancePath:instancePath+"/rules/error_rate/ratio",schemaPath:"#/properties/rules/properties/error_rate/properties/ratio/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1},schema:1,parentSchema:schema29.properties.rules.properties.error_rate.properties.ratio,data:data31};
 if(vErrors === null){
 vErrors = [err95];
 }
@@ -11882,7 +12700,7 @@ vErrors.push(err95);
 errors++;
 }
 if(data31 < 0 || isNaN(data31)){
-const err96 = {instancePath:instancePath+"/rules/error_rate/ratio",schemaPath:"#/properties/rules/properties/error_rate/properties/ratio/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema28.properties.rules.properties.error_rate.properties.ratio,data:data31};
+const err96 = {instancePath:instancePath+"/rules/error_rate/ratio",schemaPath:"#/properties/rules/properties/error_rate/properties/ratio/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema29.properties.rules.properties.error_rate.properties.ratio,data:data31};
 if(vErrors === null){
 vErrors = [err96];
 }
@@ -11893,7 +12711,7 @@ errors++;
 }
 }
 else {
-const err97 = {instancePath:instancePath+"/rules/error_rate/ratio",schemaPath:"#/properties/rules/properties/error_rate/properties/ratio/type",keyword:"type",params:{type: "number"},schema:schema28.properties.rules.properties.error_rate.properties.ratio.type,parentSchema:schema28.properties.rules.properties.error_rate.properties.ratio,data:data31};
+const err97 = {instancePath:instancePath+"/rules/error_rate/ratio",schemaPath:"#/properties/rules/properties/error_rate/properties/ratio/type",keyword:"type",params:{type: "number"},schema:schema29.properties.rules.properties.error_rate.properties.ratio.type,parentSchema:schema29.properties.rules.properties.error_rate.properties.ratio,data:data31};
 if(vErrors === null){
 vErrors = [err97];
 }
@@ -11906,7 +12724,7 @@ errors++;
 if(data29.calls !== undefined){
 let data32 = data29.calls;
 if(!(((typeof data32 == "number") && (!(data32 % 1) && !isNaN(data32))) && (isFinite(data32)))){
-const err98 = {instancePath:instancePath+"/rules/error_rate/calls",schemaPath:"#/properties/rules/properties/error_rate/properties/calls/type",keyword:"type",params:{type: "integer"},schema:schema28.properties.rules.properties.error_rate.properties.calls.type,parentSchema:schema28.properties.rules.properties.error_rate.properties.calls,data:data32};
+const err98 = {instancePath:instancePath+"/rules/error_rate/calls",schemaPath:"#/properties/rules/properties/error_rate/properties/calls/type",keyword:"type",params:{type: "integer"},schema:schema29.properties.rules.properties.error_rate.properties.calls.type,parentSchema:schema29.properties.rules.properties.error_rate.properties.calls,data:data32};
 if(vErrors === null){
 vErrors = [err98];
 }
@@ -11917,7 +12735,7 @@ errors++;
 }
 if((typeof data32 == "number") && (isFinite(data32))){
 if(data32 > 1000000000 || isNaN(data32)){
-const err99 = {instancePath:instancePath+"/rules/error_rate/calls",schemaPath:"#/properties/rules/properties/error_rate/properties/calls/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema28.properties.rules.properties.error_rate.properties.calls,data:data32};
+const err99 = {instancePath:instancePath+"/rules/error_rate/calls",schemaPath:"#/properties/rules/properties/error_rate/properties/calls/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema29.properties.rules.properties.error_rate.properties.calls,data:data32};
 if(vErrors === null){
 vErrors = [err99];
 }
@@ -11927,7 +12745,7 @@ vErrors.push(err99);
 errors++;
 }
 if(data32 < 1 || isNaN(data32)){
-const err100 = {instancePath:instancePath+"/rules/error_rate/calls",schemaPath:"#/properties/rules/properties/error_rate/properties/calls/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema28.properties.rules.properties.error_rate.properties.calls,data:data32};
+const err100 = {instancePath:instancePath+"/rules/error_rate/calls",schemaPath:"#/properties/rules/properties/error_rate/properties/calls/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema29.properties.rules.properties.error_rate.properties.calls,data:data32};
 if(vErrors === null){
 vErrors = [err100];
 }
@@ -11943,7 +12761,7 @@ errors++;
 if(data20.limit_reached !== undefined){
 let data33 = data20.limit_reached;
 if((!(data33 && typeof data33 == "object" && !Array.isArray(data33))) && (typeof data33 !== "boolean")){
-const err101 = {instancePath:instancePath+"/rules/limit_reached",schemaPath:"#/properties/rules/properties/limit_reached/type",keyword:"type",params:{type: schema28.properties.rules.properties.limit_reached.type},schema:schema28.properties.rules.properties.limit_reached.type,parentSchema:schema28.properties.rules.properties.limit_reached,data:data33};
+const err101 = {instancePath:instancePath+"/rules/limit_reached",schemaPath:"#/properties/rules/properties/limit_reached/type",keyword:"type",params:{type: schema29.properties.rules.properties.limit_reached.type},schema:schema29.properties.rules.properties.limit_reached.type,parentSchema:schema29.properties.rules.properties.limit_reached,data:data33};
 if(vErrors === null){
 vErrors = [err101];
 }
@@ -11966,7 +12784,7 @@ errors++;
 }
 var valid23 = _errs92 === errors;
 if(valid23){
-const err103 = {instancePath:instancePath+"/rules/limit_reached",schemaPath:"#/properties/rules/properties/limit_reached/not",keyword:"not",params:{},schema:schema28.properties.rules.properties.limit_reached.not,parentSchema:schema28.properties.rules.properties.limit_reached,data:data33};
+const err103 = {instancePath:instancePath+"/rules/limit_reached",schemaPath:"#/properties/rules/properties/limit_reached/not",keyword:"not",params:{},schema:schema29.properties.rules.properties.limit_reached.not,parentSchema:schema29.properties.rules.properties.limit_reached,data:data33};
 if(vErrors === null){
 vErrors = [err103];
 }
@@ -11989,7 +12807,7 @@ vErrors = null;
 if(data33 && typeof data33 == "object" && !Array.isArray(data33)){
 for(const key13 in data33){
 if(!((key13 === "after_ms") || (key13 === "count"))){
-const err104 = {instancePath:instancePath+"/rules/limit_reached",schemaPath:"#/properties/rules/properties/limit_reached/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key13},schema:false,parentSchema:schema28.properties.rules.properties.limit_reached,data:data33};
+const err104 = {instancePath:instancePath+"/rules/limit_reached",schemaPath:"#/properties/rules/properties/limit_reached/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key13},schema:false,parentSchema:schema29.properties.rules.properties.limit_reached,data:data33};
 if(vErrors === null){
 vErrors = [err104];
 }
@@ -12002,7 +12820,7 @@ errors++;
 if(data33.after_ms !== undefined){
 let data34 = data33.after_ms;
 if(!(((typeof data34 == "number") && (!(data34 % 1) && !isNaN(data34))) && (isFinite(data34)))){
-const err105 = {instancePath:instancePath+"/rules/limit_reached/after_ms",schemaPath:"#/properties/rules/properties/limit_reached/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema28.properties.rules.properties.limit_reached.properties.after_ms.type,parentSchema:schema28.properties.rules.properties.limit_reached.properties.after_ms,data:data34};
+const err105 = {instancePath:instancePath+"/rules/limit_reached/after_ms",schemaPath:"#/properties/rules/properties/limit_reached/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema29.properties.rules.properties.limit_reached.properties.after_ms.type,parentSchema:schema29.properties.rules.properties.limit_reached.properties.after_ms,data:data34};
 if(vErrors === null){
 vErrors = [err105];
 }
@@ -12013,7 +12831,7 @@ errors++;
 }
 if((typeof data34 == "number") && (isFinite(data34))){
 if(data34 > 86400000 || isNaN(data34)){
-const err106 = {instancePath:instancePath+"/rules/limit_reached/after_ms",schemaPath:"#/properties/rules/properties/limit_reached/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema28.properties.rules.properties.limit_reached.properties.after_ms,data:data34};
+const err106 = {instancePath:instancePath+"/rules/limit_reached/after_ms",schemaPath:"#/properties/rules/properties/limit_reached/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema29.properties.rules.properties.limit_reached.properties.after_ms,data:data34};
 if(vErrors === null){
 vErrors = [err106];
 }
@@ -12023,7 +12841,7 @@ vErrors.push(err106);
 errors++;
 }
 if(data34 < 0 || isNaN(data34)){
-const err107 = {instancePath:instancePath+"/rules/limit_reached/after_ms",schemaPath:"#/properties/rules/properties/limit_reached/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema28.properties.rules.properties.limit_reached.properties.after_ms,data:data34};
+const err107 = {instancePath:instancePath+"/rules/limit_reached/after_ms",schemaPath:"#/properties/rules/properties/limit_reached/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema29.properties.rules.properties.limit_reached.properties.after_ms,data:data34};
 if(vErrors === null){
 vErrors = [err107];
 }
@@ -12037,7 +12855,7 @@ errors++;
 if(data33.count !== undefined){
 let data35 = data33.count;
 if(!(((typeof data35 == "number") && (!(data35 % 1) && !isNaN(data35))) && (isFinite(data35)))){
-const err108 = {instancePath:instancePath+"/rules/limit_reached/count",schemaPath:"#/properties/rules/properties/limit_reached/properties/count/type",keyword:"type",params:{type: "integer"},schema:schema28.properties.rules.properties.limit_reached.properties.count.type,parentSchema:schema28.properties.rules.properties.limit_reached.properties.count,data:data35};
+const err108 = {instancePath:instancePath+"/rules/limit_reached/count",schemaPath:"#/properties/rules/properties/limit_reached/properties/count/type",keyword:"type",params:{type: "integer"},schema:schema29.properties.rules.properties.limit_reached.properties.count.type,parentSchema:schema29.properties.rules.properties.limit_reached.properties.count,data:data35};
 if(vErrors === null){
 vErrors = [err108];
 }
@@ -12048,7 +12866,7 @@ errors++;
 }
 if((typeof data35 == "number") && (isFinite(data35))){
 if(data35 > 1000000000 || isNaN(data35)){
-const err109 = {instancePath:instancePath+"/rules/limit_reached/count",schemaPath:"#/properties/rules/properties/limit_reached/properties/count/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema28.properties.rules.properties.limit_reached.properties.count,data:data35};
+const err109 = {instancePath:instancePath+"/rules/limit_reached/count",schemaPath:"#/properties/rules/properties/limit_reached/properties/count/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema29.properties.rules.properties.limit_reached.properties.count,data:data35};
 if(vErrors === null){
 vErrors = [err109];
 }
@@ -12058,7 +12876,7 @@ vErrors.push(err109);
 errors++;
 }
 if(data35 < 0 || isNaN(data35)){
-const err110 = {instancePath:instancePath+"/rules/limit_reached/count",schemaPath:"#/properties/rules/properties/limit_reached/properties/count/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema28.properties.rules.properties.limit_reached.properties.count,data:data35};
+const err110 = {instancePath:instancePath+"/rules/limit_reached/count",schemaPath:"#/properties/rules/properties/limit_reached/properties/count/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema29.properties.rules.properties.limit_reached.properties.count,data:data35};
 if(vErrors === null){
 vErrors = [err110];
 }
@@ -12074,7 +12892,7 @@ errors++;
 if(data20.no_target !== undefined){
 let data36 = data20.no_target;
 if((!(data36 && typeof data36 == "object" && !Array.isArray(data36))) && (typeof data36 !== "boolean")){
-const err111 = {instancePath:instancePath+"/rules/no_target",schemaPath:"#/properties/rules/properties/no_target/type",keyword:"type",params:{type: schema28.properties.rules.properties.no_target.type},schema:schema28.properties.rules.properties.no_target.type,parentSchema:schema28.properties.rules.properties.no_target,data:data36};
+const err111 = {instancePath:instancePath+"/rules/no_target",schemaPath:"#/properties/rules/properties/no_target/type",keyword:"type",params:{type: schema29.properties.rules.properties.no_target.type},schema:schema29.properties.rules.properties.no_target.type,parentSchema:schema29.properties.rules.properties.no_target,data:data36};
 if(vErrors === null){
 vErrors = [err111];
 }
@@ -12097,7 +12915,7 @@ errors++;
 }
 var valid25 = _errs101 === errors;
 if(valid25){
-const err113 = {instancePath:instancePath+"/rules/no_target",schemaPath:"#/properties/rules/properties/no_target/not",keyword:"not",params:{},schema:schema28.properties.rules.properties.no_target.not,parentSchema:schema28.properties.rules.properties.no_target,data:data36};
+const err113 = {instancePath:instancePath+"/rules/no_target",schemaPath:"#/properties/rules/properties/no_target/not",keyword:"not",params:{},schema:schema29.properties.rules.properties.no_target.not,parentSchema:schema29.properties.rules.properties.no_target,data:data36};
 if(vErrors === null){
 vErrors = [err113];
 }
@@ -12120,7 +12938,7 @@ vErrors = null;
 if(data36 && typeof data36 == "object" && !Array.isArray(data36)){
 for(const key14 in data36){
 if(!((key14 === "after_ms") || (key14 === "count"))){
-const err114 = {instancePath:instancePath+"/rules/no_target",schemaPath:"#/properties/rules/properties/no_target/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key14},schema:false,parentSchema:schema28.properties.rules.properties.no_target,data:data36};
+const err114 = {instancePath:instancePath+"/rules/no_target",schemaPath:"#/properties/rules/properties/no_target/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key14},schema:false,parentSchema:schema29.properties.rules.properties.no_target,data:data36};
 if(vErrors === null){
 vErrors = [err114];
 }
@@ -12133,7 +12951,7 @@ errors++;
 if(data36.after_ms !== undefined){
 let data37 = data36.after_ms;
 if(!(((typeof data37 == "number") && (!(data37 % 1) && !isNaN(data37))) && (isFinite(data37)))){
-const err115 = {instancePath:instancePath+"/rules/no_target/after_ms",schemaPath:"#/properties/rules/properties/no_target/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema28.properties.rules.properties.no_target.properties.after_ms.type,parentSchema:schema28.properties.rules.properties.no_target.properties.after_ms,data:data37};
+const err115 = {instancePath:instancePath+"/rules/no_target/after_ms",schemaPath:"#/properties/rules/properties/no_target/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema29.properties.rules.properties.no_target.properties.after_ms.type,parentSchema:schema29.properties.rules.properties.no_target.properties.after_ms,data:data37};
 if(vErrors === null){
 vErrors = [err115];
 }
@@ -12144,7 +12962,7 @@ errors++;
 }
 if((typeof data37 == "number") && (isFinite(data37))){
 if(data37 > 86400000 || isNaN(data37)){
-const err116 = {instancePath:instancePath+"/rules/no_target/after_ms",schemaPath:"#/properties/rules/properties/no_target/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema28.properties.rules.properties.no_target.properties.after_ms,data:data37};
+const err116 = {instancePath:instancePath+"/rules/no_target/after_ms",schemaPath:"#/properties/rules/properties/no_target/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema29.properties.rules.properties.no_target.properties.after_ms,data:data37};
 if(vErrors === null){
 vErrors = [err116];
 }
@@ -12154,7 +12972,7 @@ vErrors.push(err116);
 errors++;
 }
 if(data37 < 0 || isNaN(data37)){
-const err117 = {instancePath:instancePath+"/rules/no_target/after_ms",schemaPath:"#/properties/rules/properties/no_target/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema28.properties.rules.properties.no_target.properties.after_ms,data:data37};
+const err117 = {instancePath:instancePath+"/rules/no_target/after_ms",schemaPath:"#/properties/rules/properties/no_target/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema29.properties.rules.properties.no_target.properties.after_ms,data:data37};
 if(vErrors === null){
 vErrors = [err117];
 }
@@ -12168,7 +12986,7 @@ errors++;
 if(data36.count !== undefined){
 let data38 = data36.count;
 if(!(((typeof data38 == "number") && (!(data38 % 1) && !isNaN(data38))) && (isFinite(data38)))){
-const err118 = {instancePath:instancePath+"/rules/no_target/count",schemaPath:"#/properties/rules/properties/no_target/properties/count/type",keyword:"type",params:{type: "integer"},schema:schema28.properties.rules.properties.no_target.properties.count.type,parentSchema:schema28.properties.rules.properties.no_target.properties.count,data:data38};
+const err118 = {instancePath:instancePath+"/rules/no_target/count",schemaPath:"#/properties/rules/properties/no_target/properties/count/type",keyword:"type",params:{type: "integer"},schema:schema29.properties.rules.properties.no_target.properties.count.type,parentSchema:schema29.properties.rules.properties.no_target.properties.count,data:data38};
 if(vErrors === null){
 vErrors = [err118];
 }
@@ -12179,7 +12997,7 @@ errors++;
 }
 if((typeof data38 == "number") && (isFinite(data38))){
 if(data38 > 1000000000 || isNaN(data38)){
-const err119 = {instancePath:instancePath+"/rules/no_target/count",schemaPath:"#/properties/rules/properties/no_target/properties/count/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema28.properties.rules.properties.no_target.properties.count,data:data38};
+const err119 = {instancePath:instancePath+"/rules/no_target/count",schemaPath:"#/properties/rules/properties/no_target/properties/count/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema29.properties.rules.properties.no_target.properties.count,data:data38};
 if(vErrors === null){
 vErrors = [err119];
 }
@@ -12189,7 +13007,7 @@ vErrors.push(err119);
 errors++;
 }
 if(data38 < 0 || isNaN(data38)){
-const err120 = {instancePath:instancePath+"/rules/no_target/count",schemaPath:"#/properties/rules/properties/no_target/properties/count/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema28.properties.rules.properties.no_target.properties.count,data:data38};
+const err120 = {instancePath:instancePath+"/rules/no_target/count",schemaPath:"#/properties/rules/properties/no_target/properties/count/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema29.properties.rules.properties.no_target.properties.count,data:data38};
 if(vErrors === null){
 vErrors = [err120];
 }
@@ -12205,7 +13023,7 @@ errors++;
 if(data20.peers_unreadable !== undefined){
 let data39 = data20.peers_unreadable;
 if((!(data39 && typeof data39 == "object" && !Array.isArray(data39))) && (typeof data39 !== "boolean")){
-const err121 = {instancePath:instancePath+"/rules/peers_unreadable",schemaPath:"#/properties/rules/properties/peers_unreadable/type",keyword:"type",params:{type: schema28.properties.rules.properties.peers_unreadable.type},schema:schema28.properties.rules.properties.peers_unreadable.type,parentSchema:schema28.properties.rules.properties.peers_unreadable,data:data39};
+const err121 = {instancePath:instancePath+"/rules/peers_unreadable",schemaPath:"#/properties/rules/properties/peers_unreadable/type",keyword:"type",params:{type: schema29.properties.rules.properties.peers_unreadable.type},schema:schema29.properties.rules.properties.peers_unreadable.type,parentSchema:schema29.properties.rules.properties.peers_unreadable,data:data39};
 if(vErrors === null){
 vErrors = [err121];
 }
@@ -12228,7 +13046,7 @@ errors++;
 }
 var valid27 = _errs110 === errors;
 if(valid27){
-const err123 = {instancePath:instancePath+"/rules/peers_unreadable",schemaPath:"#/properties/rules/properties/peers_unreadable/not",keyword:"not",params:{},schema:schema28.properties.rules.properties.peers_unreadable.not,parentSchema:schema28.properties.rules.properties.peers_unreadable,data:data39};
+const err123 = {instancePath:instancePath+"/rules/peers_unreadable",schemaPath:"#/properties/rules/properties/peers_unreadable/not",keyword:"not",params:{},schema:schema29.properties.rules.properties.peers_unreadable.not,parentSchema:schema29.properties.rules.properties.peers_unreadable,data:data39};
 if(vErrors === null){
 vErrors = [err123];
 }
@@ -12251,7 +13069,7 @@ vErrors = null;
 if(data39 && typeof data39 == "object" && !Array.isArray(data39)){
 for(const key15 in data39){
 if(!(key15 === "after_ms")){
-const err124 = {instancePath:instancePath+"/rules/peers_unreadable",schemaPath:"#/properties/rules/properties/peers_unreadable/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key15},schema:false,parentSchema:schema28.properties.rules.properties.peers_unreadable,data:data39};
+const err124 = {instancePath:instancePath+"/rules/peers_unreadable",schemaPath:"#/properties/rules/properties/peers_unreadable/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key15},schema:false,parentSchema:schema29.properties.rules.properties.peers_unreadable,data:data39};
 if(vErrors === null){
 vErrors = [err124];
 }
@@ -12264,7 +13082,7 @@ errors++;
 if(data39.after_ms !== undefined){
 let data40 = data39.after_ms;
 if(!(((typeof data40 == "number") && (!(data40 % 1) && !isNaN(data40))) && (isFinite(data40)))){
-const err125 = {instancePath:instancePath+"/rules/peers_unreadable/after_ms",schemaPath:"#/properties/rules/properties/peers_unreadable/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema28.properties.rules.properties.peers_unreadable.properties.after_ms.type,parentSchema:schema28.properties.rules.properties.peers_unreadable.properties.after_ms,data:data40};
+const err125 = {instancePath:instancePath+"/rules/peers_unreadable/after_ms",schemaPath:"#/properties/rules/properties/peers_unreadable/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema29.properties.rules.properties.peers_unreadable.properties.after_ms.type,parentSchema:schema29.properties.rules.properties.peers_unreadable.properties.after_ms,data:data40};
 if(vErrors === null){
 vErrors = [err125];
 }
@@ -12275,7 +13093,7 @@ errors++;
 }
 if((typeof data40 == "number") && (isFinite(data40))){
 if(data40 > 86400000 || isNaN(data40)){
-const err126 = {instancePath:instancePath+"/rules/peers_unreadable/after_ms",schemaPath:"#/properties/rules/properties/peers_unreadable/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema28.properties.rules.properties.peers_unreadable.properties.after_ms,data:data40};
+const err126 = {instancePath:instancePath+"/rules/peers_unreadable/after_ms",schemaPath:"#/properties/rules/properties/peers_unreadable/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema29.properties.rules.properties.peers_unreadable.properties.after_ms,data:data40};
 if(vErrors === null){
 vErrors = [err126];
 }
@@ -12285,7 +13103,7 @@ vErrors.push(err126);
 errors++;
 }
 if(data40 < 0 || isNaN(data40)){
-const err127 = {instancePath:instancePath+"/rules/peers_unreadable/after_ms",schemaPath:"#/properties/rules/properties/peers_unreadable/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema28.properties.rules.properties.peers_unreadable.properties.after_ms,data:data40};
+const err127 = {instancePath:instancePath+"/rules/peers_unreadable/after_ms",schemaPath:"#/properties/rules/properties/peers_unreadable/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema29.properties.rules.properties.peers_unreadable.properties.after_ms,data:data40};
 if(vErrors === null){
 vErrors = [err127];
 }
@@ -12301,7 +13119,7 @@ errors++;
 if(data20.provider_auth !== undefined){
 let data41 = data20.provider_auth;
 if((!(data41 && typeof data41 == "object" && !Array.isArray(data41))) && (typeof data41 !== "boolean")){
-const err128 = {instancePath:instancePath+"/rules/provider_auth",schemaPath:"#/properties/rules/properties/provider_auth/type",keyword:"type",params:{type: schema28.properties.rules.properties.provider_auth.type},schema:schema28.properties.rules.properties.provider_auth.type,parentSchema:schema28.properties.rules.properties.provider_auth,data:data41};
+const err128 = {instancePath:instancePath+"/rules/provider_auth",schemaPath:"#/properties/rules/properties/provider_auth/type",keyword:"type",params:{type: schema29.properties.rules.properties.provider_auth.type},schema:schema29.properties.rules.properties.provider_auth.type,parentSchema:schema29.properties.rules.properties.provider_auth,data:data41};
 if(vErrors === null){
 vErrors = [err128];
 }
@@ -12324,7 +13142,7 @@ errors++;
 }
 var valid29 = _errs117 === errors;
 if(valid29){
-const err130 = {instancePath:instancePath+"/rules/provider_auth",schemaPath:"#/properties/rules/properties/provider_auth/not",keyword:"not",params:{},schema:schema28.properties.rules.properties.provider_auth.not,parentSchema:schema28.properties.rules.properties.provider_auth,data:data41};
+const err130 = {instancePath:instancePath+"/rules/provider_auth",schemaPath:"#/properties/rules/properties/provider_auth/not",keyword:"not",params:{},schema:schema29.properties.rules.properties.provider_auth.not,parentSchema:schema29.properties.rules.properties.provider_auth,data:data41};
 if(vErrors === null){
 vErrors = [err130];
 }
@@ -12347,7 +13165,7 @@ vErrors = null;
 if(data41 && typeof data41 == "object" && !Array.isArray(data41)){
 for(const key16 in data41){
 if(!(key16 === "after_ms")){
-const err131 = {instancePath:instancePath+"/rules/provider_auth",schemaPath:"#/properties/rules/properties/provider_auth/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key16},schema:false,parentSchema:schema28.properties.rules.properties.provider_auth,data:data41};
+const err131 = {instancePath:instancePath+"/rules/provider_auth",schemaPath:"#/properties/rules/properties/provider_auth/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key16},schema:false,parentSchema:schema29.properties.rules.properties.provider_auth,data:data41};
 if(vErrors === null){
 vErrors = [err131];
 }
@@ -12360,7 +13178,7 @@ errors++;
 if(data41.after_ms !== undefined){
 let data42 = data41.after_ms;
 if(!(((typeof data42 == "number") && (!(data42 % 1) && !isNaN(data42))) && (isFinite(data42)))){
-const err132 = {instancePath:instancePath+"/rules/provider_auth/after_ms",schemaPath:"#/properties/rules/properties/provider_auth/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema28.properties.rules.properties.provider_auth.properties.after_ms.type,parentSchema:schema28.properties.rules.properties.provider_auth.properties.after_ms,data:data42};
+const err132 = {instancePath:instancePath+"/rules/provider_auth/after_ms",schemaPath:"#/properties/rules/properties/provider_auth/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema29.properties.rules.properties.provider_auth.properties.after_ms.type,parentSchema:schema29.properties.rules.properties.provider_auth.properties.after_ms,data:data42};
 if(vErrors === null){
 vErrors = [err132];
 }
@@ -12371,7 +13189,7 @@ errors++;
 }
 if((typeof data42 == "number") && (isFinite(data42))){
 if(data42 > 86400000 || isNaN(data42)){
-const err133 = {instancePath:instancePath+"/rules/provider_auth/after_ms",schemaPath:"#/properties/rules/properties/provider_auth/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema28.properties.rules.properties.provider_auth.properties.after_ms,data:data42};
+const err133 = {instancePath:instancePath+"/rules/provider_auth/after_ms",schemaPath:"#/properties/rules/properties/provider_auth/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema29.properties.rules.properties.provider_auth.properties.after_ms,data:data42};
 if(vErrors === null){
 vErrors = [err133];
 }
@@ -12381,7 +13199,7 @@ vErrors.push(err133);
 errors++;
 }
 if(data42 < 0 || isNaN(data42)){
-const err134 = {instancePath:instancePath+"/rules/provider_auth/after_ms",schemaPath:"#/properties/rules/properties/provider_auth/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema28.properties.rules.properties.provider_auth.properties.after_ms,data:data42};
+const err134 = {instancePath:instancePath+"/rules/provider_auth/after_ms",schemaPath:"#/properties/rules/properties/provider_auth/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema29.properties.rules.properties.provider_auth.properties.after_ms,data:data42};
 if(vErrors === null){
 vErrors = [err134];
 }
@@ -12397,7 +13215,7 @@ errors++;
 if(data20.provider_down !== undefined){
 let data43 = data20.provider_down;
 if((!(data43 && typeof data43 == "object" && !Array.isArray(data43))) && (typeof data43 !== "boolean")){
-const err135 = {instancePath:instancePath+"/rules/provider_down",schemaPath:"#/properties/rules/properties/provider_down/type",keyword:"type",params:{type: schema28.properties.rules.properties.provider_down.type},schema:schema28.properties.rules.properties.provider_down.type,parentSchema:schema28.properties.rules.properties.provider_down,data:data43};
+const err135 = {instancePath:instancePath+"/rules/provider_down",schemaPath:"#/properties/rules/properties/provider_down/type",keyword:"type",params:{type: schema29.properties.rules.properties.provider_down.type},schema:schema29.properties.rules.properties.provider_down.type,parentSchema:schema29.properties.rules.properties.provider_down,data:data43};
 if(vErrors === null){
 vErrors = [err135];
 }
@@ -12420,7 +13238,7 @@ errors++;
 }
 var valid31 = _errs124 === errors;
 if(valid31){
-const err137 = {instancePath:instancePath+"/rules/provider_down",schemaPath:"#/properties/rules/properties/provider_down/not",keyword:"not",params:{},schema:schema28.properties.rules.properties.provider_down.not,parentSchema:schema28.properties.rules.properties.provider_down,data:data43};
+const err137 = {instancePath:instancePath+"/rules/provider_down",schemaPath:"#/properties/rules/properties/provider_down/not",keyword:"not",params:{},schema:schema29.properties.rules.properties.provider_down.not,parentSchema:schema29.properties.rules.properties.provider_down,data:data43};
 if(vErrors === null){
 vErrors = [err137];
 }
@@ -12443,7 +13261,7 @@ vErrors = null;
 if(data43 && typeof data43 == "object" && !Array.isArray(data43)){
 for(const key17 in data43){
 if(!(key17 === "after_ms")){
-const err138 = {instancePath:instancePath+"/rules/provider_down",schemaPath:"#/properties/rules/properties/provider_down/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key17},schema:false,parentSchema:schema28.properties.rules.properties.provider_down,data:data43};
+const err138 = {instancePath:instancePath+"/rules/provider_down",schemaPath:"#/properties/rules/properties/provider_down/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key17},schema:false,parentSchema:schema29.properties.rules.properties.provider_down,data:data43};
 if(vErrors === null){
 vErrors = [err138];
 }
@@ -12456,7 +13274,7 @@ errors++;
 if(data43.after_ms !== undefined){
 let data44 = data43.after_ms;
 if(!(((typeof data44 == "number") && (!(data44 % 1) && !isNaN(data44))) && (isFinite(data44)))){
-const err139 = {instancePath:instancePath+"/rules/provider_down/after_ms",schemaPath:"#/properties/rules/properties/provider_down/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema28.properties.rules.properties.provider_down.properties.after_ms.type,parentSchema:schema28.properties.rules.properties.provider_down.properties.after_ms,data:data44};
+const err139 = {instancePath:instancePath+"/rules/provider_down/after_ms",schemaPath:"#/properties/rules/properties/provider_down/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema29.properties.rules.properties.provider_down.properties.after_ms.type,parentSchema:schema29.properties.rules.properties.provider_down.properties.after_ms,data:data44};
 if(vErrors === null){
 vErrors = [err139];
 }
@@ -12467,7 +13285,7 @@ errors++;
 }
 if((typeof data44 == "number") && (isFinite(data44))){
 if(data44 > 86400000 || isNaN(data44)){
-const err140 = {instancePath:instancePath+"/rules/provider_down/after_ms",schemaPath:"#/properties/rules/properties/provider_down/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema28.properties.rules.properties.provider_down.properties.after_ms,data:data44};
+const err140 = {instancePath:instancePath+"/rules/provider_down/after_ms",schemaPath:"#/properties/rules/properties/provider_down/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema29.properties.rules.properties.provider_down.properties.after_ms,data:data44};
 if(vErrors === null){
 vErrors = [err140];
 }
@@ -12477,7 +13295,7 @@ vErrors.push(err140);
 errors++;
 }
 if(data44 < 0 || isNaN(data44)){
-const err141 = {instancePath:instancePath+"/rules/provider_down/after_ms",schemaPath:"#/properties/rules/properties/provider_down/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema28.properties.rules.properties.provider_down.properties.after_ms,data:data44};
+const err141 = {instancePath:instancePath+"/rules/provider_down/after_ms",schemaPath:"#/properties/rules/properties/provider_down/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema29.properties.rules.properties.provider_down.properties.after_ms,data:data44};
 if(vErrors === null){
 vErrors = [err141];
 }
@@ -12493,7 +13311,7 @@ errors++;
 if(data20.provider_quota !== undefined){
 let data45 = data20.provider_quota;
 if((!(data45 && typeof data45 == "object" && !Array.isArray(data45))) && (typeof data45 !== "boolean")){
-const err142 = {instancePath:instancePath+"/rules/provider_quota",schemaPath:"#/properties/rules/properties/provider_quota/type",keyword:"type",params:{type: schema28.properties.rules.properties.provider_quota.type},schema:schema28.properties.rules.properties.provider_quota.type,parentSchema:schema28.properties.rules.properties.provider_quota,data:data45};
+const err142 = {instancePath:instancePath+"/rules/provider_quota",schemaPath:"#/properties/rules/properties/provider_quota/type",keyword:"type",params:{type: schema29.properties.rules.properties.provider_quota.type},schema:schema29.properties.rules.properties.provider_quota.type,parentSchema:schema29.properties.rules.properties.provider_quota,data:data45};
 if(vErrors === null){
 vErrors = [err142];
 }
@@ -12516,7 +13334,7 @@ errors++;
 }
 var valid33 = _errs131 === errors;
 if(valid33){
-const err144 = {instancePath:instancePath+"/rules/provider_quota",schemaPath:"#/properties/rules/properties/provider_quota/not",keyword:"not",params:{},schema:schema28.properties.rules.properties.provider_quota.not,parentSchema:schema28.properties.rules.properties.provider_quota,data:data45};
+const err144 = {instancePath:instancePath+"/rules/provider_quota",schemaPath:"#/properties/rules/properties/provider_quota/not",keyword:"not",params:{},schema:schema29.properties.rules.properties.provider_quota.not,parentSchema:schema29.properties.rules.properties.provider_quota,data:data45};
 if(vErrors === null){
 vErrors = [err144];
 }
@@ -12539,7 +13357,7 @@ vErrors = null;
 if(data45 && typeof data45 == "object" && !Array.isArray(data45)){
 for(const key18 in data45){
 if(!(key18 === "after_ms")){
-const err145 = {instancePath:instancePath+"/rules/provider_quota",schemaPath:"#/properties/rules/properties/provider_quota/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key18},schema:false,parentSchema:schema28.properties.rules.properties.provider_quota,data:data45};
+const err145 = {instancePath:instancePath+"/rules/provider_quota",schemaPath:"#/properties/rules/properties/provider_quota/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key18},schema:false,parentSchema:schema29.properties.rules.properties.provider_quota,data:data45};
 if(vErrors === null){
 vErrors = [err145];
 }
@@ -12552,7 +13370,7 @@ errors++;
 if(data45.after_ms !== undefined){
 let data46 = data45.after_ms;
 if(!(((typeof data46 == "number") && (!(data46 % 1) && !isNaN(data46))) && (isFinite(data46)))){
-const err146 = {instancePath:instancePath+"/rules/provider_quota/after_ms",schemaPath:"#/properties/rules/properties/provider_quota/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema28.properties.rules.properties.provider_quota.properties.after_ms.type,parentSchema:schema28.properties.rules.properties.provider_quota.properties.after_ms,data:data46};
+const err146 = {instancePath:instancePath+"/rules/provider_quota/after_ms",schemaPath:"#/properties/rules/properties/provider_quota/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema29.properties.rules.properties.provider_quota.properties.after_ms.type,parentSchema:schema29.properties.rules.properties.provider_quota.properties.after_ms,data:data46};
 if(vErrors === null){
 vErrors = [err146];
 }
@@ -12563,7 +13381,7 @@ errors++;
 }
 if((typeof data46 == "number") && (isFinite(data46))){
 if(data46 > 86400000 || isNaN(data46)){
-const err147 = {instancePath:instancePath+"/rules/provider_quota/after_ms",schemaPath:"#/properties/rules/properties/provider_quota/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema28.properties.rules.properties.provider_quota.properties.after_ms,data:data46};
+const err147 = {instancePath:instancePath+"/rules/provider_quota/after_ms",schemaPath:"#/properties/rules/properties/provider_quota/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema29.properties.rules.properties.provider_quota.properties.after_ms,data:data46};
 if(vErrors === null){
 vErrors = [err147];
 }
@@ -12573,7 +13391,7 @@ vErrors.push(err147);
 errors++;
 }
 if(data46 < 0 || isNaN(data46)){
-const err148 = {instancePath:instancePath+"/rules/provider_quota/after_ms",schemaPath:"#/properties/rules/properties/provider_quota/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema28.properties.rules.properties.provider_quota.properties.after_ms,data:data46};
+const err148 = {instancePath:instancePath+"/rules/provider_quota/after_ms",schemaPath:"#/properties/rules/properties/provider_quota/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema29.properties.rules.properties.provider_quota.properties.after_ms,data:data46};
 if(vErrors === null){
 vErrors = [err148];
 }
@@ -12589,7 +13407,7 @@ errors++;
 if(data20.provider_rate_limited !== undefined){
 let data47 = data20.provider_rate_limited;
 if((!(data47 && typeof data47 == "object" && !Array.isArray(data47))) && (typeof data47 !== "boolean")){
-const err149 = {instancePath:instancePath+"/rules/provider_rate_limited",schemaPath:"#/properties/rules/properties/provider_rate_limited/type",keyword:"type",params:{type: schema28.properties.rules.properties.provider_rate_limited.type},schema:schema28.properties.rules.properties.provider_rate_limited.type,parentSchema:schema28.properties.rules.properties.provider_rate_limited,data:data47};
+const err149 = {instancePath:instancePath+"/rules/provider_rate_limited",schemaPath:"#/properties/rules/properties/provider_rate_limited/type",keyword:"type",params:{type: schema29.properties.rules.properties.provider_rate_limited.type},schema:schema29.properties.rules.properties.provider_rate_limited.type,parentSchema:schema29.properties.rules.properties.provider_rate_limited,data:data47};
 if(vErrors === null){
 vErrors = [err149];
 }
@@ -12612,7 +13430,7 @@ errors++;
 }
 var valid35 = _errs138 === errors;
 if(valid35){
-const err151 = {instancePath:instancePath+"/rules/provider_rate_limited",schemaPath:"#/properties/rules/properties/provider_rate_limited/not",keyword:"not",params:{},schema:schema28.properties.rules.properties.provider_rate_limited.not,parentSchema:schema28.properties.rules.properties.provider_rate_limited,data:data47};
+const err151 = {instancePath:instancePath+"/rules/provider_rate_limited",schemaPath:"#/properties/rules/properties/provider_rate_limited/not",keyword:"not",params:{},schema:schema29.properties.rules.properties.provider_rate_limited.not,parentSchema:schema29.properties.rules.properties.provider_rate_limited,data:data47};
 if(vErrors === null){
 vErrors = [err151];
 }
@@ -12635,7 +13453,7 @@ vErrors = null;
 if(data47 && typeof data47 == "object" && !Array.isArray(data47)){
 for(const key19 in data47){
 if(!(((key19 === "after_ms") || (key19 === "count")) || (key19 === "ratio"))){
-const err152 = {instancePath:instancePath+"/rules/provider_rate_limited",schemaPath:"#/properties/rules/properties/provider_rate_limited/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key19},schema:false,parentSchema:schema28.properties.rules.properties.provider_rate_limited,data:data47};
+const err152 = {instancePath:instancePath+"/rules/provider_rate_limited",schemaPath:"#/properties/rules/properties/provider_rate_limited/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key19},schema:false,parentSchema:schema29.properties.rules.properties.provider_rate_limited,data:data47};
 if(vErrors === null){
 vErrors = [err152];
 }
@@ -12648,7 +13466,7 @@ errors++;
 if(data47.after_ms !== undefined){
 let data48 = data47.after_ms;
 if(!(((typeof data48 == "number") && (!(data48 % 1) && !isNaN(data48))) && (isFinite(data48)))){
-const err153 = {instancePath:instancePath+"/rules/provider_rate_limited/after_ms",schemaPath:"#/properties/rules/properties/provider_rate_limited/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema28.properties.rules.properties.provider_rate_limited.properties.after_ms.type,parentSchema:schema28.properties.rules.properties.provider_rate_limited.properties.after_ms,data:data48};
+const err153 = {instancePath:instancePath+"/rules/provider_rate_limited/after_ms",schemaPath:"#/properties/rules/properties/provider_rate_limited/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema29.properties.rules.properties.provider_rate_limited.properties.after_ms.type,parentSchema:schema29.properties.rules.properties.provider_rate_limited.properties.after_ms,data:data48};
 if(vErrors === null){
 vErrors = [err153];
 }
@@ -12659,7 +13477,7 @@ errors++;
 }
 if((typeof data48 == "number") && (isFinite(data48))){
 if(data48 > 86400000 || isNaN(data48)){
-const err154 = {instancePath:instancePath+"/rules/provider_rate_limited/after_ms",schemaPath:"#/properties/rules/properties/provider_rate_limited/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema28.properties.rules.properties.provider_rate_limited.properties.after_ms,data:data48};
+const err154 = {instancePath:instancePath+"/rules/provider_rate_limited/after_ms",schemaPath:"#/properties/rules/properties/provider_rate_limited/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema29.properties.rules.properties.provider_rate_limited.properties.after_ms,data:data48};
 if(vErrors === null){
 vErrors = [err154];
 }
@@ -12669,7 +13487,7 @@ vErrors.push(err154);
 errors++;
 }
 if(data48 < 0 || isNaN(data48)){
-const err155 = {instancePath:instancePath+"/rules/provider_rate_limited/after_ms",schemaPath:"#/properties/rules/properties/provider_rate_limited/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema28.properties.rules.properties.provider_rate_limited.properties.after_ms,data:data48};
+const err155 = {instancePath:instancePath+"/rules/provider_rate_limited/after_ms",schemaPath:"#/properties/rules/properties/provider_rate_limited/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema29.properties.rules.properties.provider_rate_limited.properties.after_ms,data:data48};
 if(vErrors === null){
 vErrors = [err155];
 }
@@ -12683,7 +13501,7 @@ errors++;
 if(data47.count !== undefined){
 let data49 = data47.count;
 if(!(((typeof data49 == "number") && (!(data49 % 1) && !isNaN(data49))) && (isFinite(data49)))){
-const err156 = {instancePath:instancePath+"/rules/provider_rate_limited/count",schemaPath:"#/properties/rules/properties/provider_rate_limited/properties/count/type",keyword:"type",params:{type: "integer"},schema:schema28.properties.rules.properties.provider_rate_limited.properties.count.type,parentSchema:schema28.properties.rules.properties.provider_rate_limited.properties.count,data:data49};
+const err156 = {instancePath:instancePath+"/rules/provider_rate_limited/count",schemaPath:"#/properties/rules/properties/provider_rate_limited/properties/count/type",keyword:"type",params:{type: "integer"},schema:schema29.properties.rules.properties.provider_rate_limited.properties.count.type,parentSchema:schema29.properties.rules.properties.provider_rate_limited.properties.count,data:data49};
 if(vErrors === null){
 vErrors = [err156];
 }
@@ -12694,7 +13512,7 @@ errors++;
 }
 if((typeof data49 == "number") && (isFinite(data49))){
 if(data49 > 1000000000 || isNaN(data49)){
-const err157 = {instancePath:instancePath+"/rules/provider_rate_limited/count",schemaPath:"#/properties/rules/properties/provider_rate_limited/properties/count/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema28.properties.rules.properties.provider_rate_limited.properties.count,data:data49};
+const err157 = {instancePath:instancePath+"/rules/provider_rate_limited/count",schemaPath:"#/properties/rules/properties/provider_rate_limited/properties/count/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema29.properties.rules.properties.provider_rate_limited.properties.count,data:data49};
 if(vErrors === null){
 vErrors = [err157];
 }
@@ -12704,7 +13522,7 @@ vErrors.push(err157);
 errors++;
 }
 if(data49 < 0 || isNaN(data49)){
-const err158 = {instancePath:instancePath+"/rules/provider_rate_limited/count",schemaPath:"#/properties/rules/properties/provider_rate_limited/properties/count/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema28.properties.rules.properties.provider_rate_limited.properties.count,data:data49};
+const err158 = {instancePath:instancePath+"/rules/provider_rate_limited/count",schemaPath:"#/properties/rules/properties/provider_rate_limited/properties/count/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema29.properties.rules.properties.provider_rate_limited.properties.count,data:data49};
 if(vErrors === null){
 vErrors = [err158];
 }
@@ -12719,7 +13537,7 @@ if(data47.ratio !== undefined){
 let data50 = data47.ratio;
 if((typeof data50 == "number") && (isFinite(data50))){
 if(data50 > 1 || isNaN(data50)){
-const err159 = {instancePath:instancePath+"/rules/provider_rate_limited/ratio",schemaPath:"#/properties/rules/properties/provider_rate_limited/properties/ratio/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1},schema:1,parentSchema:schema28.properties.rules.properties.provider_rate_limited.properties.ratio,data:data50};
+const err159 = {instancePath:instancePath+"/rules/provider_rate_limited/ratio",schemaPath:"#/properties/rules/properties/provider_rate_limited/properties/ratio/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1},schema:1,parentSchema:schema29.properties.rules.properties.provider_rate_limited.properties.ratio,data:data50};
 if(vErrors === null){
 vErrors = [err159];
 }
@@ -12729,7 +13547,7 @@ vErrors.push(err159);
 errors++;
 }
 if(data50 < 0 || isNaN(data50)){
-const err160 = {instancePath:instancePath+"/rules/provider_rate_limited/ratio",schemaPath:"#/properties/rules/properties/provider_rate_limited/properties/ratio/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema28.properties.rules.properties.provider_rate_limited.properties.ratio,data:data50};
+const err160 = {instancePath:instancePath+"/rules/provider_rate_limited/ratio",schemaPath:"#/properties/rules/properties/provider_rate_limited/properties/ratio/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema29.properties.rules.properties.provider_rate_limited.properties.ratio,data:data50};
 if(vErrors === null){
 vErrors = [err160];
 }
@@ -12740,7 +13558,7 @@ errors++;
 }
 }
 else {
-const err161 = {instancePath:instancePath+"/rules/provider_rate_limited/ratio",schemaPath:"#/properties/rules/properties/provider_rate_limited/properties/ratio/type",keyword:"type",params:{type: "number"},schema:schema28.properties.rules.properties.provider_rate_limited.properties.ratio.type,parentSchema:schema28.properties.rules.properties.provider_rate_limited.properties.ratio,data:data50};
+const err161 = {instancePath:instancePath+"/rules/provider_rate_limited/ratio",schemaPath:"#/properties/rules/properties/provider_rate_limited/properties/ratio/type",keyword:"type",params:{type: "number"},schema:schema29.properties.rules.properties.provider_rate_limited.properties.ratio.type,parentSchema:schema29.properties.rules.properties.provider_rate_limited.properties.ratio,data:data50};
 if(vErrors === null){
 vErrors = [err161];
 }
@@ -12755,7 +13573,7 @@ errors++;
 if(data20.reload_refused !== undefined){
 let data51 = data20.reload_refused;
 if((!(data51 && typeof data51 == "object" && !Array.isArray(data51))) && (typeof data51 !== "boolean")){
-const err162 = {instancePath:instancePath+"/rules/reload_refused",schemaPath:"#/properties/rules/properties/reload_refused/type",keyword:"type",params:{type: schema28.properties.rules.properties.reload_refused.type},schema:schema28.properties.rules.properties.reload_refused.type,parentSchema:schema28.properties.rules.properties.reload_refused,data:data51};
+const err162 = {instancePath:instancePath+"/rules/reload_refused",schemaPath:"#/properties/rules/properties/reload_refused/type",keyword:"type",params:{type: schema29.properties.rules.properties.reload_refused.type},schema:schema29.properties.rules.properties.reload_refused.type,parentSchema:schema29.properties.rules.properties.reload_refused,data:data51};
 if(vErrors === null){
 vErrors = [err162];
 }
@@ -12778,7 +13596,7 @@ errors++;
 }
 var valid37 = _errs149 === errors;
 if(valid37){
-const err164 = {instancePath:instancePath+"/rules/reload_refused",schemaPath:"#/properties/rules/properties/reload_refused/not",keyword:"not",params:{},schema:schema28.properties.rules.properties.reload_refused.not,parentSchema:schema28.properties.rules.properties.reload_refused,data:data51};
+const err164 = {instancePath:instancePath+"/rules/reload_refused",schemaPath:"#/properties/rules/properties/reload_refused/not",keyword:"not",params:{},schema:schema29.properties.rules.properties.reload_refused.not,parentSchema:schema29.properties.rules.properties.reload_refused,data:data51};
 if(vErrors === null){
 vErrors = [err164];
 }
@@ -12801,7 +13619,7 @@ vErrors = null;
 if(data51 && typeof data51 == "object" && !Array.isArray(data51)){
 for(const key20 in data51){
 if(!(key20 === "after_ms")){
-const err165 = {instancePath:instancePath+"/rules/reload_refused",schemaPath:"#/properties/rules/properties/reload_refused/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key20},schema:false,parentSchema:schema28.properties.rules.properties.reload_refused,data:data51};
+const err165 = {instancePath:instancePath+"/rules/reload_refused",schemaPath:"#/properties/rules/properties/reload_refused/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key20},schema:false,parentSchema:schema29.properties.rules.properties.reload_refused,data:data51};
 if(vErrors === null){
 vErrors = [err165];
 }
@@ -12814,7 +13632,7 @@ errors++;
 if(data51.after_ms !== undefined){
 let data52 = data51.after_ms;
 if(!(((typeof data52 == "number") && (!(data52 % 1) && !isNaN(data52))) && (isFinite(data52)))){
-const err166 = {instancePath:instancePath+"/rules/reload_refused/after_ms",schemaPath:"#/properties/rules/properties/reload_refused/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema28.properties.rules.properties.reload_refused.properties.after_ms.type,parentSchema:schema28.properties.rules.properties.reload_refused.properties.after_ms,data:data52};
+const err166 = {instancePath:instancePath+"/rules/reload_refused/after_ms",schemaPath:"#/properties/rules/properties/reload_refused/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema29.properties.rules.properties.reload_refused.properties.after_ms.type,parentSchema:schema29.properties.rules.properties.reload_refused.properties.after_ms,data:data52};
 if(vErrors === null){
 vErrors = [err166];
 }
@@ -12825,7 +13643,7 @@ errors++;
 }
 if((typeof data52 == "number") && (isFinite(data52))){
 if(data52 > 86400000 || isNaN(data52)){
-const err167 = {instancePath:instancePath+"/rules/reload_refused/after_ms",schemaPath:"#/properties/rules/properties/reload_refused/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema28.properties.rules.properties.reload_refused.properties.after_ms,data:data52};
+const err167 = {instancePath:instancePath+"/rules/reload_refused/after_ms",schemaPath:"#/properties/rules/properties/reload_refused/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema29.properties.rules.properties.reload_refused.properties.after_ms,data:data52};
 if(vErrors === null){
 vErrors = [err167];
 }
@@ -12835,7 +13653,7 @@ vErrors.push(err167);
 errors++;
 }
 if(data52 < 0 || isNaN(data52)){
-const err168 = {instancePath:instancePath+"/rules/reload_refused/after_ms",schemaPath:"#/properties/rules/properties/reload_refused/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema28.properties.rules.properties.reload_refused.properties.after_ms,data:data52};
+const err168 = {instancePath:instancePath+"/rules/reload_refused/after_ms",schemaPath:"#/properties/rules/properties/reload_refused/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema29.properties.rules.properties.reload_refused.properties.after_ms,data:data52};
 if(vErrors === null){
 vErrors = [err168];
 }
@@ -12851,7 +13669,7 @@ errors++;
 if(data20.worker_restarts !== undefined){
 let data53 = data20.worker_restarts;
 if((!(data53 && typeof data53 == "object" && !Array.isArray(data53))) && (typeof data53 !== "boolean")){
-const err169 = {instancePath:instancePath+"/rules/worker_restarts",schemaPath:"#/properties/rules/properties/worker_restarts/type",keyword:"type",params:{type: schema28.properties.rules.properties.worker_restarts.type},schema:schema28.properties.rules.properties.worker_restarts.type,parentSchema:schema28.properties.rules.properties.worker_restarts,data:data53};
+const err169 = {instancePath:instancePath+"/rules/worker_restarts",schemaPath:"#/properties/rules/properties/worker_restarts/type",keyword:"type",params:{type: schema29.properties.rules.properties.worker_restarts.type},schema:schema29.properties.rules.properties.worker_restarts.type,parentSchema:schema29.properties.rules.properties.worker_restarts,data:data53};
 if(vErrors === null){
 vErrors = [err169];
 }
@@ -12874,7 +13692,7 @@ errors++;
 }
 var valid39 = _errs156 === errors;
 if(valid39){
-const err171 = {instancePath:instancePath+"/rules/worker_restarts",schemaPath:"#/properties/rules/properties/worker_restarts/not",keyword:"not",params:{},schema:schema28.properties.rules.properties.worker_restarts.not,parentSchema:schema28.properties.rules.properties.worker_restarts,data:data53};
+const err171 = {instancePath:instancePath+"/rules/worker_restarts",schemaPath:"#/properties/rules/properties/worker_restarts/not",keyword:"not",params:{},schema:schema29.properties.rules.properties.worker_restarts.not,parentSchema:schema29.properties.rules.properties.worker_restarts,data:data53};
 if(vErrors === null){
 vErrors = [err171];
 }
@@ -12897,7 +13715,7 @@ vErrors = null;
 if(data53 && typeof data53 == "object" && !Array.isArray(data53)){
 for(const key21 in data53){
 if(!((key21 === "after_ms") || (key21 === "count"))){
-const err172 = {instancePath:instancePath+"/rules/worker_restarts",schemaPath:"#/properties/rules/properties/worker_restarts/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key21},schema:false,parentSchema:schema28.properties.rules.properties.worker_restarts,data:data53};
+const err172 = {instancePath:instancePath+"/rules/worker_restarts",schemaPath:"#/properties/rules/properties/worker_restarts/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key21},schema:false,parentSchema:schema29.properties.rules.properties.worker_restarts,data:data53};
 if(vErrors === null){
 vErrors = [err172];
 }
@@ -12910,7 +13728,7 @@ errors++;
 if(data53.after_ms !== undefined){
 let data54 = data53.after_ms;
 if(!(((typeof data54 == "number") && (!(data54 % 1) && !isNaN(data54))) && (isFinite(data54)))){
-const err173 = {instancePath:instancePath+"/rules/worker_restarts/after_ms",schemaPath:"#/properties/rules/properties/worker_restarts/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema28.properties.rules.properties.worker_restarts.properties.after_ms.type,parentSchema:schema28.properties.rules.properties.worker_restarts.properties.after_ms,data:data54};
+const err173 = {instancePath:instancePath+"/rules/worker_restarts/after_ms",schemaPath:"#/properties/rules/properties/worker_restarts/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema29.properties.rules.properties.worker_restarts.properties.after_ms.type,parentSchema:schema29.properties.rules.properties.worker_restarts.properties.after_ms,data:data54};
 if(vErrors === null){
 vErrors = [err173];
 }
@@ -12921,7 +13739,7 @@ errors++;
 }
 if((typeof data54 == "number") && (isFinite(data54))){
 if(data54 > 86400000 || isNaN(data54)){
-const err174 = {instancePath:instancePath+"/rules/worker_restarts/after_ms",schemaPath:"#/properties/rules/properties/worker_restarts/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema28.properties.rules.properties.worker_restarts.properties.after_ms,data:data54};
+const err174 = {instancePath:instancePath+"/rules/worker_restarts/after_ms",schemaPath:"#/properties/rules/properties/worker_restarts/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema29.properties.rules.properties.worker_restarts.properties.after_ms,data:data54};
 if(vErrors === null){
 vErrors = [err174];
 }
@@ -12931,7 +13749,7 @@ vErrors.push(err174);
 errors++;
 }
 if(data54 < 0 || isNaN(data54)){
-const err175 = {instancePath:instancePath+"/rules/worker_restarts/after_ms",schemaPath:"#/properties/rules/properties/worker_restarts/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema28.properties.rules.properties.worker_restarts.properties.after_ms,data:data54};
+const err175 = {instancePath:instancePath+"/rules/worker_restarts/after_ms",schemaPath:"#/properties/rules/properties/worker_restarts/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema29.properties.rules.properties.worker_restarts.properties.after_ms,data:data54};
 if(vErrors === null){
 vErrors = [err175];
 }
@@ -12945,7 +13763,7 @@ errors++;
 if(data53.count !== undefined){
 let data55 = data53.count;
 if(!(((typeof data55 == "number") && (!(data55 % 1) && !isNaN(data55))) && (isFinite(data55)))){
-const err176 = {instancePath:instancePath+"/rules/worker_restarts/count",schemaPath:"#/properties/rules/properties/worker_restarts/properties/count/type",keyword:"type",params:{type: "integer"},schema:schema28.properties.rules.properties.worker_restarts.properties.count.type,parentSchema:schema28.properties.rules.properties.worker_restarts.properties.count,data:data55};
+const err176 = {instancePath:instancePath+"/rules/worker_restarts/count",schemaPath:"#/properties/rules/properties/worker_restarts/properties/count/type",keyword:"type",params:{type: "integer"},schema:schema29.properties.rules.properties.worker_restarts.properties.count.type,parentSchema:schema29.properties.rules.properties.worker_restarts.properties.count,data:data55};
 if(vErrors === null){
 vErrors = [err176];
 }
@@ -12956,7 +13774,7 @@ errors++;
 }
 if((typeof data55 == "number") && (isFinite(data55))){
 if(data55 > 1000000000 || isNaN(data55)){
-const err177 = {instancePath:instancePath+"/rules/worker_restarts/count",schemaPath:"#/properties/rules/properties/worker_restarts/properties/count/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema28.properties.rules.properties.worker_restarts.properties.count,data:data55};
+const err177 = {instancePath:instancePath+"/rules/worker_restarts/count",schemaPath:"#/properties/rules/properties/worker_restarts/properties/count/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema29.properties.rules.properties.worker_restarts.properties.count,data:data55};
 if(vErrors === null){
 vErrors = [err177];
 }
@@ -12966,7 +13784,7 @@ vErrors.push(err177);
 errors++;
 }
 if(data55 < 0 || isNaN(data55)){
-const err178 = {instancePath:instancePath+"/rules/worker_restarts/count",schemaPath:"#/properties/rules/properties/worker_restarts/properties/count/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema28.properties.rules.properties.worker_restarts.properties.count,data:data55};
+const err178 = {instancePath:instancePath+"/rules/worker_restarts/count",schemaPath:"#/properties/rules/properties/worker_restarts/properties/count/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema29.properties.rules.properties.worker_restarts.properties.count,data:data55};
 if(vErrors === null){
 vErrors = [err178];
 }
@@ -12981,7 +13799,7 @@ errors++;
 }
 }
 else {
-const err179 = {instancePath:instancePath+"/rules",schemaPath:"#/properties/rules/type",keyword:"type",params:{type: "object"},schema:schema28.properties.rules.type,parentSchema:schema28.properties.rules,data:data20};
+const err179 = {instancePath:instancePath+"/rules",schemaPath:"#/properties/rules/type",keyword:"type",params:{type: "object"},schema:schema29.properties.rules.type,parentSchema:schema29.properties.rules,data:data20};
 if(vErrors === null){
 vErrors = [err179];
 }
@@ -12994,7 +13812,7 @@ errors++;
 if(data.heartbeat !== undefined){
 let data56 = data.heartbeat;
 if((!(data56 && typeof data56 == "object" && !Array.isArray(data56))) && (data56 !== null)){
-const err180 = {instancePath:instancePath+"/heartbeat",schemaPath:"#/properties/heartbeat/type",keyword:"type",params:{type: schema28.properties.heartbeat.type},schema:schema28.properties.heartbeat.type,parentSchema:schema28.properties.heartbeat,data:data56};
+const err180 = {instancePath:instancePath+"/heartbeat",schemaPath:"#/properties/heartbeat/type",keyword:"type",params:{type: schema29.properties.heartbeat.type},schema:schema29.properties.heartbeat.type,parentSchema:schema29.properties.heartbeat,data:data56};
 if(vErrors === null){
 vErrors = [err180];
 }
@@ -13005,7 +13823,7 @@ errors++;
 }
 if(data56 && typeof data56 == "object" && !Array.isArray(data56)){
 if(data56.url === undefined){
-const err181 = {instancePath:instancePath+"/heartbeat",schemaPath:"#/properties/heartbeat/required",keyword:"required",params:{missingProperty: "url"},schema:schema28.properties.heartbeat.required,parentSchema:schema28.properties.heartbeat,data:data56};
+const err181 = {instancePath:instancePath+"/heartbeat",schemaPath:"#/properties/heartbeat/required",keyword:"required",params:{missingProperty: "url"},schema:schema29.properties.heartbeat.required,parentSchema:schema29.properties.heartbeat,data:data56};
 if(vErrors === null){
 vErrors = [err181];
 }
@@ -13016,7 +13834,7 @@ errors++;
 }
 for(const key22 in data56){
 if(!((key22 === "url") || (key22 === "interval_ms"))){
-const err182 = {instancePath:instancePath+"/heartbeat",schemaPath:"#/properties/heartbeat/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key22},schema:false,parentSchema:schema28.properties.heartbeat,data:data56};
+const err182 = {instancePath:instancePath+"/heartbeat",schemaPath:"#/properties/heartbeat/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key22},schema:false,parentSchema:schema29.properties.heartbeat,data:data56};
 if(vErrors === null){
 vErrors = [err182];
 }
@@ -13027,15 +13845,15 @@ errors++;
 }
 }
 if(data56.url !== undefined){
-if(!(validate87(data56.url, {instancePath:instancePath+"/heartbeat/url",parentData:data56,parentDataProperty:"url",rootData}))){
-vErrors = vErrors === null ? validate87.errors : vErrors.concat(validate87.errors);
+if(!(validate89(data56.url, {instancePath:instancePath+"/heartbeat/url",parentData:data56,parentDataProperty:"url",rootData}))){
+vErrors = vErrors === null ? validate89.errors : vErrors.concat(validate89.errors);
 errors = vErrors.length;
 }
 }
 if(data56.interval_ms !== undefined){
 let data58 = data56.interval_ms;
 if(!(((typeof data58 == "number") && (!(data58 % 1) && !isNaN(data58))) && (isFinite(data58)))){
-const err183 = {instancePath:instancePath+"/heartbeat/interval_ms",schemaPath:"#/properties/heartbeat/properties/interval_ms/type",keyword:"type",params:{type: "integer"},schema:schema28.properties.heartbeat.properties.interval_ms.type,parentSchema:schema28.properties.heartbeat.properties.interval_ms,data:data58};
+const err183 = {instancePath:instancePath+"/heartbeat/interval_ms",schemaPath:"#/properties/heartbeat/properties/interval_ms/type",keyword:"type",params:{type: "integer"},schema:schema29.properties.heartbeat.properties.interval_ms.type,parentSchema:schema29.properties.heartbeat.properties.interval_ms,data:data58};
 if(vErrors === null){
 vErrors = [err183];
 }
@@ -13046,7 +13864,7 @@ errors++;
 }
 if((typeof data58 == "number") && (isFinite(data58))){
 if(data58 > 86400000 || isNaN(data58)){
-const err184 = {instancePath:instancePath+"/heartbeat/interval_ms",schemaPath:"#/properties/heartbeat/properties/interval_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema28.properties.heartbeat.properties.interval_ms,data:data58};
+const err184 = {instancePath:instancePath+"/heartbeat/interval_ms",schemaPath:"#/properties/heartbeat/properties/interval_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema29.properties.heartbeat.properties.interval_ms,data:data58};
 if(vErrors === null){
 vErrors = [err184];
 }
@@ -13056,7 +13874,7 @@ vErrors.push(err184);
 errors++;
 }
 if(data58 < 1000 || isNaN(data58)){
-const err185 = {instancePath:instancePath+"/heartbeat/interval_ms",schemaPath:"#/properties/heartbeat/properties/interval_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1000},schema:1000,parentSchema:schema28.properties.heartbeat.properties.interval_ms,data:data58};
+const err185 = {instancePath:instancePath+"/heartbeat/interval_ms",schemaPath:"#/properties/heartbeat/properties/interval_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1000},schema:1000,parentSchema:schema29.properties.heartbeat.properties.interval_ms,data:data58};
 if(vErrors === null){
 vErrors = [err185];
 }
@@ -13071,7 +13889,7 @@ errors++;
 }
 }
 else {
-const err186 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema28.type,parentSchema:schema28,data};
+const err186 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema29.type,parentSchema:schema29,data};
 if(vErrors === null){
 vErrors = [err186];
 }
@@ -13080,242 +13898,18 @@ vErrors.push(err186);
 }
 errors++;
 }
-validate86.errors = vErrors;
+validate88.errors = vErrors;
 return errors === 0;
 }
 
-const schema30 = configSchema.properties.metrics;
-
-function validate92(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
-let vErrors = null;
-let errors = 0;
-if(data && typeof data == "object" && !Array.isArray(data)){
-for(const key0 in data){
-if(!(((((key0 === "enabled") || (key0 === "allowed_users")) || (key0 === "client_label")) || (key0 === "max_models")) || (key0 === "max_series"))){
-const err0 = {instancePath,schemaPath:"#/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},schema:false,parentSchema:schema30,data};
-if(vErrors === null){
-vErrors = [err0];
-}
-else {
-vErrors.push(err0);
-}
-errors++;
-}
-}
-if(data.enabled !== undefined){
-let data0 = data.enabled;
-if(typeof data0 !== "boolean"){
-const err1 = {instancePath:instancePath+"/enabled",schemaPath:"#/properties/enabled/type",keyword:"type",params:{type: "boolean"},schema:schema30.properties.enabled.type,parentSchema:schema30.properties.enabled,data:data0};
-if(vErrors === null){
-vErrors = [err1];
-}
-else {
-vErrors.push(err1);
-}
-errors++;
-}
-}
-if(data.allowed_users !== undefined){
-let data1 = data.allowed_users;
-if(Array.isArray(data1)){
-const len0 = data1.length;
-for(let i0=0; i0<len0; i0++){
-let data2 = data1[i0];
-const _errs8 = errors;
-const _errs9 = errors;
-if(!(data2 === "any")){
-const err2 = {};
-if(vErrors === null){
-vErrors = [err2];
-}
-else {
-vErrors.push(err2);
-}
-errors++;
-}
-var valid3 = _errs9 === errors;
-if(valid3){
-const err3 = {instancePath:instancePath+"/allowed_users/" + i0,schemaPath:"#/properties/allowed_users/items/not",keyword:"not",params:{},schema:schema30.properties.allowed_users.items.not,parentSchema:schema30.properties.allowed_users.items,data:data2};
-if(vErrors === null){
-vErrors = [err3];
-}
-else {
-vErrors.push(err3);
-}
-errors++;
-}
-else {
-errors = _errs8;
-if(vErrors !== null){
-if(_errs8){
-vErrors.length = _errs8;
-}
-else {
-vErrors = null;
-}
-}
-}
-if(typeof data2 === "string"){
-if(func4(data2) > 256){
-const err4 = {instancePath:instancePath+"/allowed_users/" + i0,schemaPath:"#/properties/allowed_users/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema30.properties.allowed_users.items,data:data2};
-if(vErrors === null){
-vErrors = [err4];
-}
-else {
-vErrors.push(err4);
-}
-errors++;
-}
-if(func4(data2) < 1){
-const err5 = {instancePath:instancePath+"/allowed_users/" + i0,schemaPath:"#/properties/allowed_users/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema30.properties.allowed_users.items,data:data2};
-if(vErrors === null){
-vErrors = [err5];
-}
-else {
-vErrors.push(err5);
-}
-errors++;
-}
-if(!pattern1.test(data2)){
-const err6 = {instancePath:instancePath+"/allowed_users/" + i0,schemaPath:"#/properties/allowed_users/items/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?$",parentSchema:schema30.properties.allowed_users.items,data:data2};
-if(vErrors === null){
-vErrors = [err6];
-}
-else {
-vErrors.push(err6);
-}
-errors++;
-}
-}
-else {
-const err7 = {instancePath:instancePath+"/allowed_users/" + i0,schemaPath:"#/properties/allowed_users/items/type",keyword:"type",params:{type: "string"},schema:schema30.properties.allowed_users.items.type,parentSchema:schema30.properties.allowed_users.items,data:data2};
-if(vErrors === null){
-vErrors = [err7];
-}
-else {
-vErrors.push(err7);
-}
-errors++;
-}
-}
-}
-else {
-const err8 = {instancePath:instancePath+"/allowed_users",schemaPath:"#/properties/allowed_users/type",keyword:"type",params:{type: "array"},schema:schema30.properties.allowed_users.type,parentSchema:schema30.properties.allowed_users,data:data1};
-if(vErrors === null){
-vErrors = [err8];
-}
-else {
-vErrors.push(err8);
-}
-errors++;
-}
-}
-if(data.client_label !== undefined){
-let data3 = data.client_label;
-if(typeof data3 !== "boolean"){
-const err9 = {instancePath:instancePath+"/client_label",schemaPath:"#/properties/client_label/type",keyword:"type",params:{type: "boolean"},schema:schema30.properties.client_label.type,parentSchema:schema30.properties.client_label,data:data3};
-if(vErrors === null){
-vErrors = [err9];
-}
-else {
-vErrors.push(err9);
-}
-errors++;
-}
-}
-if(data.max_models !== undefined){
-let data4 = data.max_models;
-if(!(((typeof data4 == "number") && (!(data4 % 1) && !isNaN(data4))) && (isFinite(data4)))){
-const err10 = {instancePath:instancePath+"/max_models",schemaPath:"#/properties/max_models/type",keyword:"type",params:{type: "integer"},schema:schema30.properties.max_models.type,parentSchema:schema30.properties.max_models,data:data4};
-if(vErrors === null){
-vErrors = [err10];
-}
-else {
-vErrors.push(err10);
-}
-errors++;
-}
-if((typeof data4 == "number") && (isFinite(data4))){
-if(data4 > 10000 || isNaN(data4)){
-const err11 = {instancePath:instancePath+"/max_models",schemaPath:"#/properties/max_models/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000},schema:10000,parentSchema:schema30.properties.max_models,data:data4};
-if(vErrors === null){
-vErrors = [err11];
-}
-else {
-vErrors.push(err11);
-}
-errors++;
-}
-if(data4 < 1 || isNaN(data4)){
-const err12 = {instancePath:instancePath+"/max_models",schemaPath:"#/properties/max_models/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema30.properties.max_models,data:data4};
-if(vErrors === null){
-vErrors = [err12];
-}
-else {
-vErrors.push(err12);
-}
-errors++;
-}
-}
-}
-if(data.max_series !== undefined){
-let data5 = data.max_series;
-if(!(((typeof data5 == "number") && (!(data5 % 1) && !isNaN(data5))) && (isFinite(data5)))){
-const err13 = {instancePath:instancePath+"/max_series",schemaPath:"#/properties/max_series/type",keyword:"type",params:{type: "integer"},schema:schema30.properties.max_series.type,parentSchema:schema30.properties.max_series,data:data5};
-if(vErrors === null){
-vErrors = [err13];
-}
-else {
-vErrors.push(err13);
-}
-errors++;
-}
-if((typeof data5 == "number") && (isFinite(data5))){
-if(data5 > 200000 || isNaN(data5)){
-const err14 = {instancePath:instancePath+"/max_series",schemaPath:"#/properties/max_series/maximum",keyword:"maximum",params:{comparison: "<=", limit: 200000},schema:200000,parentSchema:schema30.properties.max_series,data:data5};
-if(vErrors === null){
-vErrors = [err14];
-}
-else {
-vErrors.push(err14);
-}
-errors++;
-}
-if(data5 < 1000 || isNaN(data5)){
-const err15 = {instancePath:instancePath+"/max_series",schemaPath:"#/properties/max_series/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1000},schema:1000,parentSchema:schema30.properties.max_series,data:data5};
-if(vErrors === null){
-vErrors = [err15];
-}
-else {
-vErrors.push(err15);
-}
-errors++;
-}
-}
-}
-}
-else {
-const err16 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema30.type,parentSchema:schema30,data};
-if(vErrors === null){
-vErrors = [err16];
-}
-else {
-vErrors.push(err16);
-}
-errors++;
-}
-validate92.errors = vErrors;
-return errors === 0;
-}
-
-const schema31 = configSchema.properties.status;
+const schema31 = configSchema.properties.metrics;
 
 function validate94(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(data && typeof data == "object" && !Array.isArray(data)){
 for(const key0 in data){
-if(!(((((key0 === "enabled") || (key0 === "allowed_users")) || (key0 === "playground")) || (key0 === "via_proxy")) || (key0 === "recent_calls"))){
+if(!(((((key0 === "enabled") || (key0 === "allowed_users")) || (key0 === "client_label")) || (key0 === "max_models")) || (key0 === "max_series"))){
 const err0 = {instancePath,schemaPath:"#/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},schema:false,parentSchema:schema31,data};
 if(vErrors === null){
 vErrors = [err0];
@@ -13400,8 +13994,8 @@ vErrors.push(err5);
 }
 errors++;
 }
-if(!pattern3.test(data2)){
-const err6 = {instancePath:instancePath+"/allowed_users/" + i0,schemaPath:"#/properties/allowed_users/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema31.properties.allowed_users.items,data:data2};
+if(!pattern1.test(data2)){
+const err6 = {instancePath:instancePath+"/allowed_users/" + i0,schemaPath:"#/properties/allowed_users/items/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.@-]*[$]?$",parentSchema:schema31.properties.allowed_users.items,data:data2};
 if(vErrors === null){
 vErrors = [err6];
 }
@@ -13434,10 +14028,234 @@ vErrors.push(err8);
 errors++;
 }
 }
+if(data.client_label !== undefined){
+let data3 = data.client_label;
+if(typeof data3 !== "boolean"){
+const err9 = {instancePath:instancePath+"/client_label",schemaPath:"#/properties/client_label/type",keyword:"type",params:{type: "boolean"},schema:schema31.properties.client_label.type,parentSchema:schema31.properties.client_label,data:data3};
+if(vErrors === null){
+vErrors = [err9];
+}
+else {
+vErrors.push(err9);
+}
+errors++;
+}
+}
+if(data.max_models !== undefined){
+let data4 = data.max_models;
+if(!(((typeof data4 == "number") && (!(data4 % 1) && !isNaN(data4))) && (isFinite(data4)))){
+const err10 = {instancePath:instancePath+"/max_models",schemaPath:"#/properties/max_models/type",keyword:"type",params:{type: "integer"},schema:schema31.properties.max_models.type,parentSchema:schema31.properties.max_models,data:data4};
+if(vErrors === null){
+vErrors = [err10];
+}
+else {
+vErrors.push(err10);
+}
+errors++;
+}
+if((typeof data4 == "number") && (isFinite(data4))){
+if(data4 > 10000 || isNaN(data4)){
+const err11 = {instancePath:instancePath+"/max_models",schemaPath:"#/properties/max_models/maximum",keyword:"maximum",params:{comparison: "<=", limit: 10000},schema:10000,parentSchema:schema31.properties.max_models,data:data4};
+if(vErrors === null){
+vErrors = [err11];
+}
+else {
+vErrors.push(err11);
+}
+errors++;
+}
+if(data4 < 1 || isNaN(data4)){
+const err12 = {instancePath:instancePath+"/max_models",schemaPath:"#/properties/max_models/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema31.properties.max_models,data:data4};
+if(vErrors === null){
+vErrors = [err12];
+}
+else {
+vErrors.push(err12);
+}
+errors++;
+}
+}
+}
+if(data.max_series !== undefined){
+let data5 = data.max_series;
+if(!(((typeof data5 == "number") && (!(data5 % 1) && !isNaN(data5))) && (isFinite(data5)))){
+const err13 = {instancePath:instancePath+"/max_series",schemaPath:"#/properties/max_series/type",keyword:"type",params:{type: "integer"},schema:schema31.properties.max_series.type,parentSchema:schema31.properties.max_series,data:data5};
+if(vErrors === null){
+vErrors = [err13];
+}
+else {
+vErrors.push(err13);
+}
+errors++;
+}
+if((typeof data5 == "number") && (isFinite(data5))){
+if(data5 > 200000 || isNaN(data5)){
+const err14 = {instancePath:instancePath+"/max_series",schemaPath:"#/properties/max_series/maximum",keyword:"maximum",params:{comparison: "<=", limit: 200000},schema:200000,parentSchema:schema31.properties.max_series,data:data5};
+if(vErrors === null){
+vErrors = [err14];
+}
+else {
+vErrors.push(err14);
+}
+errors++;
+}
+if(data5 < 1000 || isNaN(data5)){
+const err15 = {instancePath:instancePath+"/max_series",schemaPath:"#/properties/max_series/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1000},schema:1000,parentSchema:schema31.properties.max_series,data:data5};
+if(vErrors === null){
+vErrors = [err15];
+}
+else {
+vErrors.push(err15);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err16 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema31.type,parentSchema:schema31,data};
+if(vErrors === null){
+vErrors = [err16];
+}
+else {
+vErrors.push(err16);
+}
+errors++;
+}
+validate94.errors = vErrors;
+return errors === 0;
+}
+
+const schema32 = configSchema.properties.status;
+
+function validate96(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+let vErrors = null;
+let errors = 0;
+if(data && typeof data == "object" && !Array.isArray(data)){
+for(const key0 in data){
+if(!(((((key0 === "enabled") || (key0 === "allowed_users")) || (key0 === "playground")) || (key0 === "via_proxy")) || (key0 === "recent_calls"))){
+const err0 = {instancePath,schemaPath:"#/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},schema:false,parentSchema:schema32,data};
+if(vErrors === null){
+vErrors = [err0];
+}
+else {
+vErrors.push(err0);
+}
+errors++;
+}
+}
+if(data.enabled !== undefined){
+let data0 = data.enabled;
+if(typeof data0 !== "boolean"){
+const err1 = {instancePath:instancePath+"/enabled",schemaPath:"#/properties/enabled/type",keyword:"type",params:{type: "boolean"},schema:schema32.properties.enabled.type,parentSchema:schema32.properties.enabled,data:data0};
+if(vErrors === null){
+vErrors = [err1];
+}
+else {
+vErrors.push(err1);
+}
+errors++;
+}
+}
+if(data.allowed_users !== undefined){
+let data1 = data.allowed_users;
+if(Array.isArray(data1)){
+const len0 = data1.length;
+for(let i0=0; i0<len0; i0++){
+let data2 = data1[i0];
+const _errs8 = errors;
+const _errs9 = errors;
+if(!(data2 === "any")){
+const err2 = {};
+if(vErrors === null){
+vErrors = [err2];
+}
+else {
+vErrors.push(err2);
+}
+errors++;
+}
+var valid3 = _errs9 === errors;
+if(valid3){
+const err3 = {instancePath:instancePath+"/allowed_users/" + i0,schemaPath:"#/properties/allowed_users/items/not",keyword:"not",params:{},schema:schema32.properties.allowed_users.items.not,parentSchema:schema32.properties.allowed_users.items,data:data2};
+if(vErrors === null){
+vErrors = [err3];
+}
+else {
+vErrors.push(err3);
+}
+errors++;
+}
+else {
+errors = _errs8;
+if(vErrors !== null){
+if(_errs8){
+vErrors.length = _errs8;
+}
+else {
+vErrors = null;
+}
+}
+}
+if(typeof data2 === "string"){
+if(func4(data2) > 256){
+const err4 = {instancePath:instancePath+"/allowed_users/" + i0,schemaPath:"#/properties/allowed_users/items/maxLength",keyword:"maxLength",params:{limit: 256},schema:256,parentSchema:schema32.properties.allowed_users.items,data:data2};
+if(vErrors === null){
+vErrors = [err4];
+}
+else {
+vErrors.push(err4);
+}
+errors++;
+}
+if(func4(data2) < 1){
+const err5 = {instancePath:instancePath+"/allowed_users/" + i0,schemaPath:"#/properties/allowed_users/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema32.properties.allowed_users.items,data:data2};
+if(vErrors === null){
+vErrors = [err5];
+}
+else {
+vErrors.push(err5);
+}
+errors++;
+}
+if(!pattern3.test(data2)){
+const err6 = {instancePath:instancePath+"/allowed_users/" + i0,schemaPath:"#/properties/allowed_users/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$"},schema:"^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$",parentSchema:schema32.properties.allowed_users.items,data:data2};
+if(vErrors === null){
+vErrors = [err6];
+}
+else {
+vErrors.push(err6);
+}
+errors++;
+}
+}
+else {
+const err7 = {instancePath:instancePath+"/allowed_users/" + i0,schemaPath:"#/properties/allowed_users/items/type",keyword:"type",params:{type: "string"},schema:schema32.properties.allowed_users.items.type,parentSchema:schema32.properties.allowed_users.items,data:data2};
+if(vErrors === null){
+vErrors = [err7];
+}
+else {
+vErrors.push(err7);
+}
+errors++;
+}
+}
+}
+else {
+const err8 = {instancePath:instancePath+"/allowed_users",schemaPath:"#/properties/allowed_users/type",keyword:"type",params:{type: "array"},schema:schema32.properties.allowed_users.type,parentSchema:schema32.properties.allowed_users,data:data1};
+if(vErrors === null){
+vErrors = [err8];
+}
+else {
+vErrors.push(err8);
+}
+errors++;
+}
+}
 if(data.playground !== undefined){
 let data3 = data.playground;
 if(typeof data3 !== "boolean"){
-const err9 = {instancePath:instancePath+"/playground",schemaPath:"#/properties/playground/type",keyword:"type",params:{type: "boolean"},schema:schema31.properties.playground.type,parentSchema:schema31.properties.playground,data:data3};
+const err9 = {instancePath:instancePath+"/playground",schemaPath:"#/properties/playground/type",keyword:"type",params:{type: "boolean"},schema:schema32.properties.playground.type,parentSchema:schema32.properties.playground,data:data3};
 if(vErrors === null){
 vErrors = [err9];
 }
@@ -13450,7 +14268,7 @@ errors++;
 if(data.via_proxy !== undefined){
 let data4 = data.via_proxy;
 if(typeof data4 !== "boolean"){
-const err10 = {instancePath:instancePath+"/via_proxy",schemaPath:"#/properties/via_proxy/type",keyword:"type",params:{type: "boolean"},schema:schema31.properties.via_proxy.type,parentSchema:schema31.properties.via_proxy,data:data4};
+const err10 = {instancePath:instancePath+"/via_proxy",schemaPath:"#/properties/via_proxy/type",keyword:"type",params:{type: "boolean"},schema:schema32.properties.via_proxy.type,parentSchema:schema32.properties.via_proxy,data:data4};
 if(vErrors === null){
 vErrors = [err10];
 }
@@ -13463,7 +14281,7 @@ errors++;
 if(data.recent_calls !== undefined){
 let data5 = data.recent_calls;
 if(!(((typeof data5 == "number") && (!(data5 % 1) && !isNaN(data5))) && (isFinite(data5)))){
-const err11 = {instancePath:instancePath+"/recent_calls",schemaPath:"#/properties/recent_calls/type",keyword:"type",params:{type: "integer"},schema:schema31.properties.recent_calls.type,parentSchema:schema31.properties.recent_calls,data:data5};
+const err11 = {instancePath:instancePath+"/recent_calls",schemaPath:"#/properties/recent_calls/type",keyword:"type",params:{type: "integer"},schema:schema32.properties.recent_calls.type,parentSchema:schema32.properties.recent_calls,data:data5};
 if(vErrors === null){
 vErrors = [err11];
 }
@@ -13474,7 +14292,7 @@ errors++;
 }
 if((typeof data5 == "number") && (isFinite(data5))){
 if(data5 > 1000 || isNaN(data5)){
-const err12 = {instancePath:instancePath+"/recent_calls",schemaPath:"#/properties/recent_calls/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema31.properties.recent_calls,data:data5};
+const err12 = {instancePath:instancePath+"/recent_calls",schemaPath:"#/properties/recent_calls/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},schema:1000,parentSchema:schema32.properties.recent_calls,data:data5};
 if(vErrors === null){
 vErrors = [err12];
 }
@@ -13484,7 +14302,7 @@ vErrors.push(err12);
 errors++;
 }
 if(data5 < 1 || isNaN(data5)){
-const err13 = {instancePath:instancePath+"/recent_calls",schemaPath:"#/properties/recent_calls/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema31.properties.recent_calls,data:data5};
+const err13 = {instancePath:instancePath+"/recent_calls",schemaPath:"#/properties/recent_calls/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema32.properties.recent_calls,data:data5};
 if(vErrors === null){
 vErrors = [err13];
 }
@@ -13497,7 +14315,7 @@ errors++;
 }
 }
 else {
-const err14 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema31.type,parentSchema:schema31,data};
+const err14 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema32.type,parentSchema:schema32,data};
 if(vErrors === null){
 vErrors = [err14];
 }
@@ -13506,19 +14324,19 @@ vErrors.push(err14);
 }
 errors++;
 }
-validate94.errors = vErrors;
+validate96.errors = vErrors;
 return errors === 0;
 }
 
-const schema32 = configSchema.properties.logging;
+const schema33 = configSchema.properties.logging;
 
-function validate96(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate98(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(data && typeof data == "object" && !Array.isArray(data)){
 for(const key0 in data){
 if(!(((key0 === "level") || (key0 === "format")) || (key0 === "transport"))){
-const err0 = {instancePath,schemaPath:"#/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},schema:false,parentSchema:schema32,data};
+const err0 = {instancePath,schemaPath:"#/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},schema:false,parentSchema:schema33,data};
 if(vErrors === null){
 vErrors = [err0];
 }
@@ -13531,7 +14349,7 @@ errors++;
 if(data.level !== undefined){
 let data0 = data.level;
 if(typeof data0 !== "string"){
-const err1 = {instancePath:instancePath+"/level",schemaPath:"#/properties/level/type",keyword:"type",params:{type: "string"},schema:schema32.properties.level.type,parentSchema:schema32.properties.level,data:data0};
+const err1 = {instancePath:instancePath+"/level",schemaPath:"#/properties/level/type",keyword:"type",params:{type: "string"},schema:schema33.properties.level.type,parentSchema:schema33.properties.level,data:data0};
 if(vErrors === null){
 vErrors = [err1];
 }
@@ -13541,7 +14359,7 @@ vErrors.push(err1);
 errors++;
 }
 if(!((((data0 === "error") || (data0 === "warn")) || (data0 === "info")) || (data0 === "debug"))){
-const err2 = {instancePath:instancePath+"/level",schemaPath:"#/properties/level/enum",keyword:"enum",params:{allowedValues: schema32.properties.level.enum},schema:schema32.properties.level.enum,parentSchema:schema32.properties.level,data:data0};
+const err2 = {instancePath:instancePath+"/level",schemaPath:"#/properties/level/enum",keyword:"enum",params:{allowedValues: schema33.properties.level.enum},schema:schema33.properties.level.enum,parentSchema:schema33.properties.level,data:data0};
 if(vErrors === null){
 vErrors = [err2];
 }
@@ -13554,7 +14372,7 @@ errors++;
 if(data.format !== undefined){
 let data1 = data.format;
 if(typeof data1 !== "string"){
-const err3 = {instancePath:instancePath+"/format",schemaPath:"#/properties/format/type",keyword:"type",params:{type: "string"},schema:schema32.properties.format.type,parentSchema:schema32.properties.format,data:data1};
+const err3 = {instancePath:instancePath+"/format",schemaPath:"#/properties/format/type",keyword:"type",params:{type: "string"},schema:schema33.properties.format.type,parentSchema:schema33.properties.format,data:data1};
 if(vErrors === null){
 vErrors = [err3];
 }
@@ -13564,7 +14382,7 @@ vErrors.push(err3);
 errors++;
 }
 if(!(((data1 === "auto") || (data1 === "json")) || (data1 === "pretty"))){
-const err4 = {instancePath:instancePath+"/format",schemaPath:"#/properties/format/enum",keyword:"enum",params:{allowedValues: schema32.properties.format.enum},schema:schema32.properties.format.enum,parentSchema:schema32.properties.format,data:data1};
+const err4 = {instancePath:instancePath+"/format",schemaPath:"#/properties/format/enum",keyword:"enum",params:{allowedValues: schema33.properties.format.enum},schema:schema33.properties.format.enum,parentSchema:schema33.properties.format,data:data1};
 if(vErrors === null){
 vErrors = [err4];
 }
@@ -13577,7 +14395,7 @@ errors++;
 if(data.transport !== undefined){
 let data2 = data.transport;
 if((!(data2 && typeof data2 == "object" && !Array.isArray(data2))) && (data2 !== null)){
-const err5 = {instancePath:instancePath+"/transport",schemaPath:"#/properties/transport/type",keyword:"type",params:{type: schema32.properties.transport.type},schema:schema32.properties.transport.type,parentSchema:schema32.properties.transport,data:data2};
+const err5 = {instancePath:instancePath+"/transport",schemaPath:"#/properties/transport/type",keyword:"type",params:{type: schema33.properties.transport.type},schema:schema33.properties.transport.type,parentSchema:schema33.properties.transport,data:data2};
 if(vErrors === null){
 vErrors = [err5];
 }
@@ -13588,7 +14406,7 @@ errors++;
 }
 if(data2 && typeof data2 == "object" && !Array.isArray(data2)){
 if(data2.target === undefined){
-const err6 = {instancePath:instancePath+"/transport",schemaPath:"#/properties/transport/required",keyword:"required",params:{missingProperty: "target"},schema:schema32.properties.transport.required,parentSchema:schema32.properties.transport,data:data2};
+const err6 = {instancePath:instancePath+"/transport",schemaPath:"#/properties/transport/required",keyword:"required",params:{missingProperty: "target"},schema:schema33.properties.transport.required,parentSchema:schema33.properties.transport,data:data2};
 if(vErrors === null){
 vErrors = [err6];
 }
@@ -13599,7 +14417,7 @@ errors++;
 }
 for(const key1 in data2){
 if(!((key1 === "target") || (key1 === "options"))){
-const err7 = {instancePath:instancePath+"/transport",schemaPath:"#/properties/transport/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key1},schema:false,parentSchema:schema32.properties.transport,data:data2};
+const err7 = {instancePath:instancePath+"/transport",schemaPath:"#/properties/transport/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key1},schema:false,parentSchema:schema33.properties.transport,data:data2};
 if(vErrors === null){
 vErrors = [err7];
 }
@@ -13613,7 +14431,7 @@ if(data2.target !== undefined){
 let data3 = data2.target;
 if(typeof data3 === "string"){
 if(func4(data3) > 4096){
-const err8 = {instancePath:instancePath+"/transport/target",schemaPath:"#/properties/transport/properties/target/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema32.properties.transport.properties.target,data:data3};
+const err8 = {instancePath:instancePath+"/transport/target",schemaPath:"#/properties/transport/properties/target/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema33.properties.transport.properties.target,data:data3};
 if(vErrors === null){
 vErrors = [err8];
 }
@@ -13623,7 +14441,7 @@ vErrors.push(err8);
 errors++;
 }
 if(func4(data3) < 1){
-const err9 = {instancePath:instancePath+"/transport/target",schemaPath:"#/properties/transport/properties/target/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema32.properties.transport.properties.target,data:data3};
+const err9 = {instancePath:instancePath+"/transport/target",schemaPath:"#/properties/transport/properties/target/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema33.properties.transport.properties.target,data:data3};
 if(vErrors === null){
 vErrors = [err9];
 }
@@ -13634,7 +14452,7 @@ errors++;
 }
 }
 else {
-const err10 = {instancePath:instancePath+"/transport/target",schemaPath:"#/properties/transport/properties/target/type",keyword:"type",params:{type: "string"},schema:schema32.properties.transport.properties.target.type,parentSchema:schema32.properties.transport.properties.target,data:data3};
+const err10 = {instancePath:instancePath+"/transport/target",schemaPath:"#/properties/transport/properties/target/type",keyword:"type",params:{type: "string"},schema:schema33.properties.transport.properties.target.type,parentSchema:schema33.properties.transport.properties.target,data:data3};
 if(vErrors === null){
 vErrors = [err10];
 }
@@ -13647,7 +14465,7 @@ errors++;
 if(data2.options !== undefined){
 let data4 = data2.options;
 if(!(data4 && typeof data4 == "object" && !Array.isArray(data4))){
-const err11 = {instancePath:instancePath+"/transport/options",schemaPath:"#/properties/transport/properties/options/type",keyword:"type",params:{type: "object"},schema:schema32.properties.transport.properties.options.type,parentSchema:schema32.properties.transport.properties.options,data:data4};
+const err11 = {instancePath:instancePath+"/transport/options",schemaPath:"#/properties/transport/properties/options/type",keyword:"type",params:{type: "object"},schema:schema33.properties.transport.properties.options.type,parentSchema:schema33.properties.transport.properties.options,data:data4};
 if(vErrors === null){
 vErrors = [err11];
 }
@@ -13661,7 +14479,7 @@ errors++;
 }
 }
 else {
-const err12 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema32.type,parentSchema:schema32,data};
+const err12 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema33.type,parentSchema:schema33,data};
 if(vErrors === null){
 vErrors = [err12];
 }
@@ -13670,7 +14488,7 @@ vErrors.push(err12);
 }
 errors++;
 }
-validate96.errors = vErrors;
+validate98.errors = vErrors;
 return errors === 0;
 }
 
@@ -13759,81 +14577,87 @@ vErrors = vErrors === null ? validate36.errors : vErrors.concat(validate36.error
 errors = vErrors.length;
 }
 }
-if(data.models !== undefined){
-if(!(validate66(data.models, {instancePath:instancePath+"/models",parentData:data,parentDataProperty:"models",rootData}))){
+if(data.services !== undefined){
+if(!(validate66(data.services, {instancePath:instancePath+"/services",parentData:data,parentDataProperty:"services",rootData}))){
 vErrors = vErrors === null ? validate66.errors : vErrors.concat(validate66.errors);
 errors = vErrors.length;
 }
 }
-if(data.prices !== undefined){
-if(!(validate70(data.prices, {instancePath:instancePath+"/prices",parentData:data,parentDataProperty:"prices",rootData}))){
-vErrors = vErrors === null ? validate70.errors : vErrors.concat(validate70.errors);
+if(data.models !== undefined){
+if(!(validate68(data.models, {instancePath:instancePath+"/models",parentData:data,parentDataProperty:"models",rootData}))){
+vErrors = vErrors === null ? validate68.errors : vErrors.concat(validate68.errors);
 errors = vErrors.length;
 }
 }
-if(data.budgets !== undefined){
-if(!(validate72(data.budgets, {instancePath:instancePath+"/budgets",parentData:data,parentDataProperty:"budgets",rootData}))){
+if(data.prices !== undefined){
+if(!(validate72(data.prices, {instancePath:instancePath+"/prices",parentData:data,parentDataProperty:"prices",rootData}))){
 vErrors = vErrors === null ? validate72.errors : vErrors.concat(validate72.errors);
 errors = vErrors.length;
 }
 }
-if(data.routing !== undefined){
-if(!(validate74(data.routing, {instancePath:instancePath+"/routing",parentData:data,parentDataProperty:"routing",rootData}))){
+if(data.budgets !== undefined){
+if(!(validate74(data.budgets, {instancePath:instancePath+"/budgets",parentData:data,parentDataProperty:"budgets",rootData}))){
 vErrors = vErrors === null ? validate74.errors : vErrors.concat(validate74.errors);
 errors = vErrors.length;
 }
 }
-if(data.routes !== undefined){
-if(!(validate76(data.routes, {instancePath:instancePath+"/routes",parentData:data,parentDataProperty:"routes",rootData}))){
+if(data.routing !== undefined){
+if(!(validate76(data.routing, {instancePath:instancePath+"/routing",parentData:data,parentDataProperty:"routing",rootData}))){
 vErrors = vErrors === null ? validate76.errors : vErrors.concat(validate76.errors);
 errors = vErrors.length;
 }
 }
-if(data.secrets !== undefined){
-if(!(validate78(data.secrets, {instancePath:instancePath+"/secrets",parentData:data,parentDataProperty:"secrets",rootData}))){
+if(data.routes !== undefined){
+if(!(validate78(data.routes, {instancePath:instancePath+"/routes",parentData:data,parentDataProperty:"routes",rootData}))){
 vErrors = vErrors === null ? validate78.errors : vErrors.concat(validate78.errors);
 errors = vErrors.length;
 }
 }
-if(data.usage !== undefined){
-if(!(validate80(data.usage, {instancePath:instancePath+"/usage",parentData:data,parentDataProperty:"usage",rootData}))){
+if(data.secrets !== undefined){
+if(!(validate80(data.secrets, {instancePath:instancePath+"/secrets",parentData:data,parentDataProperty:"secrets",rootData}))){
 vErrors = vErrors === null ? validate80.errors : vErrors.concat(validate80.errors);
 errors = vErrors.length;
 }
 }
-if(data.audit !== undefined){
-if(!(validate82(data.audit, {instancePath:instancePath+"/audit",parentData:data,parentDataProperty:"audit",rootData}))){
+if(data.usage !== undefined){
+if(!(validate82(data.usage, {instancePath:instancePath+"/usage",parentData:data,parentDataProperty:"usage",rootData}))){
 vErrors = vErrors === null ? validate82.errors : vErrors.concat(validate82.errors);
 errors = vErrors.length;
 }
 }
-if(data.tracing !== undefined){
-if(!(validate84(data.tracing, {instancePath:instancePath+"/tracing",parentData:data,parentDataProperty:"tracing",rootData}))){
+if(data.audit !== undefined){
+if(!(validate84(data.audit, {instancePath:instancePath+"/audit",parentData:data,parentDataProperty:"audit",rootData}))){
 vErrors = vErrors === null ? validate84.errors : vErrors.concat(validate84.errors);
 errors = vErrors.length;
 }
 }
-if(data.notify !== undefined){
-if(!(validate86(data.notify, {instancePath:instancePath+"/notify",parentData:data,parentDataProperty:"notify",rootData}))){
+if(data.tracing !== undefined){
+if(!(validate86(data.tracing, {instancePath:instancePath+"/tracing",parentData:data,parentDataProperty:"tracing",rootData}))){
 vErrors = vErrors === null ? validate86.errors : vErrors.concat(validate86.errors);
 errors = vErrors.length;
 }
 }
-if(data.metrics !== undefined){
-if(!(validate92(data.metrics, {instancePath:instancePath+"/metrics",parentData:data,parentDataProperty:"metrics",rootData}))){
-vErrors = vErrors === null ? validate92.errors : vErrors.concat(validate92.errors);
+if(data.notify !== undefined){
+if(!(validate88(data.notify, {instancePath:instancePath+"/notify",parentData:data,parentDataProperty:"notify",rootData}))){
+vErrors = vErrors === null ? validate88.errors : vErrors.concat(validate88.errors);
 errors = vErrors.length;
 }
 }
-if(data.status !== undefined){
-if(!(validate94(data.status, {instancePath:instancePath+"/status",parentData:data,parentDataProperty:"status",rootData}))){
+if(data.metrics !== undefined){
+if(!(validate94(data.metrics, {instancePath:instancePath+"/metrics",parentData:data,parentDataProperty:"metrics",rootData}))){
 vErrors = vErrors === null ? validate94.errors : vErrors.concat(validate94.errors);
 errors = vErrors.length;
 }
 }
-if(data.logging !== undefined){
-if(!(validate96(data.logging, {instancePath:instancePath+"/logging",parentData:data,parentDataProperty:"logging",rootData}))){
+if(data.status !== undefined){
+if(!(validate96(data.status, {instancePath:instancePath+"/status",parentData:data,parentDataProperty:"status",rootData}))){
 vErrors = vErrors === null ? validate96.errors : vErrors.concat(validate96.errors);
+errors = vErrors.length;
+}
+}
+if(data.logging !== undefined){
+if(!(validate98(data.logging, {instancePath:instancePath+"/logging",parentData:data,parentDataProperty:"logging",rootData}))){
+vErrors = vErrors === null ? validate98.errors : vErrors.concat(validate98.errors);
 errors = vErrors.length;
 }
 }

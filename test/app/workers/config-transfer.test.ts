@@ -12,14 +12,16 @@ import { writeScratch } from '../../support/config-file.ts'
 const yaml = `
 providers:
   cloud: { base_url: "https://api.example/v1", api_key: { env: CLOUD_KEY }, headers: { x-org: { env: ORG_KEY }, x-plain: a } }
+  own: { base_url: "http://127.0.0.1:8081/v1", service: { run: [/usr/bin/server, --port, "8081"], environment: { A: b } } }
   echo: { kind: echo }
+services: { groups: { gpu0: { members: [own] } } }
 models: { m: { provider: cloud, aliases: [n] }, heldSecret: { provider: echo } }
 rate_limit_settings: { limits: { m: { rpm: 5 } } }
 `
 
 function configOf(t: Parameters<typeof writeScratch>[0], more = ''): Config {
   const env = { CLOUD_KEY: 'sk-cloud-91', ORG_KEY: 'org-key-17' }
-  const loaded = loadConfig(writeScratch(t, yaml + more), { env })
+  const loaded = loadConfig(writeScratch(t, yaml + more), { env, hasServiceManager: true })
   if (!loaded.ok) throw new Error(loaded.problems.map(({ message }) => message).join())
   return loaded.config
 }
