@@ -259,6 +259,8 @@ export interface ModelLimits {
   readonly whenLimited: 'reject' | 'wait'
   /** How long a call may wait in line, in milliseconds. */
   readonly maxWaitMs: number
+  /** The file says so: then it also bounds the wait for a server that is to be started. Absent: it is the default. */
+  readonly isMaxWaitSet?: true
   /** Set by `rate_limit_settings.default`, for want of an entry of the model's own. */
   readonly isDefault?: true
 }

@@ -19,6 +19,7 @@ import { isDoubtful, isKnownWay, wayTo } from './choose-way.ts'
 import { carriedRequestHeaders, withTrace } from './carried-headers.ts'
 import type { Hold } from './coordinator.ts'
 import { countPromptOf, type CountingParts } from './count-prompt.ts'
+import { entered } from './enter-service.ts'
 import { conclusionOf, type Failure, failureOf, sameRefusals } from './failures.ts'
 import { internalError } from './internal-error.ts'
 import { keptInside } from './kept-inside.ts'
@@ -135,16 +136,31 @@ export async function tryTargets(
   }
 }
 
-/** One attempt, and another one where the provider turns out to lack the format. */
+/** One attempt, once the server runs where it is started on demand. */
 function tryTarget(
   admitted: AdmittedCall,
   target: Target,
   on: Snapshot,
   record: CallRecord,
 ): AttemptOutcome | Promise<AttemptOutcome> {
-  const provider = providerOf(target, on)
   record.provider = target.provider
   record.targetModel = target.model
+  const { hasService } = providerOf(target, on)
+  const entering = hasService ? admitted.hold.enterService(admitted.call.reply) : undefined
+  if (entering === undefined) return tryServer(admitted, target, on, record)
+  return entered(entering, { provider: target.provider, reply: admitted.call.reply }, on, record).then(
+    (ended) => ended ?? tryServer(admitted, target, on, record),
+  )
+}
+
+/** One attempt, and another one where the provider turns out to lack the format. */
+function tryServer(
+  admitted: AdmittedCall,
+  target: Target,
+  on: Snapshot,
+  record: CallRecord,
+): AttemptOutcome | Promise<AttemptOutcome> {
+  const provider = providerOf(target, on)
   const isHealthy = admitted.hold.failureKindOf(target) === undefined
   const choosing = wayTo(provider, admitted.call.dialect, isHealthy, on)
   if (choosing instanceof GatewayError) return untranslatable(choosing)

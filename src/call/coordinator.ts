@@ -20,6 +20,7 @@ import type { PrefixHashes, PrefixKey } from '../routing/prefix-hashes.ts'
 import type { Ability, KnownModel } from '../routing/server-facts.ts'
 import type { CountingKind } from '../upstream/providers/prompt-count.ts'
 import type { Metered } from './response/meter.ts'
+import type { ServiceCaller, ServiceEntry, ServiceVisit } from '../upstream/services/services.ts'
 import type { UselessWish } from './usage-wishes.ts'
 
 /** A call that asks to be admitted to a model. */
@@ -107,6 +108,11 @@ export interface Hold {
    */
   moveTo(targets: readonly Target[]): Target | undefined | Promise<Target | undefined>
   /**
+   * Enters the service of `target`'s provider for an attempt; the hold is in it until it moves to another provider or is settled.
+   * Undefined: the call is in. Only for providers that have a service. Never rejects.
+   */
+  enterService(disconnect: Disconnect): Promise<Entry> | undefined
+  /**
    * Reports how the attempt at `target` came out, for the calls after this one.
    * @param target another one of `targets`, of which an attempt at this one has shown more.
    */
@@ -130,6 +136,11 @@ export interface Hold {
   settle(outcome: Outcome, usage?: Metered, spent?: Spent): void
 }
 
+/** As `ServiceEntry`: the visit is the hold's. */
+export type Entry =
+  | { readonly kind: 'entered'; readonly waitedMs: number }
+  | Exclude<ServiceEntry, { readonly kind: 'entered' }>
+
 export interface PromptToCount {
   readonly model: string
   readonly provider: string
@@ -150,6 +161,10 @@ export interface Coordinator {
   reportCount(prompt: PromptToCount, tokens: number | undefined): void
   /** A request that is no model call could not be sent to the provider. */
   reportUnreachable(provider: string): void
+  /** Enters the service of a provider that has one, for a request that is no model call. Never rejects. */
+  visitService(provider: string, caller: ServiceCaller): ServiceVisit | Promise<ServiceEntry>
+  /** The same for what does without where it would have to wait: undefined. */
+  visitIfOpen(provider: string): ServiceVisit | undefined | Promise<ServiceVisit | undefined>
   /** How many tokens a prompt is expected to have at a target, by what was learned so far. Reserves nothing. */
   countPrompt(prompt: PromptToCount): number | Promise<number>
   /** The limits of these models, for `GET /v1/limits`; those without limits are left out. */

@@ -41,7 +41,8 @@ export async function countTokens(
     return speaks(format) ?? on.formats.current(name, format)
   })
   for (const target of able.toSorted((one, other) => one.tier - other.tier).slice(0, maxAsked)) {
-    const outcome = await ask(target, call, request, on, record)
+    const outcome = await askIfRunning(target, call, request, on, record)
+    if (outcome === undefined) continue
     if (call.reply.isGone) return { kind: 'client-gone' }
     if (outcome.kind === 'refused' && isAboutRequest(outcome.head.status)) {
       return { kind: 'failed', target, failure: outcome, isWorthRepeating: true }
@@ -63,6 +64,24 @@ export async function countTokens(
 /** Whether the client has to correct the request. Any other error means that this provider does not count, or not now. */
 function isAboutRequest(status: number): boolean {
   return status === 400 || status === 413 || status === 422
+}
+
+/** No server is started to count: undefined. */
+async function askIfRunning(
+  target: Target,
+  call: Call,
+  request: ModelRequest,
+  on: Snapshot,
+  record: CallRecord,
+): Promise<AttemptOutcome | undefined> {
+  if (!providerOf(target, on).hasService) return ask(target, call, request, on, record)
+  const visit = await on.coordinator.visitIfOpen(target.provider)
+  if (visit === undefined) return undefined
+  try {
+    return await ask(target, call, request, on, record)
+  } finally {
+    visit.leave()
+  }
 }
 
 async function ask(

@@ -2,27 +2,21 @@
 import type { Admission, Admitted, Decision, ModelReport, ScopeReport } from '../admission/admission.ts'
 import {
   budgetDemandOf,
-  type BudgetHold,
   type BudgetScope,
   type BudgetSettings,
   type BudgetState,
-  type Interruptible,
-  type Spent,
   usualBudgetSettings,
 } from '../admission/budget.ts'
-import type { Calibration, Estimate } from '../admission/estimate.ts'
+import type { Calibration } from '../admission/estimate.ts'
 import { smallerLimit } from '../admission/limits-of.ts'
-import type { Outcome } from '../admission/outcome.ts'
 import { noLimitStatus } from '../admission/scope-counter.ts'
 import type { Scope } from '../admission/scopes.ts'
-import type { Reservation } from '../admission/stores/store.ts'
 import type { Config, RoutingConfig } from '../config/types.ts'
-import type { FailureKind, Target } from '../domain.ts'
-import { type Choice, placedOf } from '../routing/choose-targets.ts'
+import type { Target } from '../domain.ts'
+import type { Choice } from '../routing/choose-targets.ts'
 import type { ServerTraits } from '../routing/expected-time.ts'
-import type { Placed } from '../routing/placement.ts'
 import { areAbilitiesKnown, unfitTargets } from '../routing/fit.ts'
-import { type PlacedCall, Placer } from '../routing/placer.ts'
+import { Placer } from '../routing/placer.ts'
 import { newPrefixKey } from '../routing/prefix-hashes.ts'
 import { type KnownModel, ServerFacts } from '../routing/server-facts.ts'
 import { type CoolDown, TargetHealth } from '../routing/target-health.ts'
@@ -32,20 +26,15 @@ import type {
   AdmissionResult,
   AllFailing,
   Coordinator,
-  Hold,
   PromptToCount,
-  TargetReport,
 } from './coordinator.ts'
 import { CountedPrompts } from './counted-prompts.ts'
-import type { Metered } from './response/meter.ts'
-import {
-  type LoadWatch,
-  type ObservedProviderCall,
-  ProviderScopes,
-  type SlotProvider,
-} from './provider-scopes.ts'
+import { type HoldOwner, LocalHold } from './local-hold.ts'
+import { type LoadWatch, ProviderScopes, type SlotProvider } from './provider-scopes.ts'
 import { traitsOf, unknownTraits } from './server-traits.ts'
-import { type UselessWish, UsageWishes } from './usage-wishes.ts'
+import { withStopped } from './stopped-targets.ts'
+import type { ServiceCaller, ServiceEntry, Services, ServiceVisit } from '../upstream/services/services.ts'
+import { UsageWishes } from './usage-wishes.ts'
 
 export interface CoordinatorParts {
   readonly admission: Admission
@@ -62,7 +51,7 @@ export interface CoordinatorParts {
   readonly serverFacts?: ServerFacts
 }
 
-export class LocalCoordinator implements Coordinator {
+export class LocalCoordinator implements Coordinator, HoldOwner {
   /** Also receives what health checks find. */
   readonly health: TargetHealth
   readonly placer: Placer
@@ -79,6 +68,8 @@ export class LocalCoordinator implements Coordinator {
   readonly #traits = new Map<string, ServerTraits>()
   /** Is asked to see what other programs do at servers among which a call chooses, or for which it waits. */
   loadWatch: LoadWatch | undefined
+  /** Undefined: none of the providers has a service. */
+  services: Services | undefined
   #configs: Config['providers'] = new Map()
   #routing: Pick<RoutingConfig, 'cooldownMs'> = { cooldownMs: 0 }
 
@@ -136,7 +127,7 @@ export class LocalCoordinator implements Coordinator {
     const unfit = unfitTargets(request, this)
     // No slot would help a call that fits nowhere: it does not wait for one, and counts nowhere.
     if (request.skipsFailing && unfit?.size === request.targets.length) return this.#skipped(model)
-    const choice = this.placer.choose(request, unfit)
+    const choice = this.#choose(request, unfit)
     const { targets, possible } = choice
     const tpm = smallerLimit(this.admission.limitsOf(model)?.tpm, clientScope?.limits.tpm)
     const estimate = this.calibration.estimate(model, targets[0]!.provider, size, tpm)
@@ -190,8 +181,28 @@ export class LocalCoordinator implements Coordinator {
     const scopes = request.targets.map((target) => this.scopeOf(target))
     if (!scopes.some(({ name }) => name === reservation.choice?.name)) return undefined
     this.#giveBack(before)
-    const choice = this.placer.choose(request, unfitTargets(request, this))
+    const choice = this.#choose(request, unfitTargets(request, this))
     return [choice, choice.targets.map((target) => this.scopeOf(target))]
+  }
+
+  /** @param unfit targets that the call does not fit; those whose server would have to be started come last, too. */
+  #choose(request: AdmissionRequest, unfit: ReadonlySet<Target> | undefined): Choice {
+    const { services, placer } = this
+    const { targets } = request
+    if (services === undefined || targets.length === 1) return placer.choose(request, unfit)
+    const last = withStopped(targets, unfit, services)
+    const choice = placer.choose(request, last)
+    return last !== unfit && choice.reason === 'fits' ? { ...choice, reason: 'running' } : choice
+  }
+
+  visitService(provider: string, caller: ServiceCaller): ServiceVisit | Promise<ServiceEntry> {
+    const { services } = this
+    return services?.has(provider) === true ? services.enter(provider, caller) : noVisit
+  }
+
+  visitIfOpen(provider: string): ServiceVisit | undefined {
+    const { services } = this
+    return services?.has(provider) === true ? services.enterIfOpen(provider) : noVisit
   }
 
   #giveBack({ turn }: Choice): void {
@@ -220,6 +231,7 @@ export class LocalCoordinator implements Coordinator {
     const { cooldownMs } = this
     const of = { cooldownMs, isLocal: this.isLocal(provider), retryAfterMs: undefined, nowMs: this.now() }
     this.health.recordFailure({ provider, model: '', tier: 1, weight: 1 }, 'unreachable', of)
+    this.services?.suspect(provider)
   }
 
   countPrompt({ model, provider, size }: PromptToCount): number {
@@ -275,172 +287,5 @@ export class LocalCoordinator implements Coordinator {
 
 const unsent = { kind: 'unsent' } as const
 
-interface HoldParts {
-  readonly request: AdmissionRequest
-  readonly choice: Choice
-  /** Of the providers of its targets, in the same order. */
-  readonly scopes: readonly Scope[]
-  readonly estimate: Estimate
-  readonly admitted: Admitted
-}
-
-class LocalHold implements Hold {
-  readonly targets: readonly Target[]
-  readonly placement: Placed
-  readonly promptTokens: number
-  readonly waitedMs: number
-  readonly countsAs: Hold['countsAs']
-  readonly limitStatus: Hold['limitStatus']
-  target: Target
-  readonly #owner: LocalCoordinator
-  readonly #request: AdmissionRequest
-  readonly #reservation: Reservation
-  readonly #spending: BudgetHold | undefined
-  /** Undefined: nothing is learned from the call. */
-  readonly #placed: PlacedCall | undefined
-  /** An attempt at `target` counts as begun, and nobody has reported its end. */
-  #isTrying = false
-  #isSettled = false
-  #observed: ObservedProviderCall | undefined
-
-  constructor(owner: LocalCoordinator, { request, choice, scopes, estimate, admitted }: HoldParts) {
-    this.#owner = owner
-    this.#request = request
-    this.#reservation = admitted.reservation
-    this.#spending = admitted.spending
-    this.targets = choice.targets
-    this.promptTokens = estimate.promptTokens
-    this.waitedMs = admitted.waitedMs
-    this.limitStatus = admitted.limitStatus
-    this.target = this.#chosenOf(choice.targets, scopes)
-    this.placement = placedOf(choice, this.target)
-    this.countsAs = owner.countedPrompts.countsAsOf(request, this.target)
-    owner.load.add(this.target.provider)
-    this.#placed = owner.placer.start(choice, request, this.target)
-    this.#begin()
-  }
-
-  get reserved(): Hold['reserved'] {
-    return this.#spending
-  }
-
-  get isBudgeted(): boolean {
-    return this.#spending !== undefined
-  }
-
-  set interruptible(interruptible: Interruptible | undefined) {
-    if (this.#spending !== undefined) this.#spending.interruptible = interruptible
-  }
-
-  get tokens(): number {
-    return Math.min(this.#reservation.tokens, this.#spending?.cutsAboveTokens ?? Infinity)
-  }
-
-  moveTo(targets: readonly Target[]): Target | undefined | Promise<Target | undefined> {
-    const scopes = targets.map((target) => this.#owner.scopeOf(target))
-    const hasMoved = this.#owner.admission.move(this.#reservation, scopes)
-    const move = (isDone: boolean) => (isDone ? this.#moveAmong(targets, scopes) : undefined)
-    return hasMoved instanceof Promise ? hasMoved.then(move) : move(hasMoved)
-  }
-
-  get isSlotLimited(): boolean {
-    const { admission } = this.#owner
-    const ofModel = admission.limitsOf(this.#request.model)?.maxParallelRequests
-    return (
-      ofModel !== undefined ||
-      this.#request.clientScope?.limits.maxParallelRequests !== undefined ||
-      this.#owner.scopeOf(this.target).limits.maxParallelRequests !== undefined
-    )
-  }
-
-  report(report: TargetReport, target = this.target): void {
-    if (target === this.target) this.#isTrying = false
-    const { health, cooldownMs, isLocal, now } = this.#owner
-    switch (report.kind) {
-      case 'healthy':
-        if (target === this.target) this.#observed?.learner.answer(this.#observed.call)
-        health.recordSuccess(target)
-        if (target === this.target) this.#placed?.answered()
-        this.#owner.lastSuccessMs.set(target.provider, now())
-        return
-      case 'failing': {
-        const { failureKind, retryAfterMs } = report
-        if (failureKind === 'overloaded' && target === this.target) this.#observed?.learner.refuse()
-        const of = { cooldownMs, isLocal: isLocal(target.provider), retryAfterMs, nowMs: now() }
-        health.recordFailure(target, failureKind, of)
-        if (failureKind === 'unreachable' || failureKind === 'loading') {
-          this.#owner.placer.forgetCache(target.provider)
-        }
-        return
-      }
-      case 'inconclusive':
-        health.recordNothing(target)
-        return
-      default:
-        report satisfies never
-    }
-  }
-
-  failureKindOf(target: Target): FailureKind | undefined {
-    return this.#owner.health.stateOf(target, this.#owner.now()).failureKind
-  }
-
-  uselessUsageWishOf(provider: string): UselessWish | undefined {
-    return this.#owner.usageWishes.uselessWishOf(provider, this.#owner.now())
-  }
-
-  reportUselessUsageWish(why: UselessWish): void {
-    this.#owner.usageWishes.rememberUseless(this.target.provider, why, this.#owner.now())
-  }
-
-  grow(tokens: number): void {
-    const { admission } = this.#owner
-    admission.grow(this.#reservation, tokens)
-    if (this.#spending !== undefined) admission.budgets.grow(this.#spending, tokens)
-  }
-
-  settle(outcome: Outcome, usage?: Metered, spent?: Spent): void {
-    if (this.#isSettled) return
-    this.#isSettled = true
-    const { admission, calibration, load } = this.#owner
-    const { model, size } = this.#request
-    const { provider } = this.target
-    if (this.#isTrying) this.report({ kind: 'inconclusive' })
-    if (usage?.isEstimated === false) calibration.learn(model, provider, size, usage)
-    else if (usage !== undefined && outcome.kind === 'cut') {
-      calibration.learnCut(model, provider, size, usage.completionTokens)
-    }
-    load.remove(provider)
-    if (this.#observed !== undefined) {
-      this.#observed.learner.end(this.#observed.call)
-      // For the calls in line, which are looked at below.
-      this.#owner.scopes.refresh(provider)
-    }
-    this.#placed?.end(usage?.isEstimated === false ? usage : undefined)
-    if (this.#spending !== undefined) admission.budgets.settle(this.#spending, outcome, spent)
-    admission.settle(this.#reservation, outcome)
-  }
-
-  #chosenOf(targets: readonly Target[], scopes: readonly Scope[]): Target {
-    const name = this.#reservation.choice?.name
-    return targets[scopes.findIndex((scope) => scope.name === name)]!
-  }
-
-  #begin(): void {
-    this.#isTrying = true
-    if (this.#observed !== undefined) this.#observed.learner.end(this.#observed.call)
-    this.#observed = this.#owner.scopes.observe(this.target.provider)
-    this.#owner.health.recordStart(this.target, this.#owner.now())
-  }
-
-  /** After the slot has moved to the provider of one of these. */
-  #moveAmong(targets: readonly Target[], scopes: readonly Scope[]): Target {
-    const { load } = this.#owner
-    load.remove(this.target.provider)
-    this.target = this.#chosenOf(targets, scopes)
-    load.add(this.target.provider)
-    this.#placed?.moveTo(this.target)
-    this.#begin()
-    return this.target
-  }
-}
+/** Of a server that nobody stops. */
+const noVisit: ServiceVisit = { isValid: true, leave() {} }

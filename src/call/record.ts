@@ -51,6 +51,10 @@ export class CallRecord {
   isStream = false
   attempts = 0
   waitMs = 0
+  /** Of `waitMs`: until the server was started, or its turn had come. */
+  startMs = 0
+  /** Since when the call waits for that; undefined: it does not. */
+  startSinceMs: number | undefined
   /** Since when the call waits for its admission; undefined: it does not wait. */
   lineSinceMs: number | undefined
   /** Of the client; undefined: its calls of this model do not wait. */
@@ -122,6 +126,12 @@ export class CallRecord {
   addWait(waitedMs: number, nowMs: number): void {
     this.waitMs += waitedMs
     if (waitedMs > 0) this.trace?.addWait(nowMs - waitedMs, nowMs)
+  }
+
+  /** The call has waited for its server until now. */
+  addStart(waitedMs: number, nowMs: number): void {
+    this.startMs += waitedMs
+    this.addWait(waitedMs, nowMs)
   }
 
   /** @param dropped names of members that are left out; undefined: none. */

@@ -10,6 +10,7 @@ import { judgeNative } from './native/judge.ts'
 import { judgeObjects } from './rest/own-objects.ts'
 import { boundaryAt, promptedModelOf } from './rest/outside.ts'
 import { passOn } from './rest/pass-on.ts'
+import { passOnInside } from './rest/pass-on-inside.ts'
 import type { RestCall } from './rest/request.ts'
 import { endGone, sendError } from './rest/respond.ts'
 
@@ -47,7 +48,8 @@ async function serve(call: RestCall, on: Snapshot, record: CallRecord): Promise<
   if (boundary instanceof GatewayError) return sendError(boundary, call, on, record) // 403 outside_boundary
   record.boundary = boundary
   const model = promptedModelOf(provider, boundary, call)
-  return passOn({ call, provider, model, body: bodyFor(call), record }, on) // the provider's status; 499, 5xx
+  const passage = { call, provider, model, body: bodyFor(call), record }
+  return provider.hasService ? passOnInside(passage, on) : passOn(passage, on) // the provider's status; 499, 5xx
 }
 
 function bodyFor({ body }: RestCall): PassedRequest['body'] {

@@ -64,7 +64,7 @@ function afterFailure(
   }
   if (error.code === 'service_not_started') return { ...final, ...notStarted, retryAfterMs }
   // The gateway could ask nobody else either.
-  if (error.code === 'overloaded') return final
+  if (error.code === 'overloaded' || error.code === 'shutting_down') return final
   if (error.code === 'provider_auth_failed') return { ...final, failureKind: 'auth', canFailOver: true }
   // It may still work on the request; a second copy would not make it quicker.
   if (error.code === 'provider_timeout') return { ...final, failureKind: 'timeout', canFailOver: true }

@@ -189,7 +189,8 @@ function resolveTrustedProxies(list: readonly RawTrustedProxy[]): ServerConfig['
 
 function resolveRateLimits(raw: RawRateLimits): RateLimitConfig {
   const settings = { ...defaults.rate_limit_settings, ...raw }
-  const withWaiting = (limits: RawModelLimits) => resolveLimits(limits, settings)
+  const isMaxWaitSet = raw?.max_wait_ms !== undefined
+  const withWaiting = (limits: RawModelLimits) => resolveLimits(limits, { ...settings, isMaxWaitSet })
   return {
     enabled: settings.enabled,
     perClientRpm: settings.per_client.rpm,
@@ -201,7 +202,7 @@ function resolveRateLimits(raw: RawRateLimits): RateLimitConfig {
 
 function resolveLimits(
   raw: RawModelLimits,
-  waiting: { when_limited: 'reject' | 'wait'; max_wait_ms: number },
+  waiting: { when_limited: 'reject' | 'wait'; max_wait_ms: number; isMaxWaitSet: boolean },
 ): ModelLimits {
   const { rpm, tpm, max_parallel_requests: maxParallelRequests } = raw
   return {
@@ -210,6 +211,7 @@ function resolveLimits(
     ...(maxParallelRequests !== undefined && { maxParallelRequests }),
     whenLimited: raw.when_limited ?? waiting.when_limited,
     maxWaitMs: raw.max_wait_ms ?? waiting.max_wait_ms,
+    ...((waiting.isMaxWaitSet || raw.max_wait_ms !== undefined) && { isMaxWaitSet: true as const }),
   }
 }
 

@@ -14,6 +14,8 @@ export type PlacementReason =
   | 'cooling'
   | 'free_slot'
   | 'fits'
+  /** The servers of better ones do not run. */
+  | 'running'
 
 /** What was known of a target when a call was placed there. */
 export interface Prospect {

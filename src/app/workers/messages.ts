@@ -7,7 +7,13 @@ import type { OverBudget } from '../../admission/admission.ts'
 import type { Outcome } from '../../admission/outcome.ts'
 import type { Scope } from '../../admission/scopes.ts'
 import type { NotAdmitted } from '../../admission/waiting-line.ts'
-import type { AdmissionRequest, AllFailing, PromptToCount, TargetReport } from '../../call/coordinator.ts'
+import type {
+  AdmissionRequest,
+  AllFailing,
+  Entry,
+  PromptToCount,
+  TargetReport,
+} from '../../call/coordinator.ts'
 import type { Metered } from '../../call/response/meter.ts'
 import type { UselessWish } from '../../call/usage-wishes.ts'
 import type { AskedFormat } from '../../call/spoken-formats.ts'
@@ -32,6 +38,7 @@ import type { StatusReport } from '../../status/status-report.ts'
 import type { StatusView } from '../../status/status-source.ts'
 import type { OpenCall } from '../../status/open-call.ts'
 import type { CountingKind } from '../../upstream/providers/prompt-count.ts'
+import type { ServiceCaller } from '../../upstream/services/services.ts'
 import type { SerializedConfig } from './config-transfer.ts'
 
 /** What a worker begins with. */
@@ -98,6 +105,15 @@ export interface Requests {
     readonly params: { readonly hold: number; readonly targets: readonly number[] }
     readonly result: number | undefined
   }
+  enter_service: { readonly params: { readonly hold: number }; readonly result: Entry }
+  /** The id is that of the visit from then on. Undefined: a request that does not wait would have to. */
+  visit_service: {
+    readonly params: Omit<ServiceCaller, 'disconnect'> & {
+      readonly provider: string
+      readonly isPatient: boolean
+    }
+    readonly result: Entry | undefined
+  }
   count: { readonly params: PromptToCount; readonly result: number }
   describe: {
     readonly params: { readonly models: readonly string[] }
@@ -146,6 +162,8 @@ export type WorkerRequest = {
 export type HoldMessage =
   /** The client has left, or the worker closes: whatever the answer was, the call takes nothing. */
   | { readonly kind: 'cancel'; readonly hold: number }
+  /** The client has left while its call waited for a service. */
+  | { readonly kind: 'entry_cancelled'; readonly hold: number }
   | { readonly kind: 'report'; readonly hold: number; readonly report: TargetReport; readonly target: number }
   | { readonly kind: 'useless_usage_wish'; readonly hold: number; readonly why: UselessWish }
   | { readonly kind: 'grow'; readonly hold: number; readonly tokens: number }
@@ -156,6 +174,12 @@ export type HoldMessage =
       readonly usage: Metered | undefined
       readonly spent: Spent | undefined
     }
+
+/** A visit is over, or what asked for it has left. */
+export interface VisitMessage {
+  readonly kind: 'visit_ended'
+  readonly visit: number
+}
 
 /** `SpokenFormats.doubt`. */
 export interface FormatMessage {
@@ -214,6 +238,7 @@ export type FromWorker =
   | WorkerMessage
   | WorkerRequest
   | HoldMessage
+  | VisitMessage
   | FormatMessage
   | PermitMessage
   | RestMessage

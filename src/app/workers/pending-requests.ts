@@ -10,21 +10,24 @@ import type {
   Requests,
   CountMessage,
   RestMessage,
+  VisitMessage,
   WorkerRequest,
 } from './messages.ts'
 import type { Outbox } from './outbox.ts'
 
 export type ToOwner = Pick<
-  Outbox<WorkerRequest | HoldMessage | FormatMessage | PermitMessage | RestMessage | CountMessage>,
+  Outbox<
+    WorkerRequest | HoldMessage | VisitMessage | FormatMessage | PermitMessage | RestMessage | CountMessage
+  >,
   'flush' | 'post' | 'postSoon'
 >
 
 /** A question that is not answered yet, or was answered with a hold that is not settled. */
 interface PendingRequest {
   readonly resolve: (result: never) => void
-  /** Whether its id goes on to be that of a hold. */
+  /** Whether its id goes on to be that of a hold or a visit. */
   readonly isForHold: boolean
-  /** For a call that waits for its admission. */
+  /** For a call that waits for its admission, or for a service. */
   cancel: ((kind: 'gone' | 'shutting_down') => void) | undefined
   /** Whose call it is, where a spent budget may end it. */
   interruptible: Interruptible | undefined
@@ -51,7 +54,7 @@ export class PendingRequests {
     const { promise, resolve } = Promise.withResolvers<Requests[Kind]['result']>()
     const pending: PendingRequest = {
       resolve,
-      isForHold: kind === 'admit',
+      isForHold: kind === 'admit' || kind === 'visit_service',
       cancel: undefined,
       interruptible: undefined,
       exhausted: undefined,

@@ -3,10 +3,12 @@ import type { ModelReport, ScopeReport } from '../../admission/admission.ts'
 import type { BudgetScope, BudgetState, Interruptible, Spent } from '../../admission/budget.ts'
 import type { Outcome } from '../../admission/outcome.ts'
 import type { Scope } from '../../admission/scopes.ts'
+import type { Disconnect } from '../../admission/waiting-line.ts'
 import type {
   AdmissionRequest,
   AdmissionResult,
   Coordinator,
+  Entry,
   Hold,
   PromptToCount,
   TargetReport,
@@ -17,6 +19,7 @@ import type { FailureKind, Target } from '../../domain.ts'
 import type { PrefixKey } from '../../routing/prefix-hashes.ts'
 import type { KnownModel } from '../../routing/server-facts.ts'
 import { isProviderWide } from '../../routing/target-health.ts'
+import type { ServiceCaller, ServiceEntry, ServiceVisit } from '../../upstream/services/services.ts'
 import type { AdmissionMessage } from './messages.ts'
 import type { PendingRequests, ToOwner } from './pending-requests.ts'
 
@@ -70,10 +73,48 @@ export class RemoteCoordinator implements Coordinator {
           this.#requests.drop(id)
           return resolve(message)
         }
-        const parts = { id, targets: params.targets, requests: this.#requests, outbox: this.#outbox }
+        const now = this.#now
+        const parts = { id, targets: params.targets, requests: this.#requests, outbox: this.#outbox, now }
         resolve({ kind: 'admitted', hold: new RemoteHold(parts, message) })
       })
     })
+  }
+
+  async visitService(
+    provider: string,
+    { client: { id: clientId }, program, disconnect, maxWaitMs }: ServiceCaller,
+  ): Promise<ServiceEntry> {
+    const client = { id: clientId }
+    const asked = this.#requests.send('visit_service', {
+      provider,
+      client,
+      program: program && { number: program.number },
+      maxWaitMs,
+      isPatient: true,
+    })
+    const { id } = asked
+    const end = () => this.#endVisit(id)
+    const entry = await waitFor(asked, { disconnect, now: this.#now, cancel: end })
+    if (entry.kind === 'entered') return { ...entry, visit: new RemoteVisit(end) }
+    if (entry.kind === 'not_started') this.#requests.drop(id)
+    return entry
+  }
+
+  async visitIfOpen(provider: string): Promise<ServiceVisit | undefined> {
+    const { id, result } = this.#requests.send('visit_service', {
+      provider,
+      client: { id: '' },
+      isPatient: false,
+    })
+    const entry = await result
+    if (entry?.kind === 'entered') return new RemoteVisit(() => this.#endVisit(id))
+    this.#requests.drop(id)
+    return undefined
+  }
+
+  #endVisit(id: number): void {
+    this.#requests.drop(id)
+    this.#outbox.postSoon({ kind: 'visit_ended', visit: id })
   }
 
   countPrompt(prompt: PromptToCount): Promise<number> {
@@ -130,12 +171,61 @@ export class RemoteCoordinator implements Coordinator {
   }
 }
 
+interface Waiting {
+  readonly disconnect: Disconnect
+  readonly now: () => number
+  /** The owner is to do without it. */
+  readonly cancel: () => void
+}
+
+/** The answer of the owner, unless the client leaves or the thread closes before. */
+function waitFor(
+  { result, pending }: ReturnType<PendingRequests['send']>,
+  { disconnect, now, cancel }: Waiting,
+): Promise<Entry> {
+  const sinceMs = now()
+  return new Promise((resolve) => {
+    const stop = (kind: 'gone' | 'shutting_down') => {
+      disconnect.onGone = undefined
+      cancel()
+      resolve({ kind, waitedMs: now() - sinceMs })
+    }
+    if (disconnect.isGone) return stop('gone')
+    pending.cancel = stop
+    const leave = () => stop('gone')
+    disconnect.onGone = leave
+    void result.then((entry) => {
+      // Whoever has left meanwhile has been answered.
+      if (disconnect.onGone === leave) disconnect.onGone = undefined
+      resolve(entry as Entry)
+    })
+  })
+}
+
+class RemoteVisit implements ServiceVisit {
+  /** A further attempt of such a request asks again. */
+  readonly isValid = true
+  readonly #end: () => void
+  #hasLeft = false
+
+  constructor(end: () => void) {
+    this.#end = end
+  }
+
+  leave(): void {
+    if (this.#hasLeft) return
+    this.#hasLeft = true
+    this.#end()
+  }
+}
+
 interface HoldParts {
   readonly id: number
   /** As they were asked for. */
   readonly targets: readonly Target[]
   readonly requests: PendingRequests
   readonly outbox: ToOwner
+  readonly now: () => number
 }
 
 class RemoteHold implements Hold {
@@ -184,6 +274,12 @@ class RemoteHold implements Hold {
     if (index === undefined) return undefined
     this.target = all[index]!
     return this.target
+  }
+
+  enterService(disconnect: Disconnect): Promise<Entry> {
+    const { id, requests, outbox, now } = this.#parts
+    const cancel = () => outbox.postSoon({ kind: 'entry_cancelled', hold: id })
+    return waitFor(requests.send('enter_service', { hold: id }), { disconnect, now, cancel })
   }
 
   report(report: TargetReport, target = this.target): void {

@@ -1,7 +1,8 @@
 // The main thread's side of one worker: answers its questions, and keeps what its calls hold, so that nothing is left of
 // them when the thread ends, wherever in its work.
 import type { BudgetRequest } from '../../admission/budget.ts'
-import type { AdmissionResult, Hold } from '../../call/coordinator.ts'
+import type { AdmissionResult, Entry, Hold } from '../../call/coordinator.ts'
+import type { ServiceEntry, ServiceVisit } from '../../upstream/services/services.ts'
 import type { Disconnect } from '../../admission/waiting-line.ts'
 import type { Target } from '../../domain.ts'
 import type { GatewayError } from '../../errors.ts'
@@ -17,6 +18,7 @@ import type {
   OwnerMessage,
   PermitMessage,
   RestMessage,
+  VisitMessage,
   WorkerRequest,
   Requests,
 } from './messages.ts'
@@ -28,6 +30,15 @@ interface Admitting {
   readonly disconnect: Disconnect
   /** Once it is admitted. */
   hold: Hold | undefined
+  /** Of its wait for a service. Undefined: it does not wait. */
+  entering: Disconnect | undefined
+}
+
+/** A request that is no model call, at a service. */
+interface Visiting {
+  readonly disconnect: Disconnect
+  /** Once it is in. */
+  visit: ServiceVisit | undefined
 }
 
 export interface SessionParts {
@@ -45,6 +56,7 @@ export class WorkerSession implements LeaseHolder {
   readonly #post: (message: OwnerMessage) => void
   readonly #onUnfinished: SessionParts['onUnfinished']
   #calls = new SlotTable<Admitting>()
+  #visits = new Map<number, Visiting>()
   #hasEnded = false
 
   constructor({ services, leases, post, onUnfinished }: SessionParts) {
@@ -63,6 +75,12 @@ export class WorkerSession implements LeaseHolder {
         return
       case 'move':
         this.#respondLater(id, this.#move(request.params))
+        return
+      case 'enter_service':
+        this.#respondLater(id, this.#enterService(request.params.hold))
+        return
+      case 'visit_service':
+        this.#respondLater(id, this.#visitService(id, request.params))
         return
       case 'take':
         this.#respondLater(id, this.#take(request.params.client))
@@ -131,6 +149,9 @@ export class WorkerSession implements LeaseHolder {
       case 'cancel':
         this.#cancel(message.hold, call)
         return
+      case 'entry_cancelled':
+        if (call.entering !== undefined) leave(call.entering)
+        return
       case 'report':
         hold?.report(message.report, call.targets[message.target])
         return
@@ -147,6 +168,14 @@ export class WorkerSession implements LeaseHolder {
       default:
         message satisfies never
     }
+  }
+
+  onVisitMessage({ visit: id }: VisitMessage): void {
+    const visiting = this.#visits.get(id)
+    if (visiting === undefined) return
+    this.#visits.delete(id)
+    leave(visiting.disconnect)
+    visiting.visit?.leave()
   }
 
   onFormatMessage({ provider, format }: FormatMessage): void {
@@ -182,8 +211,13 @@ export class WorkerSession implements LeaseHolder {
     const calls = this.#calls.values()
     this.#calls = new SlotTable()
     // All leave first, so that nothing that gets free goes to one of them.
-    for (const { disconnect } of calls) disconnect.isGone = true
-    for (const { disconnect } of calls) disconnect.onGone?.()
+    const visits = [...this.#visits.values()]
+    this.#visits = new Map()
+    const waits = [...calls, ...visits].map(({ disconnect }) => disconnect)
+    const entering = calls.map((call) => call.entering).filter((each) => each !== undefined)
+    for (const disconnect of [...waits, ...entering]) disconnect.isGone = true
+    for (const disconnect of [...waits, ...entering]) disconnect.onGone?.()
+    for (const { visit } of visits) visit?.leave()
     for (const { hold, spending } of calls) {
       if (hold?.reserved !== undefined && spending !== undefined) {
         this.#onUnfinished(unfinishedOf(hold, hold.reserved, spending))
@@ -195,7 +229,13 @@ export class WorkerSession implements LeaseHolder {
   #admit(id: number, params: Requests['admit']['params']): void {
     const { targets } = params
     const disconnect: Disconnect = { isGone: false, onGone: undefined }
-    const call: Admitting = { targets, spending: params.spending, disconnect, hold: undefined }
+    const call: Admitting = {
+      targets,
+      spending: params.spending,
+      disconnect,
+      hold: undefined,
+      entering: undefined,
+    }
     this.#calls.set(id, call)
     const take = (result: AdmissionResult) => this.#takeResult(id, call, result)
     const { coordinator } = this.#services
@@ -242,6 +282,45 @@ export class WorkerSession implements LeaseHolder {
     return moved instanceof Promise ? moved.then(indexOf) : indexOf(moved)
   }
 
+  #enterService(id: number): Entry | Promise<Entry> {
+    const call = this.#calls.get(id)
+    if (call?.hold === undefined) return { kind: 'gone', waitedMs: 0 }
+    const disconnect: Disconnect = { isGone: false, onGone: undefined }
+    const entering = call.hold.enterService(disconnect)
+    if (entering === undefined) return { kind: 'entered', waitedMs: 0 }
+    call.entering = disconnect
+    return entering.then((entry) => {
+      call.entering = undefined
+      return entry
+    })
+  }
+
+  #visitService(
+    id: number,
+    { provider, isPatient, ...caller }: Requests['visit_service']['params'],
+  ): Entry | undefined | Promise<Entry | undefined> {
+    const { coordinator } = this.#services
+    const disconnect: Disconnect = { isGone: false, onGone: undefined }
+    const visiting: Visiting = { disconnect, visit: undefined }
+    this.#visits.set(id, visiting)
+    const take = (entry: ServiceEntry | ServiceVisit | undefined): Entry | undefined => {
+      if (entry !== undefined && 'leave' in entry) return enter(entry, 0)
+      if (entry?.kind === 'entered') return enter(entry.visit, entry.waitedMs)
+      this.#visits.delete(id)
+      return entry
+    }
+    const enter = (visit: ServiceVisit, waitedMs: number): Entry => {
+      // What asked for it has left meanwhile.
+      if (this.#visits.get(id) === visiting) visiting.visit = visit
+      else visit.leave()
+      return { kind: 'entered', waitedMs }
+    }
+    const entering = isPatient
+      ? coordinator.visitService(provider, { ...caller, disconnect })
+      : coordinator.visitIfOpen(provider)
+    return entering instanceof Promise ? entering.then(take) : take(entering)
+  }
+
   async #take(client: string): Promise<number> {
     const waitMs = (await this.#leases?.take(client)) ?? 0
     if (waitMs === 0) this.#lease(client)
@@ -271,6 +350,11 @@ export class WorkerSession implements LeaseHolder {
     if (result instanceof Promise) void result.then((late) => this.#respond(id, late))
     else this.#respond(id, result)
   }
+}
+
+function leave(disconnect: Disconnect): void {
+  disconnect.isGone = true
+  disconnect.onGone?.()
 }
 
 /** It is charged what it has reserved. */

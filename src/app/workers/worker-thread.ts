@@ -174,6 +174,8 @@ export class WorkerThread {
       case 'take':
       case 'admit':
       case 'move':
+      case 'enter_service':
+      case 'visit_service':
       case 'count':
       case 'describe':
       case 'known_models':
@@ -192,11 +194,15 @@ export class WorkerThread {
         this.#session.onRequest(message)
         return
       case 'cancel':
+      case 'entry_cancelled':
       case 'report':
       case 'useless_usage_wish':
       case 'grow':
       case 'settle':
         this.#session.onHoldMessage(message)
+        return
+      case 'visit_ended':
+        this.#session.onVisitMessage(message)
         return
       case 'format_doubted':
         this.#session.onFormatMessage(message)

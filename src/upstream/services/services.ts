@@ -39,7 +39,8 @@ export interface NotStarted {
 export type ServiceEntry =
   | { readonly kind: 'entered'; readonly visit: ServiceVisit; readonly waitedMs: number }
   | { readonly kind: 'not_started'; readonly failure: NotStarted; readonly waitedMs: number }
-  | { readonly kind: 'gone' | 'shutting_down'; readonly waitedMs: number }
+  | { readonly kind: 'gone'; readonly waitedMs: number }
+  | { readonly kind: 'shutting_down'; readonly waitedMs: number }
 
 /** The names are those of providers. */
 export interface Services {
@@ -51,11 +52,14 @@ export interface Services {
   whenStarting(provider: string): 'wait' | 'failover'
   /** Lets a call in at once, or starts the service and lets it wait. Never throws or rejects. Only for providers that `has`. */
   enter(provider: string, caller: ServiceCaller): ServiceVisit | Promise<ServiceEntry>
-  /** Lets a request in if that needs no wait. Undefined: it would. */
+  /**
+   * Lets a request in if that needs no wait. Undefined: it would. The service is not stopped under it, but it does not count as a
+   * call: what only asks does not keep a server running.
+   */
   enterIfOpen(provider: string): ServiceVisit | undefined
   /** A call has gone elsewhere because the service does not run: it is started, as far as its group has room, for the next ones. */
   wake(provider: string): void
-  /** A call could not reach the server: its unit is looked at now. */
+  /** A call could not reach the server: its unit is looked at now. Of a provider without a service, nothing happens. */
   suspect(provider: string): void
 }
 

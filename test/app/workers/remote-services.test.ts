@@ -14,6 +14,7 @@ import type { LocalCoordinator } from '../../../src/call/local-coordinator.ts'
 import { type Cell, column, rowWidth } from '../../../src/ledger/call-row.ts'
 import { appendUnfinished, type UnfinishedCall } from '../../../src/ledger/unfinished-call.ts'
 import { MemoryObjectOwners } from '../../../src/routing/object-owners.ts'
+import { testServices } from '../../contracts/coordinator-services.ts'
 import { request, startOwner, testCoordinator } from '../../contracts/coordinator.ts'
 import { soon } from '../../support/deadline.ts'
 import { spendingCall } from '../../support/spending-call.ts'
@@ -56,6 +57,7 @@ function connect(
       for (const message of structuredClone(messages)) {
         if ('id' in message) session.onRequest(message)
         else if ('hold' in message) session.onHoldMessage(message)
+        else if (message.kind === 'visit_ended') session.onVisitMessage(message)
         else if (message.kind === 'permit_used' || message.kind === 'permits_returned')
           session.onPermitMessage(message)
         else if (message.kind === 'remember' || message.kind === 'unreachable') session.onRestMessage(message)
@@ -74,6 +76,7 @@ function connect(
 }
 
 testCoordinator('by messages', (owner) => connect(owner).remote.coordinator)
+testServices('by messages', (owner) => connect(owner).remote.coordinator)
 
 test('of several workers any 60 seconds pass as many requests of a client as the limit says, and no more', async () => {
   const sent = fc.array(
