@@ -113,6 +113,8 @@ export interface AppOptions {
   readonly configFile: string
   /** Where the limits' counters are kept over a restart. Undefined: nowhere. */
   readonly stateDirectory: string | undefined
+  /** Of the socket of the process that starts model servers. Absent: none can be started. */
+  readonly starterPath?: string | undefined
   /** Of the audit log's chain. Absent: there is none. */
   readonly auditKey?: OpenedAuditKey
   /** Opened by a service manager: served in the place of `server.hosts`, if there are any. */
@@ -149,6 +151,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
           clock,
           events,
           stateDirectory,
+          starterPath: options.starterPath,
           store,
           version,
           ledger: opened?.ledger,
@@ -291,6 +294,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     : listen({ ...server, reusePort: worker !== undefined }, identifiers, handlers, limits)
   const listeners = await listening.catch((error: unknown) => {
     own?.stopWatching()
+    own?.closeServices()
     throw error
   })
   clients.start()
@@ -338,6 +342,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       await endCalls(listeners, shutdownGraceMs, () => {
         stopped.abort()
         coordinator.close()
+        own?.closeServices()
         snapshots.interrupt(shuttingDown())
       })
       // A call whose connection is gone has still to be settled before that is saved.
@@ -383,6 +388,7 @@ async function endCalls(listeners: Listeners, graceMs: number, interrupt: () => 
 /** What is built once, at the start: key of the file and value. */
 function* fixedSettings(config: Config): Generator<readonly [string, unknown]> {
   const { server, access, cors, keys, identity, logging, usage, audit, metrics, notify, status } = config
+  yield ['services.manager', config.services.manager]
   yield ['server.workers', server.workers]
   yield ['server.hosts', server.hosts]
   yield ['server.port', server.port]

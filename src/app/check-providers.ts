@@ -1,5 +1,6 @@
 // Checks at the start which providers can be reached. One that cannot is a warning in the log: it may be started later.
-// Nothing is sent: behind llama-swap, and on platforms that scale to zero, any request loads a model.
+// Nothing is sent: behind llama-swap, and on platforms that scale to zero, any request loads a model. One that is started when it is
+// called need not run yet.
 import type { Config } from '../config/types.ts'
 import type { HttpProvider } from '../config/provider-types.ts'
 import type { Clock } from '../platform/clock.ts'
@@ -8,7 +9,7 @@ import type { App } from './app.ts'
 
 const timeoutMs = 2_000
 
-/** Reports an event for each provider that neither discovery nor health checks ask anyway. */
+/** Reports an event for each provider that neither discovery nor health checks ask anyway, and that has no service. */
 export function checkProviders(
   { events }: Pick<App, 'events'>,
   { providers }: Config,
@@ -18,7 +19,7 @@ export function checkProviders(
     events.emit({ kind: 'provider_checked', provider, is_reachable, detail })
   for (const [name, config] of providers) {
     if (config.kind === 'echo') report(name, true, 'built in')
-    else if (!isPolled(config)) {
+    else if (config.service === undefined && !isPolled(config)) {
       tryConnection(config, timeoutMs, clock, (failure) =>
         report(name, failure === undefined, failure?.detail ?? 'accepts connections'),
       )

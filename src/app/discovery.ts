@@ -1,7 +1,8 @@
 // The models that providers list (`discover_models`): requested at the start, at a reload, every 30 s (every 10 min from
 // remote providers), and when a call names an unknown model. A new list replaces the previous one. A provider that returns
 // none keeps its last list: calls then fail because of the provider's state, not because of an unknown name, and a server
-// that restarts keeps its models meanwhile. The list of a server at another address goes with the first failure.
+// that restarts keeps its models meanwhile. The list of a server at another address goes with the first failure. A server that is
+// started when it is called is asked once it runs, and its list is kept over restarts of the gateway: nobody would call it otherwise.
 import { isDeepStrictEqual } from 'node:util'
 import type { Config } from '../config/types.ts'
 import type { HttpProvider, ProviderConfig } from '../config/provider-types.ts'
@@ -14,14 +15,19 @@ import type { ProbeOutcome } from '../upstream/probe.ts'
 import type { Provider } from '../upstream/provider.ts'
 import { serverOf } from './format-findings.ts'
 import { listIn } from './list-in.ts'
-import { type Poll, type PollClock, type PollParts, Polls } from './polls.ts'
+import { type IsOpen, type Poll, type PollClock, type PollParts, Polls } from './polls.ts'
 import type { ProviderSet } from './provider-pool.ts'
+import { type KeptList, type KeptLists, serverOfService } from './services/kept-lists.ts'
 
 export interface DiscoveryParts {
   readonly clock: PollClock
   readonly events: Events
   /** Called with all lists when one has changed. */
   readonly onChange: (discovered: Discovered) => void
+  /** Absent: every provider is. */
+  readonly isOpen?: IsOpen
+  /** Called when a list of a service has changed. */
+  readonly onKept?: () => void
 }
 
 const limits = { maxBytes: 4 * 1024 * 1024, timeoutMs: 10_000 }
@@ -57,14 +63,29 @@ export class Discovery {
   readonly #parts: DiscoveryParts
   readonly #polls: Polls
   readonly #listings = new Map<string, Listing>()
+  /** Of services, by provider: what they have listed last. */
+  #kept = new Map<string, KeptList>()
+  /** Provider → its service, for those that have one. */
+  readonly #services = new Map<string, string>()
   /** Providers that the file's models use. */
   #needed: ReadonlySet<string> = new Set()
 
   constructor(parts: DiscoveryParts) {
     this.#parts = parts
-    this.#polls = new Polls(parts.clock, (error) => {
+    const onBug = (error: unknown) => {
       parts.events.emit({ kind: 'internal_error', error, where: 'discovery' })
-    })
+    }
+    this.#polls = new Polls(parts.clock, onBug, parts.isOpen)
+  }
+
+  /** Adopts what an earlier process has kept of services, before the first `follow`. */
+  restore(kept: KeptLists): void {
+    this.#kept = new Map(kept)
+  }
+
+  /** The lists of services that outlive the process. */
+  get kept(): KeptLists {
+    return this.#kept
   }
 
   /** Requests the lists of exactly the providers that the configuration discovers, at once and from now on. */
@@ -87,6 +108,7 @@ export class Discovery {
       }
     }
     for (const name of this.#listings.keys()) if (!configs.has(name)) this.#listings.delete(name)
+    this.#followServices(configs)
     this.#publish()
     this.#polls.follow(providers, (provider) => {
       const config = configs.get(provider.name)!
@@ -94,6 +116,46 @@ export class Discovery {
       return config.kind === 'anthropic' ? this.#pagesOf(provider) : this.#listOf(provider)
     })
     for (const poll of kept) void poll.run()
+  }
+
+  /** The service of the provider was opened or closed. */
+  reconsider(provider: string): void {
+    this.#polls.reconsider(provider)
+  }
+
+  /** A list of another server than is there now is dropped at once: nothing is asked of a server that does not run. */
+  #followServices(configs: Config['providers']): void {
+    let hasChanged = false
+    this.#services.clear()
+    for (const [name, listing] of this.#listings) {
+      const config = configs.get(name)
+      const server = config === undefined || config.kind === 'echo' ? undefined : serverOfService(config)
+      if (server === undefined) continue
+      this.#services.set(name, server)
+      const kept = this.#kept.get(name)
+      const isListed = listing.listedAddress === listing.address
+      if (kept?.server === server) {
+        if (!isListed) Object.assign(listing, { models: kept.models, listedAddress: listing.address })
+        continue
+      }
+      hasChanged = true
+      if (kept === undefined && isListed) this.#kept.set(name, { server, models: listing.models })
+      else {
+        Object.assign(listing, unlisted)
+        this.#kept.delete(name)
+      }
+    }
+    for (const name of this.#kept.keys()) {
+      if (!this.#services.has(name)) hasChanged = this.#kept.delete(name)
+    }
+    if (hasChanged) this.#parts.onKept?.()
+  }
+
+  #keep(name: string, models: readonly ListedModel[]): void {
+    const server = this.#services.get(name)
+    if (server === undefined) return
+    this.#kept.set(name, { server, models })
+    this.#parts.onKept?.()
   }
 
   /**
@@ -146,6 +208,7 @@ export class Discovery {
         earlier = []
         return this.#onResult(provider, outcome, last && joinedLists([...pages, last]))
       },
+      onGivenUp: () => void (earlier = []),
     }
   }
 
@@ -167,6 +230,7 @@ export class Discovery {
     const models = withFirstDates(list.models, before)
     if (!isDeepStrictEqual(before, models)) {
       listing.models = models
+      this.#keep(name, models)
       this.#publish()
     }
     const change = changeOf(before, list.models)

@@ -10,6 +10,7 @@ import type { Clock } from '../platform/clock.ts'
 import { probe, type ProbeOutcome, type ProbeRequest } from '../upstream/probe.ts'
 import type { Provider } from '../upstream/provider.ts'
 import { readVersion, versionPaths } from '../upstream/providers/versions.ts'
+import type { IsOpen } from './polls.ts'
 import { serverOf, type FormatFinding, type FormatFindings } from './format-findings.ts'
 
 export interface FormatDiscoveryParts {
@@ -17,6 +18,8 @@ export interface FormatDiscoveryParts {
   readonly events: Events
   /** Called when something was found, or confirmed. */
   readonly onChange: () => void
+  /** Absent: every provider is. */
+  readonly isOpen?: IsOpen
 }
 
 interface Server {
@@ -87,6 +90,13 @@ export class FormatDiscovery implements SpokenFormats {
     }
   }
 
+  /** The server of the provider has been started: it may be another version, and speak what it did not answer clearly before. */
+  restarted(name: string): void {
+    this.#confirmedAtMs.delete(name)
+    for (const key of this.#unclearUntilMs.keys())
+      if (key.startsWith(`${name} `)) this.#unclearUntilMs.delete(key)
+  }
+
   current(name: string, format: string): boolean | undefined {
     return this.#isConfirmed(name) ? this.#findings.get(name)?.formats[format] : undefined
   }
@@ -123,6 +133,8 @@ export class FormatDiscovery implements SpokenFormats {
   async #find(name: string, format: AskedFormat): Promise<boolean | undefined> {
     const server = this.#servers.get(name)
     if (server === undefined) return undefined
+    // Nothing is asked of a server that has yet to be started, and what it has shown before is better than nothing.
+    if (this.#parts.isOpen?.(name) === false) return this.#findings.get(name)?.formats[format.name]
     const key = keyOf(name, format.name)
     const { now } = this.#parts.clock
     if (now() < (this.#unclearUntilMs.get(key) ?? 0)) return undefined

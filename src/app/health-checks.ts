@@ -6,13 +6,15 @@ import type { FailureKind } from '../domain.ts'
 import type { TargetHealth } from '../routing/target-health.ts'
 import type { ProbeOutcome } from '../upstream/probe.ts'
 import type { Provider } from '../upstream/provider.ts'
-import { type PollClock, type PollParts, Polls } from './polls.ts'
+import { type IsOpen, type PollClock, type PollParts, Polls } from './polls.ts'
 import type { ProviderSet } from './provider-pool.ts'
 
 export interface HealthCheckParts {
   readonly clock: PollClock
   readonly events: Events
   readonly health: Pick<TargetHealth, 'recordCheck'>
+  /** Absent: every provider is. */
+  readonly isOpen?: IsOpen
 }
 
 /** Bytes that are read of a response; only its status and the text that a loading server sends matter. */
@@ -25,9 +27,10 @@ export class HealthChecks {
 
   constructor(parts: HealthCheckParts) {
     this.#parts = parts
-    this.#polls = new Polls(parts.clock, (error) => {
+    const onBug = (error: unknown) => {
       parts.events.emit({ kind: 'internal_error', error, where: 'a health check' })
-    })
+    }
+    this.#polls = new Polls(parts.clock, onBug, parts.isOpen)
   }
 
   /** Checks exactly the providers for which the configuration enables it. */
@@ -39,6 +42,11 @@ export class HealthChecks {
     })
   }
 
+  /** The service of the provider was opened or closed. */
+  reconsider(provider: string): void {
+    this.#polls.reconsider(provider)
+  }
+
   stop(): void {
     this.#polls.stop()
   }
@@ -46,7 +54,7 @@ export class HealthChecks {
   #checkOf(provider: Provider, { path, intervalMs }: { path: string; intervalMs: number }): PollParts {
     const { health, events } = this.#parts
     const { name } = provider
-    /** Undefined until the first outcome. */
+    /** Undefined until the first outcome, also since its server was started. */
     let wasHealthy: boolean | undefined
     const onResult = (outcome: ProbeOutcome) => {
       const result = checkResultOf(outcome, provider, path)
@@ -59,7 +67,8 @@ export class HealthChecks {
       wasHealthy = isHealthy
       return intervalMs
     }
-    return { request: { path, maxBytes, timeoutMs }, onResult }
+    const onPaused = () => void (wasHealthy = undefined)
+    return { request: { path, maxBytes, timeoutMs }, onResult, onPaused }
   }
 }
 

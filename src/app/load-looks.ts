@@ -10,7 +10,7 @@ import { okBodyOf, probe, type ProbeOutcome } from '../upstream/probe.ts'
 import type { Exchange, Provider } from '../upstream/provider.ts'
 import { propsPath, readBusySlots, readProps, slotsPath } from '../upstream/providers/llama-cpp-report.ts'
 import { metricsPath, readOpenRequests } from '../upstream/providers/vllm-report.ts'
-import type { PollClock } from './polls.ts'
+import type { IsOpen, PollClock } from './polls.ts'
 import type { ProviderSet } from './provider-pool.ts'
 import type { ServerLooks } from './server-looks.ts'
 
@@ -20,6 +20,8 @@ export interface LoadLookParts {
   readonly facts: ServerFacts
   readonly load: Pick<ProviderLoad, 'of'>
   readonly software: Pick<ServerLooks, 'softwareOf'>
+  /** Absent: every provider is. */
+  readonly isOpen?: IsOpen
 }
 
 /** The shortest time between two looks at one server. */
@@ -44,12 +46,14 @@ interface Watched {
 
 export class LoadLooks implements LoadWatch {
   readonly #parts: LoadLookParts
+  readonly #isOpen: IsOpen
   readonly #watched = new Map<string, Watched>()
   /** Provider → calls that wait for it, over reloads. */
   readonly #waiting = new Map<string, number>()
 
   constructor(parts: LoadLookParts) {
     this.#parts = parts
+    this.#isOpen = parts.isOpen ?? (() => true)
   }
 
   follow(providers: ProviderSet): void {
@@ -63,6 +67,15 @@ export class LoadLooks implements LoadWatch {
       this.#watched.set(name, watched)
       if (this.#isWaitedFor(watched)) this.#look(watched)
     }
+  }
+
+  /** The service of the provider was opened or closed: what was seen before counts no more. */
+  reconsider(provider: string): void {
+    const watched = this.#watched.get(provider)
+    if (watched === undefined) return
+    this.#giveUp(provider, watched)
+    watched.nextMs = 0
+    if (this.#isWaitedFor(watched)) this.#look(watched)
   }
 
   stop(): void {
@@ -103,6 +116,7 @@ export class LoadLooks implements LoadWatch {
     const { clock, load, software } = this.#parts
     const nowMs = clock.now()
     if (watched.request !== undefined || nowMs < watched.nextMs) return
+    if (!this.#isOpen(watched.provider.name)) return
     watched.nextMs = nowMs + pauseMs
     watched.ownCalls = load.of(watched.provider.name)
     const runs = software.softwareOf(watched.provider.name)
@@ -160,10 +174,16 @@ export class LoadLooks implements LoadWatch {
     if (this.#isWaitedFor(watched)) this.#look(watched)
   }
 
-  #forget(name: string, { request, stopTimer }: Watched): void {
-    request?.abort()
-    stopTimer?.()
+  #forget(name: string, watched: Watched): void {
+    this.#giveUp(name, watched)
     this.#watched.delete(name)
+  }
+
+  #giveUp(name: string, watched: Watched): void {
+    watched.request?.abort()
+    watched.request = undefined
+    watched.stopTimer?.()
+    watched.stopTimer = undefined
     this.#parts.facts.setBusyElsewhere(name, 0)
   }
 }

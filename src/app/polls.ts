@@ -1,5 +1,6 @@
 // Periodic requests to the providers of a configuration: which models they list, and whether they are healthy. A provider
-// receives one request of each kind at a time. A bug in what handles the responses is reported, and the polls go on.
+// receives one request of each kind at a time. A bug in what handles the responses is reported, and the polls go on. A server that is
+// started on demand is asked only while it takes calls: what it answers while it starts or stops means nothing.
 import type { Clock } from '../platform/clock.ts'
 import { probe, type ProbeOutcome, type ProbeRequest } from '../upstream/probe.ts'
 import type { Exchange, Provider } from '../upstream/provider.ts'
@@ -11,7 +12,14 @@ export interface PollParts {
   readonly next?: (outcome: ProbeOutcome) => ProbeRequest | undefined
   /** @param outcome the last one. @returns milliseconds until the next probe, before jitter. */
   readonly onResult: (outcome: ProbeOutcome) => number
+  /** Called when a question was given up, because the server was stopped or started again meanwhile. */
+  readonly onGivenUp?: () => void
+  /** Called when the server is asked nothing more until it takes calls again. */
+  readonly onPaused?: () => void
 }
+
+/** Whether a provider takes requests at the moment: false of a server that is started on demand and is not ready. */
+export type IsOpen = (provider: string) => boolean
 
 export type PollClock = Pick<Clock, 'now' | 'setTimer'> & {
   /** From 0 to below 1, at random. */
@@ -25,12 +33,14 @@ const afterBugMs = 30_000
 export class Polls {
   readonly #clock: PollClock
   readonly #onBug: (error: unknown) => void
+  readonly #isOpen: IsOpen
   readonly #running = new Map<string, Poll>()
 
   /** @param onBug is called with what handling a response has thrown. */
-  constructor(clock: PollClock, onBug: (error: unknown) => void) {
+  constructor(clock: PollClock, onBug: (error: unknown) => void, isOpen: IsOpen = () => true) {
     this.#clock = clock
     this.#onBug = onBug
+    this.#isOpen = isOpen
   }
 
   get(provider: string): Poll | undefined {
@@ -51,10 +61,15 @@ export class Polls {
     for (const [name, provider] of providers) {
       const parts = this.#running.has(name) ? undefined : partsFor(provider)
       if (parts === undefined) continue
-      const poll = new Poll(provider, parts, this.#clock, this.#onBug)
+      const poll = new Poll(provider, parts, this.#clock, this.#onBug, () => this.#isOpen(name))
       this.#running.set(name, poll)
       void poll.run()
     }
+  }
+
+  /** The provider may have become open, or closed: it is asked at once, or not before it is open. */
+  reconsider(provider: string): void {
+    this.#running.get(provider)?.reconsider()
   }
 
   stop(): void {
@@ -68,16 +83,24 @@ export class Poll {
   readonly #parts: PollParts
   readonly #clock: PollClock
   readonly #reportBug: (error: unknown) => void
+  readonly #isOpen: () => boolean
   readonly #waiting: (() => void)[] = []
   #probe: Pick<Exchange, 'abort'> | undefined
   #stopTimer: (() => void) | undefined
   #startedAtMs = 0
 
-  constructor(provider: Provider, parts: PollParts, clock: PollClock, reportBug: (error: unknown) => void) {
+  constructor(
+    provider: Provider,
+    parts: PollParts,
+    clock: PollClock,
+    reportBug: (error: unknown) => void,
+    isOpen: () => boolean,
+  ) {
     this.provider = provider
     this.#parts = parts
     this.#clock = clock
     this.#reportBug = reportBug
+    this.#isOpen = isOpen
   }
 
   /** Whether a question is under way. */
@@ -90,10 +113,17 @@ export class Poll {
     return this.#startedAtMs
   }
 
-  /** Asks now unless a question is under way. Resolves when its answer has been taken, or the poll has ended. */
+  /** Asks now unless a question is under way. Resolves when its answer has been taken, or the poll has ended or is paused. */
   run(): Promise<void> {
+    const asked = new Promise<void>((resolve) => void this.#waiting.push(resolve))
     this.#begin()
-    return new Promise((resolve) => void this.#waiting.push(resolve))
+    return asked
+  }
+
+  /** Asks the server that has just become open, or gives up what it was asked. */
+  reconsider(): void {
+    this.#giveUp()
+    this.#begin()
   }
 
   stop(): void {
@@ -105,6 +135,11 @@ export class Poll {
   #begin(): void {
     if (this.#probe !== undefined) return
     this.#stopTimer?.()
+    if (!this.#isOpen()) {
+      this.#parts.onPaused?.()
+      this.#release()
+      return
+    }
     this.#startedAtMs = this.#clock.now()
     // A connection that broke may have been an idle one that the server closed just then: a new one shows whether it still serves.
     const { request } = this.#parts
@@ -115,7 +150,12 @@ export class Poll {
   }
 
   #send(request: ProbeRequest, onResult: (outcome: ProbeOutcome) => void): void {
-    const handlers = { onResult, onBug: (error: unknown) => this.#onBug(error) }
+    const ifOpen = (outcome: ProbeOutcome) => {
+      if (this.#isOpen()) onResult(outcome)
+      // It was stopped meanwhile: the outcome says nothing of it.
+      else this.reconsider()
+    }
+    const handlers = { onResult: ifOpen, onBug: (error: unknown) => this.#onBug(error) }
     this.#probe = probe(this.provider, request, this.#clock, handlers)
   }
 
@@ -123,6 +163,13 @@ export class Poll {
     const next = this.#parts.next?.(outcome)
     if (next === undefined) this.#onResult(outcome)
     else this.#send(next, (another) => this.#onOutcome(another))
+  }
+
+  #giveUp(): void {
+    if (this.#probe === undefined) return
+    this.#probe.abort()
+    this.#probe = undefined
+    this.#parts.onGivenUp?.()
   }
 
   #onResult(outcome: ProbeOutcome): void {

@@ -17,13 +17,15 @@ import { propsPath, propsPathOf, readProps } from '../upstream/providers/llama-c
 import { loadedPath, readOllamaModels, tagsPath } from '../upstream/providers/ollama-report.ts'
 import { isSameServer } from '../upstream/same-settings.ts'
 import { listIn } from './list-in.ts'
-import { type PollClock, type PollParts, Polls } from './polls.ts'
+import { type IsOpen, type PollClock, type PollParts, Polls } from './polls.ts'
 import type { ProviderSet } from './provider-pool.ts'
 
 export interface ServerLookParts {
   readonly clock: PollClock
   readonly events: Events
   readonly facts: ServerFacts
+  /** Absent: every provider is. */
+  readonly isOpen?: IsOpen
 }
 
 /** The software of a server, as far as it matters here. */
@@ -58,9 +60,10 @@ export class ServerLooks {
 
   constructor(parts: ServerLookParts) {
     this.#parts = parts
-    this.#polls = new Polls(parts.clock, (error) => {
+    const onBug = (error: unknown) => {
       parts.events.emit({ kind: 'internal_error', error, where: 'a look at a server' })
-    })
+    }
+    this.#polls = new Polls(parts.clock, onBug, parts.isOpen)
   }
 
   /** What runs at a provider; undefined: it is not looked at, or has not answered. */
@@ -97,6 +100,11 @@ export class ServerLooks {
     }
   }
 
+  /** The service of the provider was opened or closed. */
+  reconsider(provider: string): void {
+    this.#polls.reconsider(provider)
+  }
+
   stop(): void {
     this.#polls.stop()
   }
@@ -126,6 +134,10 @@ export class ServerLooks {
       onResult: (outcome) => {
         if (isUnreachable(outcome)) this.#onUnreachable(config.name)
         return this.#onFound(config, found)
+      },
+      onGivenUp: () => void (under = undefined),
+      onPaused: () => {
+        if (this.#reported.delete(config.name)) this.#parts.facts.setStopped(config.name)
       },
     }
   }

@@ -34,6 +34,8 @@ import { LoadLooks } from './load-looks.ts'
 import { MetricsSource, type ThreadFacts } from './metrics-source.ts'
 import type { OpenedCounts } from './open-counts.ts'
 import type { ProviderSet } from './provider-pool.ts'
+import { KeptListsFile } from './services/kept-lists.ts'
+import { ModelServers, type ModelServerParts, type StateChange } from './services/model-servers.ts'
 import { knownModels, ServerLooks } from './server-looks.ts'
 import type { Pseudonyms } from '../vault/pseudonyms.ts'
 import { callNamed, pseudonymsOf, spendJournal, spendSource } from './pseudonyms.ts'
@@ -72,6 +74,9 @@ export interface OwnerParts {
   /** Undefined: there are no metrics. */
   readonly counts: OpenedCounts | undefined
   readonly version: string
+  /** Of the socket of the process that starts model servers. Absent: none can be started. */
+  readonly starterPath?: string | undefined
+  readonly openPool?: ModelServerParts['openPool']
 }
 
 /** The owner: limits, health and load of targets, what was learnt of providers, and what is asked of them besides calls. */
@@ -97,6 +102,8 @@ export class OwnServices implements SharedServices {
   readonly #budgetsFile: BudgetsFile | undefined
   readonly #formatsFile: FormatsFile | undefined
   readonly #ownersFile: ObjectOwnersFile | undefined
+  readonly #keptListsFile: KeptListsFile | undefined
+  readonly #modelServers: ModelServers
   readonly #metrics: MetricsSource | undefined
   readonly #ledger: Ledger | undefined
   readonly #pseudonyms: Pseudonyms | undefined
@@ -168,9 +175,19 @@ export class OwnServices implements SharedServices {
       setTimer,
       onChange: () => this.#file?.touch(),
     })
+    this.#modelServers = new ModelServers({
+      clock,
+      starterPath: parts.starterPath,
+      openPool: parts.openPool,
+      onChange: (change) => this.#onService(change),
+      onStarter: () => {},
+      onBug: (error) => events.emit({ kind: 'internal_error', error, where: 'a service' }),
+    })
+    const isOpen = (provider: string) => this.#modelServers.isOpen(provider)
     const formats = new FormatDiscovery({
       clock,
       events,
+      isOpen,
       onChange: () => {
         this.#formatsFile?.touch()
         this.onFormats?.()
@@ -201,11 +218,19 @@ export class OwnServices implements SharedServices {
     this.#metrics =
       counts &&
       new MetricsSource(config, { counts, version, clock, coordinator: this.coordinator, discovered })
-    const pollClock = { now, setTimer, chance }
-    this.#healthChecks = new HealthChecks({ clock: pollClock, events, health: this.coordinator.health })
+    const pollParts = { clock: { now, setTimer, chance }, events, isOpen }
+    this.#healthChecks = new HealthChecks({ ...pollParts, health: this.coordinator.health })
+    this.#keptListsFile =
+      stateDirectory === undefined
+        ? undefined
+        : new KeptListsFile({
+            directory: stateDirectory,
+            lists: () => this.#discovery.kept,
+            onFault: (cause) => events.emit({ kind: 'model_lists_not_saved', cause }),
+          })
     this.#discovery = new Discovery({
-      clock: pollClock,
-      events,
+      ...pollParts,
+      onKept: () => this.#keptListsFile?.touch(),
       onChange: (discovered) => {
         this.discovered = discovered
         for (const [provider, models] of discovered) facts.setListed(provider, knownModels(models))
@@ -213,8 +238,8 @@ export class OwnServices implements SharedServices {
       },
     })
     const { serverFacts: facts, load } = this.coordinator
-    this.#serverLooks = new ServerLooks({ clock: pollClock, events, facts })
-    this.#loadLooks = new LoadLooks({ clock: pollClock, events, facts, load, software: this.#serverLooks })
+    this.#serverLooks = new ServerLooks({ ...pollParts, facts })
+    this.#loadLooks = new LoadLooks({ ...pollParts, facts, load, software: this.#serverLooks })
     this.coordinator.loadWatch = this.#loadLooks
   }
 
@@ -225,6 +250,7 @@ export class OwnServices implements SharedServices {
       parts.events.emit({ kind: 'limits_loaded', fact: services.#file.load() })
     }
     if (services.#formatsFile !== undefined) services.formats.restore(services.#formatsFile.load())
+    if (services.#keptListsFile !== undefined) services.#discovery.restore(services.#keptListsFile.load())
     services.#ownersFile?.load()
     services.#issuerKeys?.store.start()
     const { ledger, stateDirectory = '' } = parts
@@ -240,10 +266,25 @@ export class OwnServices implements SharedServices {
     this.#metrics?.follow(config)
     // A reload may still come while the last calls end.
     if (this.#isStopped) return
+    this.#modelServers.follow(config, providers)
+    this.coordinator.services = this.#modelServers.pool
     this.#discovery.follow(config, providers)
     this.#healthChecks.follow(config, providers)
     this.#serverLooks.follow(config, providers)
     this.#loadLooks.follow(providers)
+  }
+
+  /** What was held against a server, and what it had in memory, ends with its process. */
+  #onService({ provider, from, to }: StateChange): void {
+    const { health, placer } = this.coordinator
+    if (to === 'ready') {
+      health.forget(provider)
+      if (from !== 'draining') this.formats.restarted(provider)
+    } else health.recordCheck(provider, undefined)
+    if (to === 'stopped' || to === 'failed') placer.forgetCache(provider)
+    for (const asking of [this.#discovery, this.#healthChecks, this.#serverLooks, this.#loadLooks]) {
+      asking.reconsider(provider)
+    }
   }
 
   refreshModels(model: string): Promise<void> {
@@ -288,13 +329,20 @@ export class OwnServices implements SharedServices {
     this.#loadLooks.stop()
   }
 
+  /** Refuses the calls that wait for a server to start. The servers go on. */
+  closeServices(): void {
+    this.#modelServers.close()
+  }
+
   /** Writes the counters down a last time, and the ends of the last calls. */
   async save(): Promise<void> {
+    this.closeServices()
     const files = [
       this.#file?.stop(),
       this.#budgetsFile?.stop(),
       this.#ownersFile?.stop(),
       this.#formatsFile?.stop(),
+      this.#keptListsFile?.stop(),
     ]
     await Promise.all([...files, this.#issuerKeys?.saved(), this.#ledger?.stop()])
   }

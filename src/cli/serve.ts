@@ -6,7 +6,7 @@ import { refuseCalls } from '../app/refuse-calls.ts'
 import { formatFirstError } from '../app/reload.ts'
 import { startWorkerPool } from '../app/workers/worker-pool.ts'
 import { openAuditKey } from '../config/record-keys.ts'
-import { controlSocketPath, findConfigFile, findStateDirectory } from '../config/find.ts'
+import { controlSocketPath, findConfigFile, findStateDirectory, servicesSocketPath } from '../config/find.ts'
 import { type LoadedConfig, openConfig, storedSecretFiles } from '../config/load.ts'
 import type { Config } from '../config/types.ts'
 import { fileVersion } from '../config/watch.ts'
@@ -73,6 +73,7 @@ export async function serveCommand(
       version,
       configFile,
       stateDirectory,
+      starterPath: servicesSocketPath(io.env, config.services.manager),
       ...(auditKey !== undefined && { auditKey }),
       sockets,
     })

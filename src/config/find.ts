@@ -71,6 +71,18 @@ export function controlSocketPath(env: NodeJS.ProcessEnv): string | undefined {
   return directory && join(directory, controlSocket)
 }
 
+/**
+ * Where the process listens that starts model servers for this gateway: beside the user's service manager, or the machine's. Undefined:
+ * it could be nowhere.
+ */
+export function servicesSocketPath(env: NodeJS.ProcessEnv, manager: 'user' | 'system'): string | undefined {
+  const named = env['LLM_GATEWAY_SERVICES_SOCKET']
+  if (named !== undefined && named !== '') return named.startsWith('/') ? named : undefined
+  if (manager === 'system') return '/run/llm-gateway-services.sock'
+  const directory = env['XDG_RUNTIME_DIR']
+  return directory?.startsWith('/') === true ? join(directory, 'llm-gateway', 'services.sock') : undefined
+}
+
 /** Where the control socket of a gateway of this user, or of the system, may be; the likeliest first. */
 export function controlSocketPaths(env: NodeJS.ProcessEnv, uid: number): readonly string[] {
   const named = env['XDG_RUNTIME_DIR'] ?? `/run/user/${uid}`

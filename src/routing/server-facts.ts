@@ -88,6 +88,12 @@ export class ServerFacts {
     this.#change(provider, { reported: {}, isUnreachable: true })
   }
 
+  /** Forgets what a server had in memory that was stopped on purpose: it is expected to come back with the rest. */
+  setStopped(provider: string): void {
+    const reported = withoutStates(this.#servers.get(provider)?.reported ?? {})
+    this.#change(provider, { reported, isUnreachable: true })
+  }
+
   /** @param listed replaces what the list of the provider's models has said before; aliases are names too. */
   setListed(provider: string, listed: ReadonlyMap<string, KnownModel>): void {
     this.#change(provider, { listed })
@@ -125,6 +131,17 @@ export class ServerFacts {
       known.set(name, joined(ofName, joined(ofProvider, said)))
     }
     this.onChange?.(provider)
+  }
+}
+
+function withoutStates({ isSleeping: _, anyModel, models, ...others }: ReportedServer): ReportedServer {
+  const stateless = (model: KnownModel) => ({ ...model, state: undefined })
+  return {
+    ...others,
+    ...(anyModel !== undefined && { anyModel: stateless(anyModel) }),
+    ...(models !== undefined && {
+      models: new Map(Array.from(models, ([name, model]) => [name, stateless(model)])),
+    }),
   }
 }
 

@@ -73,8 +73,8 @@ export async function startWorkerPool(
   const { events, ledger, counts } = opened
   const { server } = config
   if ((options.sockets ?? []).length === 0) await checkFree(server)
-  const { version } = options
-  const owner = { clock, events, stateDirectory, store: undefined, ledger, counts, version }
+  const { version, starterPath } = options
+  const owner = { clock, events, stateDirectory, store: undefined, ledger, counts, version, starterPath }
   const services = await OwnServices.start(config, owner)
   const { coordinator } = services
   const alerts = new Alerts(config, { ...opened, clock, coordinator, stateDirectory })
@@ -325,6 +325,7 @@ class WorkerPool implements App {
   async end(): Promise<void> {
     this.#isStopping = true
     this.#parts.services.stopWatching()
+    this.#parts.services.closeServices()
     await this.#keyWatch?.stop()
     await this.#all((worker) => worker.terminate())
     await this.#providers.release(this.#providerSet)

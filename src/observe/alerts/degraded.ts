@@ -36,6 +36,7 @@ const begun: Partial<Record<Kind, DegradedPart & { readonly lasts?: true }>> = {
     lasts: true,
   },
   formats_not_saved: notSaved('formats'),
+  model_lists_not_saved: notSaved('lists of models'),
   identity_keys_failed: {
     part: 'identities',
     severity: 'warning',

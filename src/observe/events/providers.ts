@@ -7,6 +7,7 @@ export type ProviderEvent =
   | DiscoveryFailed
   | FormatFound
   | FormatsNotSaved
+  | ModelListsNotSaved
   | HealthChecked
   | ServerReported
   | TargetCooled
@@ -55,6 +56,12 @@ interface FormatFound {
 /** What was found of formats could not be read or saved; calls go on. */
 interface FormatsNotSaved {
   readonly kind: 'formats_not_saved'
+  readonly cause: unknown
+}
+
+/** What servers listed that are started on demand could not be read or saved; calls go on. */
+interface ModelListsNotSaved {
+  readonly kind: 'model_lists_not_saved'
   readonly cause: unknown
 }
 

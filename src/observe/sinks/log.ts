@@ -107,6 +107,7 @@ function write(event: GatewayEvent, log: Log): void {
     case 'identity_keys_not_saved':
     case 'keys_not_acknowledged':
     case 'limits_not_saved':
+    case 'model_lists_not_saved':
     case 'owners_not_kept':
     case 'service_manager_not_told':
       log.warn({ event: event.kind, reason: String(event.cause) })

@@ -62,6 +62,7 @@ const plain: Partial<Record<GatewayEvent['kind'], FamilyName>> = {
   internal_error: 'internal_errors_total',
   keys_not_acknowledged: 'state_save_failures_total',
   limits_not_saved: 'state_save_failures_total',
+  model_lists_not_saved: 'state_save_failures_total',
   owners_not_kept: 'state_save_failures_total',
   peer_users_unreadable: 'peer_users_unreadable_total',
   worker_restarted: 'worker_restarts_total',

@@ -1,0 +1,47 @@
+// Whether the server of a service takes calls: one GET of a path that answers only then.
+import type { HttpProvider } from '../../config/provider-types.ts'
+import type { Clock } from '../../platform/clock.ts'
+import { probe } from '../../upstream/probe.ts'
+import type { Provider } from '../../upstream/provider.ts'
+
+const limits = { maxBytes: 65_536, timeoutMs: 2_000 }
+
+/** Below the provider's base URL; below the server's root with a second slash. */
+export function readyPathOf({ kind, service }: Pick<HttpProvider, 'kind' | 'service'>): string {
+  if (service?.readyPath !== undefined) return `/${service.readyPath}`
+  switch (kind) {
+    case 'llama_cpp':
+    case 'vllm':
+      return '//health'
+    case 'ollama':
+      return '//api/version'
+    default:
+      return '/models'
+  }
+}
+
+/**
+ * Whether a server that answers the ready path with this status takes calls. One that refuses the key does: servers check keys once they
+ * serve, and calls then report what is wrong with it, where a service that is never ready would hide it.
+ */
+export function isReadyStatus(status: number): boolean {
+  return (status >= 200 && status < 300) || status === 401 || status === 403
+}
+
+/** One probe. Never rejects. @param onBug is called with what was thrown while its answer was handled. */
+export function isServerReady(
+  provider: Provider,
+  config: Pick<HttpProvider, 'kind' | 'service'>,
+  clock: Pick<Clock, 'now' | 'setTimer'>,
+  onBug: (error: unknown) => void,
+): Promise<boolean> {
+  return new Promise((resolve) => {
+    probe(provider, { path: readyPathOf(config), ...limits }, clock, {
+      onResult: (outcome) => resolve(outcome.kind !== 'failed' && isReadyStatus(outcome.head.status)),
+      onBug(error) {
+        onBug(error)
+        resolve(false)
+      },
+    })
+  })
+}
