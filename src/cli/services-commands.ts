@@ -9,6 +9,14 @@ export function addServicesCommands(program: Command, io: CommandIo, done: (stat
     '-c, --config <file>',
     'configuration file (default: see llm-gateway --help)',
   ] as const
+  services
+    .command('polkit-rule')
+    .description('print the rule of polkit that lets the system service start and stop these servers')
+    .option(...configOption)
+    .action(async ({ config }: { config?: string }) => {
+      const { servicesPolkitRuleCommand } = await import('./services-polkit-rule.ts')
+      done(await servicesPolkitRuleCommand(io, config))
+    })
   // For the unit llm-gateway-services.service.
   services
     .command('run', { hidden: true })

@@ -5,17 +5,17 @@ import { resolve } from 'node:path'
 import { readConfigFile } from '../config/config-file.ts'
 import { findConfigFile } from '../config/find.ts'
 import { loadConfig } from '../config/load.ts'
-import type { Config } from '../config/types.ts'
 import { fileVersion } from '../config/watch.ts'
 import { type Clock, systemClock } from '../platform/clock.ts'
 import { systemAccounts } from '../platform/ownership.ts'
 import { printable } from '../platform/printable.ts'
 import { takePassedSockets } from '../systemd/listen-fds.ts'
 import { takeManagerSettings } from '../systemd/notify.ts'
-import type { ServiceList, ServicesFile } from '../systemd/starter/configured-services.ts'
+import type { ServicesFile } from '../systemd/starter/configured-services.ts'
 import { managerRunner } from '../systemd/starter/run-manager.ts'
 import { Starter } from '../systemd/starter/starter.ts'
 import type { CommandIo } from './output.ts'
+import { serviceList } from './service-list.ts'
 
 interface RunOptions {
   readonly config: string | undefined
@@ -71,16 +71,5 @@ function servicesFile(file: string, env: NodeJS.ProcessEnv): ServicesFile {
       const { line = 0, path = '', message = 'is not valid' } = first ?? {}
       return { kind: 'invalid', message: `${file}:${line} ${path}: ${message}` }
     },
-  }
-}
-
-function serviceList({ providers, services }: Config): ServiceList {
-  return {
-    manager: services.manager,
-    services: [...providers].flatMap(([name, provider]) => {
-      if (!('service' in provider) || provider.service === undefined) return []
-      const { unit, run } = provider.service
-      return [{ service: name, unit, ...(run !== undefined && { run }) }]
-    }),
   }
 }
