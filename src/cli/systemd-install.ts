@@ -285,7 +285,9 @@ class Installer {
       `${this.#out.styled('green', 'enabled')}    ${socketUnit}: the first call starts the gateway`,
     )
     if (hasServices) {
-      this.#out.line(`${this.#out.styled('green', 'enabled')}    ${servicesSocket}: for model servers on demand`)
+      this.#out.line(
+        `${this.#out.styled('green', 'enabled')}    ${servicesSocket}: for model servers on demand`,
+      )
     }
     if (hasDoctor) this.#out.line(`${this.#out.styled('green', 'enabled')}    ${doctorTimer}: once a week`)
     if (wasRunning && this.#hasChanged) {

@@ -15,6 +15,7 @@ const reasons: readonly (readonly [pattern: RegExp, reason: string])[] = [
   ],
   [/Access denied|authentication required|Permission denied|not authorized/i, 'not-permitted'],
   [/is masked/i, 'masked'],
+  [/Failed to find executable/i, 'no-program'],
   [/not found|no such unit/i, 'not-found'],
   [/bad unit file setting/i, 'bad-setting'],
 ]
