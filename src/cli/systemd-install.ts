@@ -16,6 +16,7 @@ import { readPartialConfig } from '../config/partial-config.ts'
 import { systemAccounts } from '../platform/ownership.ts'
 import { hasIpv6Loopback } from '../platform/proc-net.ts'
 import { shellWord } from '../platform/shell-word.ts'
+import { systemUsers } from '../platform/unix-users.ts'
 import {
   credentialsDropIn,
   listCredentials,
@@ -29,15 +30,17 @@ import {
   isLingering,
   scopeOptions,
   type ServicePaths,
+  servicesSocket,
   serviceUnit,
   socketUnit,
 } from '../systemd/scope.ts'
-import { renderDoctorUnits, renderUnits } from '../systemd/units.ts'
+import { renderDoctorUnits, renderServicesUnits, renderUnits, sysusersText } from '../systemd/units.ts'
 import { diffLines } from './diff.ts'
 import { printable } from '../platform/printable.ts'
 import { ownCommand } from './invocation.ts'
 import { type CommandIo, Output } from './output.ts'
 import { examineProgram, installProgram, type ServiceProgram } from './service-program.ts'
+import { removeStarter } from './starter-units.ts'
 
 export interface InstallOptions {
   /** An existing configuration file; undefined: the service's own, created from the packaged one if missing. */
@@ -112,7 +115,7 @@ class Installer {
     this.#directory(credentialsDirectory)
     // For the system's service systemd creates it (StateDirectory=).
     if (scope === 'user') this.#directory(stateDirectory)
-    const { hosts, port } = read.config
+    const { hosts, port, hasServices } = read.config
     const hasDoctor = this.#options.hasDoctorTimer || existsSync(join(unitDirectory, doctorUnit))
     const facts = {
       node: program.node,
@@ -123,8 +126,15 @@ class Installer {
       hosts: hosts.filter((host) => !host.includes(':') || hasIpv6Loopback()),
       port,
     }
-    const units = [...renderUnits(scope, facts), ...(hasDoctor ? renderDoctorUnits(scope, facts) : [])]
+    const units = [
+      ...renderUnits(scope, facts),
+      ...(hasServices ? renderServicesUnits(scope, facts) : []),
+      ...(hasDoctor ? renderDoctorUnits(scope, facts) : []),
+    ]
     for (const { name, text } of units) this.#write(join(unitDirectory, name), text, 0o644)
+    const { sysusersFile } = this.#paths
+    if (hasServices && sysusersFile !== undefined) this.#write(sysusersFile, sysusersText(), 0o644)
+    if (!hasServices) removeStarter(this.#out, this.#paths, this.#options, this.#run)
     const stored = listCredentials(credentialsDirectory)
     for (const unit of [serviceUnit, ...(hasDoctor ? [doctorUnit] : [])]) {
       if (stored.length > 0) this.#write(credentialsDropIn(this.#paths, unit), renderDropIn(stored), 0o644)
@@ -135,7 +145,7 @@ class Installer {
       this.#out.line('Nothing was changed (--dry-run).')
       return 0
     }
-    return this.#enable(hasDoctor)
+    return this.#enable({ hasDoctor, hasServices })
   }
 
   #warnOfUsers(names: readonly string[]): void {
@@ -251,13 +261,15 @@ class Installer {
     return line.startsWith('-') ? this.#out.styled('red', text) : text
   }
 
-  #enable(hasDoctor: boolean): number {
+  #enable({ hasDoctor, hasServices }: { hasDoctor: boolean; hasServices: boolean }): number {
     const { scope, systemctl } = this.#paths
+    if (hasServices && scope === 'system' && !this.#createUsers()) return 1
     const wasRunning = this.#systemctl('is-active', '--quiet', serviceUnit) === undefined
     const steps = [
       ['daemon-reload'],
       ['enable', socketUnit],
       ...(wasRunning ? [] : [['start', socketUnit]]),
+      ...(hasServices ? [['enable', '--now', servicesSocket]] : []),
       ...(hasDoctor ? [['enable', '--now', doctorTimer]] : []),
     ]
     for (const step of steps) {
@@ -272,6 +284,11 @@ class Installer {
     this.#out.line(
       `${this.#out.styled('green', 'enabled')}    ${socketUnit}: the first call starts the gateway`,
     )
+    if (hasServices) {
+      this.#out.line(
+        `${this.#out.styled('green', 'enabled')}    ${servicesSocket}: for model servers on demand`,
+      )
+    }
     if (hasDoctor) this.#out.line(`${this.#out.styled('green', 'enabled')}    ${doctorTimer}: once a week`)
     if (wasRunning && this.#hasChanged) {
       const option = scope === 'system' ? ' --system' : ''
@@ -284,6 +301,21 @@ class Installer {
       )
     }
     return 0
+  }
+
+  /** @returns whether the users of the services are there. */
+  #createUsers(): boolean {
+    const { status, stderr } = this.#run('systemd-sysusers', [this.#paths.sysusersFile ?? ''])
+    if (status !== 0) {
+      this.#err.line(`systemd-sysusers failed: ${printable(stderr.trim())}`)
+      return false
+    }
+    if (systemUsers().uidOf('llm-gateway') !== undefined) return true
+    // While it runs, its user is one of systemd's own (DynamicUser=), and systemd-sysusers takes the name as present.
+    this.#err.line(
+      'The running gateway holds the name of its user. Run: systemctl stop llm-gateway.service, then install again.',
+    )
+    return false
   }
 
   /** @returns the error message; undefined on success. */

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { listCredentials } from '../systemd/credentials.ts'
 import type { RunProgram } from '../systemd/programs.ts'
-import { type ServicePaths, serviceUnit, socketUnit } from '../systemd/scope.ts'
+import { type ServicePaths, servicesSocket, serviceUnit, servicesUnit, socketUnit } from '../systemd/scope.ts'
 import { readUnitState, type UnitState } from '../systemd/unit-state.ts'
 import { type CommandIo, Output } from './output.ts'
 import { printable } from '../platform/printable.ts'
@@ -25,6 +25,13 @@ export async function systemdStatusCommand(
   ) as [UnitState, UnitState]
   row('socket', formatState(socket))
   row('service', formatState(service))
+  const hasStarter = existsSync(join(paths.unitDirectory, servicesUnit))
+  if (hasStarter) {
+    const states = [servicesSocket, servicesUnit].map((unit) =>
+      formatState(readUnitState(unit, properties, paths.scope, run)),
+    )
+    row('services', `socket ${states[0]}, starter ${states[1]}`)
+  }
   if ((service['StatusText'] ?? '') !== '') row('status', service['StatusText']!)
   row('restarts', service['NRestarts'] ?? 'unknown')
   row('config', paths.configFile + (existsSync(paths.configFile) ? '' : ' (missing)'))

@@ -9,7 +9,9 @@ import {
   doctorUnit,
   scopeOptions,
   type ServicePaths,
+  servicesSocket,
   serviceUnit,
+  servicesUnit,
   socketUnit,
 } from '../systemd/scope.ts'
 import { type CommandIo, Output } from './output.ts'
@@ -24,13 +26,14 @@ export async function systemdUninstallCommand(
 ): Promise<number> {
   const out = new Output(io.stdout, io.env)
   const { unitDirectory, systemctl } = paths
-  const units = [socketUnit, serviceUnit, doctorTimer, doctorUnit]
+  const units = [socketUnit, serviceUnit, servicesSocket, servicesUnit, doctorTimer, doctorUnit]
   const dropInDirectories = [serviceUnit, doctorUnit].map((unit) => join(unitDirectory, `${unit}.d`))
   const files = [
     ...units.map((unit) => join(unitDirectory, unit)),
     credentialsDropIn(paths),
     credentialsDropIn(paths, doctorUnit),
     ...linksIn(dropInDirectories[1]!),
+    ...(paths.sysusersFile === undefined ? [] : [paths.sysusersFile]),
   ]
   const present = files.filter((file) => lstatSync(file, { throwIfNoEntry: false }) !== undefined)
   const { programDirectory } = paths

@@ -21,6 +21,8 @@ export interface PartialConfig {
     /** With which keys of clients begin. */
     readonly prefix: string
   }
+  /** Whether the service manager starts model servers when they are called. */
+  readonly hasServices: boolean
   /** Whether there is an audit log. */
   readonly isAudited: boolean
 }
@@ -59,6 +61,9 @@ export function readPartialConfig(
         ...viewers,
       ].filter((user) => typeof user === 'string'),
       keys: keysOf(membersOf(root['keys'])),
+      hasServices: Object.values(membersOf(root['providers'])).some(
+        (provider) => membersOf(provider)['service'] !== undefined,
+      ),
       isAudited: isAudited(root),
     },
   }

@@ -1,8 +1,8 @@
 // Notifies the service manager: sd_notify(3). Node can't send datagrams to a Unix socket, so the program systemd-notify
 // does, one message at a time; nothing waits for it. If it fails, calls are served as before and the failure is logged once.
 import { execFile } from 'node:child_process'
-import { accessSync, constants } from 'node:fs'
 import { printable } from '../platform/printable.ts'
+import { absoluteProgram } from './absolute-program.ts'
 
 /** Notifies the service manager. No method waits or throws. */
 export interface ServiceNotifier {
@@ -99,19 +99,12 @@ export function createNotifier(
   }
 }
 
-/** Absolute, because PATH can't be relied on: distributions with and without merged /usr, NixOS. */
-const programs = [
-  '/usr/bin/systemd-notify',
-  '/bin/systemd-notify',
-  '/run/current-system/sw/bin/systemd-notify',
-]
-
 /** Ample under any load; a program that hangs must not delay the next watchdog ping. */
 const sendTimeoutMs = 5_000
 
 function sendByProgram(socket: string, assignments: readonly string[]): Promise<void> {
-  const program = programs.find(isExecutable)
-  if (program === undefined) return Promise.reject(new Error(`there is no ${programs[0]}`))
+  const program = absoluteProgram('systemd-notify')
+  if (program === undefined) return Promise.reject(new Error('there is no systemd-notify'))
   return new Promise((resolve, reject) => {
     execFile(
       program,
@@ -120,13 +113,4 @@ function sendByProgram(socket: string, assignments: readonly string[]): Promise<
       (error) => (error === null ? resolve() : reject(error)),
     )
   })
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK)
-    return true
-  } catch {
-    return false
-  }
 }

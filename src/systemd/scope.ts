@@ -14,6 +14,8 @@ export interface ServicePaths {
   readonly configFile: string
   readonly credentialsDirectory: string
   readonly stateDirectory: string
+  /** Of the services' users: sysusers.d(5). Absent: a user manager runs everything as its own user. */
+  readonly sysusersFile?: string
   /** For a copy of the program. */
   readonly programDirectory: string
   /** `systemctl --user` or `systemctl`. */
@@ -24,6 +26,9 @@ export interface ServicePaths {
 
 export const serviceUnit = 'llm-gateway.service'
 export const socketUnit = 'llm-gateway.socket'
+/** The starter of model servers. */
+export const servicesUnit = 'llm-gateway-services.service'
+export const servicesSocket = 'llm-gateway-services.socket'
 export const doctorUnit = 'llm-gateway-doctor.service'
 export const doctorTimer = 'llm-gateway-doctor.timer'
 
@@ -41,6 +46,7 @@ export function servicePaths(scope: Scope, env: NodeJS.ProcessEnv): ServicePaths
       configFile: '/etc/llm-gateway/llm-gateway.yaml',
       credentialsDirectory: '/etc/llm-gateway/credentials',
       stateDirectory: '/var/lib/llm-gateway',
+      sysusersFile: '/etc/sysusers.d/llm-gateway.conf',
       programDirectory: '/usr/local/lib/llm-gateway',
       systemctl: 'systemctl',
       journalctl: 'journalctl -u llm-gateway',

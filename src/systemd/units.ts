@@ -3,7 +3,15 @@ import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { hostPort } from '../platform/host-port.ts'
 import { packagePath } from '../platform/package.ts'
-import { doctorTimer, doctorUnit, type Scope, serviceUnit, socketUnit } from './scope.ts'
+import {
+  doctorTimer,
+  doctorUnit,
+  type Scope,
+  servicesSocket,
+  serviceUnit,
+  servicesUnit,
+  socketUnit,
+} from './scope.ts'
 
 /** What is filled into a template. Paths are absolute. */
 export interface UnitFacts {
@@ -27,6 +35,16 @@ export interface UnitFile {
 /** Renders the service and its socket. */
 export function renderUnits(scope: Scope, facts: UnitFacts): UnitFile[] {
   return render([serviceUnit, socketUnit], scope, facts)
+}
+
+/** Renders the starter of model servers and its socket. */
+export function renderServicesUnits(scope: Scope, facts: UnitFacts): UnitFile[] {
+  return render([servicesUnit, servicesSocket], scope, facts)
+}
+
+/** The users of the system's services: sysusers.d(5). */
+export function sysusersText(): string {
+  return readFileSync(packagePath('systemd/system/llm-gateway.sysusers'), 'utf8')
 }
 
 /** Renders the weekly check. */

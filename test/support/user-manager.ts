@@ -29,6 +29,8 @@ export interface RunOptions {
 export interface UserManager {
   readonly home: string
   readonly runtimeDirectory: string
+  /** Where its files are for this process: a path below is one of hers. */
+  readonly root: string
   /** Runs a shell command as the manager's user in her home; never rejects for its status. */
   sh(command: string, options?: RunOptions): Promise<Finished>
   /** The same; throws unless it ends well, and gives what it wrote, trimmed. */
@@ -100,6 +102,7 @@ exec unshare ${options} bash -c "$0"`,
   const manager: UserManager = {
     home,
     runtimeDirectory,
+    root: `/proc/${init}/root`,
     sh: (command, options = {}) => run(init, command, options),
     async ok(command, options) {
       const { status, stdout, stderr } = await this.sh(command, options)

@@ -1,0 +1,74 @@
+// What `systemctl show` prints of several units → reports. The text has `Name=Value` lines, and a blank line between two units.
+import type { UnitReport } from '../../platform/unit-report.ts'
+import type { ConfiguredService } from './unit-commands.ts'
+
+/**
+ * One report of each service whose unit the text has, in the order of `services`; one unit may belong to several.
+ * @param bootedAtMs when the monotonic clock was 0, in milliseconds since 1970. Always the same, so that a report does not change by it.
+ */
+export function readReports(
+  text: string,
+  services: readonly ConfiguredService[],
+  bootedAtMs: number,
+): UnitReport[] {
+  const units = new Map<string, Properties>()
+  for (const block of text.split(/\n{2,}/)) {
+    const properties = readProperties(block)
+    // A unit that is named by an alias is printed with its own name.
+    const names = `${properties.get('Names') ?? ''} ${properties.get('Id') ?? ''}`.split(' ')
+    for (const name of names) if (name !== '') units.set(name, properties)
+  }
+  return services.flatMap((service) => {
+    const properties = units.get(service.unit)
+    return properties === undefined ? [] : [reportOf(service, properties, bootedAtMs)]
+  })
+}
+
+/** 1 MiB: otherwise the report of a running server would change with each look. */
+const memoryStep = 1024 * 1024
+
+type Properties = ReadonlyMap<string, string>
+
+function readProperties(block: string): Properties {
+  return new Map(
+    block.split('\n').flatMap((line): [string, string][] => {
+      const at = line.indexOf('=')
+      return at < 0 ? [] : [[line.slice(0, at), line.slice(at + 1)]]
+    }),
+  )
+}
+
+function reportOf(
+  { service, unit, run }: ConfiguredService,
+  properties: Properties,
+  bootedAtMs: number,
+): UnitReport {
+  const text = (name: string) => properties.get(name) ?? ''
+  const load = text('LoadState')
+  const active = text('ActiveState')
+  const hasEnded = (numberOf(properties, 'ExecMainCode') ?? 0) > 0
+  const exitStatus = hasEnded ? numberOf(properties, 'ExecMainStatus') : undefined
+  const isActive = active === 'active' || active === 'reloading'
+  const enteredUs = isActive ? numberOf(properties, 'ActiveEnterTimestampMonotonic') : undefined
+  const memory = numberOf(properties, 'MemoryCurrent')
+  return {
+    service,
+    unit,
+    load: run !== undefined && load === 'not-found' ? 'transient' : load,
+    active,
+    sub: text('SubState'),
+    result: text('Result'),
+    ...(exitStatus !== undefined && { exitStatus }),
+    restarts: numberOf(properties, 'NRestarts') ?? 0,
+    invocation: text('InvocationID'),
+    ...(enteredUs !== undefined && { activeSinceMs: bootedAtMs + Math.round(enteredUs / 1000) }),
+    ...(memory !== undefined && { memoryBytes: memory - (memory % memoryStep) }),
+  }
+}
+
+/** Undefined for `[not set]`, and for the largest number, by which older versions say the same. */
+function numberOf(properties: Properties, name: string): number | undefined {
+  const text = properties.get(name) ?? ''
+  const value = /^\d{1,20}$/.test(text) ? Number(text) : NaN
+  return Number.isSafeInteger(value) ? value : undefined
+}

@@ -1,0 +1,146 @@
+// Asks the manager how the units are: seldom while nothing happens, often for a while after a request or a change. A run of
+// `systemctl show` costs several milliseconds of processor time, whatever the number of units, so all units are in one
+// run, and there is never more than one.
+import { isDeepStrictEqual } from 'node:util'
+import type { Clock } from '../../platform/clock.ts'
+import type { UnitReport } from '../../platform/unit-report.ts'
+import type { ConfiguredServices, ServiceList } from './configured-services.ts'
+import { readReports } from './read-reports.ts'
+import type { RunManager } from './run-manager.ts'
+import { showCommand } from './unit-commands.ts'
+
+/** So that a crash is reported within a second. */
+const everyMs = 700
+
+const everyMsInTransition = 100
+
+/** A unit that begins to start or to stop goes on soon, or takes so long that it does not matter. */
+const transitionMs = 10_000
+
+/** Until what was asked of the manager shows. */
+const requestMs = 1_000
+
+export interface LookParts {
+  readonly configured: ConfiguredServices
+  readonly run: RunManager
+  readonly clock: Clock
+  readonly bootedAtMs: number
+  /**
+   * Called after each look that the manager has responded to.
+   * @param changed the reports that differ from the last ones. @param isWhole the services are others than before.
+   */
+  readonly onReports: (changed: readonly UnitReport[], isWhole: boolean) => void
+  readonly log: (message: string) => void
+}
+
+export class UnitLooks {
+  readonly #parts: LookParts
+  #list: ServiceList | undefined
+  #reports = new Map<string, UnitReport>()
+  #isOn = false
+  #isLooking = false
+  #waiting: (() => void)[] = []
+  #cancelTimer: (() => void) | undefined
+  #fastUntilMs = -Infinity
+  #hasFailed = false
+
+  constructor(parts: LookParts) {
+    this.#parts = parts
+  }
+
+  /** Of all services; empty before the first look. */
+  get reports(): UnitReport[] {
+    return [...this.#reports.values()]
+  }
+
+  /** Undefined before the first look that the manager has responded to. */
+  reportOf(service: string): UnitReport | undefined {
+    return this.#reports.get(service)
+  }
+
+  /** Looks at once, and then again and again until `stop`. */
+  start(): void {
+    if (this.#isOn) return
+    this.#isOn = true
+    void this.look()
+  }
+
+  /** What is known so far is forgotten: it would be old at the next start. */
+  stop(): void {
+    this.#isOn = false
+    this.#cancelTimer?.()
+    this.#list = undefined
+    this.#reports = new Map()
+  }
+
+  /** Something was asked of the manager. */
+  expectChange(): void {
+    this.#beFastFor(requestMs)
+    void this.look()
+  }
+
+  /** Resolves after a look that has begun after this call. */
+  look(): Promise<void> {
+    const looked = new Promise<void>((resolve) => void this.#waiting.push(resolve))
+    if (!this.#isLooking) void this.#lookOnce()
+    return looked
+  }
+
+  #beFastFor(durationMs: number): void {
+    this.#fastUntilMs = Math.max(this.#fastUntilMs, this.#parts.clock.now() + durationMs)
+  }
+
+  async #lookOnce(): Promise<void> {
+    this.#cancelTimer?.()
+    this.#isLooking = true
+    const done = this.#waiting
+    this.#waiting = []
+    await this.#examine()
+    this.#isLooking = false
+    for (const resolve of done) resolve()
+    if (this.#waiting.length > 0) void this.#lookOnce()
+    else if (this.#isOn) {
+      const isFast = this.#parts.clock.now() < this.#fastUntilMs
+      const next = () => void this.#lookOnce()
+      this.#cancelTimer = this.#parts.clock.setTimer(next, isFast ? everyMsInTransition : everyMs)
+    }
+  }
+
+  async #examine(): Promise<void> {
+    const { configured, run, bootedAtMs, onReports, log } = this.#parts
+    const list = configured.current()
+    if (list === undefined) {
+      this.#list = undefined
+      this.#reports = new Map()
+      return
+    }
+    const { manager, services } = list
+    let found: UnitReport[] = []
+    if (services.length > 0) {
+      const units = [...new Set(services.map(({ unit }) => unit))]
+      const { stdout, stderr } = await run(showCommand(manager, units))
+      found = readReports(stdout, services, bootedAtMs)
+      const isFailure = found.length === 0
+      if (isFailure && !this.#hasFailed) log(`the service manager does not respond: ${stderr.trim()}`)
+      this.#hasFailed = isFailure
+      if (isFailure) return
+    }
+    if (!this.#isOn) return
+    const isWhole = list !== this.#list
+    const changed = found.filter((report) => !isDeepStrictEqual(report, this.#reports.get(report.service)))
+    const isMoving = changed.some((report) => inTransition(report) && hasMoved(report, this.#reports))
+    if (isMoving) this.#beFastFor(transitionMs)
+    this.#list = list
+    this.#reports = new Map(found.map((report) => [report.service, report]))
+    onReports(changed, isWhole)
+  }
+}
+
+function inTransition({ active }: UnitReport): boolean {
+  return active === 'activating' || active === 'deactivating'
+}
+
+function hasMoved(report: UnitReport, known: ReadonlyMap<string, UnitReport>): boolean {
+  const { active, sub, invocation } = known.get(report.service) ?? {}
+  return report.active !== active || report.sub !== sub || report.invocation !== invocation
+}

@@ -1,0 +1,90 @@
+// Starts and stops units. The requests for one unit run one after the other, in their order.
+import type { UnitReport } from '../../platform/unit-report.ts'
+import type { ConfiguredServices } from './configured-services.ts'
+import { type Finished, isNotLoaded, refusalOf } from './refusal.ts'
+import type { RunManager } from './run-manager.ts'
+import type { Scope } from '../scope.ts'
+import { type ConfiguredService, resetCommand, startCommand, stopCommand } from './unit-commands.ts'
+import type { UnitLooks } from './unit-looks.ts'
+
+export interface RequestParts {
+  readonly configured: ConfiguredServices
+  readonly looks: UnitLooks
+  readonly run: RunManager
+  readonly log: (message: string) => void
+}
+
+export class UnitRequests {
+  readonly #parts: RequestParts
+  /** The last request of each unit. */
+  readonly #last = new Map<string, Promise<unknown>>()
+
+  constructor(parts: RequestParts) {
+    this.#parts = parts
+  }
+
+  /** @returns why it was refused (`StarterMessage`); undefined: the manager has accepted it. Never rejects. */
+  start(service: string): Promise<string | undefined> {
+    return this.#request(service, (manager, configured) => this.#start(manager, configured))
+  }
+
+  /** The same for a stop. A unit that does not run is stopped already. */
+  stop(service: string): Promise<string | undefined> {
+    return this.#request(service, async (manager, configured) => {
+      const finished = await this.#parts.run(stopCommand(manager, configured))
+      return finished.status === 0 || isNotLoaded(finished)
+        ? undefined
+        : this.#refused('stop', configured, finished)
+    })
+  }
+
+  async #request(
+    name: string,
+    perform: (manager: Scope, service: ConfiguredService) => Promise<string | undefined>,
+  ): Promise<string | undefined> {
+    const list = this.#parts.configured.current({ again: true })
+    if (list === undefined) return 'configuration'
+    const service = list.services.find((each) => each.service === name)
+    if (service === undefined) return 'unknown-service'
+    const { unit } = service
+    const before = this.#last.get(unit)
+    const result = (async () => {
+      await before
+      const reason = await perform(list.manager, service)
+      this.#parts.looks.expectChange()
+      return reason
+    })()
+    this.#last.set(unit, result)
+    const reason = await result
+    if (this.#last.get(unit) === result) this.#last.delete(unit)
+    return reason
+  }
+
+  async #start(manager: Scope, service: ConfiguredService): Promise<string | undefined> {
+    const { looks, run } = this.#parts
+    let report = looks.reportOf(service.service)
+    // A transient unit that runs cannot be started again, and one that did not load may have been repaired since the last look.
+    if (service.run !== undefined || report === undefined || !canStart(report)) {
+      await looks.look()
+      report = looks.reportOf(service.service)
+    }
+    if (report === undefined) return 'manager-unreachable'
+    if (!canStart(report)) return report.load
+    const isRunning = report.active === 'active' || report.active === 'activating'
+    if (service.run !== undefined && isRunning) return undefined
+    // A unit that was never loaded has nothing to forget; whatever else fails here, the start reports it.
+    await run(resetCommand(manager, service))
+    const finished = await run(startCommand(manager, service))
+    return finished.status === 0 ? undefined : this.#refused('start', service, finished)
+  }
+
+  #refused(verb: string, { unit }: ConfiguredService, finished: Finished): string {
+    const reason = refusalOf(finished)
+    this.#parts.log(`${verb} of ${unit} refused (${reason}): ${finished.stderr.trim()}`)
+    return reason
+  }
+}
+
+function canStart({ load }: UnitReport): boolean {
+  return load === 'loaded' || load === 'transient'
+}
