@@ -35,6 +35,7 @@ import { MetricsSource, type ThreadFacts } from './metrics-source.ts'
 import type { OpenedCounts } from './open-counts.ts'
 import type { ProviderSet } from './provider-pool.ts'
 import { knownModels, ServerLooks } from './server-looks.ts'
+import type { ServiceControl, ServiceState } from '../upstream/services/services.ts'
 import type { Pseudonyms } from '../vault/pseudonyms.ts'
 import { callNamed, pseudonymsOf, spendJournal, spendSource } from './pseudonyms.ts'
 
@@ -82,6 +83,8 @@ export class OwnServices implements SharedServices {
   discovered: Discovered = new Map()
   status: StatusSource | undefined
   onModels: ((discovered: Discovered) => void) | undefined
+  /** Model servers that are started when they are called. Undefined: there are none. */
+  modelServers: ServiceControl | undefined
   readonly formats: FormatDiscovery
   readonly keySets: KeySets
   readonly #issuerKeys: IssuerKeys | undefined
@@ -197,10 +200,12 @@ export class OwnServices implements SharedServices {
         events.emit({ kind: 'target_cooled', provider, target_model, trouble: failureKind, for_ms: forMs })
       },
     })
-    const discovered = () => this.discovered
-    this.#metrics =
-      counts &&
-      new MetricsSource(config, { counts, version, clock, coordinator: this.coordinator, discovered })
+    const sources = {
+      coordinator: this.coordinator,
+      discovered: () => this.discovered,
+      describeServices: () => this.describeModelServers(),
+    }
+    this.#metrics = counts && new MetricsSource(config, { counts, version, clock, ...sources })
     const pollClock = { now, setTimer, chance }
     this.#healthChecks = new HealthChecks({ clock: pollClock, events, health: this.coordinator.health })
     this.#discovery = new Discovery({
@@ -244,6 +249,10 @@ export class OwnServices implements SharedServices {
     this.#healthChecks.follow(config, providers)
     this.#serverLooks.follow(config, providers)
     this.#loadLooks.follow(providers)
+  }
+
+  describeModelServers(): readonly ServiceState[] {
+    return this.modelServers?.describe() ?? []
   }
 
   refreshModels(model: string): Promise<void> {
