@@ -12,6 +12,7 @@ import type { CounterReader } from '../observe/metrics/counters.ts'
 import type { Reloads } from '../observe/reloads.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { FailureKind } from '../domain.ts'
+import type { ServiceState } from '../upstream/services/services.ts'
 import type { Pseudonyms } from '../vault/pseudonyms.ts'
 import { pseudonymsOf, scopeNamed } from './pseudonyms.ts'
 
@@ -23,6 +24,7 @@ export interface AlertsParts {
   readonly facts: EventFacts
   readonly reloads: Reloads
   readonly coordinator: LocalCoordinator
+  readonly describeServices: () => readonly ServiceState[]
   readonly stateDirectory: string | undefined
 }
 
@@ -36,7 +38,7 @@ export class Alerts {
   }
 
   constructor(config: Pick<Config, 'usage'>, parts: AlertsParts) {
-    const { clock, events, counts, facts, reloads, coordinator, stateDirectory } = parts
+    const { clock, events, counts, facts, reloads, coordinator, describeServices, stateDirectory } = parts
     const pseudonyms = pseudonymsOf(config.usage)
     this.#notifier = new Notifier({
       clock,
@@ -49,6 +51,7 @@ export class Alerts {
           const found = coordinator.health.outageOf(name, clock.now())
           return { name, outage: found && outages[found], isHealthy: facts.isHealthy(name) }
         }),
+        services: describeServices(),
         reload: { isRefused: reloads.isLastRefused, problems: reloads.latest?.problems.length ?? 0 },
         degraded: facts.degraded(clock.now()),
         budgets: this.#budgets(clock.now(), () =>

@@ -162,7 +162,13 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   const alerts =
     own === undefined || opened === undefined
       ? undefined
-      : new Alerts(config, { ...opened, clock, coordinator: own.coordinator, stateDirectory })
+      : new Alerts(config, {
+          ...opened,
+          clock,
+          coordinator: own.coordinator,
+          describeServices: () => own.describeModelServers(),
+          stateDirectory,
+        })
   const { coordinator, formats } = shared
   const ticker = options.ticker ?? createTicker(clock)
   const { owners } = shared

@@ -3,6 +3,7 @@ import type { LocalCoordinator } from '../call/local-coordinator.ts'
 import type { Config } from '../config/types.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { Discovered, RouteTable } from '../routing/route-table.ts'
+import type { ServiceState } from '../upstream/services/services.ts'
 
 /** What gauges are read from. */
 export interface GaugeSources {
@@ -14,6 +15,8 @@ export interface GaugeSources {
   readonly discovered: Discovered
   readonly routes: Pick<RouteTable, 'find'>
   readonly coordinator: LocalCoordinator
+  /** Model servers that the gateway starts. */
+  readonly services: readonly ServiceState[]
   readonly isDraining: boolean
   readonly openCalls: number
   /** Threads that serve calls. */

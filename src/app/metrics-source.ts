@@ -3,6 +3,7 @@ import type { LocalCoordinator } from '../call/local-coordinator.ts'
 import type { Config } from '../config/types.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { Discovered } from '../routing/route-table.ts'
+import type { ServiceState } from '../upstream/services/services.ts'
 import { LoopTime } from './loop-time.ts'
 import { metricsText } from './metrics-text.ts'
 import type { OpenedCounts } from './open-counts.ts'
@@ -22,6 +23,7 @@ export interface MetricsSourceParts {
   readonly clock: Pick<Clock, 'now' | 'wallNow'>
   readonly coordinator: LocalCoordinator
   readonly discovered: () => Discovered
+  readonly describeServices: () => readonly ServiceState[]
 }
 
 export class MetricsSource {
@@ -46,7 +48,7 @@ export class MetricsSource {
 
   /** In slices of whole lines. */
   read(threads: ThreadFacts): Promise<string[]> {
-    const { counts, version, clock, coordinator, discovered } = this.#parts
+    const { counts, version, clock, coordinator, discovered, describeServices } = this.#parts
     this.#loopTime.count()
     const config = this.#config
     const listed = discovered()
@@ -56,6 +58,7 @@ export class MetricsSource {
       startedAtMs: this.#startedAtMs,
       config,
       discovered: listed,
+      services: describeServices(),
       routes: this.#routes.of(config, listed),
       coordinator,
       clock,

@@ -12,6 +12,7 @@ import { isProviderWide, type KnownTrouble } from '../routing/target-health.ts'
 import type { GaugeSources } from './gauge-sources.ts'
 import type { OpenedCounts } from './open-counts.ts'
 import { serverReadings } from './server-gauges.ts'
+import { serviceReadings } from './service-gauges.ts'
 
 /** In slices of whole lines. Others run between two slices. */
 export async function metricsText(counts: OpenedCounts, state: GaugeSources): Promise<string[]> {
@@ -48,6 +49,7 @@ async function readingsOf(
     ['calls_in_flight', single(state.openCalls)],
     ...(await limitReadings(registry, state)),
     ...providerReadings(state),
+    ...serviceReadings(state.services),
     [
       'discovery_last_success_timestamp_seconds',
       Array.from(listedAtMs, ([provider, atMs]) => ({ values: [provider], value: atMs / 1000 })),

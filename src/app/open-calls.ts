@@ -35,11 +35,12 @@ export class OpenCallReporter {
   }
 
   report(record: CallRecord): OpenCall {
-    const { call, meter, lineSinceMs } = record
+    const { call, meter, lineSinceMs, startSinceMs } = record
     const { requestId, client, dialect, startedAtMs } = call
     const nowMs = this.#clock.now()
     const ageMs = nowMs - startedAtMs
-    const waitMs = record.waitMs + (lineSinceMs === undefined ? 0 : nowMs - lineSinceMs)
+    const startingMs = startSinceMs === undefined ? 0 : nowMs - startSinceMs
+    const waitMs = record.waitMs + startingMs + (lineSinceMs === undefined ? 0 : nowMs - lineSinceMs)
     const key = client.keyId === undefined ? undefined : client.terms?.name
     const firstTokenAtMs = meter?.firstTokenAtMs
     return {
@@ -56,6 +57,7 @@ export class OpenCallReporter {
       age_ms: Math.round(ageMs),
       attempt: record.attempts,
       wait_ms: Math.round(waitMs),
+      start_ms: Math.round(record.startMs + startingMs),
       stream: record.isStream,
       prompt_tokens: meter?.seenPromptTokens() ?? record.promptTokens ?? null,
       tokens: meter?.seenOutputTokens() ?? 0,
@@ -91,7 +93,8 @@ function speedBetween(one: Sample, other: Sample): number | null {
   return ms <= 0 ? null : Math.round((tokens / ms) * 100_000) / 100
 }
 
-function phaseOf({ lineSinceMs, attempt, promptTokens }: CallRecord): CallPhase {
+function phaseOf({ lineSinceMs, startSinceMs, attempt, promptTokens }: CallRecord): CallPhase {
+  if (startSinceMs !== undefined) return 'starting'
   if (lineSinceMs !== undefined) return 'in_line'
   if (attempt !== undefined) return attempt.stage
   return promptTokens === undefined ? 'reading' : 'connecting'

@@ -3,6 +3,7 @@ import { limitsOf } from '../admission/limits-of.ts'
 import type { Config } from '../config/types.ts'
 import { failureKinds } from '../domain.ts'
 import { errorTable } from '../errors.ts'
+import { stopReasons } from '../observe/events/services.ts'
 import type { Registry } from '../observe/metrics/registry.ts'
 
 /** Formats in which clients have conversations. */
@@ -29,8 +30,12 @@ export function presetSeries(
   if (tracing.endpoint !== undefined) {
     for (const result of ['sent', 'dropped', 'failed']) registry.cell('otlp_spans_total', [result])
   }
-  for (const provider of providers.keys()) {
-    for (const result of attemptResults) registry.cell('attempts_total', [provider, result])
+  for (const provider of providers.values()) {
+    const { name } = provider
+    for (const result of attemptResults) registry.cell('attempts_total', [name, result])
+    if (provider.kind === 'echo' || provider.service === undefined) continue
+    for (const result of ['ok', 'failed']) registry.cell('service_starts_total', [name, result])
+    for (const reason of stopReasons) registry.cell('service_stops_total', [name, reason])
   }
   for (const model of [...models.keys()].slice(0, metrics.maxModels)) {
     for (const dialect of conversations) registry.cell('calls_total', [model, '', dialect, 'no_target'])

@@ -35,8 +35,11 @@ import { MetricsSource, type ThreadFacts } from './metrics-source.ts'
 import type { OpenedCounts } from './open-counts.ts'
 import type { ProviderSet } from './provider-pool.ts'
 import { KeptListsFile } from './services/kept-lists.ts'
-import { ModelServers, type ModelServerParts, type StateChange } from './services/model-servers.ts'
+import { ModelServers } from './services/model-servers.ts'
+import { eventOfChange } from './services/report-changes.ts'
+import type { ServiceChange } from '../upstream/services/service.ts'
 import { knownModels, ServerLooks } from './server-looks.ts'
+import type { ServiceControl, ServiceState } from '../upstream/services/services.ts'
 import type { Pseudonyms } from '../vault/pseudonyms.ts'
 import { callNamed, pseudonymsOf, spendJournal, spendSource } from './pseudonyms.ts'
 
@@ -76,7 +79,6 @@ export interface OwnerParts {
   readonly version: string
   /** Of the socket of the process that starts model servers. Absent: none can be started. */
   readonly starterPath?: string | undefined
-  readonly openPool?: ModelServerParts['openPool']
 }
 
 /** The owner: limits, health and load of targets, what was learnt of providers, and what is asked of them besides calls. */
@@ -178,9 +180,13 @@ export class OwnServices implements SharedServices {
     this.#modelServers = new ModelServers({
       clock,
       starterPath: parts.starterPath,
-      openPool: parts.openPool,
-      onChange: (change) => this.#onService(change),
-      onStarter: () => {},
+      onChange: (change) => this.#onService(change, events),
+      onStarter: (change) =>
+        events.emit(
+          change.kind === 'found'
+            ? { kind: 'starter_found' }
+            : { kind: 'starter_lost', reason: change.reason },
+        ),
       onBug: (error) => events.emit({ kind: 'internal_error', error, where: 'a service' }),
     })
     const isOpen = (provider: string) => this.#modelServers.isOpen(provider)
@@ -214,10 +220,12 @@ export class OwnServices implements SharedServices {
         events.emit({ kind: 'target_cooled', provider, target_model, trouble: failureKind, for_ms: forMs })
       },
     })
-    const discovered = () => this.discovered
-    this.#metrics =
-      counts &&
-      new MetricsSource(config, { counts, version, clock, coordinator: this.coordinator, discovered })
+    const sources = {
+      coordinator: this.coordinator,
+      discovered: () => this.discovered,
+      describeServices: () => this.describeModelServers(),
+    }
+    this.#metrics = counts && new MetricsSource(config, { counts, version, clock, ...sources })
     const pollParts = { clock: { now, setTimer, chance }, events, isOpen }
     this.#healthChecks = new HealthChecks({ ...pollParts, health: this.coordinator.health })
     this.#keptListsFile =
@@ -275,7 +283,10 @@ export class OwnServices implements SharedServices {
   }
 
   /** What was held against a server, and what it had in memory, ends with its process. */
-  #onService({ provider, from, to }: StateChange): void {
+  #onService(change: ServiceChange, events: Events): void {
+    const event = eventOfChange(change)
+    if (event !== undefined) events.emit(event)
+    const { provider, from, to } = change
     const { health, placer } = this.coordinator
     if (to === 'ready') {
       health.forget(provider)
@@ -285,6 +296,15 @@ export class OwnServices implements SharedServices {
     for (const asking of [this.#discovery, this.#healthChecks, this.#serverLooks, this.#loadLooks]) {
       asking.reconsider(provider)
     }
+  }
+
+  /** Servers that are started when they are called. Undefined: there are none. */
+  get modelServers(): ServiceControl | undefined {
+    return this.#modelServers.pool
+  }
+
+  describeModelServers(): readonly ServiceState[] {
+    return this.modelServers?.describe() ?? []
   }
 
   refreshModels(model: string): Promise<void> {

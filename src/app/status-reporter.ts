@@ -17,6 +17,7 @@ import type { OpenCall } from '../status/open-call.ts'
 import { failureRows, recentCalls } from '../status/past-rows.ts'
 import { providerStates } from '../status/provider-states.ts'
 import { servedModels } from '../status/served-models.ts'
+import { serviceRows } from '../status/service-rows.ts'
 import { shownOrNull, shownText } from '../status/shown-text.ts'
 import type { ProviderState, StatusReport, Usage } from '../status/status-report.ts'
 import type { StatusSource, StatusView } from '../status/status-source.ts'
@@ -37,7 +38,7 @@ export interface StatusReporterParts {
   readonly clock: Pick<Clock, 'now' | 'wallNow'>
   readonly version: string
   readonly configFile: string
-  readonly services: Pick<OwnServices, 'coordinator' | 'discovered'>
+  readonly services: Pick<OwnServices, 'coordinator' | 'discovered' | 'describeModelServers'>
   /** By the names of clients, where the ledger has pseudonyms. */
   readonly readUsage: (question: UsageQuestion) => Promise<UsageAnswer>
   readonly pseudonyms: Pseudonyms | undefined
@@ -122,6 +123,7 @@ export class StatusReporter implements StatusSource {
       calls: calls.slice(0, maxOpenCalls).map(shownCall),
       calls_unshown: Math.max(0, calls.length - maxOpenCalls),
       providers: seesAll ? providers : providers.map(withoutSecondHand),
+      services: serviceRows(services.describeModelServers()),
       limits: limitStates(limits),
       budgets: seesAll
         ? coordinator.admission.budgets.describe(this.#budgetScopes(config)).map(budgetRow)

@@ -50,13 +50,14 @@ export class CallRecord {
   boundary: Boundary = 'any'
   isStream = false
   attempts = 0
+  /** In line and for the start of a server. */
   waitMs = 0
-  /** Of `waitMs`: until the server was started, or its turn had come. */
+  /** For the start of a server, or until its turn came; a part of `waitMs`. */
   startMs = 0
-  /** Since when the call waits for that; undefined: it does not. */
-  startSinceMs: number | undefined
   /** Since when the call waits for its admission; undefined: it does not wait. */
   lineSinceMs: number | undefined
+  /** Since when the call waits for its provider's server to start; undefined: it does not. */
+  startSinceMs: number | undefined
   /** Of the client; undefined: its calls of this model do not wait. */
   program: CallProgram | undefined
   /** As estimated when the call was admitted. */
@@ -128,10 +129,15 @@ export class CallRecord {
     if (waitedMs > 0) this.trace?.addWait(nowMs - waitedMs, nowMs)
   }
 
-  /** The call has waited for its server until now. */
+  /** The call has waited for its provider's server to start until now. */
   addStart(waitedMs: number, nowMs: number): void {
+    this.startSinceMs = undefined
     this.startMs += waitedMs
     this.addWait(waitedMs, nowMs)
+    if (this.#sentAtMs === undefined) return
+    // Between two attempts: the wait is no time of a provider.
+    this.#sentAtMs += waitedMs
+    if (this.#outcomeAtMs !== undefined) this.#outcomeAtMs += waitedMs
   }
 
   /** @param dropped names of members that are left out; undefined: none. */
@@ -225,14 +231,16 @@ export class CallRecord {
 
   /** The number of the client's program, if the call has waited, or does. */
   get programNumber(): number | undefined {
-    return this.waitMs > 0 || this.lineSinceMs !== undefined ? this.program?.number : undefined
+    const hasWaited = this.waitMs > 0 || this.lineSinceMs !== undefined || this.startSinceMs !== undefined
+    return hasWaited ? this.program?.number : undefined
   }
 
   /** For `Server-Timing`: what is known when the head goes out, in milliseconds. */
   serverTiming(nowMs: number): string {
     const upstreamMs = this.#upstreamMs(nowMs)
     const gatewayMs = nowMs - this.call.startedAtMs - upstreamMs - this.waitMs
-    return `wait;dur=${round(this.waitMs)}, upstream;dur=${round(upstreamMs)}, gateway;dur=${round(gatewayMs)}`
+    const start = this.startMs > 0 ? `start;dur=${round(this.startMs)}, ` : ''
+    return `wait;dur=${round(this.waitMs)}, ${start}upstream;dur=${round(upstreamMs)}, gateway;dur=${round(gatewayMs)}`
   }
 
   /** @param end what the client got; with an error that it was sent, or that its response shows. */
@@ -284,6 +292,7 @@ export class CallRecord {
       price: isPriced ? this.#priceSource : undefined,
       tariff: isPriced ? this.#tariff : undefined,
       wait_ms: round(this.waitMs),
+      start_ms: this.startMs > 0 ? round(this.startMs) : undefined,
       first_byte_ms: firstByteMs,
       first_token_ms: firstTokenAtMs === undefined ? undefined : round(firstTokenAtMs - startedAtMs),
       prompt_per_second: rates.prompt,

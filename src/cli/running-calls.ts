@@ -8,7 +8,7 @@ import type { OpenCall } from '../status/open-call.ts'
 export type ShownCall = Pick<OpenCall, 'id' | 'model' | 'client' | 'provider' | 'dialect'> & {
   /** As of now or of a gateway that knows more phases. */
   readonly phase: string
-} & Readonly<Record<'age_ms' | 'attempt' | 'wait_ms' | 'tokens', number>> &
+} & Readonly<Record<'age_ms' | 'attempt' | 'wait_ms' | 'start_ms' | 'tokens', number>> &
   Readonly<Record<'program' | 'tokens_per_second' | 'first_token_ms', number | null>>
 
 /** @param calls of a gateway's answer; what is not a call is left out. */
@@ -37,6 +37,7 @@ function readCall(call: unknown): ShownCall {
     age_ms: number('age_ms') ?? 0,
     attempt: number('attempt') ?? 0,
     wait_ms: number('wait_ms') ?? 0,
+    start_ms: number('start_ms') ?? 0,
     tokens: number('tokens') ?? 0,
     tokens_per_second: number('tokens_per_second'),
     first_token_ms: number('first_token_ms'),
@@ -60,11 +61,16 @@ export const callsHead = ['id', 'model', 'client', 'provider', 'phase', 'age', '
 export const callsNumbersFrom = 5
 
 export function callCells(call: ShownCall, id: string): string[] {
-  const { model, client, program, provider, phase, attempt, wait_ms: waitMs } = call
+  const { model, client, program, provider, phase, attempt, wait_ms: waitMs, start_ms: startMs } = call
   const { tokens_per_second: speed } = call
   const retried = attempt > 1 ? `, attempt ${attempt}` : ''
   const ofProgram = program === null ? '' : `, program ${program}`
-  const shownPhase = phase === 'in_line' ? `in line ${shortDuration(waitMs)}${ofProgram}` : phase
+  const shownPhase =
+    phase === 'in_line'
+      ? `in line ${shortDuration(waitMs)}${ofProgram}`
+      : phase === 'starting'
+        ? `waiting for ${provider ?? 'its server'} to start ${shortDuration(startMs)}`
+        : phase
   return [
     id,
     model ?? '-',

@@ -109,6 +109,7 @@ export const defaults = {
       provider_quota: { after_ms: 0 },
       provider_rate_limited: { after_ms: 600_000, count: 20, ratio: 0.05 },
       reload_refused: { after_ms: 300_000 },
+      service_failing: { after_ms: 60_000 },
       worker_restarts: { after_ms: 0, count: 2 },
     },
     heartbeat_interval_ms: 60_000,

@@ -94,6 +94,7 @@ export const alertRules = [
   'provider_quota',
   'provider_rate_limited',
   'reload_refused',
+  'service_failing',
   'worker_restarts',
 ] as const
 

@@ -35,6 +35,8 @@ export interface EndedCall {
   readonly tariff?: Tariff | undefined
   readonly attempts: number
   readonly wait_ms: number
+  /** For the start of a server; a part of `wait_ms`. Absent: it waited for none. */
+  readonly start_ms?: number | undefined
   readonly first_byte_ms: number | undefined
   /** Of a stream: until the first piece of its output. */
   readonly first_token_ms?: number | undefined
@@ -78,11 +80,12 @@ export const column = {
   firstTokenMs: 27,
   providerStatus: 28,
   trouble: 29,
+  startMs: 30,
   /** The last one. */
-  tariff: 30,
+  tariff: 31,
 } as const
 
-export const rowWidth = 31
+export const rowWidth = 32
 
 /** Of a model that does not exist the name is whatever the client wrote, and there is no end of such names. */
 const unknownModel = 'model_not_found'
@@ -124,6 +127,7 @@ export function appendRow(rows: Cell[], call: EndedCall, endedMs: number): void 
     roundedOf(call.first_token_ms),
     call.provider_status ?? null,
     call.trouble ?? null,
+    roundedOf(call.start_ms),
     call.tariff === undefined ? null : textOf(call.tariff),
   )
 }

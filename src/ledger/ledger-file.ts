@@ -105,7 +105,8 @@ class LedgerFile {
     this.#insertCall = database.prepare(
       `INSERT INTO calls(ended_ms, request_id, client, key, secret, via, dialect, model, provider, target, fallback,
         status, code, stream, prompt, cached, cache_write, completion, reasoning, cost_nano, price, estimated, attempts,
-        wait_ms, first_ms, duration_ms, scope, first_token_ms, provider_status, trouble) VALUES(${Array.from({ length: callColumns }, () => '?').join(', ')})`,
+        wait_ms, first_ms, duration_ms, scope, first_token_ms, provider_status, trouble,
+        start_ms) VALUES(${Array.from({ length: callColumns }, () => '?').join(', ')})`,
     )
     this.#addSum = database.prepare(
       `INSERT INTO quarters(quarter, key, client, model, provider, ${sumColumns.join(', ')})
@@ -317,6 +318,7 @@ class LedgerFile {
       cell(column.firstTokenMs),
       cell(column.providerStatus),
       name('trouble', column.trouble),
+      cell(column.startMs),
     )
     if (secret !== null) this.#useSecret.run(secret, endedMs, endedMs)
   }

@@ -14,7 +14,10 @@ export interface RecordedCall {
   readonly code: string | null
   readonly isStream: boolean
   readonly completion: number
+  /** In line and for the start of a server. */
   readonly waitMs: number
+  /** The part of it for a start; null also in rows of older versions. */
+  readonly startMs: number | null
   readonly firstMs: number | null
   readonly durationMs: number
   /** Of a stream; null also in rows of older versions. */
@@ -39,6 +42,7 @@ const columns = [
   'first_token_ms',
   'provider_status',
   'trouble',
+  'start_ms',
 ] as const
 
 /** Of one statement, so that a reader holds no old version of the ledger for long. */
@@ -80,6 +84,7 @@ export function* readCalls(
         isStream: row[7] === 1,
         completion: number(8),
         waitMs: number(9),
+        startMs: row[15]!,
         firstMs: row[10]!,
         durationMs: number(11),
         firstTokenMs: row[12]!,

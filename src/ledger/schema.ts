@@ -53,6 +53,8 @@ export const migrations: readonly string[] = [
   `ALTER TABLE calls ADD COLUMN first_token_ms INTEGER;
   ALTER TABLE calls ADD COLUMN provider_status INTEGER;
   ALTER TABLE calls ADD COLUMN trouble INTEGER;`,
+  // The part of the wait that was for the start of a server.
+  `ALTER TABLE calls ADD COLUMN start_ms INTEGER;`,
 ]
 
 /** The oldest SQLite that writes here: before it, two connections could damage the file by a checkpoint at the same instant. */

@@ -5,6 +5,7 @@ import type { CallEvent } from './events/calls.ts'
 import type { NotificationEvent } from './events/notifications.ts'
 import type { ProcessEvent } from './events/process.ts'
 import type { ProviderEvent } from './events/providers.ts'
+import type { ServiceEvent } from './events/services.ts'
 import type { StateEvent } from './events/state.ts'
 import type { TraceEvent } from './events/trace.ts'
 
@@ -14,6 +15,7 @@ export type GatewayEvent =
   | NotificationEvent
   | ProcessEvent
   | ProviderEvent
+  | ServiceEvent
   | StateEvent
   | TraceEvent
 

@@ -3,10 +3,11 @@
 
 /**
  * What a call does now. `reading`: the request is read and its model looked up. `in_line`: it waits for its model's limits.
+ * `starting`: it waits for its provider's server to start.
  * `connecting`: a connection to the provider is made, or the next attempt has not begun. `waiting`: the provider has the request,
  * and nothing of an answer has come. `streaming`: events arrive. `whole`: a response that is not a stream arrives.
  */
-export type CallPhase = 'reading' | 'in_line' | 'connecting' | 'waiting' | 'streaming' | 'whole'
+export type CallPhase = 'reading' | 'in_line' | 'starting' | 'connecting' | 'waiting' | 'streaming' | 'whole'
 
 export interface OpenCall {
   /** As in the header `x-request-id`. A client may have chosen it, so that two calls can have the same one. */
@@ -20,7 +21,7 @@ export interface OpenCall {
   readonly program: number | null
   /** `other`: a request that is no model call. */
   readonly dialect: string
-  /** Of the last attempt; null before the first one. */
+  /** Of the last attempt, or of the server that the call waits for; null before that. */
   readonly provider: string | null
   readonly target_model: string | null
   readonly phase: CallPhase
@@ -29,8 +30,10 @@ export interface OpenCall {
   readonly age_ms: number
   /** The number of the last attempt; 0 before the first one. */
   readonly attempt: number
-  /** In line, so far and in all. */
+  /** In line and for the start of a server, so far and in all. */
   readonly wait_ms: number
+  /** The part of it for a start. */
+  readonly start_ms: number
   /** Whether the client asked for a stream. */
   readonly stream: boolean
   /** As the provider has counted them, else an estimate; null: nothing is known of them. */

@@ -21,6 +21,8 @@ export interface StatusReport {
   /** How many more there are: beyond the bound of the list. */
   readonly calls_unshown: number
   readonly providers: readonly ProviderState[]
+  /** Model servers that the gateway starts, those that have failed first. */
+  readonly services: readonly ServiceRow[]
   /** Only what is limited. */
   readonly limits: readonly LimitState[]
   readonly budgets: readonly BudgetRow[]
@@ -94,6 +96,34 @@ export interface ProviderState {
   readonly served: readonly ServedModel[]
   /** Where its key is, never the key: `credential anthropic_api_key`. Null: it has none. */
   readonly key_from: string | null
+}
+
+/** A model server that the gateway starts. */
+export interface ServiceRow {
+  readonly provider: string
+  /** Of the service manager. */
+  readonly unit: string
+  /** Services that share something with it; null: none do. */
+  readonly group: string | null
+  /** `draining`: it finishes its calls, and is stopped then. */
+  readonly state: 'stopped' | 'starting' | 'ready' | 'draining' | 'stopping' | 'failed'
+  readonly since: string
+  /** Under way. */
+  readonly calls: number
+  /** Calls that wait for its start. */
+  readonly waiting: number
+  /** Null: it does not run, or is not accounted for. */
+  readonly memory_bytes: number | null
+  /** From the command until it was ready; null: it was not started by this gateway. */
+  readonly last_start_ms: number | null
+  /** Why it failed last: `exit-code 1`. Null: it has not, or has been ready since. */
+  readonly failure: string | null
+  /** When a call starts it again after a failure; null: at once. */
+  readonly retry_at: string | null
+  /** By this gateway. */
+  readonly starts: number
+  readonly stops: number
+  readonly failures: number
 }
 
 /** A model at one provider, by the provider's name. Null: not known. */

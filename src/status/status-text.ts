@@ -1,6 +1,7 @@
 // The report as text: `llm-gateway status`, and `GET /status` for clients that accept plain text only.
 import { durationText } from '../platform/duration.ts'
 import type { StatusReport, UsageRow } from './status-report.ts'
+import { serviceFailures, serviceTable } from './services-text.ts'
 import { columns } from './text-columns.ts'
 
 /** Of lists that go on. */
@@ -9,7 +10,7 @@ const shownFailures = 10
 
 /** @returns lines without their ends. @param nowMs milliseconds since 1970, for ages. */
 export function statusText(report: StatusReport, nowMs: number): string[] {
-  return [head, attention, openCalls, providers, limits, budgets, failures, recentCalls, usage]
+  return [head, attention, openCalls, providers, services, limits, budgets, failures, recentCalls, usage]
     .map((section) => section(report, nowMs))
     .filter((lines) => lines.length > 0)
     .flatMap((lines, index) => (index === 0 ? lines : ['', ...lines]))
@@ -53,7 +54,9 @@ function openCalls({ calls, calls_unshown }: StatusReport): string[] {
       call.model ?? '-',
       call.client,
       call.provider ?? '-',
-      phaseWords[call.phase],
+      call.phase === 'starting'
+        ? `waiting for ${call.provider ?? 'its server'} to start`
+        : phaseWords[call.phase],
       durationText(call.age_ms),
       `${call.tokens} tokens`,
       speed(call.tokens_per_second),
@@ -69,6 +72,7 @@ function openCalls({ calls, calls_unshown }: StatusReport): string[] {
 const phaseWords = {
   reading: 'reading',
   in_line: 'in line',
+  starting: 'starting',
   connecting: 'connecting',
   waiting: 'waiting',
   streaming: 'streaming',
@@ -93,6 +97,11 @@ function providers({ providers: states }: StatusReport, nowMs: number): string[]
     )
   const names = ['provider', 'state', 'under way', 'first token', 'speed', 'last answer']
   return ['Providers', ...columns(names, rows), ...reasons]
+}
+
+/** A gateway of an older version reports none. */
+function services({ services: rows = [] }: Partial<StatusReport>, nowMs: number): string[] {
+  return rows.length === 0 ? [] : ['Services', ...serviceTable(rows, nowMs), ...serviceFailures(rows, nowMs)]
 }
 
 function limits({ limits: states }: StatusReport): string[] {

@@ -52,6 +52,7 @@ suite('a call under way is reported', () => {
       phase: 'waiting',
       attempt: 1,
       wait_ms: 0,
+      start_ms: 0,
       stream: true,
       prompt_tokens: call.prompt_tokens,
       tokens: 0,

@@ -342,7 +342,7 @@ suite('a file', () => {
     const opened = openLedgerFile({ path, nowMs: novemberMs, busyTimeoutMs: 100 })
 
     assert.ok(opened.kind === 'unusable')
-    assert.match(opened.reason, /later version.*schema 99; this one knows 3/)
+    assert.match(opened.reason, /later version.*schema 99; this one knows 4/)
     assert.ok(readFileSync(path).equals(before))
   })
 
@@ -372,17 +372,17 @@ suite('a file', () => {
         reasoning, estimated, attempts, wait_ms, duration_ms) VALUES(1, 'old', 1, 2, 200, 0, 1, 0, 0, 1, 0, 0, 1, 0, 1)`)
     first.database.close()
     const file = openFile(t, path)
-    file.write(batch(1, rowsOf([{ scope: 'key:k_1' }])))
+    file.write(batch(1, rowsOf([{ scope: 'key:k_1', wait_ms: 5_200, start_ms: 5_000 }])))
     file.close()
 
     assert.deepEqual(
       read(
         path,
-        'SELECT request_id, name FROM calls LEFT JOIN names n ON n.id = calls.scope ORDER BY calls.id',
+        'SELECT request_id, name, start_ms FROM calls LEFT JOIN names n ON n.id = calls.scope ORDER BY calls.id',
       ),
       [
-        { request_id: 'old', name: null },
-        { request_id: 'req-1', name: 'key:k_1' },
+        { request_id: 'old', name: null, start_ms: null },
+        { request_id: 'req-1', name: 'key:k_1', start_ms: 5_000 },
       ],
     )
     assert.deepEqual(read(`${path}.v1`, 'SELECT request_id FROM calls'), [{ request_id: 'old' }])

@@ -2,48 +2,24 @@
 // process that does so.
 import type { Config } from '../../config/types.ts'
 import type { Clock } from '../../platform/clock.ts'
-import type { Services, ServiceState } from '../../upstream/services/services.ts'
-import type { Starter } from '../../upstream/services/starter.ts'
+import type { ServiceChange } from '../../upstream/services/service.ts'
+import { ServicePool } from '../../upstream/services/service-pool.ts'
 import type { ProviderSet } from '../provider-pool.ts'
 import { isServerReady } from './readiness.ts'
 import { type StarterChange, StarterClient } from './starter-client.ts'
 
-/** A service has gone over to another state. */
-export interface StateChange {
-  readonly provider: string
-  readonly from: ServiceState['state']
-  readonly to: ServiceState['state']
-}
-
-/** Services as their owner has them. */
-export interface OwnedPool extends Services {
-  /** At the start and at a reload. */
-  follow(config: Pick<Config, 'providers' | 'services'>): void
-  describe(): readonly ServiceState[]
-  /** Refuses the calls that wait. The units stay as they are. */
-  close(): void
-}
-
-/** What a pool is made of. */
-export interface PoolParts {
-  readonly starter: Starter
-  /** One probe. Never rejects. */
-  readonly isReady: (provider: string) => Promise<boolean>
+export interface ModelServerParts {
   readonly clock: Clock
-  readonly onChange: (change: StateChange) => void
-}
-
-export interface ModelServerParts extends Pick<PoolParts, 'clock' | 'onChange'> {
+  readonly onChange: (change: ServiceChange) => void
   /** Of the socket of the process that starts units. Undefined: there is none. */
   readonly starterPath: string | undefined
   readonly onStarter: (change: StarterChange) => void
   readonly onBug: (error: unknown) => void
-  readonly openPool: ((parts: PoolParts) => OwnedPool) | undefined
 }
 
 export class ModelServers {
   readonly #parts: ModelServerParts
-  #pool: OwnedPool | undefined
+  #pool: ServicePool | undefined
   #starter: StarterClient | undefined
   #configs: Config['providers'] = new Map()
   #providers: ProviderSet = new Map()
@@ -54,7 +30,7 @@ export class ModelServers {
   }
 
   /** Undefined: no configuration so far has had a service. */
-  get pool(): OwnedPool | undefined {
+  get pool(): ServicePool | undefined {
     return this.#pool
   }
 
@@ -70,7 +46,7 @@ export class ModelServers {
     const isNew = this.#pool === undefined
     if (isNew && !hasServices(config)) return
     this.#pool ??= this.#open()
-    this.#pool?.follow(config)
+    this.#pool.follow(config)
     if (isNew) this.#starter?.connect()
   }
 
@@ -82,11 +58,11 @@ export class ModelServers {
     this.#starter?.close()
   }
 
-  #open(): OwnedPool | undefined {
-    const { clock, onChange, onStarter, onBug, starterPath: path, openPool } = this.#parts
+  #open(): ServicePool {
+    const { clock, onChange, onStarter, onBug, starterPath: path } = this.#parts
     const starter = new StarterClient({ path, setTimer: clock.setTimer, onChange: onStarter, onBug })
     this.#starter = starter
-    return openPool?.({ starter, clock, onChange, isReady: (provider) => this.#isReady(provider) })
+    return new ServicePool({ starter, clock, onChange, isReady: (provider) => this.#isReady(provider) })
   }
 
   async #isReady(name: string): Promise<boolean> {

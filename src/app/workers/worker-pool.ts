@@ -77,7 +77,8 @@ export async function startWorkerPool(
   const owner = { clock, events, stateDirectory, store: undefined, ledger, counts, version, starterPath }
   const services = await OwnServices.start(config, owner)
   const { coordinator } = services
-  const alerts = new Alerts(config, { ...opened, clock, coordinator, stateDirectory })
+  const describeServices = () => services.describeModelServers()
+  const alerts = new Alerts(config, { ...opened, clock, coordinator, describeServices, stateDirectory })
   const pool = new WorkerPool(config, {
     ...opened,
     alerts,

@@ -16,6 +16,7 @@ export interface TalliedCall {
   /** In the provider's or the gateway's words. */
   readonly reason: string | null
   readonly isStream: boolean
+  /** In line. */
   readonly waitMs: number
   readonly firstMs: number | null
   readonly durationMs: number

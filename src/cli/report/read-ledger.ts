@@ -54,11 +54,12 @@ export function readLedger(
 }
 
 function tallied(call: RecordedCall): TalliedCall {
-  const { endedMs, client, status, code, completion, firstTokenMs, providerStatus, ...facts } = call
+  const { endedMs, client, status, code, completion, firstTokenMs, providerStatus, startMs, ...facts } = call
   const trouble = failureKinds.find((kind) => kind === call.trouble)
   const judged = { status, code: code ?? undefined, trouble, provider_status: providerStatus ?? undefined }
   return {
     ...facts,
+    waitMs: facts.waitMs - (startMs ?? 0),
     firstMs: firstTokenMs ?? facts.firstMs,
     atMs: endedMs,
     client: client ?? '-',

@@ -109,7 +109,7 @@ function callOf(facts: JsonObject, atMs: number): TalliedCall {
     code: text(facts['code']) ?? text(facts['provider_code']),
     reason: text(facts['reason']),
     isStream: facts['stream'] === true,
-    waitMs: number(facts['wait_ms']) ?? 0,
+    waitMs: (number(facts['wait_ms']) ?? 0) - (number(facts['start_ms']) ?? 0),
     firstMs: number(facts['first_token_ms']) ?? number(facts['first_byte_ms']),
     durationMs: number(facts['duration_ms']) ?? 0,
     outputTokens: number(facts['completion_tokens']) ?? 0,

@@ -100,6 +100,7 @@ const texts: Readonly<Record<AlertRule, string>> = {
   provider_quota: 'The account at a provider is exhausted.',
   provider_rate_limited: 'A provider answered attempts with 429, in 10 min.',
   reload_refused: 'The last configuration file was refused.',
+  service_failing: 'A model server that the gateway starts has failed, and has not been ready since.',
   worker_restarts: 'Threads ended by themselves, in 1 h.',
 }
 

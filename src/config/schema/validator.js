@@ -13666,10 +13666,10 @@ errors++;
 }
 }
 }
-if(data20.worker_restarts !== undefined){
-let data53 = data20.worker_restarts;
+if(data20.service_failing !== undefined){
+let data53 = data20.service_failing;
 if((!(data53 && typeof data53 == "object" && !Array.isArray(data53))) && (typeof data53 !== "boolean")){
-const err169 = {instancePath:instancePath+"/rules/worker_restarts",schemaPath:"#/properties/rules/properties/worker_restarts/type",keyword:"type",params:{type: schema29.properties.rules.properties.worker_restarts.type},schema:schema29.properties.rules.properties.worker_restarts.type,parentSchema:schema29.properties.rules.properties.worker_restarts,data:data53};
+const err169 = {instancePath:instancePath+"/rules/service_failing",schemaPath:"#/properties/rules/properties/service_failing/type",keyword:"type",params:{type: schema29.properties.rules.properties.service_failing.type},schema:schema29.properties.rules.properties.service_failing.type,parentSchema:schema29.properties.rules.properties.service_failing,data:data53};
 if(vErrors === null){
 vErrors = [err169];
 }
@@ -13692,7 +13692,7 @@ errors++;
 }
 var valid39 = _errs156 === errors;
 if(valid39){
-const err171 = {instancePath:instancePath+"/rules/worker_restarts",schemaPath:"#/properties/rules/properties/worker_restarts/not",keyword:"not",params:{},schema:schema29.properties.rules.properties.worker_restarts.not,parentSchema:schema29.properties.rules.properties.worker_restarts,data:data53};
+const err171 = {instancePath:instancePath+"/rules/service_failing",schemaPath:"#/properties/rules/properties/service_failing/not",keyword:"not",params:{},schema:schema29.properties.rules.properties.service_failing.not,parentSchema:schema29.properties.rules.properties.service_failing,data:data53};
 if(vErrors === null){
 vErrors = [err171];
 }
@@ -13714,8 +13714,8 @@ vErrors = null;
 }
 if(data53 && typeof data53 == "object" && !Array.isArray(data53)){
 for(const key21 in data53){
-if(!((key21 === "after_ms") || (key21 === "count"))){
-const err172 = {instancePath:instancePath+"/rules/worker_restarts",schemaPath:"#/properties/rules/properties/worker_restarts/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key21},schema:false,parentSchema:schema29.properties.rules.properties.worker_restarts,data:data53};
+if(!(key21 === "after_ms")){
+const err172 = {instancePath:instancePath+"/rules/service_failing",schemaPath:"#/properties/rules/properties/service_failing/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key21},schema:false,parentSchema:schema29.properties.rules.properties.service_failing,data:data53};
 if(vErrors === null){
 vErrors = [err172];
 }
@@ -13728,7 +13728,7 @@ errors++;
 if(data53.after_ms !== undefined){
 let data54 = data53.after_ms;
 if(!(((typeof data54 == "number") && (!(data54 % 1) && !isNaN(data54))) && (isFinite(data54)))){
-const err173 = {instancePath:instancePath+"/rules/worker_restarts/after_ms",schemaPath:"#/properties/rules/properties/worker_restarts/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema29.properties.rules.properties.worker_restarts.properties.after_ms.type,parentSchema:schema29.properties.rules.properties.worker_restarts.properties.after_ms,data:data54};
+const err173 = {instancePath:instancePath+"/rules/service_failing/after_ms",schemaPath:"#/properties/rules/properties/service_failing/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema29.properties.rules.properties.service_failing.properties.after_ms.type,parentSchema:schema29.properties.rules.properties.service_failing.properties.after_ms,data:data54};
 if(vErrors === null){
 vErrors = [err173];
 }
@@ -13739,7 +13739,7 @@ errors++;
 }
 if((typeof data54 == "number") && (isFinite(data54))){
 if(data54 > 86400000 || isNaN(data54)){
-const err174 = {instancePath:instancePath+"/rules/worker_restarts/after_ms",schemaPath:"#/properties/rules/properties/worker_restarts/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema29.properties.rules.properties.worker_restarts.properties.after_ms,data:data54};
+const err174 = {instancePath:instancePath+"/rules/service_failing/after_ms",schemaPath:"#/properties/rules/properties/service_failing/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema29.properties.rules.properties.service_failing.properties.after_ms,data:data54};
 if(vErrors === null){
 vErrors = [err174];
 }
@@ -13749,7 +13749,7 @@ vErrors.push(err174);
 errors++;
 }
 if(data54 < 0 || isNaN(data54)){
-const err175 = {instancePath:instancePath+"/rules/worker_restarts/after_ms",schemaPath:"#/properties/rules/properties/worker_restarts/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema29.properties.rules.properties.worker_restarts.properties.after_ms,data:data54};
+const err175 = {instancePath:instancePath+"/rules/service_failing/after_ms",schemaPath:"#/properties/rules/properties/service_failing/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema29.properties.rules.properties.service_failing.properties.after_ms,data:data54};
 if(vErrors === null){
 vErrors = [err175];
 }
@@ -13760,10 +13760,12 @@ errors++;
 }
 }
 }
-if(data53.count !== undefined){
-let data55 = data53.count;
-if(!(((typeof data55 == "number") && (!(data55 % 1) && !isNaN(data55))) && (isFinite(data55)))){
-const err176 = {instancePath:instancePath+"/rules/worker_restarts/count",schemaPath:"#/properties/rules/properties/worker_restarts/properties/count/type",keyword:"type",params:{type: "integer"},schema:schema29.properties.rules.properties.worker_restarts.properties.count.type,parentSchema:schema29.properties.rules.properties.worker_restarts.properties.count,data:data55};
+}
+}
+if(data20.worker_restarts !== undefined){
+let data55 = data20.worker_restarts;
+if((!(data55 && typeof data55 == "object" && !Array.isArray(data55))) && (typeof data55 !== "boolean")){
+const err176 = {instancePath:instancePath+"/rules/worker_restarts",schemaPath:"#/properties/rules/properties/worker_restarts/type",keyword:"type",params:{type: schema29.properties.rules.properties.worker_restarts.type},schema:schema29.properties.rules.properties.worker_restarts.type,parentSchema:schema29.properties.rules.properties.worker_restarts,data:data55};
 if(vErrors === null){
 vErrors = [err176];
 }
@@ -13772,9 +13774,10 @@ vErrors.push(err176);
 }
 errors++;
 }
-if((typeof data55 == "number") && (isFinite(data55))){
-if(data55 > 1000000000 || isNaN(data55)){
-const err177 = {instancePath:instancePath+"/rules/worker_restarts/count",schemaPath:"#/properties/rules/properties/worker_restarts/properties/count/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema29.properties.rules.properties.worker_restarts.properties.count,data:data55};
+const _errs162 = errors;
+const _errs163 = errors;
+if(true !== data55){
+const err177 = {};
 if(vErrors === null){
 vErrors = [err177];
 }
@@ -13783,8 +13786,9 @@ vErrors.push(err177);
 }
 errors++;
 }
-if(data55 < 0 || isNaN(data55)){
-const err178 = {instancePath:instancePath+"/rules/worker_restarts/count",schemaPath:"#/properties/rules/properties/worker_restarts/properties/count/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema29.properties.rules.properties.worker_restarts.properties.count,data:data55};
+var valid41 = _errs163 === errors;
+if(valid41){
+const err178 = {instancePath:instancePath+"/rules/worker_restarts",schemaPath:"#/properties/rules/properties/worker_restarts/not",keyword:"not",params:{},schema:schema29.properties.rules.properties.worker_restarts.not,parentSchema:schema29.properties.rules.properties.worker_restarts,data:data55};
 if(vErrors === null){
 vErrors = [err178];
 }
@@ -13793,13 +13797,21 @@ vErrors.push(err178);
 }
 errors++;
 }
-}
-}
-}
-}
+else {
+errors = _errs162;
+if(vErrors !== null){
+if(_errs162){
+vErrors.length = _errs162;
 }
 else {
-const err179 = {instancePath:instancePath+"/rules",schemaPath:"#/properties/rules/type",keyword:"type",params:{type: "object"},schema:schema29.properties.rules.type,parentSchema:schema29.properties.rules,data:data20};
+vErrors = null;
+}
+}
+}
+if(data55 && typeof data55 == "object" && !Array.isArray(data55)){
+for(const key22 in data55){
+if(!((key22 === "after_ms") || (key22 === "count"))){
+const err179 = {instancePath:instancePath+"/rules/worker_restarts",schemaPath:"#/properties/rules/properties/worker_restarts/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key22},schema:false,parentSchema:schema29.properties.rules.properties.worker_restarts,data:data55};
 if(vErrors === null){
 vErrors = [err179];
 }
@@ -13809,10 +13821,10 @@ vErrors.push(err179);
 errors++;
 }
 }
-if(data.heartbeat !== undefined){
-let data56 = data.heartbeat;
-if((!(data56 && typeof data56 == "object" && !Array.isArray(data56))) && (data56 !== null)){
-const err180 = {instancePath:instancePath+"/heartbeat",schemaPath:"#/properties/heartbeat/type",keyword:"type",params:{type: schema29.properties.heartbeat.type},schema:schema29.properties.heartbeat.type,parentSchema:schema29.properties.heartbeat,data:data56};
+if(data55.after_ms !== undefined){
+let data56 = data55.after_ms;
+if(!(((typeof data56 == "number") && (!(data56 % 1) && !isNaN(data56))) && (isFinite(data56)))){
+const err180 = {instancePath:instancePath+"/rules/worker_restarts/after_ms",schemaPath:"#/properties/rules/properties/worker_restarts/properties/after_ms/type",keyword:"type",params:{type: "integer"},schema:schema29.properties.rules.properties.worker_restarts.properties.after_ms.type,parentSchema:schema29.properties.rules.properties.worker_restarts.properties.after_ms,data:data56};
 if(vErrors === null){
 vErrors = [err180];
 }
@@ -13821,9 +13833,9 @@ vErrors.push(err180);
 }
 errors++;
 }
-if(data56 && typeof data56 == "object" && !Array.isArray(data56)){
-if(data56.url === undefined){
-const err181 = {instancePath:instancePath+"/heartbeat",schemaPath:"#/properties/heartbeat/required",keyword:"required",params:{missingProperty: "url"},schema:schema29.properties.heartbeat.required,parentSchema:schema29.properties.heartbeat,data:data56};
+if((typeof data56 == "number") && (isFinite(data56))){
+if(data56 > 86400000 || isNaN(data56)){
+const err181 = {instancePath:instancePath+"/rules/worker_restarts/after_ms",schemaPath:"#/properties/rules/properties/worker_restarts/properties/after_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema29.properties.rules.properties.worker_restarts.properties.after_ms,data:data56};
 if(vErrors === null){
 vErrors = [err181];
 }
@@ -13832,9 +13844,8 @@ vErrors.push(err181);
 }
 errors++;
 }
-for(const key22 in data56){
-if(!((key22 === "url") || (key22 === "interval_ms"))){
-const err182 = {instancePath:instancePath+"/heartbeat",schemaPath:"#/properties/heartbeat/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key22},schema:false,parentSchema:schema29.properties.heartbeat,data:data56};
+if(data56 < 0 || isNaN(data56)){
+const err182 = {instancePath:instancePath+"/rules/worker_restarts/after_ms",schemaPath:"#/properties/rules/properties/worker_restarts/properties/after_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema29.properties.rules.properties.worker_restarts.properties.after_ms,data:data56};
 if(vErrors === null){
 vErrors = [err182];
 }
@@ -13844,16 +13855,11 @@ vErrors.push(err182);
 errors++;
 }
 }
-if(data56.url !== undefined){
-if(!(validate89(data56.url, {instancePath:instancePath+"/heartbeat/url",parentData:data56,parentDataProperty:"url",rootData}))){
-vErrors = vErrors === null ? validate89.errors : vErrors.concat(validate89.errors);
-errors = vErrors.length;
 }
-}
-if(data56.interval_ms !== undefined){
-let data58 = data56.interval_ms;
-if(!(((typeof data58 == "number") && (!(data58 % 1) && !isNaN(data58))) && (isFinite(data58)))){
-const err183 = {instancePath:instancePath+"/heartbeat/interval_ms",schemaPath:"#/properties/heartbeat/properties/interval_ms/type",keyword:"type",params:{type: "integer"},schema:schema29.properties.heartbeat.properties.interval_ms.type,parentSchema:schema29.properties.heartbeat.properties.interval_ms,data:data58};
+if(data55.count !== undefined){
+let data57 = data55.count;
+if(!(((typeof data57 == "number") && (!(data57 % 1) && !isNaN(data57))) && (isFinite(data57)))){
+const err183 = {instancePath:instancePath+"/rules/worker_restarts/count",schemaPath:"#/properties/rules/properties/worker_restarts/properties/count/type",keyword:"type",params:{type: "integer"},schema:schema29.properties.rules.properties.worker_restarts.properties.count.type,parentSchema:schema29.properties.rules.properties.worker_restarts.properties.count,data:data57};
 if(vErrors === null){
 vErrors = [err183];
 }
@@ -13862,9 +13868,9 @@ vErrors.push(err183);
 }
 errors++;
 }
-if((typeof data58 == "number") && (isFinite(data58))){
-if(data58 > 86400000 || isNaN(data58)){
-const err184 = {instancePath:instancePath+"/heartbeat/interval_ms",schemaPath:"#/properties/heartbeat/properties/interval_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema29.properties.heartbeat.properties.interval_ms,data:data58};
+if((typeof data57 == "number") && (isFinite(data57))){
+if(data57 > 1000000000 || isNaN(data57)){
+const err184 = {instancePath:instancePath+"/rules/worker_restarts/count",schemaPath:"#/properties/rules/properties/worker_restarts/properties/count/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000000000},schema:1000000000,parentSchema:schema29.properties.rules.properties.worker_restarts.properties.count,data:data57};
 if(vErrors === null){
 vErrors = [err184];
 }
@@ -13873,8 +13879,8 @@ vErrors.push(err184);
 }
 errors++;
 }
-if(data58 < 1000 || isNaN(data58)){
-const err185 = {instancePath:instancePath+"/heartbeat/interval_ms",schemaPath:"#/properties/heartbeat/properties/interval_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1000},schema:1000,parentSchema:schema29.properties.heartbeat.properties.interval_ms,data:data58};
+if(data57 < 0 || isNaN(data57)){
+const err185 = {instancePath:instancePath+"/rules/worker_restarts/count",schemaPath:"#/properties/rules/properties/worker_restarts/properties/count/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},schema:0,parentSchema:schema29.properties.rules.properties.worker_restarts.properties.count,data:data57};
 if(vErrors === null){
 vErrors = [err185];
 }
@@ -13889,12 +13895,102 @@ errors++;
 }
 }
 else {
-const err186 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema29.type,parentSchema:schema29,data};
+const err186 = {instancePath:instancePath+"/rules",schemaPath:"#/properties/rules/type",keyword:"type",params:{type: "object"},schema:schema29.properties.rules.type,parentSchema:schema29.properties.rules,data:data20};
 if(vErrors === null){
 vErrors = [err186];
 }
 else {
 vErrors.push(err186);
+}
+errors++;
+}
+}
+if(data.heartbeat !== undefined){
+let data58 = data.heartbeat;
+if((!(data58 && typeof data58 == "object" && !Array.isArray(data58))) && (data58 !== null)){
+const err187 = {instancePath:instancePath+"/heartbeat",schemaPath:"#/properties/heartbeat/type",keyword:"type",params:{type: schema29.properties.heartbeat.type},schema:schema29.properties.heartbeat.type,parentSchema:schema29.properties.heartbeat,data:data58};
+if(vErrors === null){
+vErrors = [err187];
+}
+else {
+vErrors.push(err187);
+}
+errors++;
+}
+if(data58 && typeof data58 == "object" && !Array.isArray(data58)){
+if(data58.url === undefined){
+const err188 = {instancePath:instancePath+"/heartbeat",schemaPath:"#/properties/heartbeat/required",keyword:"required",params:{missingProperty: "url"},schema:schema29.properties.heartbeat.required,parentSchema:schema29.properties.heartbeat,data:data58};
+if(vErrors === null){
+vErrors = [err188];
+}
+else {
+vErrors.push(err188);
+}
+errors++;
+}
+for(const key23 in data58){
+if(!((key23 === "url") || (key23 === "interval_ms"))){
+const err189 = {instancePath:instancePath+"/heartbeat",schemaPath:"#/properties/heartbeat/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key23},schema:false,parentSchema:schema29.properties.heartbeat,data:data58};
+if(vErrors === null){
+vErrors = [err189];
+}
+else {
+vErrors.push(err189);
+}
+errors++;
+}
+}
+if(data58.url !== undefined){
+if(!(validate89(data58.url, {instancePath:instancePath+"/heartbeat/url",parentData:data58,parentDataProperty:"url",rootData}))){
+vErrors = vErrors === null ? validate89.errors : vErrors.concat(validate89.errors);
+errors = vErrors.length;
+}
+}
+if(data58.interval_ms !== undefined){
+let data60 = data58.interval_ms;
+if(!(((typeof data60 == "number") && (!(data60 % 1) && !isNaN(data60))) && (isFinite(data60)))){
+const err190 = {instancePath:instancePath+"/heartbeat/interval_ms",schemaPath:"#/properties/heartbeat/properties/interval_ms/type",keyword:"type",params:{type: "integer"},schema:schema29.properties.heartbeat.properties.interval_ms.type,parentSchema:schema29.properties.heartbeat.properties.interval_ms,data:data60};
+if(vErrors === null){
+vErrors = [err190];
+}
+else {
+vErrors.push(err190);
+}
+errors++;
+}
+if((typeof data60 == "number") && (isFinite(data60))){
+if(data60 > 86400000 || isNaN(data60)){
+const err191 = {instancePath:instancePath+"/heartbeat/interval_ms",schemaPath:"#/properties/heartbeat/properties/interval_ms/maximum",keyword:"maximum",params:{comparison: "<=", limit: 86400000},schema:86400000,parentSchema:schema29.properties.heartbeat.properties.interval_ms,data:data60};
+if(vErrors === null){
+vErrors = [err191];
+}
+else {
+vErrors.push(err191);
+}
+errors++;
+}
+if(data60 < 1000 || isNaN(data60)){
+const err192 = {instancePath:instancePath+"/heartbeat/interval_ms",schemaPath:"#/properties/heartbeat/properties/interval_ms/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1000},schema:1000,parentSchema:schema29.properties.heartbeat.properties.interval_ms,data:data60};
+if(vErrors === null){
+vErrors = [err192];
+}
+else {
+vErrors.push(err192);
+}
+errors++;
+}
+}
+}
+}
+}
+}
+else {
+const err193 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema29.type,parentSchema:schema29,data};
+if(vErrors === null){
+vErrors = [err193];
+}
+else {
+vErrors.push(err193);
 }
 errors++;
 }

@@ -3,6 +3,7 @@ import type { Severity } from './attention.ts'
 
 export interface GatewayState {
   readonly providers: readonly ProviderState[]
+  readonly services: readonly ServiceState[]
   readonly reload: ReloadState
   readonly budgets: readonly BudgetState[]
   readonly degraded: readonly DegradedPart[]
@@ -25,6 +26,14 @@ interface ProviderState {
   readonly outage: string | undefined
   /** What its last health check found; undefined: there was none. */
   readonly isHealthy: boolean | undefined
+}
+
+/** A model server that the gateway starts. */
+interface ServiceState {
+  readonly provider: string
+  readonly unit: string
+  /** Why it failed last: `exit-code 1`. Undefined: it has not, or has been ready since. */
+  readonly failure: string | undefined
 }
 
 interface ReloadState {

@@ -294,6 +294,25 @@ export const rules: Readonly<Record<AlertRule, Rule>> = {
     },
     hasRecovered: () => true,
   },
+  service_failing: {
+    alert: 'ServiceFailing',
+    label: 'provider',
+    clearAfterMs: 30 * minuteMs,
+    *causes({ state }) {
+      for (const { provider, unit, failure } of state.services) {
+        if (failure === undefined) continue
+        yield {
+          subject: provider,
+          severity: 'warning',
+          what: `The server of ${provider} fails.`,
+          why: `${unit}: ${failure}.`,
+          fix: `Run \`llm-gateway services ${provider}\`, which prints its journal.`,
+        }
+      }
+    },
+    hasRecovered: (name, { state }) =>
+      state.services.every(({ provider, failure }) => provider !== name || failure === undefined),
+  },
   worker_restarts: {
     alert: 'WorkerRestarts',
     clearAfterMs: 120 * minuteMs,

@@ -80,7 +80,10 @@ export interface CallFacts {
   readonly price: PriceSource | undefined
   /** Which leads from the counts to the cost. For the ledger; undefined: several attempts cost something, or no counts lead there. */
   readonly tariff?: Tariff | undefined
+  /** In line and for the start of a server. */
   readonly wait_ms: number
+  /** For the start of a server; a part of `wait_ms`. Absent: it waited for none. */
+  readonly start_ms?: number | undefined
   readonly first_byte_ms: number | undefined
   /** Of a stream: when the first piece of its text, reasoning or tool calls came, from the start of the call. */
   readonly first_token_ms?: number | undefined

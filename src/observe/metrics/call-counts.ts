@@ -3,6 +3,7 @@ import type { CallFacts } from '../events/calls.ts'
 import { type Outcome, outcomeOf, outcomes } from '../outcome.ts'
 import type { SeriesWriter } from './counters.ts'
 import { bucketsOf, type FamilyName, otherName } from './families.ts'
+import { observeValue } from './observe-value.ts'
 
 export interface CallCountsOptions {
   /** `metrics.max_models`: so many names of models are told apart. */
@@ -41,15 +42,16 @@ const indexOf = Object.fromEntries(outcomes.map((outcome, index) => [outcome, in
   number
 >
 
-const [durations, firstTokens, perTokens, waits, overheads] = (
+const [durations, firstTokens, perTokens, waits, serviceWaits, overheads] = (
   [
     'call_duration_seconds',
     'time_to_first_token_seconds',
     'time_per_output_token_seconds',
     'queue_wait_seconds',
+    'service_wait_seconds',
     'overhead_seconds',
   ] as const
-).map((name) => bucketsOf(name)!) as [number[], number[], number[], number[], number[]]
+).map((name) => bucketsOf(name)!) as [number[], number[], number[], number[], number[], number[]]
 
 export class CallCounts {
   readonly #writer: SeriesWriter
@@ -81,7 +83,12 @@ export class CallCounts {
     this.#add(this.#callsCell(pair, call.dialect, outcome), 1)
     this.#observe(this.#overhead, overheads, call.gateway_ms / 1000)
     if (call.attempts > 0) this.#countUse(call, outcome, pair)
-    if (call.wait_ms > 0) this.#countWait(call, model)
+    const { start_ms: startMs = 0 } = call
+    const lineMs = call.wait_ms - startMs
+    if (lineMs > 0) this.#countWait(lineMs, model)
+    if (startMs > 0) {
+      this.#observe(this.#writer.cell('service_wait_seconds', [model]), serviceWaits, startMs / 1000)
+    }
     if (outcome === 'limited') this.#addTo('limited_total', [model, call.limited_by ?? 'requests'], 1)
     if (call.attempts === 0 && call.code !== undefined) {
       this.#addTo('refusals_total', [call.code], 1)
@@ -116,13 +123,13 @@ export class CallCounts {
     this.#observe(pair.perToken, perTokens, (durationMs - firstTokenMs) / 1000 / (output - 1))
   }
 
-  #countWait(call: CallFacts, model: string): void {
+  #countWait(lineMs: number, model: string): void {
     let cell = this.#waits.get(model)
     if (cell === undefined) {
       cell = this.#writer.cell('queue_wait_seconds', [model])
       if (this.#writer.hasRoom) this.#waits.set(model, cell)
     }
-    this.#observe(cell, waits, call.wait_ms / 1000)
+    this.#observe(cell, waits, lineMs / 1000)
   }
 
   #countClient(call: CallFacts): void {
@@ -225,10 +232,7 @@ export class CallCounts {
       this.#writer.add(this.#dropped, 1)
       return
     }
-    let index = 0
-    while (index < buckets.length && value > buckets[index]!) index += 1
-    this.#writer.add(first + index, 1)
-    this.#writer.add(first + buckets.length + 1, value)
+    observeValue(this.#writer, first, buckets, value)
   }
 }
 

@@ -8,6 +8,7 @@ const calls = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300, 600, 1
 const firstTokens = [0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 2, 3, 5, 10, 20, 40, 80, 160, 600]
 const outputTokens = [0.001, 0.0025, 0.005, 0.01, 0.015, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1]
 const waits = [0.005, 0.05, 0.1, 0.5, 1, 2, 5, 10, 30, 60, 120, 600]
+const serviceStarts = [0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300, 600, 1800]
 const overheads = [50e-6, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 0.01, 0.05, 0.25]
 
 interface Family {
@@ -78,6 +79,24 @@ export const families = {
     labels: ['model'],
     buckets: waits,
     help: 'Time in line of calls that waited for a limit.',
+  },
+  service_starts_total: {
+    labels: ['provider', 'result'],
+    help: 'Starts of model servers by the gateway: ok (ready), or failed.',
+  },
+  service_stops_total: {
+    labels: ['provider', 'reason'],
+    help: 'Model servers that were stopped: idle, group (others needed the place), command, failed, or outside (not by the gateway).',
+  },
+  service_start_seconds: {
+    labels: ['provider'],
+    buckets: serviceStarts,
+    help: 'From the command to start a model server until it was ready.',
+  },
+  service_wait_seconds: {
+    labels: ['model'],
+    buckets: waits,
+    help: 'Time that calls waited for the start of a model server; no part of queue_wait_seconds.',
   },
   overhead_seconds: {
     labels: [],

@@ -101,6 +101,26 @@ export const gauges = {
     labels: ['provider'],
     help: 'When a provider listed its models last, as a Unix time.',
   },
+  service_state: {
+    type: 'gauge',
+    labels: ['provider', 'state'],
+    help: '1 for the state of a model server that the gateway starts: stopped, starting, ready, draining, stopping or failed.',
+  },
+  service_failing: {
+    type: 'gauge',
+    labels: ['provider'],
+    help: '1 while a model server has failed and has not been ready since.',
+  },
+  service_waiting: {
+    type: 'gauge',
+    labels: ['provider'],
+    help: 'Calls that wait for the start of a model server.',
+  },
+  service_memory_bytes: {
+    type: 'gauge',
+    labels: ['provider'],
+    help: 'Memory of a model server, in bytes, as the service manager accounts for it.',
+  },
   models: {
     type: 'gauge',
     labels: ['source'],

@@ -53,6 +53,10 @@ function write(event: GatewayEvent, log: Log): void {
       else log.warn({ event: kind, ...facts })
       return
     }
+    case 'service_stopped':
+      if (event.calls === undefined) log.info(lineOf(event))
+      else log.warn(lineOf(event))
+      return
     case 'health_checked': {
       const { provider, reason } = event
       if (reason === undefined) log.info({ event: 'provider_healthy', provider })
@@ -141,6 +145,8 @@ function write(event: GatewayEvent, log: Log): void {
     case 'metrics_full':
     case 'notification_failed':
     case 'notification_suppressed':
+    case 'service_failed':
+    case 'starter_lost':
     case 'workers_missing':
       log.warn(lineOf(event))
       return
@@ -155,6 +161,11 @@ function write(event: GatewayEvent, log: Log): void {
     case 'models_discovered':
     case 'notification_sent':
     case 'server_reported':
+    case 'service_adopted':
+    case 'service_ready':
+    case 'service_starting':
+    case 'service_stopping':
+    case 'starter_found':
     case 'stopped':
     case 'stopping':
     case 'worker_restarted':

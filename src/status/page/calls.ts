@@ -8,14 +8,15 @@ import { cancelCall } from './requests.ts'
 
 type OpenCall = StatusReport['calls'][number]
 
-const phases: Readonly<Record<OpenCall['phase'], readonly [words: string, tone: Tone]>> = {
-  reading: ['reading the request', 'calm'],
-  in_line: ['in line', 'warn'],
-  connecting: ['connecting', 'calm'],
-  waiting: ['awaiting the first token', 'calm'],
-  streaming: ['streaming', 'good'],
-  whole: ['collecting the answer', 'good'],
-}
+const phases: Readonly<Record<Exclude<OpenCall['phase'], 'starting'>, readonly [words: string, tone: Tone]>> =
+  {
+    reading: ['reading the request', 'calm'],
+    in_line: ['in line', 'warn'],
+    connecting: ['connecting', 'calm'],
+    waiting: ['awaiting the first token', 'calm'],
+    streaming: ['streaming', 'good'],
+    whole: ['collecting the answer', 'good'],
+  }
 
 export function callsSection({ calls, calls_unshown, viewer }: StatusReport): VNode {
   const inLine = calls.filter(({ phase }) => phase === 'in_line').length
@@ -64,8 +65,9 @@ const columns: readonly Column<OpenCall>[] = [
   ['Tokens/s', 'n', (call) => rate(call.tokens_per_second)],
 ]
 
-function phaseCell({ phase, attempt }: OpenCall): ComponentChildren {
-  const [words, tone] = phases[phase] ?? [phase, 'calm']
+function phaseCell({ phase, attempt, provider }: OpenCall): ComponentChildren {
+  const [words, tone]: readonly [string, Tone] =
+    phase === 'starting' ? [`waiting for ${provider} to start`, 'warn'] : (phases[phase] ?? [phase, 'calm'])
   return two(state(tone, words), attempt > 1 ? `attempt ${attempt}` : null)
 }
 

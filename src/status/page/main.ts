@@ -14,6 +14,7 @@ import { providersSection } from './providers.ts'
 import { failuresSection, Recent } from './recent.ts'
 import { listModels } from './requests.ts'
 import { Route } from './route.ts'
+import { servicesSection } from './services.ts'
 import { type Days, usageSection } from './usage.ts'
 
 /** Without a connection, what the page shows counts as old after this many milliseconds. */
@@ -42,6 +43,7 @@ function page({ report, link, isStale, models, days }: Seen): VNode {
             attentionSection(report),
             callsSection(report),
             providersSection(report),
+            servicesSection(report),
             limitsSection(report),
             usageSection(report.usage, days, chooseDays),
             h(Recent, { report }),

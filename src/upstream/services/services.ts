@@ -63,12 +63,23 @@ export interface Services {
   suspect(provider: string): void
 }
 
+export const serviceStates = ['stopped', 'starting', 'ready', 'draining', 'stopping', 'failed'] as const
+
+/** The services for those who look at them and steer them. */
+export interface ServiceControl {
+  describe(): readonly ServiceState[]
+  /** As a call would, without one. How it goes is in `describe`. */
+  start(provider: string): void
+  /** Once the calls under way have ended. */
+  stop(provider: string): void
+}
+
 /** As the services stand, for commands, the page and metrics. */
 export interface ServiceState {
   readonly provider: string
   readonly unit: string
   readonly group: string | undefined
-  readonly state: 'stopped' | 'starting' | 'ready' | 'draining' | 'stopping' | 'failed'
+  readonly state: (typeof serviceStates)[number]
   /** In milliseconds since 1970. */
   readonly sinceMs: number
   /** Under way. */

@@ -351,6 +351,7 @@ suite('--check', () => {
     ['slow streams', many(10, { stream: true, first_byte_ms: 31_000 }), ['SlowFirstToken qwen']],
     ['a few slow streams', many(9, { stream: true, first_byte_ms: 31_000 }), []],
     ['long waits', many(10, { wait_ms: 16_000 }), ['QueueLong qwen']],
+    ['long starts of a server', many(10, { wait_ms: 16_000, start_ms: 15_900 }), []],
   ]
   for (const [name, ended, expected] of cases) {
     test(`${name}: ${expected.join(', ') || 'nothing'}`, async () => {

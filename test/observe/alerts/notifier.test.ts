@@ -59,7 +59,13 @@ function start(
     counters,
     host: 'box',
     stateDirectory,
-    stateOf: () => ({ providers: [], reload: { isRefused: false, problems: 0 }, budgets: [], degraded: [] }),
+    stateOf: () => ({
+      providers: [],
+      services: [],
+      reload: { isRefused: false, problems: 0 },
+      budgets: [],
+      degraded: [],
+    }),
     emit(event) {
       events.push(event)
       for (const look of waiting) look()

@@ -20,6 +20,9 @@ const attempts = (scene: Scene, result: string, count: number, provider = 'opena
 const outage = (name: string, reason: string | undefined, isHealthy?: boolean) => ({
   providers: [{ name, outage: reason, isHealthy }],
 })
+const service = (failure: string | undefined) => ({
+  services: [{ provider: 'qwen', unit: 'llama@qwen.service', failure }],
+})
 const budget = (ratio: number) => ({
   budgets: [
     {
@@ -157,6 +160,30 @@ const cases: readonly Case[] = [
       scene.pass(4_000)
     },
     reported: ['firing ProviderDown of ollama', 'recovered ProviderDown of ollama'],
+  },
+  {
+    what: 'a model server that has failed for a minute is reported until it is ready',
+    story(scene) {
+      scene.with(service('exit-code 1'))
+      scene.pass(58_000)
+      assert.equal(scene.notices.length, 0)
+      scene.pass(4_000)
+      assert.equal(scene.notices[0]!.why, 'llama@qwen.service: exit-code 1.')
+      scene.pass(30 * minuteMs)
+      scene.with(service(undefined))
+      scene.pass(2_000)
+    },
+    reported: ['firing ServiceFailing of qwen', 'recovered ServiceFailing of qwen'],
+  },
+  {
+    what: 'a model server that is ready again within a minute is not reported',
+    story(scene) {
+      scene.with(service('oom-kill'))
+      scene.pass(50_000)
+      scene.with(service(undefined))
+      scene.pass(5 * minuteMs)
+    },
+    reported: [],
   },
   {
     what: 'a provider of which nothing more is known has not returned for ten minutes',

@@ -50,6 +50,7 @@ export const usualSettings: Pick<NotifyConfig, 'repeatMs' | 'rules'> = {
 
 const allIsWell: GatewayState = {
   providers: [],
+  services: [],
   reload: { isRefused: false, problems: 0 },
   budgets: [],
   degraded: [],

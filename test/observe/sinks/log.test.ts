@@ -216,6 +216,54 @@ const lines: readonly (readonly [event: GatewayEvent, level: string, rest: strin
     '"event":"reload_refused","config":"/etc/c.yaml","problems":["c.yaml:1:2 x"]}',
   ],
   [
+    { kind: 'service_starting', provider: 'p', unit: 'p.service' },
+    'INFO',
+    '"event":"service_starting","provider":"p","unit":"p.service"}',
+  ],
+  [
+    { kind: 'service_ready', provider: 'p', unit: 'p.service', took_ms: 4200 },
+    'INFO',
+    '"event":"service_ready","provider":"p","unit":"p.service","took_ms":4200}',
+  ],
+  [
+    { kind: 'service_adopted', provider: 'p', unit: 'p.service' },
+    'INFO',
+    '"event":"service_adopted","provider":"p","unit":"p.service"}',
+  ],
+  [
+    { kind: 'service_stopping', provider: 'p', unit: 'p.service', reason: 'idle' },
+    'INFO',
+    '"event":"service_stopping","provider":"p","unit":"p.service","reason":"idle"}',
+  ],
+  [
+    { kind: 'service_stopped', provider: 'p', unit: 'p.service' },
+    'INFO',
+    '"event":"service_stopped","provider":"p","unit":"p.service"}',
+  ],
+  [
+    { kind: 'service_stopped', provider: 'p', unit: 'p.service', reason: 'outside', calls: 2 },
+    'WARN',
+    '"event":"service_stopped","provider":"p","unit":"p.service","reason":"outside","calls":2}',
+  ],
+  [
+    {
+      kind: 'service_failed',
+      provider: 'p',
+      unit: 'p.service',
+      result: 'exit-code 1',
+      was_ready: false,
+      retry_in_ms: 1000,
+    },
+    'WARN',
+    '"event":"service_failed","provider":"p","unit":"p.service","result":"exit-code 1","was_ready":false,"retry_in_ms":1000}',
+  ],
+  [
+    { kind: 'starter_lost', reason: 'ECONNREFUSED' },
+    'WARN',
+    '"event":"starter_lost","reason":"ECONNREFUSED"}',
+  ],
+  [{ kind: 'starter_found' }, 'INFO', '"event":"starter_found"}'],
+  [
     { kind: 'service_manager_not_told', cause: boom },
     'WARN',
     '"event":"service_manager_not_told","reason":"Error: boom \\"x\\""}',

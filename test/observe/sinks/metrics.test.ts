@@ -104,3 +104,43 @@ test('refusals that were not reported by themselves are counted with the next on
   assert.equal(metrics.value('llm_gateway_refusals_total', { code: 'host_not_allowed' }), 11)
   assert.equal(metrics.sum('llm_gateway_refusals_total'), 11)
 })
+
+suite('model servers', () => {
+  const of = { provider: 'qwen', unit: 'qwen.service' }
+
+  test('are counted by how their starts and stops came out', () => {
+    const registry = new Registry(1_000)
+    const sink = metricsSink(registry, { maxModels: 10, hasClients: false })
+    sink.receive({ kind: 'service_ready', ...of, took_ms: 4_200 })
+    sink.receive({ kind: 'service_ready', ...of })
+    sink.receive({ kind: 'service_failed', ...of, result: 'exit-code 1', was_ready: false })
+    sink.receive({ kind: 'service_failed', ...of, result: 'oom-kill', was_ready: true })
+    sink.receive({ kind: 'service_stopping', ...of, reason: 'idle' })
+    sink.receive({ kind: 'service_stopped', ...of })
+    sink.receive({ kind: 'service_stopped', ...of, reason: 'outside' })
+    const metrics = readMetrics(textOf(registry))
+    const starts = (result: string) =>
+      metrics.value('llm_gateway_service_starts_total', { provider: 'qwen', result })
+    const stops = (reason: string) =>
+      metrics.value('llm_gateway_service_stops_total', { provider: 'qwen', reason })
+    assert.deepEqual([starts('ok'), starts('failed')], [1, 1])
+    assert.deepEqual([stops('idle'), stops('failed'), stops('outside')], [1, 1, 1])
+    assert.equal(metrics.value('llm_gateway_service_start_seconds_sum', { provider: 'qwen' }), 4.2)
+    assert.equal(metrics.value('llm_gateway_service_start_seconds_count', { provider: 'qwen' }), 1)
+  })
+
+  test('have calls wait for them, which is no time in line', () => {
+    const registry = new Registry(1_000)
+    const sink = metricsSink(registry, { maxModels: 10, hasClients: false })
+    const count = (wait_ms: number, start_ms?: number) =>
+      sink.receive({ kind: 'call_ended', call: callFacts({ wait_ms, start_ms }), counted_model: 'm' })
+    count(5_000, 5_000)
+    count(6_500, 6_000)
+    count(250)
+    const metrics = readMetrics(textOf(registry))
+    assert.equal(metrics.value('llm_gateway_service_wait_seconds_sum', { model: 'm' }), 11)
+    assert.equal(metrics.value('llm_gateway_service_wait_seconds_count', { model: 'm' }), 2)
+    assert.equal(metrics.value('llm_gateway_queue_wait_seconds_sum', { model: 'm' }), 0.75)
+    assert.equal(metrics.value('llm_gateway_queue_wait_seconds_count', { model: 'm' }), 2)
+  })
+})

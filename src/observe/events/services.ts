@@ -1,0 +1,74 @@
+// Model servers that the service manager starts when they are called.
+
+export type ServiceEvent =
+  | ServiceStarting
+  | ServiceReady
+  | ServiceAdopted
+  | ServiceStopping
+  | ServiceStopped
+  | ServiceFailed
+  | StarterLost
+  | StarterFound
+
+/** Why a service stops: nobody calls it, others of its group wait, a command, it has failed, or somebody else stops it. */
+export const stopReasons = ['idle', 'group', 'command', 'failed', 'outside'] as const
+export type StopReason = (typeof stopReasons)[number]
+
+interface OfService {
+  readonly provider: string
+  readonly unit: string
+}
+
+/** It is started, or was found starting. */
+interface ServiceStarting extends OfService {
+  readonly kind: 'service_starting'
+}
+
+/** It takes calls. */
+interface ServiceReady extends OfService {
+  readonly kind: 'service_ready'
+  /** From the command to start it. Absent: it was not the gateway that has started it. */
+  readonly took_ms?: number
+}
+
+/** Its unit runs already: the gateway was started again, or somebody else has started the unit. */
+interface ServiceAdopted extends OfService {
+  readonly kind: 'service_adopted'
+}
+
+interface ServiceStopping extends OfService {
+  readonly kind: 'service_stopping'
+  readonly reason: StopReason
+}
+
+interface ServiceStopped extends OfService {
+  readonly kind: 'service_stopped'
+  /** Absent: the gateway has stopped it, and `service_stopping` has the reason. */
+  readonly reason?: 'outside'
+  /** That it has interrupted. */
+  readonly calls?: number
+}
+
+/** It did not get ready, or has ended by itself. */
+interface ServiceFailed extends OfService {
+  readonly kind: 'service_failed'
+  /** `exit-code 1`, `oom-kill`, `timeout`. */
+  readonly result: string
+  /** Whether it had been ready before. */
+  readonly was_ready: boolean
+  /** That it has interrupted. Absent: none. */
+  readonly calls?: number
+  /** Calls start it again after that. */
+  readonly retry_in_ms?: number
+}
+
+/** The process that starts units does not answer: what runs serves calls, and nothing can be started or stopped. */
+interface StarterLost {
+  readonly kind: 'starter_lost'
+  readonly reason?: string
+}
+
+/** It answers again, or for the first time. */
+interface StarterFound {
+  readonly kind: 'starter_found'
+}
