@@ -67,9 +67,11 @@ export class OwnPool {
     if (this.#isClosed) return
     this.#configs = config.providers
     this.#providers = providers
-    if (this.#pool === undefined && !hasServices(config)) return
+    const isNew = this.#pool === undefined
+    if (isNew && !hasServices(config)) return
     this.#pool ??= this.#open()
     this.#pool?.follow(config)
+    if (isNew) this.#starter?.connect()
   }
 
   /** Refuses the calls that wait; the units stay as they are. Repeating it changes nothing. */
