@@ -35,7 +35,7 @@ import { MetricsSource, type ThreadFacts } from './metrics-source.ts'
 import type { OpenedCounts } from './open-counts.ts'
 import type { ProviderSet } from './provider-pool.ts'
 import { KeptListsFile } from './services/kept-lists.ts'
-import { OwnPool, type OwnPoolParts, type StateChange } from './services/own-pool.ts'
+import { ModelServers, type ModelServerParts, type StateChange } from './services/model-servers.ts'
 import { knownModels, ServerLooks } from './server-looks.ts'
 import type { Pseudonyms } from '../vault/pseudonyms.ts'
 import { callNamed, pseudonymsOf, spendJournal, spendSource } from './pseudonyms.ts'
@@ -76,7 +76,7 @@ export interface OwnerParts {
   readonly version: string
   /** Of the socket of the process that starts model servers. Absent: none can be started. */
   readonly starterPath?: string | undefined
-  readonly openPool?: OwnPoolParts['openPool']
+  readonly openPool?: ModelServerParts['openPool']
 }
 
 /** The owner: limits, health and load of targets, what was learnt of providers, and what is asked of them besides calls. */
@@ -103,7 +103,7 @@ export class OwnServices implements SharedServices {
   readonly #formatsFile: FormatsFile | undefined
   readonly #ownersFile: ObjectOwnersFile | undefined
   readonly #keptListsFile: KeptListsFile | undefined
-  readonly #ownPool: OwnPool
+  readonly #modelServers: ModelServers
   readonly #metrics: MetricsSource | undefined
   readonly #ledger: Ledger | undefined
   readonly #pseudonyms: Pseudonyms | undefined
@@ -175,7 +175,7 @@ export class OwnServices implements SharedServices {
       setTimer,
       onChange: () => this.#file?.touch(),
     })
-    this.#ownPool = new OwnPool({
+    this.#modelServers = new ModelServers({
       clock,
       starterPath: parts.starterPath,
       openPool: parts.openPool,
@@ -183,7 +183,7 @@ export class OwnServices implements SharedServices {
       onStarter: () => {},
       onBug: (error) => events.emit({ kind: 'internal_error', error, where: 'a service' }),
     })
-    const isOpen = (provider: string) => this.#ownPool.isOpen(provider)
+    const isOpen = (provider: string) => this.#modelServers.isOpen(provider)
     const formats = new FormatDiscovery({
       clock,
       events,
@@ -266,8 +266,8 @@ export class OwnServices implements SharedServices {
     this.#metrics?.follow(config)
     // A reload may still come while the last calls end.
     if (this.#isStopped) return
-    this.#ownPool.follow(config, providers)
-    this.coordinator.services = this.#ownPool.pool
+    this.#modelServers.follow(config, providers)
+    this.coordinator.services = this.#modelServers.pool
     this.#discovery.follow(config, providers)
     this.#healthChecks.follow(config, providers)
     this.#serverLooks.follow(config, providers)
@@ -331,7 +331,7 @@ export class OwnServices implements SharedServices {
 
   /** Refuses the calls that wait for a server to start. The servers go on. */
   closeServices(): void {
-    this.#ownPool.close()
+    this.#modelServers.close()
   }
 
   /** Writes the counters down a last time, and the ends of the last calls. */

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { suite, test, type TestContext } from 'node:test'
 
 import { OwnServices } from '../../../src/app/shared-services.ts'
-import type { OwnedPool, PoolParts } from '../../../src/app/services/own-pool.ts'
+import type { OwnedPool, PoolParts } from '../../../src/app/services/model-servers.ts'
 import type { RawProvider } from '../../../src/config/raw.ts'
 import type { ServiceState } from '../../../src/upstream/services/services.ts'
 import { scratchDirectory } from '../../support/config-file.ts'

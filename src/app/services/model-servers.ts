@@ -33,7 +33,7 @@ export interface PoolParts {
   readonly onChange: (change: StateChange) => void
 }
 
-export interface OwnPoolParts extends Pick<PoolParts, 'clock' | 'onChange'> {
+export interface ModelServerParts extends Pick<PoolParts, 'clock' | 'onChange'> {
   /** Of the socket of the process that starts units. Undefined: there is none. */
   readonly starterPath: string | undefined
   readonly onStarter: (change: StarterChange) => void
@@ -41,15 +41,15 @@ export interface OwnPoolParts extends Pick<PoolParts, 'clock' | 'onChange'> {
   readonly openPool: ((parts: PoolParts) => OwnedPool) | undefined
 }
 
-export class OwnPool {
-  readonly #parts: OwnPoolParts
+export class ModelServers {
+  readonly #parts: ModelServerParts
   #pool: OwnedPool | undefined
   #starter: StarterClient | undefined
   #configs: Config['providers'] = new Map()
   #providers: ProviderSet = new Map()
   #isClosed = false
 
-  constructor(parts: OwnPoolParts) {
+  constructor(parts: ModelServerParts) {
     this.#parts = parts
   }
 
