@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { longRun } from '../support/long-run.ts'
 import { noUserManager } from '../support/user-manager.ts'
-import { loadServices } from '../support/services.ts'
+import { loadServices } from '../support/installed-services.ts'
 
 const reason = noUserManager()
 if (reason === false) {

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 
 import { until } from '../support/deadline.ts'
-import { callCommand, loadServices, startServices, stateOf } from '../support/services.ts'
+import { callCommand, loadServices, startServices, stateOf } from '../support/installed-services.ts'
 import { journal, noUserManager } from '../support/user-manager.ts'
 
 const skip = noUserManager()
