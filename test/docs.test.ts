@@ -116,9 +116,11 @@ describe('all documents', () => {
     'docs/routing.md',
     'docs/secrets.md',
     'docs/security.md',
+    'docs/services.md',
     'docs/systemd.md',
     'docs/remote.md',
     'docs/trials/oauth2-proxy.md',
+    'docs/trials/services.md',
   ]) {
     test(`${file} links to files that exist`, () => {
       const links = [...read(file).matchAll(/\]\((?!https?:|#|mailto:)([^)#]+)(?:#[^)]*)?\)/g)]
