@@ -15,6 +15,7 @@ import { addPricesCommands } from './prices-commands.ts'
 import { addKeyCommands } from './key-commands.ts'
 import { addNotifyCommands } from './notify-commands.ts'
 import { addServiceCommands } from './service-commands.ts'
+import { addServicesCommands } from './services-commands.ts'
 import { addUsageCommands } from './usage-commands.ts'
 import type { CredentialIo } from './credential-set.ts'
 import { withoutKeys } from './without-keys.ts'
@@ -58,6 +59,7 @@ export function createProgram(given: ProgramIo & Partial<Pick<CredentialIo, 'std
   }
   addCallsCommands(program, ioWithInput, done)
   addServiceCommands(program, ioWithInput, done)
+  addServicesCommands(program, io, done)
   addPricesCommands(program, ioWithInput, done)
   addSecretCommands(program, ioWithInput, done)
   addKeyCommands(program, ioWithInput, done)

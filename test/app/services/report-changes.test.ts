@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
-import { eventOfStep, type ServiceStep } from '../../../src/app/services/report-changes.ts'
+import { serviceReporter, type ServiceStep } from '../../../src/app/services/report-changes.ts'
 import type { GatewayEvent } from '../../../src/observe/events.ts'
 
 const of = { provider: 'qwen', unit: 'llama@qwen.service' }
@@ -11,7 +11,11 @@ const cases: readonly [
   step: Omit<ServiceStep, 'provider' | 'unit' | 'calls'> & { calls?: number },
   event: object | undefined,
 ][] = [
-  ['a start', { from: 'stopped', to: 'starting', reason: 'call' }, { kind: 'service_starting' }],
+  [
+    'a start',
+    { from: 'stopped', to: 'starting', reason: 'call' },
+    { kind: 'service_starting', reason: 'call' },
+  ],
   [
     'a unit that runs already',
     { from: 'stopped', to: 'starting', reason: 'adopted' },
@@ -43,7 +47,7 @@ const cases: readonly [
   ],
   [
     'a start that fails',
-    { from: 'starting', to: 'failed', reason: 'exit-code 1', calls: 0, retryInMs: 1_000 },
+    { from: 'starting', to: 'failed', reason: 'exit-code 1', calls: 0, retryAfterMs: 1_000 },
     { kind: 'service_failed', result: 'exit-code 1', was_ready: false, retry_in_ms: 1_000 },
   ],
   [
@@ -55,7 +59,26 @@ const cases: readonly [
 
 for (const [name, step, expected] of cases) {
   test(`${name} is reported as what it is`, () => {
-    const event: GatewayEvent | undefined = eventOfStep({ ...of, calls: 0, ...step })
-    assert.deepEqual(event && { ...event }, expected && { ...of, ...expected })
+    assert.deepEqual(
+      reported({ from: 'stopped', to: 'starting', reason: 'call', calls: 0 }, { calls: 0, ...step }).slice(1),
+      [...(expected === undefined ? [] : [{ ...of, ...expected }])],
+    )
   })
+}
+
+test('how long a start took is of the gateway’s own starts only', () => {
+  const ready = { from: 'starting', to: 'ready', tookMs: 40, calls: 0 } as const
+  const adopted = { from: 'stopped', to: 'starting', reason: 'adopted', calls: 0 } as const
+  assert.deepEqual(reported(adopted, ready), [
+    { kind: 'service_adopted', ...of },
+    { kind: 'service_ready', ...of },
+  ])
+})
+
+/** The events of steps, one after the other. */
+function reported(...steps: readonly Omit<ServiceStep, 'provider' | 'unit'>[]): object[] {
+  const events: GatewayEvent[] = []
+  const report = serviceReporter({ emit: (event) => events.push(event) })
+  for (const step of steps) report({ ...of, ...step })
+  return events.map((event) => ({ ...event }))
 }
