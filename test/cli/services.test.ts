@@ -12,6 +12,8 @@ import { openControl } from '../../src/server/control/control-server.ts'
 import type { RunProgram } from '../../src/systemd/programs.ts'
 import type { NotStarted, ServiceControl, ServiceState } from '../../src/upstream/services/services.ts'
 import { recordedIo } from '../support/command-io.ts'
+import { defaultEnv } from '../support/gateway-config.ts'
+import { startGatewayProcess } from '../support/gateway-process.ts'
 import { serviceState } from '../support/service-state.ts'
 import { runCommand } from '../support/run-command.ts'
 
@@ -149,6 +151,21 @@ suite('`services`', () => {
       stderr: '',
     })
   })
+
+  for (const workers of [1, 2]) {
+    test(`asks a gateway with ${workers} threads, which starts none`, async (t) => {
+      const { gateway } = await startGatewayProcess(t, { server: { workers } })
+      const env = { HOME: gateway.folder, ...defaultEnv }
+      const { status, stdout } = await runCommand(['services', '--config', gateway.file], { env })
+      assert.deepEqual(
+        [status, stdout.split(':')[0]],
+        [0, 'No provider of the running gateway has a service'],
+      )
+      const stop = await runCommand(['services', 'stop', 'plain'], { env })
+      assert.equal(stop.status, 1)
+      assert.match(stop.stderr, /^error: no provider of the running gateway has a service/)
+    })
+  }
 
   test('fails where no gateway runs', async () => {
     const home = mkdtempSync(join(tmpdir(), 'llm-gateway-services-'))
