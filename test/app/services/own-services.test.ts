@@ -3,8 +3,9 @@ import assert from 'node:assert/strict'
 import { suite, test, type TestContext } from 'node:test'
 
 import { OwnServices } from '../../../src/app/shared-services.ts'
-import type { OwnedPool, PoolParts } from '../../../src/app/services/model-servers.ts'
+import type { OwnedPool } from '../../../src/app/services/model-servers.ts'
 import type { RawProvider } from '../../../src/config/raw.ts'
+import type { PoolParts } from '../../../src/upstream/services/service-pool.ts'
 import type { ServiceState } from '../../../src/upstream/services/services.ts'
 import { scratchDirectory } from '../../support/config-file.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
@@ -32,6 +33,10 @@ class FakePool extends FakeServices implements OwnedPool {
     return []
   }
 
+  async start(): Promise<undefined> {}
+
+  async stop(): Promise<undefined> {}
+
   close(): void {
     this.isClosed = true
   }
@@ -41,7 +46,7 @@ class FakePool extends FakeServices implements OwnedPool {
     else this.shut('qwen')
     const from = this.#state
     this.#state = to
-    this.parts.onChange({ provider: 'qwen', from, to })
+    this.parts.onChange?.({ provider: 'qwen', unit: 'qwen.service', group: undefined, from, to, calls: 0 })
   }
 }
 
