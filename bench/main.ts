@@ -6,6 +6,7 @@ import { benchLedger } from './ledger.ts'
 import { benchLimits } from './limits.ts'
 import { benchLocal } from './local/run.ts'
 import { benchMetrics } from './metrics.ts'
+import { benchServices } from './services/run.ts'
 import { benchWorkers } from './workers.ts'
 
 /** A bench may return the exit status. */
@@ -19,6 +20,7 @@ const benches: Readonly<Record<string, Bench>> = {
   limits: benchLimits,
   local: benchLocal,
   metrics: benchMetrics,
+  services: benchServices,
   workers: benchWorkers,
 }
 

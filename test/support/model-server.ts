@@ -1,7 +1,7 @@
 // A model server as systemd runs it in tests: it takes its time to load, answers chat calls with its own name, and can crash. A
 // program of its own. Arguments: port, name, milliseconds to load, and what is wrong with it: `crash` (ends with status 3 while it
 // loads), `never` (stays in loading), `cut` (kills itself with signal 9 in the middle of a stream).
-import { createServer } from 'node:http'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { setTimeout } from 'node:timers/promises'
 
 const [port = '', name = '', loadMs = '0', fault = ''] = process.argv.slice(2)
@@ -12,7 +12,7 @@ function json(value: object): string {
   return JSON.stringify(value)
 }
 
-const server = createServer(async (request, response) => {
+async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
   let body = ''
   for await (const chunk of request) body += String(chunk)
   if (!isLoaded) {
@@ -51,7 +51,9 @@ const server = createServer(async (request, response) => {
     response.write(`data: ${json({ id: 'x', object: 'chat.completion.chunk', choices: [last] })}\n\n`)
     response.end('data: [DONE]\n\n')
   }
-})
+}
+
+const server = createServer((request, response) => void answer(request, response))
 server.listen(Number(port), '127.0.0.1')
 await setTimeout(Number(loadMs))
 if (fault === 'crash') process.exit(3)
