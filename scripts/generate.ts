@@ -199,6 +199,8 @@ own. A call for an unknown name requests the lists again, at most every 5 s, so 
   provider whose models are discovered: a shorter wildcard (\`*\`) does not match names in it, but \`PROVIDER/*\` does.
 - A model that disappears from the list is unknown: 404. A provider that returns no list keeps its last one, until it
   returns another or its \`base_url\` changes; \`discovery_failed\` in the log has the number of models (\`kept_models\`).
+- A server that is [started when it is called](services.md) is asked only while it runs. Its last list is offered until then, over
+  restarts too (\`model-lists.json\` in the state directory, up to 256 lists of 1 MiB), and dropped when its address, unit or command changes.
 - Limits and fallbacks use the full name of a discovered model: \`limits: { "ollama/qwen3:8b": { rpm: 20 } }\`. They apply
   to all of its names together; without its own entry, \`default\` applies.
 - Names with spaces, invisible characters or \`*\` are ignored, and so are all names beyond 2,000 of one provider, aliases

@@ -95,6 +95,7 @@ const narrowed: Readonly<Record<string, readonly string[]>> = {
     // status prints the report of the status page.
     'status/status-report.ts',
     'status/providers-text.ts',
+    'status/services-text.ts',
     'status/status-text.ts',
     'upstream/mask.ts',
     'upstream/probe.ts',

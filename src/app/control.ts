@@ -13,6 +13,7 @@ import { ownTimeZone } from '../platform/time-zone.ts'
 import { readCommandEvent } from '../observe/audit/command-events.ts'
 import type { StatusView } from '../status/status-source.ts'
 import type { App } from './app.ts'
+import { serviceCommands } from './services/control-commands.ts'
 
 export interface ControlFacts {
   /** Undefined: there is no directory for it. */
@@ -67,6 +68,7 @@ function commandsOf(
     ['GET /-/status', () => app.status.report(ownView())],
     ['GET /-/calls', async () => ({ calls: await app.openCallReports() })],
     ['POST /-/calls/cancel', (input) => cancelCall(app, input)],
+    ...serviceCommands(() => app.modelServers()),
     ['POST /-/keys/reload', () => reloadKeys(app)],
     ['POST /-/audit/erase', (input) => eraseInAudit(app, input)],
     ['POST /-/audit/append', (input) => appendToAudit(app, input)],

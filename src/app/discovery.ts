@@ -138,11 +138,12 @@ export class Discovery {
         if (!isListed) Object.assign(listing, { models: kept.models, listedAddress: listing.address })
         continue
       }
-      hasChanged = true
-      if (kept === undefined && isListed) this.#kept.set(name, { server, models: listing.models })
-      else {
+      if (kept === undefined && isListed) {
+        this.#kept.set(name, { server, models: listing.models })
+        hasChanged = true
+      } else {
         Object.assign(listing, unlisted)
-        this.#kept.delete(name)
+        if (this.#kept.delete(name)) hasChanged = true
       }
     }
     for (const name of this.#kept.keys()) {

@@ -35,11 +35,12 @@ import { MetricsSource, type ThreadFacts } from './metrics-source.ts'
 import type { OpenedCounts } from './open-counts.ts'
 import type { ProviderSet } from './provider-pool.ts'
 import { KeptListsFile } from './services/kept-lists.ts'
-import { ModelServers } from './services/model-servers.ts'
-import { eventOfChange } from './services/report-changes.ts'
+import { ModelServers, type ModelServerParts } from './services/model-servers.ts'
 import type { ServiceChange } from '../upstream/services/service.ts'
 import { knownModels, ServerLooks } from './server-looks.ts'
-import type { ServiceControl, ServiceState } from '../upstream/services/services.ts'
+import type { SteeredServices } from './services/control-commands.ts'
+import { serviceReporter } from './services/report-changes.ts'
+import type { ServiceState } from '../upstream/services/services.ts'
 import type { Pseudonyms } from '../vault/pseudonyms.ts'
 import { callNamed, pseudonymsOf, spendJournal, spendSource } from './pseudonyms.ts'
 
@@ -79,6 +80,7 @@ export interface OwnerParts {
   readonly version: string
   /** Of the socket of the process that starts model servers. Absent: none can be started. */
   readonly starterPath?: string | undefined
+  readonly openPool?: ModelServerParts['openPool']
 }
 
 /** The owner: limits, health and load of targets, what was learnt of providers, and what is asked of them besides calls. */
@@ -89,6 +91,7 @@ export class OwnServices implements SharedServices {
   discovered: Discovered = new Map()
   status: StatusSource | undefined
   onModels: ((discovered: Discovered) => void) | undefined
+  readonly #onServiceChange: (change: ServiceChange) => void
   readonly formats: FormatDiscovery
   readonly keySets: KeySets
   readonly #issuerKeys: IssuerKeys | undefined
@@ -117,6 +120,7 @@ export class OwnServices implements SharedServices {
     this.#ledger = ledger
     this.#pseudonyms = pseudonymsOf(config.usage)
     this.#wallNow = clock.wallNow
+    this.#onServiceChange = serviceReporter(events)
     this.#issuerKeys = IssuerKeys.of(config.identity, { clock, events, stateDirectory })
     this.keySets = this.#issuerKeys?.store ?? noKeySets
     const { now, setTimer } = clock
@@ -180,7 +184,8 @@ export class OwnServices implements SharedServices {
     this.#modelServers = new ModelServers({
       clock,
       starterPath: parts.starterPath,
-      onChange: (change) => this.#onService(change, events),
+      openPool: parts.openPool,
+      onChange: (change) => this.#onService(change),
       onStarter: (change) =>
         events.emit(
           change.kind === 'found'
@@ -283,9 +288,8 @@ export class OwnServices implements SharedServices {
   }
 
   /** What was held against a server, and what it had in memory, ends with its process. */
-  #onService(change: ServiceChange, events: Events): void {
-    const event = eventOfChange(change)
-    if (event !== undefined) events.emit(event)
+  #onService(change: ServiceChange): void {
+    this.#onServiceChange(change)
     const { provider, from, to } = change
     const { health, placer } = this.coordinator
     if (to === 'ready') {
@@ -298,13 +302,14 @@ export class OwnServices implements SharedServices {
     }
   }
 
-  /** Servers that are started when they are called. Undefined: there are none. */
-  get modelServers(): ServiceControl | undefined {
-    return this.#modelServers.pool
+  /** @param config in force. */
+  modelServersBy({ services }: Pick<Config, 'services'>): SteeredServices | undefined {
+    const { pool } = this.#modelServers
+    return pool && { control: pool, manager: services.manager }
   }
 
   describeModelServers(): readonly ServiceState[] {
-    return this.modelServers?.describe() ?? []
+    return this.#modelServers.pool?.describe() ?? []
   }
 
   refreshModels(model: string): Promise<void> {

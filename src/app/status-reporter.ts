@@ -123,7 +123,7 @@ export class StatusReporter implements StatusSource {
       calls: calls.slice(0, maxOpenCalls).map(shownCall),
       calls_unshown: Math.max(0, calls.length - maxOpenCalls),
       providers: seesAll ? providers : providers.map(withoutSecondHand),
-      services: serviceRows(services.describeModelServers()),
+      services: serviceRows(services.describeModelServers(), seesAll),
       limits: limitStates(limits),
       budgets: seesAll
         ? coordinator.admission.budgets.describe(this.#budgetScopes(config)).map(budgetRow)

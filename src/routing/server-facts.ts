@@ -134,14 +134,12 @@ export class ServerFacts {
   }
 }
 
-function withoutStates({ isSleeping: _, anyModel, models, ...others }: ReportedServer): ReportedServer {
+function withoutStates({ slots, anyModel, models }: ReportedServer): ReportedServer {
   const stateless = (model: KnownModel) => ({ ...model, state: undefined })
   return {
-    ...others,
-    ...(anyModel !== undefined && { anyModel: stateless(anyModel) }),
-    ...(models !== undefined && {
-      models: new Map(Array.from(models, ([name, model]) => [name, stateless(model)])),
-    }),
+    slots,
+    anyModel: anyModel && stateless(anyModel),
+    models: models && new Map(Array.from(models, ([name, model]) => [name, stateless(model)])),
   }
 }
 

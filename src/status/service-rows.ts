@@ -3,8 +3,11 @@ import type { ServiceState } from '../upstream/services/services.ts'
 import { shownOrNull, shownText } from './shown-text.ts'
 import type { ServiceRow } from './status-report.ts'
 
-/** @returns those that need a look first: failed, then by name. */
-export function serviceRows(services: readonly ServiceState[]): ServiceRow[] {
+/**
+ * Those that have failed first, then by name.
+ * @param seesAll without it, what calls of others have brought to light is left out.
+ */
+export function serviceRows(services: readonly ServiceState[], seesAll: boolean): ServiceRow[] {
   const isCalm = ({ failure }: ServiceState) => (failure === undefined ? 1 : 0)
   return services
     .toSorted((one, other) => isCalm(one) - isCalm(other) || (one.provider < other.provider ? -1 : 1))
@@ -18,7 +21,7 @@ export function serviceRows(services: readonly ServiceState[]): ServiceRow[] {
       waiting: service.waiting,
       memory_bytes: service.memoryBytes ?? null,
       last_start_ms: service.lastStartMs === undefined ? null : Math.round(service.lastStartMs),
-      failure: shownOrNull(service.failure),
+      failure: seesAll ? shownOrNull(service.failure) : null,
       retry_at: service.retryAtMs === undefined ? null : isoOf(service.retryAtMs),
       starts: service.starts,
       stops: service.stops,

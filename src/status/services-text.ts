@@ -1,13 +1,22 @@
 // Model servers as text: `llm-gateway status` and `llm-gateway services`.
 import { durationText } from '../platform/duration.ts'
 import type { ServiceRow } from './status-report.ts'
-import { columns } from './text-columns.ts'
 
-const heads = ['provider', 'state', 'since', 'calls', 'waiting', 'memory', 'last start', 'group', 'unit']
+export const serviceHeads = [
+  'provider',
+  'state',
+  'since',
+  'calls',
+  'waiting',
+  'memory',
+  'last start',
+  'group',
+  'unit',
+]
 
-/** @param nowMs milliseconds since 1970, for ages. */
-export function serviceTable(services: readonly ServiceRow[], nowMs: number): string[] {
-  const rows = services.map((each) => [
+/** A service as cells of a table. @param nowMs milliseconds since 1970, for ages. */
+export function serviceCells(each: ServiceRow, nowMs: number): string[] {
+  return [
     each.provider,
     each.state,
     ago(each.since, nowMs),
@@ -17,25 +26,36 @@ export function serviceTable(services: readonly ServiceRow[], nowMs: number): st
     each.last_start_ms === null ? '-' : durationText(each.last_start_ms),
     each.group ?? '-',
     each.unit,
-  ])
-  return columns(heads, rows)
+  ]
 }
 
-/** A line for each service that has failed and has not been ready since. */
-export function serviceFailures(services: readonly ServiceRow[], nowMs: number): string[] {
-  return services.flatMap(({ provider, failure, retry_at: retryAt }) =>
-    failure === null ? [] : [`  ${provider}: failed with ${failure}${againText(retryAt, nowMs)}`],
-  )
+/** All that is known of a service: names and values. */
+export function serviceFacts(each: ServiceRow, nowMs: number): (readonly [string, string])[] {
+  const { starts, failures, stops } = each
+  const failure = failureText(each, nowMs)
+  return [
+    ['service', each.provider],
+    ['unit', each.unit],
+    ['group', each.group ?? '-'],
+    ['state', `${each.state} for ${durationText(nowMs - Date.parse(each.since))}`],
+    ...(failure === undefined ? [] : [['failure', failure] as const]),
+    ['calls', `${each.calls} under way, ${each.waiting} waiting`],
+    ['memory', memoryText(each.memory_bytes)],
+    ['last start', each.last_start_ms === null ? '-' : durationText(each.last_start_ms)],
+    ['by this gateway', `${starts} started (${failures} failed), ${stops} stopped`],
+  ]
 }
 
-/** `; the next call starts it again`. */
-export function againText(retryAt: string | null, nowMs: number): string {
-  const inMs = retryAt === null ? 0 : Date.parse(retryAt) - nowMs
-  return inMs > 0 ? `; calls start it again in ${durationText(inMs)}` : '; the next call starts it again'
+/** Why a service has failed that has not been ready since. Undefined: it has not. */
+export function failureText({ state, failure, retry_at }: ServiceRow, nowMs: number): string | undefined {
+  if (failure === null) return undefined
+  const inMs = retry_at === null ? 0 : Date.parse(retry_at) - nowMs
+  const again = inMs > 0 ? `calls start it again in ${durationText(inMs)}` : 'the next call starts it again'
+  return `${failure}${state === 'failed' ? `; ${again}` : ''}`
 }
 
 /** In powers of 1024, as the service manager has them: `850.0M`, `4.2G`. */
-export function memoryText(bytes: number | null): string {
+function memoryText(bytes: number | null): string {
   if (bytes === null) return '-'
   const gibibytes = bytes / 2 ** 30
   return gibibytes < 1 ? `${(bytes / 2 ** 20).toFixed(1)}M` : `${gibibytes.toFixed(1)}G`

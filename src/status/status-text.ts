@@ -1,7 +1,7 @@
 // The report as text: `llm-gateway status`, and `GET /status` for clients that accept plain text only.
 import { durationText } from '../platform/duration.ts'
 import type { StatusReport, UsageRow } from './status-report.ts'
-import { serviceFailures, serviceTable } from './services-text.ts'
+import { failureText, serviceCells, serviceHeads } from './services-text.ts'
 import { columns } from './text-columns.ts'
 
 /** Of lists that go on. */
@@ -101,7 +101,13 @@ function providers({ providers: states }: StatusReport, nowMs: number): string[]
 
 /** A gateway of an older version reports none. */
 function services({ services: rows = [] }: Partial<StatusReport>, nowMs: number): string[] {
-  return rows.length === 0 ? [] : ['Services', ...serviceTable(rows, nowMs), ...serviceFailures(rows, nowMs)]
+  if (rows.length === 0) return []
+  const cells = rows.map((row) => serviceCells(row, nowMs))
+  const failures = rows.flatMap((row) => {
+    const failure = failureText(row, nowMs)
+    return failure === undefined ? [] : [`  ${row.provider} failed: ${failure}`]
+  })
+  return ['Services', ...columns(serviceHeads, cells), ...failures]
 }
 
 function limits({ limits: states }: StatusReport): string[] {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { suite, test } from 'node:test'
 
 import { type PollParts, Polls } from '../../src/app/polls.ts'
 import { FakeClock, settled } from '../support/fake-clock.ts'
@@ -134,4 +134,82 @@ test('a bug in sending the request is reported too', async () => {
   assert.deepEqual(bugs, [bug])
   clock.advance(30_000)
   assert.equal(asked, 2)
+})
+
+suite('the polls of a server that is started on demand', () => {
+  function startClosed() {
+    const clock = new FakeClock()
+    const { now, setTimer } = clock
+    const state = { isOpen: false, givenUp: 0, paused: 0 }
+    const outcomes: string[] = []
+    const polls = new Polls({ now, setTimer, chance: () => 0.5 }, assert.ifError, () => state.isOpen)
+    const provider = new AskedProvider('p')
+    const parts: PollParts = {
+      request,
+      onResult: ({ kind }) => {
+        outcomes.push(kind)
+        return 1_000
+      },
+      onGivenUp: () => void (state.givenUp += 1),
+      onPaused: () => void (state.paused += 1),
+    }
+    polls.follow(setOf(provider), () => parts)
+    const setOpen = (isOpen: boolean) => {
+      state.isOpen = isOpen
+      polls.reconsider('p')
+    }
+    return { clock, polls, provider, outcomes, state, setOpen }
+  }
+
+  test('wait for it, hold nobody up, and begin at once when it is ready', async () => {
+    const { clock, polls, provider, outcomes, setOpen } = startClosed()
+    await polls.get('p')!.run()
+    assert.deepEqual([provider.asked.length, clock.pendingTimers], [0, 0])
+    setOpen(true)
+    assert.equal(provider.asked.length, 1)
+    await provider.respond(200)
+    clock.advance(1_000)
+    assert.deepEqual([provider.asked.length, outcomes], [2, ['answered']])
+  })
+
+  test('end when it stops, whatever is under way', async () => {
+    const { clock, polls, provider, outcomes, state, setOpen } = startClosed()
+    setOpen(true)
+    const asked = polls.get('p')!.run()
+    setOpen(false)
+    await asked
+    assert.ok(provider.asked[0]!.isAborted)
+    assert.deepEqual([outcomes, clock.pendingTimers, state.givenUp], [[], 0, 1])
+    polls.reconsider('unknown')
+  })
+
+  for (const kind of ['broken', 'unreachable'] as const) {
+    test(`take ${kind} for nothing when it has stopped by then`, async () => {
+      const { clock, provider, outcomes, state, setOpen } = startClosed()
+      setOpen(true)
+      state.isOpen = false
+      const paused = state.paused
+      await provider.fail(kind)
+      assert.deepEqual([provider.asked.length, outcomes, clock.pendingTimers], [1, [], 0])
+      assert.equal(state.paused, paused + 1)
+    })
+  }
+
+  test('a timer that is due while it does not run asks nothing', async () => {
+    const { clock, provider, state, setOpen } = startClosed()
+    setOpen(true)
+    await provider.respond(200)
+    state.isOpen = false
+    clock.advance(10_000)
+    assert.deepEqual([provider.asked.length, clock.pendingTimers], [1, 0])
+  })
+
+  test('begin anew when it was started again in the meantime', async () => {
+    const { provider, outcomes, setOpen } = startClosed()
+    setOpen(true)
+    setOpen(true)
+    assert.deepEqual([provider.asked.length, provider.asked[0]!.isAborted], [2, true])
+    await provider.respond(200)
+    assert.deepEqual(outcomes, ['answered'])
+  })
 })

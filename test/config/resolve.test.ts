@@ -19,7 +19,7 @@ function httpProvider(raw: NonNullable<RawConfig['providers']>[string]): HttpPro
 
 test('what the file leaves out has its default', () => {
   const { rules: usualRules } = resolve(minimal, none).notify
-  assert.equal(usualRules.size, 13)
+  assert.equal(usualRules.size, 14)
   assert.deepEqual(resolve(minimal, none), {
     server: {
       hosts: ['127.0.0.1', '::1'],

@@ -37,8 +37,8 @@ test('a dashboard that Grafana loads by itself names no data source but a variab
       assert.deepEqual(each, { type: 'prometheus', uid: '${datasource}' }, title)
 })
 
-test('there are twelve panels, each with a number of its own, within the width of the page', () => {
-  assert.equal(new Set(dashboard.panels.map(({ id }) => id)).size, 12)
+test('there are fifteen panels, each with a number of its own, within the width of the page', () => {
+  assert.equal(new Set(dashboard.panels.map(({ id }) => id)).size, 15)
   for (const { title, gridPos } of dashboard.panels) assert.ok(gridPos.x + gridPos.w <= 24, title)
 })
 

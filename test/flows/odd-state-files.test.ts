@@ -10,7 +10,7 @@ import { scratchDirectory } from '../support/config-file.ts'
 import { echo } from '../support/gateway-config.ts'
 import { startGatewayProcess } from '../support/gateway-process.ts'
 
-const names = ['limits.json', 'formats.json', 'objects.jsonl', 'audit.head']
+const names = ['limits.json', 'formats.json', 'model-lists.json', 'objects.jsonl', 'audit.head']
 const setup = { ...echo, models: { echo: { provider: 'echo' } }, audit: { enabled: true } } as const
 
 for (const [what, make] of [

@@ -25,6 +25,25 @@ suite('server facts', () => {
     assert.deepEqual(facts.modelOf('other', 'whatever'), {})
   })
 
+  test('a server that was stopped is expected to come back as it was, with nothing in memory', () => {
+    const facts = new ServerFacts()
+    const state = 'loaded' as const
+    facts.setListed('one', new Map([['listed', { contextLength: 1, state }]]))
+    const models = new Map([['m', { slots: 4, state }]])
+    facts.setReported('one', { slots: 2, isSleeping: true, anyModel: { contextLength: 2048, state }, models })
+    facts.setStopped('one')
+    const known = ['m', 'listed', 'other'].map((name) => facts.modelOf('one', name))
+    assert.deepEqual(
+      known.map(({ contextLength, slots, state: now }) => [contextLength, slots, now]),
+      [
+        [2048, 4, undefined],
+        [2048, undefined, undefined],
+        [2048, undefined, undefined],
+      ],
+    )
+    assert.deepEqual([facts.slotsOf('one'), facts.isSleeping('one')], [2, false])
+  })
+
   test('of a server that cannot be reached, the list keeps what does not change', () => {
     const facts = new ServerFacts()
     facts.setListed('one', new Map([['m', { contextLength: 1, state: 'loaded' as const }]]))

@@ -3,7 +3,13 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
 import { missing } from '../support/needs.ts'
-import { noUserManager, startInstalled, streamCommand } from '../support/user-manager.ts'
+import {
+  home,
+  noUserManager,
+  runtimeDirectory,
+  startInstalled,
+  streamCommand,
+} from '../support/user-manager.ts'
 import type { UserManager } from '../support/user-manager.ts'
 
 const skip = noUserManager()
@@ -90,3 +96,67 @@ test('no address families but IPv4, IPv6 and Unix', { skip: skip || missing('pyt
   const opened = result.match(/^\S+(?= opened$)/gm)
   assert.deepEqual(opened, ['AF_INET', 'AF_INET6', 'AF_UNIX'])
 })
+
+test(
+  'no service manager, no bus and no container engine can be reached, but notifications can',
+  { skip },
+  async (t) => {
+    const manager = await startInstalled(t)
+    // A user's bus and a machine have these; here something listens there in their place.
+    const own = ['bus', 'podman/podman.sock', 'systemd/io.systemd.Manager'].map(
+      (name) => `${runtimeDirectory}/${name}`,
+    )
+    const machines = [
+      '/run/dbus/system_bus_socket',
+      '/run/docker.sock',
+      '/run/systemd/io.systemd.Manager',
+      '/run/systemd/machine/io.systemd.Machine',
+      '/run/systemd/private',
+    ]
+    const others = [...own, ...machines]
+    const listen = `import { mkdirSync, chmodSync, writeFileSync } from 'node:fs'
+    import { createServer } from 'node:net'
+    import { dirname } from 'node:path'
+    process.umask(0)
+    for (const path of ${JSON.stringify(others)}) {
+      mkdirSync(dirname(path), { recursive: true })
+      // Some are there, depending on what the machine has.
+      await new Promise((resolve) =>
+        createServer((socket) => socket.end()).on('error', resolve).listen(path, resolve))
+    }
+    writeFileSync('${home}/listening', '')`
+    await manager.ok(`cat >listen.mjs`, { input: listen })
+    await manager.ok(
+      `llm-gateway/node_modules/.bin/node listen.mjs >listen.log 2>&1 &
+    for i in $(seq 200); do [ -e listening ] && exit; sleep 0.05; done; cat listen.log; exit 1`,
+      { isRoot: true },
+    )
+    const paths = [...others, `${runtimeDirectory}/systemd/private`]
+    const probe = `import { execFileSync } from 'node:child_process'
+    import { connect } from 'node:net'
+    for (const path of ${JSON.stringify(paths)}) {
+      const code = await new Promise((resolve) => {
+        connect(path).on('connect', () => resolve('reached')).on('error', (error) => resolve(error.code))
+      })
+      console.log(path, code)
+    }
+    const commands = [['systemctl', '--user', 'list-units'], ['systemctl', 'list-units'],
+      ['systemd-run', '--user', 'touch', '${home}/escaped'], ['systemd-notify', '--status=seen']]
+    for (const [program, ...args] of commands) {
+      try { execFileSync('/usr/bin/' + program, args, { stdio: 'ignore' }); console.log(program, 'done') }
+      catch (error) { console.log(program, 'failed') }
+    }
+    process.exit()`
+    await manager.ok('cat >outside.mjs', { input: probe.replace('escaped', 'outside') })
+    const outside = await manager.ok('llm-gateway/node_modules/.bin/node outside.mjs')
+    // Otherwise the probe would prove nothing.
+    for (const path of paths) assert.ok(outside.includes(`${path} reached`), outside)
+    assert.match(outside, /systemctl done\n[^]*systemd-run done/)
+    const inside = await inSandbox(manager, probe)
+    assert.doesNotMatch(inside, / reached$/m)
+    assert.match(inside, /systemctl failed\nsystemctl failed\nsystemd-run failed\nsystemd-notify done$/)
+    assert.equal((await manager.sh('test -e escaped')).status, 1)
+    // Ends well once the gateway has notified the manager that it is ready.
+    await manager.ok('systemctl --user start llm-gateway')
+  },
+)

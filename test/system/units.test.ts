@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
 
-import { renderDoctorUnits, renderUnits } from '../../src/systemd/units.ts'
+import { renderDoctorUnits, renderServicesUnits, renderUnits } from '../../src/systemd/units.ts'
 import type { Scope } from '../../src/systemd/scope.ts'
 import { scratchDirectory } from '../support/config-file.ts'
 import { missing } from '../support/needs.ts'
@@ -31,6 +31,45 @@ for (const scope of ['user', 'system'] as const) {
     })
   })
 }
+
+/** Of the starter of model servers, which needs no network: `PrivateNetwork=`. */
+const maxStarterExposure: Readonly<Record<Scope, number>> = { user: 0.9, system: 0.5 }
+
+suite('the starter of model servers', { skip }, () => {
+  for (const scope of ['user', 'system'] as const) {
+    test(`has clean ${scope} units`, (t) => {
+      const { files, analyze } = renderedStarter(t, scope)
+      const { status, stdout, stderr } = analyze(['verify', '--man=no', ...files])
+      assert.deepEqual([status, stdout, stderr], [0, '', ''])
+    })
+
+    test(`has an exposure of at most ${maxStarterExposure[scope]} as a ${scope} unit`, (t) => {
+      const { files, analyze } = renderedStarter(t, scope)
+      const { stdout, stderr } = analyze(['security', '--no-pager', '--offline=true', files[0]!])
+      const exposure = /Overall exposure level for llm-gateway-services\.service: ([\d.]+)/.exec(stdout)?.[1]
+      t.diagnostic(`exposure of the starter's ${scope} unit: ${exposure}`)
+      assert.ok(Number(exposure) <= maxStarterExposure[scope], stdout + stderr)
+    })
+  }
+
+  test(
+    'gets its users from a file that systemd-sysusers accepts',
+    { skip: missing('systemd-sysusers') },
+    (t) => {
+      const folder = scratchDirectory(t)
+      mkdirSync(join(folder, 'etc'))
+      const file = join(root, 'systemd/system/llm-gateway.sysusers')
+      const { status, stderr } = spawnSync('systemd-sysusers', [`--root=${folder}`, file], {
+        encoding: 'utf8',
+      })
+      assert.equal(status, 0, stderr)
+      const passwd = readFileSync(join(folder, 'etc/passwd'), 'utf8')
+      for (const name of ['llm-gateway', 'llm-gateway-services']) {
+        assert.match(passwd, new RegExp(`^${name}:x:\\d+:\\d+:[^:]+:/:/usr/sbin/nologin$`, 'm'))
+      }
+    },
+  )
+})
 
 suite('the weekly check', { skip }, () => {
   for (const scope of ['user', 'system'] as const) {
@@ -108,4 +147,14 @@ function rendered(t: Parameters<typeof scratchDirectory>[0], scope: Scope) {
   const analyze = (args: readonly string[]) =>
     spawnSync('systemd-analyze', [...mode, ...args], { encoding: 'utf8', env })
   return { folder, files, analyze }
+}
+
+/** The service of the starter first. */
+function renderedStarter(t: Parameters<typeof scratchDirectory>[0], scope: Scope) {
+  const { folder, analyze } = rendered(t, scope)
+  const files = renderServicesUnits(scope, facts).map(({ name, text }) => {
+    writeFileSync(join(folder, name), text)
+    return join(folder, name)
+  })
+  return { files, analyze }
 }

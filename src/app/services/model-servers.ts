@@ -3,10 +3,13 @@
 import type { Config } from '../../config/types.ts'
 import type { Clock } from '../../platform/clock.ts'
 import type { ServiceChange } from '../../upstream/services/service.ts'
-import { ServicePool } from '../../upstream/services/service-pool.ts'
+import { type PoolParts, ServicePool } from '../../upstream/services/service-pool.ts'
 import type { ProviderSet } from '../provider-pool.ts'
 import { isServerReady } from './readiness.ts'
 import { type StarterChange, StarterClient } from './starter-client.ts'
+
+/** What tests may put in the place of a pool. */
+export type OwnedPool = Pick<ServicePool, keyof ServicePool>
 
 export interface ModelServerParts {
   readonly clock: Clock
@@ -15,11 +18,13 @@ export interface ModelServerParts {
   readonly starterPath: string | undefined
   readonly onStarter: (change: StarterChange) => void
   readonly onBug: (error: unknown) => void
+  /** Absent: `ServicePool`. */
+  readonly openPool?: ((parts: PoolParts) => OwnedPool) | undefined
 }
 
 export class ModelServers {
   readonly #parts: ModelServerParts
-  #pool: ServicePool | undefined
+  #pool: OwnedPool | undefined
   #starter: StarterClient | undefined
   #configs: Config['providers'] = new Map()
   #providers: ProviderSet = new Map()
@@ -30,7 +35,7 @@ export class ModelServers {
   }
 
   /** Undefined: no configuration so far has had a service. */
-  get pool(): ServicePool | undefined {
+  get pool(): OwnedPool | undefined {
     return this.#pool
   }
 
@@ -58,11 +63,11 @@ export class ModelServers {
     this.#starter?.close()
   }
 
-  #open(): ServicePool {
-    const { clock, onChange, onStarter, onBug, starterPath: path } = this.#parts
+  #open(): OwnedPool {
+    const { clock, onChange, onStarter, onBug, starterPath: path, openPool = openServicePool } = this.#parts
     const starter = new StarterClient({ path, setTimer: clock.setTimer, onChange: onStarter, onBug })
     this.#starter = starter
-    return new ServicePool({ starter, clock, onChange, isReady: (provider) => this.#isReady(provider) })
+    return openPool({ starter, clock, onChange, isReady: (provider) => this.#isReady(provider) })
   }
 
   async #isReady(name: string): Promise<boolean> {
@@ -72,6 +77,8 @@ export class ModelServers {
     return isServerReady(provider, config, this.#parts.clock, this.#parts.onBug)
   }
 }
+
+const openServicePool = (parts: PoolParts): OwnedPool => new ServicePool(parts)
 
 function hasServices({ providers }: Pick<Config, 'providers'>): boolean {
   return [...providers.values()].some((config) => config.kind !== 'echo' && config.service !== undefined)

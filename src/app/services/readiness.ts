@@ -1,4 +1,5 @@
 // Whether the server of a service takes calls: one GET of a path that answers only then.
+import { defaults } from '../../config/defaults.ts'
 import type { HttpProvider } from '../../config/provider-types.ts'
 import type { Clock } from '../../platform/clock.ts'
 import { probe } from '../../upstream/probe.ts'
@@ -8,23 +9,14 @@ const limits = { maxBytes: 65_536, timeoutMs: 2_000 }
 
 /** Below the provider's base URL; below the server's root with a second slash. */
 export function readyPathOf({ kind, service }: Pick<HttpProvider, 'kind' | 'service'>): string {
-  if (service?.readyPath !== undefined) return `/${service.readyPath}`
-  switch (kind) {
-    case 'llama_cpp':
-    case 'vllm':
-      return '//health'
-    case 'ollama':
-      return '//api/version'
-    default:
-      return '/models'
-  }
+  return service?.readyPath === undefined ? defaults.healthPaths[kind] : `/${service.readyPath}`
 }
 
 /**
  * Whether a server that answers the ready path with this status takes calls. One that refuses the key does: servers check keys once they
  * serve, and calls then report what is wrong with it, where a service that is never ready would hide it.
  */
-export function isReadyStatus(status: number): boolean {
+function isReadyStatus(status: number): boolean {
   return (status >= 200 && status < 300) || status === 401 || status === 403
 }
 

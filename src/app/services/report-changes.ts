@@ -1,22 +1,42 @@
 // What becomes of model servers, as events.
-import type { GatewayEvent } from '../../observe/events.ts'
+import type { Events, GatewayEvent } from '../../observe/events.ts'
 import { type StopReason, stopReasons } from '../../observe/events/services.ts'
 import type { ServiceChange } from '../../upstream/services/service.ts'
 
-/** @returns undefined for a change that nobody needs to know of: it finishes its calls, or goes on after all. */
-export function eventOfChange(change: ServiceChange): GatewayEvent | undefined {
-  const { provider, unit, from, to, reason, tookMs, calls, retryAfterMs } = change
+/** @returns what receives each step. */
+export function serviceReporter(events: Events): (step: ServiceChange) => void {
+  /** Those that this gateway is starting. */
+  const own = new Set<string>()
+  return (step) => {
+    const { provider, to, reason } = step
+    const isOwn = own.has(provider)
+    if (to === 'starting' && reason !== 'adopted' && reason !== 'restart') own.add(provider)
+    else own.delete(provider)
+    const event = eventOf(step, isOwn)
+    if (event !== undefined) events.emit(event)
+  }
+}
+
+/** @returns undefined for a step that nobody needs to know of: it finishes its calls, or goes on after all. */
+function eventOf(step: ServiceChange, isOwn: boolean): GatewayEvent | undefined {
+  const { provider, unit, from, to, reason, tookMs, calls, retryAfterMs } = step
   const of = { provider, unit }
   const hasRun = from === 'ready' || from === 'draining'
   const interrupted = hasRun && calls > 0 ? { calls } : {}
   switch (to) {
     case 'starting':
-      return { kind: reason === 'adopted' ? 'service_adopted' : 'service_starting', ...of }
-    case 'ready': {
-      if (from === 'draining') return undefined
-      const took = tookMs === undefined ? {} : { took_ms: Math.round(tookMs) }
-      return { kind: 'service_ready', ...of, ...took }
-    }
+      if (reason === 'adopted') return { kind: 'service_adopted', ...of }
+      return { kind: 'service_starting', ...of, reason: reason ?? 'call', ...interrupted }
+    case 'ready':
+      if (from === 'draining' || from === 'stopping') {
+        const isRefused = reason !== undefined && reason !== 'resumed'
+        return isRefused ? { kind: 'service_stop_refused', ...of, result: reason } : undefined
+      }
+      return {
+        kind: 'service_ready',
+        ...of,
+        ...(isOwn && tookMs !== undefined && { took_ms: Math.round(tookMs) }),
+      }
     case 'draining':
       return undefined
     case 'stopping':
@@ -24,11 +44,15 @@ export function eventOfChange(change: ServiceChange): GatewayEvent | undefined {
     case 'stopped':
       if (from === 'stopping') return { kind: 'service_stopped', ...of }
       return { kind: 'service_stopped', ...of, reason: 'outside', ...interrupted }
-    case 'failed': {
-      const retry = retryAfterMs === undefined ? {} : { retry_in_ms: Math.round(retryAfterMs) }
-      const result = reason ?? 'unknown'
-      return { kind: 'service_failed', ...of, result, was_ready: hasRun, ...interrupted, ...retry }
-    }
+    case 'failed':
+      return {
+        kind: 'service_failed',
+        ...of,
+        result: reason ?? 'unknown',
+        was_ready: hasRun,
+        ...interrupted,
+        ...(retryAfterMs !== undefined && { retry_in_ms: Math.round(retryAfterMs) }),
+      }
     default:
       return to satisfies never
   }

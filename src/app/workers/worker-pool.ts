@@ -230,6 +230,10 @@ class WorkerPool implements App {
     }
   }
 
+  modelServers(): ReturnType<App['modelServers']> {
+    return this.#parts.services.modelServersBy(this.#newest)
+  }
+
   get audit(): OpenedAudit | undefined {
     return this.#parts.audit
   }

@@ -6,6 +6,7 @@ export type ServiceEvent =
   | ServiceAdopted
   | ServiceStopping
   | ServiceStopped
+  | ServiceStopRefused
   | ServiceFailed
   | StarterLost
   | StarterFound
@@ -19,9 +20,12 @@ interface OfService {
   readonly unit: string
 }
 
-/** It is started, or was found starting. */
 interface ServiceStarting extends OfService {
   readonly kind: 'service_starting'
+  /** `call`, `boot`, `command`; `restart`: it has ended by itself, and the service manager starts it again. */
+  readonly reason: string
+  /** That its end has interrupted. Absent: none. */
+  readonly calls?: number
 }
 
 /** It takes calls. */
@@ -47,6 +51,13 @@ interface ServiceStopped extends OfService {
   readonly reason?: 'outside'
   /** That it has interrupted. */
   readonly calls?: number
+}
+
+/** It could not be stopped, and goes on. */
+interface ServiceStopRefused extends OfService {
+  readonly kind: 'service_stop_refused'
+  /** `not-permitted`, `starter-unreachable`. */
+  readonly result: string
 }
 
 /** It did not get ready, or has ended by itself. */

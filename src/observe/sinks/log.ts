@@ -53,6 +53,7 @@ function write(event: GatewayEvent, log: Log): void {
       else log.warn({ event: kind, ...facts })
       return
     }
+    case 'service_starting':
     case 'service_stopped':
       if (event.calls === undefined) log.info(lineOf(event))
       else log.warn(lineOf(event))
@@ -146,6 +147,7 @@ function write(event: GatewayEvent, log: Log): void {
     case 'notification_failed':
     case 'notification_suppressed':
     case 'service_failed':
+    case 'service_stop_refused':
     case 'starter_lost':
     case 'workers_missing':
       log.warn(lineOf(event))
@@ -163,7 +165,6 @@ function write(event: GatewayEvent, log: Log): void {
     case 'server_reported':
     case 'service_adopted':
     case 'service_ready':
-    case 'service_starting':
     case 'service_stopping':
     case 'starter_found':
     case 'stopped':

@@ -43,6 +43,8 @@ export function metricsSink(writer: SeriesWriter, options: CallCountsOptions): S
     } else if (event.kind === 'service_failed') {
       if (event.was_ready) count('service_stops_total', [event.provider, 'failed'])
       else count('service_starts_total', [event.provider, 'failed'])
+    } else if (event.kind === 'service_starting') {
+      if (event.reason === 'restart') count('service_stops_total', [event.provider, 'failed'])
     } else if (event.kind === 'service_stopping') {
       count('service_stops_total', [event.provider, event.reason])
     } else if (event.kind === 'service_stopped' && event.reason !== undefined) {

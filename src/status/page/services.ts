@@ -22,8 +22,8 @@ function columnsAt(now: string): readonly Column<ServiceRow>[] {
     ['State', 'text', (each) => two(state(tones[each.state] ?? 'calm', each.state), each.failure)],
     ['Since', 'n', (each) => time(each.since, now)],
     ['Calls', 'n', ({ calls, waiting }) => two(calls, waiting && `${waiting} waiting`)],
-    ['Start', 'n m', (each) => duration(each.last_start_ms)],
-    ['Memory, GiB', 'n m', ({ memory_bytes: of }) => rate(of && of / 2 ** 30)],
+    ['Last start', 'n m', (each) => duration(each.last_start_ms)],
+    ['RAM, GiB', 'n m', ({ memory_bytes: of }) => rate(of && of / 2 ** 30)],
     ['Group', 'l', (each) => each.group],
   ]
 }

@@ -2,7 +2,7 @@
 // refuses everybody but root. A rule can bound the units by name because the starter runs none of its own there.
 
 /** As in systemd/system/llm-gateway.sysusers. */
-export const starterUser = 'llm-gateway-services'
+const starterUser = 'llm-gateway-services'
 
 /** @param units for exactly these. */
 export function polkitRule(units: readonly string[]): string {

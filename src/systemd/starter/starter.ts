@@ -125,7 +125,10 @@ class Connection {
       event: (line: Buffer) => {
         if (socket.destroyed) return
         const request = readRequest(line)
-        if (request === undefined || this.#openRequests >= maxOpenRequests) return void socket.destroy()
+        if (request === undefined || this.#openRequests >= maxOpenRequests) {
+          socket.destroy()
+          return
+        }
         this.#openRequests += 1
         void perform(request).then((answer) => {
           this.#openRequests -= 1

@@ -68,10 +68,10 @@ export const serviceStates = ['stopped', 'starting', 'ready', 'draining', 'stopp
 /** The services for those who look at them and steer them. */
 export interface ServiceControl {
   describe(): readonly ServiceState[]
-  /** As a call would, without one. How it goes is in `describe`. */
-  start(provider: string): void
-  /** Once the calls under way have ended. */
-  stop(provider: string): void
+  /** As a call would, without one. Resolves when it is ready, or to the reason why it is not. Never rejects. */
+  start(provider: string): Promise<NotStarted | undefined>
+  /** Once the calls under way have ended. Resolves when it has stopped, or to the reason why it has not. Never rejects. */
+  stop(provider: string): Promise<string | undefined>
 }
 
 /** As the services stand, for commands, the page and metrics. */

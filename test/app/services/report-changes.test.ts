@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
-import { eventOfChange } from '../../../src/app/services/report-changes.ts'
+import { serviceReporter } from '../../../src/app/services/report-changes.ts'
 import type { ServiceChange } from '../../../src/upstream/services/service.ts'
 import type { GatewayEvent } from '../../../src/observe/events.ts'
 
@@ -12,7 +12,11 @@ const cases: readonly [
   step: Omit<ServiceChange, 'provider' | 'unit' | 'calls' | 'group'> & { calls?: number },
   event: object | undefined,
 ][] = [
-  ['a start', { from: 'stopped', to: 'starting', reason: 'call' }, { kind: 'service_starting' }],
+  [
+    'a start',
+    { from: 'stopped', to: 'starting', reason: 'call' },
+    { kind: 'service_starting', reason: 'call' },
+  ],
   [
     'a unit that runs already',
     { from: 'stopped', to: 'starting', reason: 'adopted' },
@@ -56,7 +60,26 @@ const cases: readonly [
 
 for (const [name, step, expected] of cases) {
   test(`${name} is reported as what it is`, () => {
-    const event: GatewayEvent | undefined = eventOfChange({ ...of, group: undefined, calls: 0, ...step })
-    assert.deepEqual(event && { ...event }, expected && { ...of, ...expected })
+    assert.deepEqual(
+      reported({ from: 'stopped', to: 'starting', reason: 'call', calls: 0 }, { calls: 0, ...step }).slice(1),
+      [...(expected === undefined ? [] : [{ ...of, ...expected }])],
+    )
   })
+}
+
+test('how long a start took is of the gateway’s own starts only', () => {
+  const ready = { from: 'starting', to: 'ready', tookMs: 40, calls: 0 } as const
+  const adopted = { from: 'stopped', to: 'starting', reason: 'adopted', calls: 0 } as const
+  assert.deepEqual(reported(adopted, ready), [
+    { kind: 'service_adopted', ...of },
+    { kind: 'service_ready', ...of },
+  ])
+})
+
+/** The events of steps, one after the other. */
+function reported(...steps: readonly Omit<ServiceChange, 'provider' | 'unit' | 'group'>[]): object[] {
+  const events: GatewayEvent[] = []
+  const report = serviceReporter({ emit: (event) => events.push(event) })
+  for (const step of steps) report({ ...of, group: undefined, ...step })
+  return events.map((event) => ({ ...event }))
 }

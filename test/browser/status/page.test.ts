@@ -11,7 +11,7 @@ import type { StatusReport } from '../../../src/status/status-report.ts'
 import { missing } from '../../support/needs.ts'
 import { launchChromium } from '../chromium.ts'
 import { type Answers, type PageServer, servePage } from './page-server.ts'
-import { brokenReport, busyReport, emptyReport, hostile } from './reports.ts'
+import { brokenReport, busyReport, emptyReport, hostile, servicesReport } from './reports.ts'
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 
@@ -93,6 +93,17 @@ suite('the status page', { skip: missing('chromium') }, () => {
     assert.equal(await page.locator('#recent tbody tr').count(), 15)
     await page.getByRole('button', { name: 'Show all 120' }).click()
     assert.equal(await page.locator('#recent tbody tr').count(), 120)
+  })
+
+  test('shows model servers where there are any, and which one a call waits for', async (t) => {
+    const { page, complaints } = await open(t, servicesReport)
+    const rows = await page.locator('#services tbody tr').allInnerTexts()
+    assert.match(rows[0]!, /whisper\s+llm-gateway-run-whisper\.service\s+failed\s+exit-code 1/)
+    assert.match(rows[1]!, /gemma.*starting.*1 waiting.*6\.4 s.*2\.1.*gpu0/s)
+    assert.match(rows[2]!, /qwen.*draining.*2.*19\.4/s)
+    const [call] = await page.locator('#calls tbody tr').allInnerTexts()
+    assert.match(call!, /waiting for gemma to start/)
+    assert.deepEqual(complaints, [])
   })
 
   test('says what to type while there is nothing to show', async (t) => {
@@ -309,7 +320,7 @@ suite('the status page', { skip: missing('chromium') }, () => {
   })
 
   test('fits a screen of 320 pixels without scrolling sideways', async (t) => {
-    for (const report of [emptyReport, busyReport, brokenReport, hostile(brokenReport)]) {
+    for (const report of [emptyReport, busyReport, brokenReport, servicesReport, hostile(brokenReport)]) {
       const { page } = await open(t, report, { viewport: { width: 320, height: 640 } })
       await page
         .locator('#recent tbody button')

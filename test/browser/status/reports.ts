@@ -4,6 +4,7 @@ import type {
   MinuteCell,
   ProviderState,
   RecentCall,
+  ServiceRow,
   StatusReport,
   UsageRow,
 } from '../../../src/status/status-report.ts'
@@ -491,6 +492,60 @@ export const brokenReport: StatusReport = {
 /** What runs a script, loads something or changes the page when text is taken for markup. */
 const attack =
   '<img src=x onerror="window.pwned=1"><script>window.pwned=1</script>\'"><svg/onload=window.pwned=1>javascript:window.pwned=1\u202egnp.exe\u0007'
+
+/** Two model servers share a GPU: one runs, calls wait for the other, and a third has failed. */
+export const servicesReport: StatusReport = {
+  ...busyReport,
+  calls: [
+    openCall('req_s', {
+      model: 'gemma3:27b',
+      provider: 'gemma',
+      target_model: 'gemma3:27b',
+      phase: 'starting',
+      attempt: 0,
+      tokens: 0,
+      tokens_per_second: null,
+      first_token_ms: null,
+      wait_ms: 8200,
+      start_ms: 8200,
+      age_ms: 8300,
+    }),
+    ...busyReport.calls,
+  ],
+  services: [
+    service('whisper', {
+      state: 'failed',
+      unit: 'llm-gateway-run-whisper.service',
+      group: null,
+      memory_bytes: null,
+      failure: 'exit-code 1',
+      retry_at: ahead(4),
+      failures: 3,
+    }),
+    service('gemma', { state: 'starting', since: ago(8), waiting: 1, memory_bytes: 2.1 * 2 ** 30 }),
+    service('qwen', { state: 'draining', calls: 2 }),
+  ],
+}
+
+function service(provider: string, facts: Partial<ServiceRow>): ServiceRow {
+  return {
+    provider,
+    unit: `llama-server@${provider}.service`,
+    group: 'gpu0',
+    state: 'ready',
+    since: ago(320),
+    calls: 0,
+    waiting: 0,
+    memory_bytes: 19.4 * 2 ** 30,
+    last_start_ms: 6400,
+    failure: null,
+    retry_at: null,
+    starts: 4,
+    stops: 3,
+    failures: 0,
+    ...facts,
+  }
+}
 
 /** The same with the attack in every text that the gateway does not choose itself. */
 export function hostile<Value>(value: Value): Value {

@@ -34,6 +34,7 @@ suite('the report', onlyLinux, () => {
       'calls',
       'calls_unshown',
       'providers',
+      'services',
       'limits',
       'budgets',
       'usage',

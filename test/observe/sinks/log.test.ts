@@ -216,9 +216,19 @@ const lines: readonly (readonly [event: GatewayEvent, level: string, rest: strin
     '"event":"reload_refused","config":"/etc/c.yaml","problems":["c.yaml:1:2 x"]}',
   ],
   [
-    { kind: 'service_starting', provider: 'p', unit: 'p.service' },
+    { kind: 'service_starting', provider: 'p', unit: 'p.service', reason: 'call' },
     'INFO',
-    '"event":"service_starting","provider":"p","unit":"p.service"}',
+    '"event":"service_starting","provider":"p","unit":"p.service","reason":"call"}',
+  ],
+  [
+    { kind: 'service_starting', provider: 'p', unit: 'p.service', reason: 'restart', calls: 1 },
+    'WARN',
+    '"event":"service_starting","provider":"p","unit":"p.service","reason":"restart","calls":1}',
+  ],
+  [
+    { kind: 'service_stop_refused', provider: 'p', unit: 'p.service', result: 'not-permitted' },
+    'WARN',
+    '"event":"service_stop_refused","provider":"p","unit":"p.service","result":"not-permitted"}',
   ],
   [
     { kind: 'service_ready', provider: 'p', unit: 'p.service', took_ms: 4200 },

@@ -113,6 +113,8 @@ suite('model servers', () => {
     const sink = metricsSink(registry, { maxModels: 10, hasClients: false })
     sink.receive({ kind: 'service_ready', ...of, took_ms: 4_200 })
     sink.receive({ kind: 'service_ready', ...of })
+    sink.receive({ kind: 'service_starting', ...of, reason: 'call' })
+    sink.receive({ kind: 'service_starting', ...of, reason: 'restart', calls: 1 })
     sink.receive({ kind: 'service_failed', ...of, result: 'exit-code 1', was_ready: false })
     sink.receive({ kind: 'service_failed', ...of, result: 'oom-kill', was_ready: true })
     sink.receive({ kind: 'service_stopping', ...of, reason: 'idle' })
@@ -124,7 +126,7 @@ suite('model servers', () => {
     const stops = (reason: string) =>
       metrics.value('llm_gateway_service_stops_total', { provider: 'qwen', reason })
     assert.deepEqual([starts('ok'), starts('failed')], [1, 1])
-    assert.deepEqual([stops('idle'), stops('failed'), stops('outside')], [1, 1, 1])
+    assert.deepEqual([stops('idle'), stops('failed'), stops('outside')], [1, 2, 1])
     assert.equal(metrics.value('llm_gateway_service_start_seconds_sum', { provider: 'qwen' }), 4.2)
     assert.equal(metrics.value('llm_gateway_service_start_seconds_count', { provider: 'qwen' }), 1)
   })

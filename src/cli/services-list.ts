@@ -1,0 +1,81 @@
+// `llm-gateway services`: the model servers that the running gateway starts, and why one has failed.
+import { printable } from '../platform/printable.ts'
+import { failureText, serviceCells, serviceFacts, serviceHeads } from '../status/services-text.ts'
+import type { ServiceRow } from '../status/status-report.ts'
+import type { RunProgram } from '../systemd/programs.ts'
+import { type CommandIo, Output } from './output.ts'
+import { askServices, findService, none, type RunningServices } from './running-services.ts'
+import { journalText, readServiceJournal } from './service-journal.ts'
+import { printTable } from './table.ts'
+
+interface ServicesOptions {
+  /** Asks only the gateway that was started with this file. */
+  readonly config: string | undefined
+  readonly json: boolean
+  /** Of the journal. Undefined: as many as usual. */
+  readonly lines: number | undefined
+  readonly run: RunProgram
+}
+
+const [usualLines, linesInDetail] = [10, 50]
+
+/**
+ * @param name of the only service to print, in detail; undefined: all.
+ * @returns the exit status: 0, or 1 when no gateway answers or it has no such service.
+ */
+export async function servicesListCommand(
+  io: CommandIo,
+  name: string | undefined,
+  options: ServicesOptions,
+): Promise<number> {
+  const fail = (problem: string) => {
+    new Output(io.stderr, io.env).line(printable(`error: ${problem}`))
+    return 1
+  }
+  const running = await askServices(io.env, options.config)
+  if (typeof running === 'string') return fail(running)
+  if (name === undefined) {
+    printAll(io, running, options)
+    return 0
+  }
+  const service = findService(running.services, name)
+  if (typeof service === 'string') return fail(service)
+  printOne(io, service, running, options)
+  return 0
+}
+
+function printAll(io: CommandIo, { services, scope }: RunningServices, options: ServicesOptions): void {
+  const out = new Output(io.stdout, io.env)
+  const { json, lines = usualLines, run } = options
+  const nowMs = Date.now()
+  const failed = services.filter(({ failure }) => failure !== null)
+  const journals = new Map(failed.map(({ unit }) => [unit, readServiceJournal(run, scope, unit, lines)]))
+  if (json) {
+    return out.json(services.map((each) => ({ ...each, journal: journals.get(each.unit)?.lines ?? null })))
+  }
+  if (services.length === 0) return out.line(`${none[0]!.toUpperCase()}${none.slice(1)}.`)
+  const rows = services.map((each) => serviceCells(each, nowMs).map((cell) => printable(cell)))
+  printTable(out, { head: serviceHeads, rows })
+  for (const service of failed) {
+    out.line()
+    out.line(out.styled('red', printable(`${service.provider} failed: ${failureText(service, nowMs)}`)))
+    for (const line of journalText(service.unit, journals.get(service.unit)!)) out.line(line)
+  }
+}
+
+function printOne(
+  io: CommandIo,
+  service: ServiceRow,
+  { scope }: RunningServices,
+  { json, lines = linesInDetail, run }: ServicesOptions,
+): void {
+  const out = new Output(io.stdout, io.env)
+  const journal = readServiceJournal(run, scope, service.unit, lines)
+  if (json) return out.json({ ...service, journal: journal.lines })
+  const facts = serviceFacts(service, Date.now())
+  const width = Math.max(...facts.map(([fact]) => fact.length))
+  for (const [fact, value] of facts) out.line(`${fact.padEnd(width)}  ${printable(value)}`)
+  out.line()
+  out.line(out.styled('bold', printable(`journal of ${service.unit}`)))
+  for (const line of journalText(service.unit, journal)) out.line(line)
+}

@@ -1,0 +1,110 @@
+// `llm-gateway services start` and `stop`: asks the running gateway, and waits until it is done.
+import { durationText } from '../platform/duration.ts'
+import { printable } from '../platform/printable.ts'
+import { systemClock } from '../platform/clock.ts'
+import type { ServiceRow } from '../status/status-report.ts'
+import type { RunProgram } from '../systemd/programs.ts'
+import type { Scope } from '../systemd/scope.ts'
+import { askControl, problemOf } from './control-client.ts'
+import { Progress } from './doctor/progress.ts'
+import { type CommandIo, Output } from './output.ts'
+import { askServices, findService } from './running-services.ts'
+import { journalText, readServiceJournal } from './service-journal.ts'
+
+interface SteerOptions {
+  /** Asks only the gateway that was started with this file. */
+  readonly config: string | undefined
+  /** Returns only when it is done. */
+  readonly isWaiting: boolean
+  readonly run: RunProgram
+}
+
+type Verb = 'start' | 'stop'
+
+const words = {
+  start: { goal: 'ready', doing: 'starting', not: 'is not ready' },
+  stop: { goal: 'stopped', doing: 'stopping', not: 'has not stopped' },
+} as const
+
+/** How long the gateway holds an answer back for the end of what was asked for. */
+const waitMs = 1_000
+const journalLines = 10
+
+/** @returns the exit status: 0, or 1 when it did not work, with the reason and the last lines of its journal. */
+export async function servicesSteerCommand(
+  io: CommandIo,
+  verb: Verb,
+  name: string,
+  { config, isWaiting, run }: SteerOptions,
+): Promise<number> {
+  const errors = new Output(io.stderr, io.env)
+  const fail = (problem: string) => {
+    errors.line(printable(`error: ${problem}`))
+    return 1
+  }
+  const running = await askServices(io.env, config)
+  if (typeof running === 'string') return fail(running)
+  const service = findService(running.services, name)
+  if (typeof service === 'string') return fail(service)
+  const out = new Output(io.stdout, io.env)
+  const { goal, doing, not } = words[verb]
+  if (service.state === goal) {
+    out.line(printable(`${name} is ${goal} already`))
+    return 0
+  }
+  const sinceMs = performance.now()
+  const ended = await waitForEnd(io, verb, service, { config, isWaiting })
+  switch (ended.kind) {
+    case 'under_way':
+      out.line(printable(`${name} is ${doing}`))
+      return 0
+    case 'done':
+      out.line(printable(`${name} is ${goal} after ${durationText(performance.now() - sinceMs)}`))
+      return 0
+    case 'refused':
+      fail(`${name} ${not}: ${ended.reason}`)
+      printJournal(errors, run, running.scope, service)
+      return 1
+    case 'lost':
+      return fail(ended.reason)
+    default:
+      return ended satisfies never
+  }
+}
+
+type Ended =
+  | { readonly kind: 'done' | 'under_way' }
+  /** By the service, or the one who starts it. */
+  | { readonly kind: 'refused'; readonly reason: string }
+  /** The gateway does not answer. */
+  | { readonly kind: 'lost'; readonly reason: string }
+
+/** What is under way is joined by each question, so that it is begun once. The gateway bounds the time that it takes. */
+async function waitForEnd(
+  io: CommandIo,
+  verb: Verb,
+  { provider, unit }: ServiceRow,
+  { config, isWaiting }: Pick<SteerOptions, 'config' | 'isWaiting'>,
+): Promise<Ended> {
+  const progress = new Progress(io, systemClock)
+  if (isWaiting) progress.wait(provider, `${words[verb].doing} ${unit}`)
+  try {
+    for (;;) {
+      const input = { provider, wait_ms: isWaiting ? waitMs : 0 }
+      const answer = await askControl(io.env, `POST /-/services/${verb}`, config, input)
+      if (answer.kind !== 'answered') return { kind: 'lost', reason: problemOf(answer) }
+      const { done, failure } = answer.body
+      if (typeof failure === 'string') return { kind: 'refused', reason: failure }
+      if (done === true) return { kind: 'done' }
+      if (!isWaiting) return { kind: 'under_way' }
+    }
+  } finally {
+    progress.done(provider)
+  }
+}
+
+function printJournal(out: Output, run: RunProgram, scope: Scope, { unit }: ServiceRow): void {
+  const journal = readServiceJournal(run, scope, unit, journalLines)
+  out.line(printable(`the last lines of the journal of ${unit}:`))
+  for (const line of journalText(unit, journal)) out.line(line)
+}

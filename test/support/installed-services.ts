@@ -1,0 +1,98 @@
+// Model servers as units of the user manager of a test, behind an installed gateway.
+import assert from 'node:assert/strict'
+import type { Cleanup } from './scripted-upstream.ts'
+import { startInstalled, type UserManager } from './user-manager.ts'
+
+export interface TestServer {
+  /** In milliseconds. */
+  readonly loads?: number
+  /** As `model-server.ts` has it. */
+  readonly fault?: string
+  /** Members of `service:` besides `unit`. */
+  readonly service?: object
+  /** Lines of its unit's `[Service]`. */
+  readonly lines?: readonly string[]
+}
+
+export interface ServicesConfig {
+  readonly servers: Readonly<Record<string, TestServer>>
+  /** Top-level members. */
+  readonly config?: object
+}
+
+/** The shell command that runs a server in the namespaces of the test. */
+export function serverCommand(port: number, name: string, { loads = 0, fault = '' }: TestServer): string {
+  return `${process.execPath} %h/llm-gateway/test/support/model-server.ts ${port} ${name} ${loads} ${fault}`
+}
+
+/** Installs a gateway with a model of the name of each server, whose unit is `NAME.service`. */
+export async function startServices(
+  t: Cleanup,
+  { servers, config = {} }: ServicesConfig,
+): Promise<UserManager> {
+  const all = Object.entries(servers)
+  const providers = all.map(([name, { service }], index) => {
+    const base_url = `http://127.0.0.1:${9200 + index}/v1`
+    return [name, { kind: 'llama_cpp', base_url, service: { unit: `${name}.service`, ...service } }]
+  })
+  const models = all.map(([name]) => [name, { provider: name }])
+  const file = { providers: Object.fromEntries(providers), models: Object.fromEntries(models), ...config }
+  const manager = await startInstalled(t, JSON.stringify(file))
+  for (const [index, [name, server]] of all.entries()) {
+    const lines = [
+      '[Service]',
+      `ExecStart=${serverCommand(9200 + index, name, server)}`,
+      ...(server.lines ?? []),
+    ]
+    await manager.ok(`cat >.config/systemd/user/${name}.service`, { input: `${lines.join('\n')}\n` })
+  }
+  await manager.ok('systemctl --user daemon-reload')
+  return manager
+}
+
+/** A call by curl. `options` go before the address. */
+export function callCommand(model: string, { isStream = true, options = '-sSN' } = {}): string {
+  const body = JSON.stringify({ model, stream: isStream, messages: [{ role: 'user', content: 'x' }] })
+  return `curl ${options} --max-time 60 http://127.0.0.1:4000/v1/chat/completions -H 'content-type: application/json' -d '${body}'`
+}
+
+export async function stateOf(manager: UserManager, unit: string): Promise<string> {
+  return (await manager.sh(`systemctl --user show -P ActiveState ${unit}`)).stdout.trim()
+}
+
+interface LoadOptions {
+  readonly seconds: number
+  readonly minRunMs: number
+  readonly maxRunMs: number
+}
+
+/** What `service-load.ts` prints. */
+interface SeenLoad {
+  readonly failed: readonly string[]
+  readonly cut: readonly string[]
+  readonly whole: Readonly<Record<string, number>>
+  readonly longestMs: number
+  readonly mostActive: number
+  readonly samples: number
+  readonly changes: readonly (readonly [atMs: number, unit: string])[]
+}
+
+/** Four clients each on two models that share a place; holds that none fails or is cut and that the members run as configured. */
+export async function loadServices(
+  t: Cleanup,
+  { seconds, minRunMs, maxRunMs }: LoadOptions,
+): Promise<SeenLoad> {
+  const gpu0 = { members: ['one', 'two'], running: 1, min_run_ms: minRunMs, max_run_ms: maxRunMs }
+  const config = { services: { groups: { gpu0 } }, rate_limit_settings: { enabled: false } }
+  const servers = { one: { loads: 200 }, two: { loads: 200 } }
+  const manager = await startServices(t, { servers, config })
+  await manager.ok('systemctl --user start llm-gateway')
+  const load = `${process.execPath} llm-gateway/test/support/service-load.ts http://127.0.0.1:4000 ${seconds} 4 one=one.service two=two.service`
+  const seen = JSON.parse(await manager.ok(load)) as SeenLoad
+  assert.deepEqual([seen.failed, seen.cut, seen.mostActive], [[], [], 1])
+  assert.ok(Math.min(seen.whole['one'] ?? 0, seen.whole['two'] ?? 0) > 10, 'both are served')
+  for (const [index, [atMs]] of seen.changes.entries()) {
+    if (index > 0) assert.ok(atMs - seen.changes[index - 1]![0] >= minRunMs, 'each ran for min_run_ms')
+  }
+  return seen
+}

@@ -1,0 +1,135 @@
+// Model servers on demand, in a real user manager: the gateway as it is installed, its starter, and servers that take a moment
+// to load.
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+
+import { until } from '../support/deadline.ts'
+import { callCommand, loadServices, startServices, stateOf } from '../support/installed-services.ts'
+import { journal, noUserManager } from '../support/user-manager.ts'
+
+const skip = noUserManager()
+const isRunning = (state: string) => state === 'active' || state === 'activating'
+
+suite('model servers in the user manager', { skip }, () => {
+  test('the first call starts the server, hears heartbeats and gets a whole answer; later it is stopped', async (t) => {
+    const manager = await startServices(t, {
+      servers: { slow: { loads: 1_500, service: { stop_after_idle_ms: 1_000 } } },
+      config: { server: { heartbeat_after_ms: 300 } },
+    })
+    assert.equal(await stateOf(manager, 'slow'), 'inactive')
+    const text = await manager.ok(callCommand('slow'))
+    const [first = ''] = text.split('data: ')
+    assert.match(first, /^(: ping\n){2,}/, 'comments come before the first event')
+    assert.equal(text.split('"slow "').length - 1, 10)
+    assert.match(text, /data: \[DONE\]$/)
+    assert.equal(await stateOf(manager, 'slow'), 'active')
+    await until(async () => (await stateOf(manager, 'slow')) === 'inactive', 'the idle stop')
+    const whole = await manager.ok(callCommand('slow', { isStream: false, options: '-sS -i' }))
+    assert.match(whole, /^HTTP\/1\.1 200/)
+    assert.match(whole, /server-timing: .*start;dur=\d{4}/i)
+    assert.match(whole, /"content":"(slow ){10}"/)
+    const lines = await journal(manager)
+    const call = lines.find(({ message }) => message.includes('"event":"call"'))
+    assert.match(call!.message, /"start_ms":1\d{3}/)
+  })
+
+  test('a server that does not start is an error with its unit and result, and nothing of its output', async (t) => {
+    const manager = await startServices(t, {
+      servers: {
+        crashing: { loads: 100, fault: 'crash' },
+        hanging: { fault: 'never', service: { start_timeout_ms: 1_000 } },
+        missing: {},
+        masked: {},
+      },
+    })
+    await manager.ok('rm .config/systemd/user/missing.service; systemctl --user daemon-reload')
+    await manager.ok(
+      'rm .config/systemd/user/masked.service; systemctl --user mask masked.service; systemctl --user daemon-reload',
+    )
+    const expected = {
+      crashing:
+        /"The server of provider \\"crashing\\" did not start: crashing\.service, exit-code 3\. Try again in 1 s\."/,
+      hanging: /hanging\.service, timeout\./,
+      missing: /missing\.service, not-found\./,
+      masked: /masked\.service, masked\./,
+    }
+    for (const [name, message] of Object.entries(expected)) {
+      const text = await manager.ok(callCommand(name, { isStream: false, options: '-sS -i' }))
+      assert.match(text, /^HTTP\/1\.1 503/, name)
+      assert.match(text, /x-llm-gateway-error: service_not_started/i)
+      assert.match(text, /retry-after: \d+/i)
+      assert.match(text, message)
+      await until(async () => !isRunning(await stateOf(manager, name)), `the end of ${name}`)
+    }
+  })
+
+  test('a start that fails after a heartbeat is an error event', async (t) => {
+    const manager = await startServices(t, {
+      servers: { hanging: { fault: 'never', service: { start_timeout_ms: 1_500 } } },
+      config: { server: { heartbeat_after_ms: 200 } },
+    })
+    const text = await manager.ok(callCommand('hanging', { options: '-sSN -i' }))
+    assert.match(text, /^HTTP\/1\.1 200/)
+    assert.match(text, /\n: /)
+    assert.match(text, /data: .*"code":"service_not_started"/)
+    assert.match(text, /Try again in \d+ s/)
+  })
+
+  test('a server that is stopped by hand in a stream ends that stream with an error, and the next call starts it', async (t) => {
+    const manager = await startServices(t, { servers: { one: {} } })
+    await manager.ok(callCommand('one'))
+    const [text] = await Promise.all([
+      manager.ok(callCommand('one')),
+      manager.ok('sleep 0.1; systemctl --user kill -s KILL one'),
+    ])
+    assert.match(text, /"error":/)
+    await until(
+      async () => !(await manager.ok(callCommand('one'))).includes('"error"'),
+      'the end of the back-off',
+    )
+    assert.match(await manager.ok(callCommand('one')), /data: \[DONE\]$/)
+  })
+
+  test('a gateway that is restarted takes over what runs', async (t) => {
+    const manager = await startServices(t, { servers: { one: { service: { stop_after_idle_ms: 3_000 } } } })
+    await manager.ok(callCommand('one'))
+    const before = await manager.ok('systemctl --user show -P InvocationID one')
+    await manager.ok('systemctl --user restart llm-gateway')
+    assert.match(await manager.ok(callCommand('one')), /data: \[DONE\]$/)
+    assert.equal(await manager.ok('systemctl --user show -P InvocationID one'), before, 'the same process')
+    await until(async () => (await stateOf(manager, 'one')) === 'inactive', 'the idle stop')
+  })
+
+  test('a command is run as a transient unit', async (t) => {
+    const run = [
+      process.execPath,
+      '/home/gateway/llm-gateway/test/support/model-server.ts',
+      '9200',
+      'own',
+      '100',
+    ]
+    const manager = await startServices(t, {
+      servers: { own: {} },
+      config: {
+        providers: {
+          own: {
+            kind: 'llama_cpp',
+            base_url: 'http://127.0.0.1:9200/v1',
+            service: { run, memory_max: '512M' },
+          },
+        },
+      },
+    })
+    assert.match(await manager.ok(callCommand('own')), /data: \[DONE\]$/)
+    assert.equal(
+      await manager.ok('systemctl --user show -P MemoryMax llm-gateway-run-own'),
+      String(512 * 1024 ** 2),
+    )
+  })
+
+  test('members of a group take turns, and no call fails or is cut', async (t) => {
+    const seen = await loadServices(t, { seconds: 12, minRunMs: 1_000, maxRunMs: 2_000 })
+    t.diagnostic(JSON.stringify(seen))
+    assert.ok(seen.changes.length >= 3, 'they took turns')
+  })
+})
