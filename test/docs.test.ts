@@ -101,6 +101,25 @@ describe('README.md', () => {
   })
 })
 
+describe('docs/services.md', () => {
+  const examples = read('docs/services.md').matchAll(/^( *)```yaml\n([^]*?)^ *```/gm)
+  for (const [index, [, indent = '', example = '']] of [...examples].entries()) {
+    test(`has an example that is valid (${index + 1})`, (t) => {
+      const file = join(scratchDirectory(t), 'gateway.yaml')
+      writeFileSync(file, example.replaceAll(new RegExp(`^${indent}`, 'gm'), ''))
+      chmodSync(file, 0o600)
+      const loaded = loadConfig(file, { env: {}, withoutSecrets: true, hasServiceManager: true })
+      assert.deepEqual(loaded.ok ? loaded.warnings : loaded.problems, [])
+    })
+  }
+
+  test('names examples of units that exist', () => {
+    const named = [...read('docs/services.md').matchAll(/systemd\/examples\/[\w@./-]+/g)]
+    for (const [path = ''] of named) assert.ok(existsSync(join(root, path)), path)
+    assert.ok(named.length > 3)
+  })
+})
+
 describe('all documents', () => {
   for (const file of [
     'README.md',

@@ -138,13 +138,7 @@ async function factsOf(manager: UserManager, port: number): Promise<Facts> {
 const otherAddress = 'ip address add 10.99.99.99/32 dev lo'
 
 const privileges = ['1', '2', '0000000000000000', '0000000000000000']
-const vllmArguments = [
-  'serve',
-  '/my models/qwen',
-  ...['--host', '127.0.0.1'],
-  ...['--port', '8091'],
-  ...['--max-model-len', '4096'],
-]
+const vllmArguments = 'serve|/my models/qwen|--host|127.0.0.1|--port|8091|--max-model-len|4096'.split('|')
 
 test(
   'model servers of the user see the models and no key, no bus and no other directory',
