@@ -251,6 +251,11 @@ test(
       await manager.ok(`${gateway} systemd status`),
       /^services +socket active \(listening\), starter inactive \(dead\)$/m,
     )
+    const added = await manager.sh(`${gateway} doctor --no-calls`)
+    assert.match(added.stdout, /ok +(service: )?units/)
+    await manager.ok('sed -i s/0600/0666/ .config/systemd/user/llm-gateway-services.socket')
+    const changed = await manager.sh(`${gateway} doctor --no-calls`)
+    assert.match(changed.stdout, /llm-gateway-services\.socket: differs from/)
     await writeConfig(manager, 'providers: { echo: { kind: echo } }\nmodels: { echo: { provider: echo } }\n')
     assert.match(await manager.ok(`${gateway} systemd install`), /removed .*llm-gateway-services\.socket/)
     assert.equal(
