@@ -313,7 +313,7 @@ class Installer {
     if (systemUsers().uidOf('llm-gateway') !== undefined) return true
     // While it runs, its user is one of systemd's own (DynamicUser=), and systemd-sysusers takes the name as present.
     this.#err.line(
-      'The running gateway holds the name of its user. Run: systemctl stop llm-gateway.service, then install again.',
+      'The running gateway holds the name of its user. Run: systemctl stop llm-gateway.socket llm-gateway.service, then install again.',
     )
     return false
   }

@@ -72,6 +72,11 @@ export const overrideVariables = [
   { name: 'MAX_REQUEST_BODY_BYTES', key: 'server.max_request_body_bytes', form: 'bytes' },
   { name: 'PORT', key: 'server.port', form: '0 to 65535; 0 lets the system choose' },
   {
+    name: 'SERVICES_SOCKET',
+    key: '',
+    form: 'absolute path of the socket of `llm-gateway-services`, which starts model servers; the units set it',
+  },
+  {
     name: 'UPSTREAM_TIMEOUT_MS',
     key: '`timeouts.first_byte_ms` and `timeouts.idle_ms` of every provider',
     form: 'milliseconds; 0 disables both',

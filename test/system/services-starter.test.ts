@@ -251,6 +251,11 @@ test(
       await manager.ok(`${gateway} systemd status`),
       /^services +socket active \(listening\), starter inactive \(dead\)$/m,
     )
+    const added = await manager.sh(`${gateway} doctor --no-calls`)
+    assert.match(added.stdout, /ok +(service: )?units/)
+    await manager.ok('sed -i s/0600/0666/ .config/systemd/user/llm-gateway-services.socket')
+    const changed = await manager.sh(`${gateway} doctor --no-calls`)
+    assert.match(changed.stdout, /llm-gateway-services\.socket: differs from/)
     await writeConfig(manager, 'providers: { echo: { kind: echo } }\nmodels: { echo: { provider: echo } }\n')
     assert.match(await manager.ok(`${gateway} systemd install`), /removed .*llm-gateway-services\.socket/)
     assert.equal(
@@ -262,5 +267,38 @@ test(
     await manager.ok(`${gateway} systemd install`)
     await manager.ok(`${gateway} systemd uninstall`)
     assert.equal(await manager.ok("find .config/systemd -name 'llm-gateway-services*'"), '')
+  },
+)
+
+/** Answers every call with one word, and is ready at once. */
+const modelServer = `import { createServer } from 'node:http'
+createServer((request, response) => {
+  const isCall = request.method === 'POST'
+  const message = { role: 'assistant', content: 'started' }
+  response.setHeader('content-type', 'application/json')
+  response.end(JSON.stringify(isCall
+    ? { id: 'x', object: 'chat.completion', model: 'm', choices: [{ index: 0, finish_reason: 'stop', message }] }
+    : { object: 'list', data: [{ id: 'm', object: 'model' }] }))
+}).listen(9100, '127.0.0.1')
+`
+
+test(
+  "a call through the gateway's sandbox starts the server, and the next gateway finds it running",
+  { skip },
+  async (t) => {
+    const manager = await startUserManager(t)
+    await manager.ok('cat >server.mjs', { input: modelServer })
+    const run = [`${home}/llm-gateway/node_modules/.bin/node`, `${home}/server.mjs`]
+    await writeConfig(manager, configOf({ s: { run } }))
+    await manager.ok(`${gateway} systemd install`)
+    const body = '{"model":"m","messages":[{"role":"user","content":"hello"}]}'
+    const call = `curl -sS --max-time 20 http://127.0.0.1:4000/v1/chat/completions -H 'content-type: application/json' -d '${body}'`
+    assert.match(await manager.ok(call), /"content":"started"/)
+    const pid = 'systemctl --user show -P MainPID llm-gateway-run-s'
+    const first = await manager.ok(pid)
+    assert.notEqual(first, '0')
+    await manager.ok('systemctl --user restart llm-gateway')
+    assert.match(await manager.ok(call), /"content":"started"/)
+    assert.equal(await manager.ok(pid), first)
   },
 )

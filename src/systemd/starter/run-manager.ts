@@ -7,8 +7,8 @@ import type { UnitCommand } from './unit-commands.ts'
 /** Never rejects. */
 export type RunManager = (command: UnitCommand) => Promise<Finished>
 
-/** A manager that is starting fifty units at once still responds within that. */
-const timeoutMs = 10_000
+/** The gateway waits 20 s for an answer, and a start takes up to three runs. */
+const timeoutMs = 6_000
 
 /** `systemctl show` prints about 400 bytes for a unit. */
 const maxOutputBytes = 4 * 1024 * 1024

@@ -68,7 +68,7 @@ export class Starter {
   }
 
   #accept(socket: Socket): void {
-    const connection = new Connection(socket, (request) => this.#perform(request))
+    const connection: Connection = new Connection(socket, (request) => this.#perform(request, connection))
     this.#connections.add(connection)
     this.#cancelIdle?.()
     connection.send({ kind: 'hello', version: 1 })
@@ -79,18 +79,19 @@ export class Starter {
       this.#waitForIdle()
     })
     this.#looks.start()
-    // What is known may be old by most of the time between two looks.
-    void this.#looks.look()
   }
 
-  async #perform(request: StarterRequest): Promise<StarterMessage> {
+  async #perform(request: StarterRequest, connection: Connection): Promise<StarterMessage> {
     const { kind, id } = request
-    if (kind === 'look') {
-      await this.#looks.look()
-      return { kind: 'done', id }
-    }
-    const reason = await this.#requests[kind](request.service)
+    const reason = await (kind === 'look' ? this.#look(connection) : this.#requests[kind](request.service))
     return reason === undefined ? { kind: 'done', id } : { kind: 'refused', id, reason }
+  }
+
+  /** @returns why nothing is known; undefined: everything was reported. */
+  async #look(connection: Connection): Promise<string | undefined> {
+    if (!(await this.#looks.look())) return 'manager-unreachable'
+    connection.send({ kind: 'units', reports: this.#looks.reports, isWhole: true })
+    return undefined
   }
 
   #report(changed: readonly UnitReport[], isWhole: boolean): void {

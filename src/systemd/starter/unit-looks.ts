@@ -39,7 +39,9 @@ export class UnitLooks {
   #reports = new Map<string, UnitReport>()
   #isOn = false
   #isLooking = false
-  #waiting: (() => void)[] = []
+  #waiting: ((hasResponded: boolean) => void)[] = []
+  /** How often something was asked of the manager. */
+  #requests = 0
   #cancelTimer: (() => void) | undefined
   #fastUntilMs = -Infinity
   #hasFailed = false
@@ -60,7 +62,6 @@ export class UnitLooks {
 
   /** Looks at once, and then again and again until `stop`. */
   start(): void {
-    if (this.#isOn) return
     this.#isOn = true
     void this.look()
   }
@@ -73,15 +74,17 @@ export class UnitLooks {
     this.#reports = new Map()
   }
 
-  /** Something was asked of the manager. */
+  /** The manager has accepted something. What a look that is under way finds may be older than that, and is not used. */
   expectChange(): void {
+    this.#requests += 1
+    if (!this.#isOn) return
     this.#beFastFor(requestMs)
     void this.look()
   }
 
-  /** Resolves after a look that has begun after this call. */
-  look(): Promise<void> {
-    const looked = new Promise<void>((resolve) => void this.#waiting.push(resolve))
+  /** Resolves after a look that has begun after this call. @returns whether the manager has responded. */
+  look(): Promise<boolean> {
+    const looked = new Promise<boolean>((resolve) => void this.#waiting.push(resolve))
     if (!this.#isLooking) void this.#lookOnce()
     return looked
   }
@@ -95,9 +98,10 @@ export class UnitLooks {
     this.#isLooking = true
     const done = this.#waiting
     this.#waiting = []
-    await this.#examine()
+    const result = await this.#examine()
     this.#isLooking = false
-    for (const resolve of done) resolve()
+    if (result === 'old') this.#waiting.push(...done)
+    else for (const resolve of done) resolve(result === 'known')
     if (this.#waiting.length > 0) void this.#lookOnce()
     else if (this.#isOn) {
       const isFast = this.#parts.clock.now() < this.#fastUntilMs
@@ -106,13 +110,14 @@ export class UnitLooks {
     }
   }
 
-  async #examine(): Promise<void> {
+  async #examine(): Promise<'known' | 'old' | 'unknown'> {
     const { configured, run, bootedAtMs, onReports, log } = this.#parts
+    const requests = this.#requests
     const list = configured.current()
     if (list === undefined) {
       this.#list = undefined
       this.#reports = new Map()
-      return
+      return 'unknown'
     }
     const { manager, services } = list
     let found: UnitReport[] = []
@@ -123,9 +128,10 @@ export class UnitLooks {
       const isFailure = found.length === 0
       if (isFailure && !this.#hasFailed) log(`the service manager does not respond: ${stderr.trim()}`)
       this.#hasFailed = isFailure
-      if (isFailure) return
+      if (isFailure) return 'unknown'
     }
-    if (!this.#isOn) return
+    if (!this.#isOn) return 'unknown'
+    if (requests !== this.#requests) return 'old'
     const isWhole = list !== this.#list
     const changed = found.filter((report) => !isDeepStrictEqual(report, this.#reports.get(report.service)))
     const isMoving = changed.some((report) => inTransition(report) && hasMoved(report, this.#reports))
@@ -133,6 +139,7 @@ export class UnitLooks {
     this.#list = list
     this.#reports = new Map(found.map((report) => [report.service, report]))
     onReports(changed, isWhole)
+    return 'known'
   }
 }
 

@@ -1,4 +1,4 @@
-// Starts and stops units. The requests for one unit run one after the other, in their order.
+// Starts and stops units. The requests for one service run one after the other, in their order.
 import type { UnitReport } from '../../platform/unit-report.ts'
 import type { ConfiguredServices } from './configured-services.ts'
 import { type Finished, isNotLoaded, refusalOf } from './refusal.ts'
@@ -16,7 +16,7 @@ export interface RequestParts {
 
 export class UnitRequests {
   readonly #parts: RequestParts
-  /** The last request of each unit. */
+  /** The last request of each service. */
   readonly #last = new Map<string, Promise<unknown>>()
 
   constructor(parts: RequestParts) {
@@ -42,21 +42,20 @@ export class UnitRequests {
     name: string,
     perform: (manager: Scope, service: ConfiguredService) => Promise<string | undefined>,
   ): Promise<string | undefined> {
-    const list = this.#parts.configured.current({ again: true })
-    if (list === undefined) return 'configuration'
-    const service = list.services.find((each) => each.service === name)
-    if (service === undefined) return 'unknown-service'
-    const { unit } = service
-    const before = this.#last.get(unit)
+    const before = this.#last.get(name)
     const result = (async () => {
       await before
+      const list = this.#parts.configured.current({ again: true })
+      if (list === undefined) return 'configuration'
+      const service = list.services.find((each) => each.service === name)
+      if (service === undefined) return 'unknown-service'
       const reason = await perform(list.manager, service)
       this.#parts.looks.expectChange()
       return reason
     })()
-    this.#last.set(unit, result)
+    this.#last.set(name, result)
     const reason = await result
-    if (this.#last.get(unit) === result) this.#last.delete(unit)
+    if (this.#last.get(name) === result) this.#last.delete(name)
     return reason
   }
 

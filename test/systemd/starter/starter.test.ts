@@ -25,6 +25,9 @@ class FakeManager {
   mostLooks = 0
   #running = 0
   isReachable = true
+  /** The next look ends with it, with what was so when it began. */
+  holdLook: Promise<void> | undefined
+  heldLooks = 0
   /** The result of the next commands that are no looks. */
   result: Finished | Promise<Finished> = done
 
@@ -38,11 +41,18 @@ class FakeManager {
     this.looks += 1
     this.#running += 1
     this.mostLooks = Math.max(this.mostLooks, this.#running)
+    const found = new Map(this.units)
     await settled()
+    const hold = this.holdLook
+    this.holdLook = undefined
+    if (hold !== undefined) {
+      this.heldLooks += 1
+      await hold
+    }
     this.#running -= 1
     if (!this.isReachable) return { status: 1, stdout: '', stderr: 'Failed to connect to bus: x' }
     const blocks = args.slice(args.indexOf('--') + 1).map((unit) => {
-      const { load = 'loaded', active = 'inactive', memory = 0 } = this.units.get(unit) ?? {}
+      const { load = 'loaded', active = 'inactive', memory = 0 } = found.get(unit) ?? {}
       return `Id=${unit}\nNames=${unit}\nLoadState=${load}\nActiveState=${active}\nMemoryCurrent=${memory}\n`
     })
     return { status: 0, stdout: blocks.join('\n'), stderr: '' }
@@ -92,7 +102,7 @@ async function informed(client: StarterClient): Promise<StarterClient> {
 
 suite('a connection', () => {
   test('hears of all units first, and then of those that have changed', async (t) => {
-    const { manager, open } = await started(t)
+    const { manager, clock, open } = await started(t)
     const client = await informed(await open())
     assert.deepEqual(
       client.messages.map((message) => [message.kind, 'isWhole' in message && message.isWhole]),
@@ -102,7 +112,8 @@ suite('a connection', () => {
       ],
     )
     manager.units.set('b.service', { active: 'active' })
-    assert.equal(await client.request('look'), 'done')
+    clock.advance(700)
+    await client.reported('b', { active: 'active' })
     const [report] = client.messages.slice(2)
     assert.ok(report?.kind === 'units' && !report.isWhole)
     assert.deepEqual(
@@ -112,10 +123,13 @@ suite('a connection', () => {
   })
 
   test('hears nothing while nothing changes, and memory counts by whole MiB', async (t) => {
-    const { manager, open } = await started(t)
+    const { manager, clock, open } = await started(t)
     const client = await informed(await open())
     manager.units.set('b.service', { memory: 4096 })
-    assert.equal(await client.request('look'), 'done')
+    const before = manager.looks
+    clock.advance(700)
+    await until(() => manager.looks > before, 'another look')
+    assert.equal(await client.request('stop', 'b'), 'done')
     assert.equal(client.messages.filter(({ kind }) => kind === 'units').length, 1)
   })
 
@@ -241,6 +255,7 @@ suite('a request', () => {
     manager.isReachable = false
     const client = await open()
     assert.equal(await client.request('start', 'a'), 'manager-unreachable')
+    assert.equal(await client.request('look'), 'manager-unreachable')
     assert.ok(!client.messages.some(({ kind }) => kind === 'units'))
     manager.isReachable = true
     assert.equal(await client.request('look'), 'done')
@@ -265,6 +280,37 @@ suite('a request', () => {
 })
 
 suite('looks', () => {
+  test('that are asked for report all units, before the answer', async (t) => {
+    const { open } = await started(t)
+    const [client, other] = [await informed(await open()), await informed(await open())]
+    const [before, ofOther] = [client.messages.length, other.messages.length]
+    assert.equal(await client.request('look'), 'done')
+    const [report, answer] = client.messages.slice(before)
+    assert.ok(report?.kind === 'units' && report.isWhole && report.reports.length === services.length)
+    assert.equal(answer?.kind, 'done')
+    assert.equal(other.messages.length, ofOther)
+  })
+
+  test('that began before a request was accepted are not reported after it', async (t) => {
+    const { manager, open } = await started(t)
+    const client = await informed(await open())
+    const look = Promise.withResolvers<void>()
+    manager.holdLook = look.promise
+    const looked = client.request('look')
+    await until(() => manager.heldLooks === 1, 'the look')
+    assert.equal(await client.request('start', 'a'), 'done')
+    const before = client.messages.length
+    manager.units.set('a.service', { active: 'activating' })
+    look.resolve()
+    assert.equal(await looked, 'done')
+    for (const message of client.messages.slice(before)) {
+      if (message.kind !== 'units') continue
+      for (const { service, active } of message.reports)
+        if (service === 'a') assert.equal(active, 'activating')
+    }
+    assert.equal(client.reports.get('a')?.active, 'activating')
+  })
+
   /** How many there are within a time, each of which has ended before the next begins. */
   async function looksWithin(manager: FakeManager, clock: FakeClock, ms: number): Promise<number> {
     const before = manager.looks

@@ -108,3 +108,32 @@ test(
     })
   },
 )
+
+test(
+  'a service that is installed without model servers gets a lasting user with them, and keeps its state',
+  { skip, timeout: 240_000 },
+  async (t) => {
+    const machine = await startMachine(t)
+    const ok = (command: string, input = '') => machine.ok(command, { ...root, input })
+    const write = (text: string) =>
+      ok('mkdir -p /etc/llm-gateway && cat >/etc/llm-gateway/llm-gateway.yaml', text)
+    await write(
+      'providers: { e: { kind: echo } }\nmodels: { m: { provider: e } }\naccess: { allowed_users: [root] }\n',
+    )
+    await ok(`${gateway} systemd install --system && systemctl start llm-gateway`)
+    await write(config)
+    // Where systemd's own users can be looked up by name (nss-systemd(8)).
+    const holdsName = (await machine.sh('getent passwd llm-gateway', root)).status === 0
+    const { status, stderr } = await machine.sh(`${gateway} systemd install --system`, root)
+    assert.equal(status, holdsName ? 1 : 0, stderr)
+    const advice = /Run: (systemctl stop .*), then install again/.exec(stderr)?.[1] ?? 'true'
+    await ok(`${advice} && ${gateway} systemd install --system && systemctl restart llm-gateway`)
+    const uid = await ok('id -u llm-gateway')
+    assert.match(await ok('cat /etc/passwd'), new RegExp(`^llm-gateway:x:${uid}:`, 'm'))
+    assert.equal(await ok('find /var/lib/private/llm-gateway -printf "%U\\n" | sort -u'), uid)
+    assert.equal(
+      await ok('systemctl is-active llm-gateway.socket llm-gateway-services.socket'),
+      'active\nactive',
+    )
+  },
+)
