@@ -54,9 +54,6 @@ export interface ServiceWatcher {
   readonly onEmpty: (service: Service) => void
 }
 
-/** First and last pause between two probes, in milliseconds; between them a fiftieth of the time since the start. */
-const [minProbeMs, maxProbeMs, probeShare] = [100, 1000, 0.02]
-
 export class Service {
   readonly name: string
   readonly line: ServiceLine
@@ -89,7 +86,7 @@ export class Service {
   #unstopped: string | undefined
   readonly #counts = { starts: 0, stops: 0, failures: 0 }
   /** Called when a stop has come to its end, with the reason if it was refused. */
-  #onStopped: ((refusal: string | undefined) => void)[] = []
+  readonly #onStopped: ((refusal: string | undefined) => void)[] = []
   readonly #runOwner: RunOwner
 
   constructor(name: string, config: ServiceConfig, parts: ServiceParts, watcher: ServiceWatcher) {
@@ -279,7 +276,12 @@ export class Service {
 
   #begin(reason: StartReason, before = this.#report): StartAttempt {
     this.startsNow = false
-    const attempt = new StartAttempt(reason, this.#now(), before)
+    const attempt: StartAttempt = new StartAttempt(reason, this.#now(), before, {
+      clock: this.#parts.clock,
+      isReady: () => this.#parts.isReady(this.name),
+      isUp: () => phaseOf(this.#report) === 'up',
+      onReady: () => this.#onReady(attempt),
+    })
     this.#attempt = attempt
     this.#endRun()
     this.#unstopped = undefined
@@ -309,30 +311,7 @@ export class Service {
     const sign = attempt.judge(report, isWhole)
     if (sign.kind === 'failed') this.#fail(sign.result)
     else if (sign.kind === 'stopped') this.#stopped('outside')
-    else if (sign.kind === 'up') this.#probe(attempt)
-  }
-
-  #probe(attempt: StartAttempt): void {
-    if (attempt.isProbing || attempt.stopProbeTimer !== undefined) return
-    attempt.isProbing = true
-    const sinceMs = this.#now()
-    void this.#parts.isReady(this.name).then((isReady) => {
-      attempt.isProbing = false
-      if (attempt !== this.#attempt || phaseOf(this.#report) !== 'up') return
-      if (isReady) {
-        this.#onReady(attempt)
-        return
-      }
-      const nowMs = this.#now()
-      const pauseMs = Math.min(maxProbeMs, Math.max(minProbeMs, (nowMs - attempt.sinceMs) * probeShare))
-      attempt.stopProbeTimer = this.#parts.clock.setTimer(
-        () => {
-          attempt.stopProbeTimer = undefined
-          if (phaseOf(this.#report) === 'up') this.#probe(attempt)
-        },
-        Math.max(0, Math.ceil(sinceMs + pauseMs - nowMs)),
-      )
-    })
+    else if (sign.kind === 'up') attempt.probes.begin()
   }
 
   #onReady(attempt: StartAttempt): void {
@@ -347,7 +326,7 @@ export class Service {
   }
 
   #endAttempt(): void {
-    this.#attempt?.stopProbeTimer?.()
+    this.#attempt?.probes.end()
     this.#attempt = undefined
   }
 
