@@ -237,8 +237,7 @@ export class Service {
   }
 
   describe(): ServiceState {
-    const { now, wallNow } = this.#parts.clock
-    const isFailed = this.#state === 'failed'
+    const waitMs = this.#state === 'failed' ? this.#backOff.untilMs - this.#now() : 0
     return {
       provider: this.name,
       unit: this.config.unit,
@@ -250,7 +249,7 @@ export class Service {
       memoryBytes: phaseOf(this.#report) === 'down' ? undefined : this.#report?.memoryBytes,
       lastStartMs: this.#lastStartMs,
       failure: this.#failure,
-      retryAtMs: isFailed ? Math.round(wallNow() + Math.max(0, this.#backOff.untilMs - now())) : undefined,
+      retryAtMs: waitMs > 0 ? Math.round(this.#parts.clock.wallNow() + waitMs) : undefined,
       ...this.#counts,
     }
   }
@@ -373,7 +372,7 @@ export class Service {
     })
   }
 
-  /** A service that was ready still is; what has failed is stopped later. */
+  /** A service that was ready still is, and one that was about to start still starts; what has failed is stopped later. */
   #onStopRefused(refusal: string): void {
     this.#stop = undefined
     this.#stopBackOff.fail(this.#now())
@@ -385,8 +384,8 @@ export class Service {
     if (run !== undefined && phaseOf(this.#report) === 'up') {
       run.isOver = false
       this.#become('ready', refusal)
-    } else if (phaseOf(this.#report) === 'down') this.#stopped('command')
-    else this.#adopt()
+    } else if (phaseOf(this.#report) !== 'down') this.#adopt()
+    else this.#begin('command').isAccepted = true
   }
 
   #stopEnded(refusal: string | undefined): void {

@@ -358,6 +358,18 @@ suite('a stop', () => {
     assert.equal(scene.units.commands.filter((each) => each === 'stop qwen').length, 2)
   })
 
+  test('that is refused before the unit has come up leaves it its place', async () => {
+    const behaviour = { refusesStop: 'not-permitted' }
+    const scene = new Scene({ qwen: { behaviour }, gemma: {} }, { gpu0: { members: ['qwen', 'gemma'] } })
+    await scene.clock.run(250)
+    scene.call('qwen')
+    scene.call('gemma')
+    void scene.pool.stop('qwen')
+    await scene.clock.run(200)
+    assert.deepEqual(scene.units.running, ['qwen'])
+    assert.equal(scene.stateOf('qwen'), 'ready')
+  })
+
   test('of a failed unit that is refused ends with a probe when a call comes', async () => {
     const behaviour = { refusesStop: 'not-permitted', loadMs: 8000 }
     const scene = new Scene({ qwen: { startTimeoutMs: 5000, behaviour } })

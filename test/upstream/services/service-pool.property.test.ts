@@ -190,6 +190,6 @@ test('whatever happens, places are kept, no visit is cut, all waits end, and not
         await run.end()
       },
     ),
-    { numRuns: Number(process.env['RUNS'] ?? 60) },
+    { numRuns: 300 },
   )
 })
