@@ -50,6 +50,8 @@ export class SimulatedUnits implements Starter {
   readonly commands: string[] = []
   /** After each change of a unit. */
   onChange: (() => void) | undefined
+  /** Before a command is carried out. */
+  onCommand: ((verb: string, service: string) => void) | undefined
   looks = 0
   readonly #clock: FakeClock
   readonly #units = new Map<string, Unit>()
@@ -108,6 +110,10 @@ export class SimulatedUnits implements Starter {
     const unit = this.#unit(service)
     if (!this.running.includes(service) || unit.active === 'deactivating') return
     this.#end(unit, result, exitStatus)
+  }
+
+  get isConnected(): boolean {
+    return this.#isConnected
   }
 
   /** The connection breaks, and is back after so long. */
@@ -172,6 +178,7 @@ export class SimulatedUnits implements Starter {
         const isKnown = this.#units.has(service)
         if (isKnown && refusal === undefined) {
           this.commands.push(`${verb} ${service}`)
+          this.onCommand?.(verb, service)
           run()
         }
         const answer = isKnown ? refusal : 'unknown-service'

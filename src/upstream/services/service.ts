@@ -54,9 +54,6 @@ export interface ServiceWatcher {
   readonly onEmpty: (service: Service) => void
 }
 
-/** First and last pause between two probes, in milliseconds; between them a fiftieth of the time since the start. */
-const [minProbeMs, maxProbeMs, probeShare] = [100, 1000, 0.02]
-
 export class Service {
   readonly name: string
   readonly line: ServiceLine
@@ -89,7 +86,7 @@ export class Service {
   #unstopped: string | undefined
   readonly #counts = { starts: 0, stops: 0, failures: 0 }
   /** Called when a stop has come to its end, with the reason if it was refused. */
-  #onStopped: ((refusal: string | undefined) => void)[] = []
+  readonly #onStopped: ((refusal: string | undefined) => void)[] = []
   readonly #runOwner: RunOwner
 
   constructor(name: string, config: ServiceConfig, parts: ServiceParts, watcher: ServiceWatcher) {
@@ -240,8 +237,7 @@ export class Service {
   }
 
   describe(): ServiceState {
-    const { now, wallNow } = this.#parts.clock
-    const isFailed = this.#state === 'failed'
+    const waitMs = this.#state === 'failed' ? this.#backOff.untilMs - this.#now() : 0
     return {
       provider: this.name,
       unit: this.config.unit,
@@ -253,7 +249,7 @@ export class Service {
       memoryBytes: phaseOf(this.#report) === 'down' ? undefined : this.#report?.memoryBytes,
       lastStartMs: this.#lastStartMs,
       failure: this.#failure,
-      retryAtMs: isFailed ? Math.round(wallNow() + Math.max(0, this.#backOff.untilMs - now())) : undefined,
+      retryAtMs: waitMs > 0 ? Math.round(this.#parts.clock.wallNow() + waitMs) : undefined,
       ...this.#counts,
     }
   }
@@ -279,7 +275,12 @@ export class Service {
 
   #begin(reason: StartReason, before = this.#report): StartAttempt {
     this.startsNow = false
-    const attempt = new StartAttempt(reason, this.#now(), before)
+    const attempt: StartAttempt = new StartAttempt(reason, this.#now(), before, {
+      clock: this.#parts.clock,
+      isReady: () => this.#parts.isReady(this.name),
+      isUp: () => phaseOf(this.#report) === 'up',
+      onReady: () => this.#onReady(attempt),
+    })
     this.#attempt = attempt
     this.#endRun()
     this.#unstopped = undefined
@@ -309,30 +310,7 @@ export class Service {
     const sign = attempt.judge(report, isWhole)
     if (sign.kind === 'failed') this.#fail(sign.result)
     else if (sign.kind === 'stopped') this.#stopped('outside')
-    else if (sign.kind === 'up') this.#probe(attempt)
-  }
-
-  #probe(attempt: StartAttempt): void {
-    if (attempt.isProbing || attempt.stopProbeTimer !== undefined) return
-    attempt.isProbing = true
-    const sinceMs = this.#now()
-    void this.#parts.isReady(this.name).then((isReady) => {
-      attempt.isProbing = false
-      if (attempt !== this.#attempt || phaseOf(this.#report) !== 'up') return
-      if (isReady) {
-        this.#onReady(attempt)
-        return
-      }
-      const nowMs = this.#now()
-      const pauseMs = Math.min(maxProbeMs, Math.max(minProbeMs, (nowMs - attempt.sinceMs) * probeShare))
-      attempt.stopProbeTimer = this.#parts.clock.setTimer(
-        () => {
-          attempt.stopProbeTimer = undefined
-          if (phaseOf(this.#report) === 'up') this.#probe(attempt)
-        },
-        Math.max(0, Math.ceil(sinceMs + pauseMs - nowMs)),
-      )
-    })
+    else if (sign.kind === 'up') attempt.probes.begin()
   }
 
   #onReady(attempt: StartAttempt): void {
@@ -347,7 +325,7 @@ export class Service {
   }
 
   #endAttempt(): void {
-    this.#attempt?.stopProbeTimer?.()
+    this.#attempt?.probes.end()
     this.#attempt = undefined
   }
 
@@ -394,7 +372,7 @@ export class Service {
     })
   }
 
-  /** A service that was ready still is; what has failed is stopped later. */
+  /** A service that was ready still is, and one that was about to start still starts; what has failed is stopped later. */
   #onStopRefused(refusal: string): void {
     this.#stop = undefined
     this.#stopBackOff.fail(this.#now())
@@ -406,8 +384,8 @@ export class Service {
     if (run !== undefined && phaseOf(this.#report) === 'up') {
       run.isOver = false
       this.#become('ready', refusal)
-    } else if (phaseOf(this.#report) === 'down') this.#stopped('command')
-    else this.#adopt()
+    } else if (phaseOf(this.#report) !== 'down') this.#adopt()
+    else this.#begin('command').isAccepted = true
   }
 
   #stopEnded(refusal: string | undefined): void {

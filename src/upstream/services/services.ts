@@ -24,9 +24,10 @@ export interface ServiceVisit {
 export interface NotStarted {
   readonly unit: string
   /**
-   * As the manager names it: `exit-code 1`, `signal 9`, `oom-kill`, `timeout`, `not-found`, `masked`, `start-limit-hit`; or what
-   * kept the gateway from asking it: `starter-unreachable`, `not-permitted`; or `busy`: other services kept its place in its group for
-   * all of the time that the call may wait.
+   * As the manager names it: `exit-code 1`, `signal 9`, `oom-kill`, `timeout`, `not-found`, `masked`, `start-limit-hit`; `exit-code 0`: it
+   * has ended without a failure; `stopped`: somebody has stopped it while it started; or what kept the gateway from asking the
+   * manager: `starter-unreachable`, `not-permitted`, `unknown-service`; or `busy`: other services kept its place in its group for
+   * all of the time that the call may wait, or too many calls wait.
    */
   readonly result: string
   /** Of a group whose other members kept its place. */
@@ -91,9 +92,9 @@ export interface ServiceState {
   readonly lastStartMs: number | undefined
   /** Why it failed last; `exit-code 1`. Undefined: it has not, or has been ready since. */
   readonly failure: string | undefined
-  /** When it may be started again after a failure, in milliseconds since 1970. */
+  /** When it may be started again after a failure, in milliseconds since 1970. Undefined: now. */
   readonly retryAtMs: number | undefined
-  /** How often it was started and stopped by this gateway, and how often a start has failed. */
+  /** How often it was started and stopped by this gateway, and how often a start has failed or its server has crashed. */
   readonly starts: number
   readonly stops: number
   readonly failures: number

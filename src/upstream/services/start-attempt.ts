@@ -1,5 +1,6 @@
 // One start of a unit, until it is ready or has failed: what reports mean that may be older than the command.
 import type { UnitReport } from '../../platform/unit-report.ts'
+import { type Probing, ReadinessProbes } from './readiness-probes.ts'
 import { failureOf, isAutoRestart, phaseOf } from './unit-phase.ts'
 
 /** Who has started it: the gateway, for a call, a command or at its own start; somebody else; or the manager, again. */
@@ -16,8 +17,7 @@ export class StartAttempt {
   readonly sinceMs: number
   /** The manager has the command. */
   isAccepted = false
-  isProbing = false
-  stopProbeTimer: (() => void) | undefined
+  readonly probes: ReadinessProbes
   /** The last report before the command. */
   #before: UnitReport | undefined
   /** A report has shown the unit that this start is about. */
@@ -28,10 +28,11 @@ export class StartAttempt {
   #restarts: number | undefined
 
   /** @param before the last report of before it; for `restart`, of when the unit still was ready. */
-  constructor(reason: StartReason, sinceMs: number, before: UnitReport | undefined) {
+  constructor(reason: StartReason, sinceMs: number, before: UnitReport | undefined, probing: Probing) {
     this.reason = reason
     this.sinceMs = sinceMs
     this.#before = before
+    this.probes = new ReadinessProbes(sinceMs, probing)
     if (reason === 'restart') this.#restarts = before?.restarts
   }
 

@@ -30,12 +30,12 @@ export interface TestCall {
 export class Scene {
   readonly clock = new FakeClock()
   readonly units = new SimulatedUnits(this.clock)
-  readonly changes: ServiceChange[] = []
+  readonly changes: (ServiceChange & { readonly atMs: number })[] = []
   readonly pool = new ServicePool({
     starter: this.units,
     isReady: this.units.isReady,
     clock: this.clock,
-    onChange: (change) => void this.changes.push(change),
+    onChange: (change) => void this.changes.push({ ...change, atMs: this.clock.now() }),
   })
 
   /** Units that are added are there before the pool follows. */

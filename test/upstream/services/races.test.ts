@@ -1,0 +1,441 @@
+// What may cross each other: commands of the pool, reports that are older than they are, crashes, and people.
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+
+import { Scene, type TestCall } from './scene.ts'
+
+const crashed = { result: 'exit-code', exitStatus: 1 }
+const failureOf = (call: TestCall) => (call.entry?.kind === 'not_started' ? call.entry.failure : undefined)
+const waitedMsOf = (call: TestCall) => call.entry?.waitedMs
+
+async function readyScene(behaviour = {}, more = {}): Promise<{ scene: Scene; call: TestCall }> {
+  const scene = new Scene({ qwen: { behaviour, ...more } })
+  const call = scene.call('qwen')
+  await scene.clock.run(1000)
+  assert.equal(call.visit?.isValid, true)
+  return { scene, call }
+}
+
+suite('a unit that crashes', () => {
+  test('while it is ready ends its visits, and the next call after the pause starts it again', async () => {
+    const { scene, call } = await readyScene()
+    scene.units.crash('qwen', 'oom-kill')
+    await scene.clock.run(50)
+    assert.equal(call.visit!.isValid, false)
+    const early = scene.call('qwen')
+    await scene.clock.run(0)
+    assert.equal(failureOf(early)?.result, 'oom-kill')
+    await scene.clock.run(1000)
+    const late = scene.call('qwen')
+    await scene.clock.run(500)
+    assert.equal(late.visit?.isValid, true)
+    call.visit!.leave()
+    assert.equal(late.visit.isValid, true, 'the visit of the former run has nothing to do with this one')
+    assert.deepEqual(scene.units.commands, ['start qwen', 'start qwen'])
+  })
+
+  test('while it is ready and is restarted by the manager is waited for', async () => {
+    const { scene, call } = await readyScene({ restartMs: 200 })
+    scene.units.crash('qwen', 'signal', 9)
+    await scene.clock.run(50)
+    assert.equal(scene.stateOf('qwen'), 'starting')
+    assert.equal(call.visit!.isValid, false)
+    const next = scene.call('qwen')
+    await scene.clock.run(500)
+    assert.equal(next.visit?.isValid, true)
+    assert.deepEqual(scene.units.commands, ['start qwen'])
+  })
+
+  test('again before it is ready is stopped, so that the manager leaves it alone', async () => {
+    const { scene } = await readyScene({ restartMs: 200 })
+    scene.units.behaviourOf('qwen').loadMs = Infinity
+    scene.units.crash('qwen', 'signal', 9)
+    await scene.clock.run(50)
+    const waiting = scene.call('qwen')
+    await scene.clock.run(400)
+    scene.units.crash('qwen', 'core-dump', 11)
+    await scene.clock.run(100)
+    assert.equal(failureOf(waiting)?.result, 'core-dump 11')
+    await scene.clock.run(500)
+    assert.equal(scene.units.activeOf('qwen'), 'inactive')
+    assert.deepEqual(scene.units.commands, ['start qwen', 'stop qwen'])
+  })
+
+  test('in a start of ours is stopped at the first restart by the manager', async () => {
+    const scene = new Scene({ qwen: { behaviour: { restartMs: 200, ends: crashed, endsAfterMs: 30 } } })
+    const call = scene.call('qwen')
+    await scene.clock.run(300)
+    assert.equal(failureOf(call)?.result, 'exit-code 1')
+    await scene.clock.run(2000)
+    assert.deepEqual(scene.units.running, [])
+    assert.deepEqual(scene.units.commands, ['start qwen', 'stop qwen'])
+  })
+
+  test('after it was ready begins its pauses anew', async () => {
+    const { scene } = await readyScene()
+    for (let i = 0; i < 3; i++) {
+      scene.units.crash('qwen', 'signal', 6)
+      await scene.clock.run(100)
+      assert.equal(failureOf(await refusedNow(scene))!.retryAfterMs <= 1000, true)
+      await scene.clock.run(1000)
+      scene.call('qwen')
+      await scene.clock.run(500)
+    }
+  })
+})
+
+async function refusedNow(scene: Scene): Promise<TestCall> {
+  const call = scene.call('qwen')
+  await scene.clock.run(0)
+  return call
+}
+
+suite('a unit that somebody else', () => {
+  test('stops keeps its visits until they leave, and the next call starts it again', async () => {
+    const { scene, call } = await readyScene()
+    scene.units.stopUnit('qwen')
+    await scene.clock.run(100)
+    assert.equal(scene.stateOf('qwen'), 'stopped')
+    assert.equal(scene.pool.describe()[0]?.calls, 1)
+    assert.equal(call.visit!.isValid, false)
+    const next = scene.call('qwen')
+    await scene.clock.run(500)
+    assert.equal(next.visit?.isValid, true)
+    call.visit!.leave()
+    assert.equal(scene.pool.describe()[0]?.calls, 1)
+  })
+
+  test('is about to stop lets no further call in, and starts again for it', async () => {
+    const { scene } = await readyScene({ stopMs: 5000 })
+    scene.units.stopUnit('qwen')
+    await scene.clock.run(100)
+    const next = scene.call('qwen')
+    await scene.clock.run(4000)
+    assert.equal(scene.stateOf('qwen'), 'stopping')
+    assert.equal(next.entry, undefined)
+    await scene.clock.run(2000)
+    assert.equal(next.visit?.isValid, true)
+  })
+
+  test('starts after it was stopped is ready without a call', async () => {
+    const scene = new Scene({ qwen: {} })
+    await scene.clock.run(1000)
+    scene.units.startUnit('qwen')
+    await scene.clock.run(1000)
+    assert.equal(scene.stateOf('qwen'), 'ready')
+    assert.deepEqual(scene.units.commands, [])
+  })
+
+  test('restarts is another run', async () => {
+    const { scene, call } = await readyScene()
+    scene.units.stopUnit('qwen')
+    scene.units.startUnit('qwen')
+    await scene.clock.run(1000)
+    assert.equal(scene.stateOf('qwen'), 'ready')
+    assert.equal(call.visit!.isValid, false)
+    assert.deepEqual(scene.units.commands, ['start qwen'])
+  })
+
+  test('starts again while the pool stops it is adopted', async () => {
+    const { scene, call } = await readyScene({ stopMs: 300 }, { stopAfterIdleMs: 2000 })
+    call.visit!.leave()
+    await scene.clock.run(2100)
+    assert.equal(scene.stateOf('qwen'), 'stopping')
+    scene.units.startUnit('qwen')
+    await scene.clock.run(1000)
+    assert.equal(scene.stateOf('qwen'), 'ready')
+  })
+
+  test('stops in the middle of a start refuses the calls that wait', async () => {
+    const scene = new Scene({ qwen: { behaviour: { activatingMs: 5000 } } })
+    const call = scene.call('qwen')
+    await scene.clock.run(1000)
+    scene.units.stopUnit('qwen')
+    await scene.clock.run(500)
+    assert.equal(failureOf(call)?.result, 'stopped')
+  })
+})
+
+suite('a start', () => {
+  for (const reason of ['not-found', 'masked', 'not-permitted', 'starter-unreachable', 'manager-unreachable'])
+    test(`that is refused as ${reason} refuses its calls for that`, async () => {
+      const scene = new Scene({ qwen: { behaviour: { refusesStart: reason } } })
+      const call = scene.call('qwen')
+      await scene.clock.run(200)
+      assert.deepEqual(failureOf(call), { unit: 'qwen.service', result: reason, retryAfterMs: 1000 })
+      assert.equal(scene.stateOf('qwen'), 'failed')
+      assert.deepEqual(scene.units.commands, [])
+      assert.equal(scene.clock.pendingTimers, 0)
+    })
+
+  test('that is never ready has failed after its time, and its unit is stopped', async () => {
+    const scene = new Scene({ qwen: { startTimeoutMs: 5000, behaviour: { loadMs: Infinity } } })
+    await scene.clock.run(100)
+    const call = scene.call('qwen')
+    await scene.clock.run(4999)
+    assert.equal(call.entry, undefined)
+    await scene.clock.run(1)
+    assert.equal(failureOf(call)?.result, 'timeout')
+    await scene.clock.run(200)
+    assert.equal(scene.units.activeOf('qwen'), 'inactive')
+    assert.equal(scene.clock.pendingTimers, 0)
+  })
+
+  test('of type notify is waited for while it is activating, and probed only then', async () => {
+    const scene = new Scene({ qwen: { behaviour: { activatingMs: 60_000, loadMs: 0 } } })
+    const call = scene.call('qwen')
+    await scene.clock.run(60_000)
+    assert.equal(scene.stateOf('qwen'), 'starting')
+    await scene.clock.run(200)
+    assert.equal(call.visit?.isValid, true)
+  })
+
+  test('that the manager refuses for its limit of starts fails at once, each time', async () => {
+    const scene = new Scene({ qwen: { behaviour: { startFails: 'start-limit-hit' } } })
+    for (let i = 0; i < 3; i++) {
+      const call = scene.call('qwen')
+      await scene.clock.run(300)
+      assert.equal(failureOf(call)?.result, 'start-limit-hit')
+      await scene.clock.run(60_000)
+    }
+  })
+
+  test('is not ended by the last failure, reported late', async () => {
+    const scene = new Scene({ qwen: {} })
+    await scene.clock.run(100)
+    scene.units.startUnit('qwen')
+    await scene.clock.run(500)
+    scene.units.crash('qwen', 'exit-code', 3)
+    await scene.clock.run(1500)
+    const call = scene.call('qwen')
+    scene.units.look()
+    scene.units.look()
+    await scene.clock.run(500)
+    assert.equal(call.visit?.isValid, true)
+  })
+
+  test('goes on when the starter is lost in the middle of it, and is back', async () => {
+    const scene = new Scene({ qwen: { behaviour: { activatingMs: 3000 } } })
+    const call = scene.call('qwen')
+    await scene.clock.run(500)
+    scene.units.lose(10_000)
+    await scene.clock.run(9000)
+    assert.equal(scene.stateOf('qwen'), 'starting')
+    await scene.clock.run(2000)
+    assert.equal(call.visit?.isValid, true)
+    assert.deepEqual(scene.units.commands, ['start qwen'])
+  })
+
+  test('whose command is lost on its way fails, and the unit is adopted if it was carried out', async () => {
+    const scene = new Scene({ qwen: {} })
+    await scene.clock.run(100)
+    const call = scene.call('qwen')
+    scene.units.lose(1000)
+    await scene.clock.run(100)
+    assert.equal(failureOf(call)?.result, 'starter-unreachable')
+    await scene.clock.run(1500)
+    assert.equal(scene.stateOf('qwen'), 'ready')
+  })
+
+  test('is tried again without a pause when the starter is back', async () => {
+    const scene = new Scene({ qwen: { behaviour: { refusesStart: 'starter-unreachable' } } })
+    scene.call('qwen')
+    await scene.clock.run(200)
+    assert.equal(scene.stateOf('qwen'), 'failed')
+    delete scene.units.behaviourOf('qwen').refusesStart
+    scene.units.lose(100)
+    await scene.clock.run(200)
+    const call = scene.call('qwen')
+    await scene.clock.run(300)
+    assert.equal(call.visit?.isValid, true)
+  })
+
+  test('at the start of the gateway needs no call', async () => {
+    const scene = new Scene({ qwen: { startsAtBoot: true }, gemma: {} })
+    await scene.clock.run(500)
+    assert.equal(scene.stateOf('qwen'), 'ready')
+    assert.equal(scene.stateOf('gemma'), 'stopped')
+  })
+
+  test('goes on when the client has left, which is taken out at once', async () => {
+    const scene = new Scene({ qwen: { behaviour: { loadMs: 2000 }, stopAfterIdleMs: 60_000 } })
+    const call = scene.call('qwen')
+    await scene.clock.run(500)
+    call.caller.leave()
+    await scene.clock.run(0)
+    assert.equal(call.entry?.kind, 'gone')
+    assert.equal(scene.pool.describe()[0]?.waiting, 0)
+    await scene.clock.run(3000)
+    assert.equal(scene.stateOf('qwen'), 'ready')
+    await scene.clock.run(62_000)
+    assert.equal(scene.stateOf('qwen'), 'stopped')
+  })
+
+  test('is waited for no longer than the caller may', async () => {
+    const scene = new Scene({ qwen: { behaviour: { loadMs: 20_000 } } })
+    const call = scene.call('qwen', 'a', { maxWaitMs: 3000 })
+    await scene.clock.run(2999)
+    assert.equal(call.entry, undefined)
+    await scene.clock.run(1)
+    assert.equal(failureOf(call)?.result, 'timeout')
+    assert.equal(waitedMsOf(call), 3000)
+  })
+})
+
+suite('a starter that is lost', () => {
+  test('leaves services that are ready as they are', async () => {
+    const { scene, call } = await readyScene({}, { stopAfterIdleMs: 5000 })
+    scene.units.lose(30_000)
+    call.visit!.leave()
+    await scene.clock.run(20_000)
+    assert.equal(scene.pool.isOpen('qwen'), true)
+    assert.equal(scene.call('qwen').visit?.isValid, true)
+  })
+
+  test('fails calls for others after 2 s', async () => {
+    const scene = new Scene({ qwen: {} })
+    await scene.clock.run(100)
+    scene.units.lose(30_000)
+    const call = scene.call('qwen')
+    await scene.clock.run(1999)
+    assert.equal(call.entry, undefined)
+    await scene.clock.run(1)
+    assert.equal(failureOf(call)?.result, 'starter-unreachable')
+    assert.equal(scene.clock.pendingTimers, 1, "the starter's own")
+  })
+
+  test('that is back within that time starts them', async () => {
+    const scene = new Scene({ qwen: {} })
+    await scene.clock.run(100)
+    scene.units.lose(1000)
+    const call = scene.call('qwen')
+    await scene.clock.run(1500)
+    assert.equal(call.visit?.isValid, true)
+  })
+})
+
+suite('a stop', () => {
+  test('by command lets calls finish, and a call that comes starts it again after it', async () => {
+    const { scene, call } = await readyScene()
+    let end: string | undefined = 'pending'
+    void scene.pool.stop('qwen').then((refusal) => {
+      end = refusal
+    })
+    await scene.clock.run(5000)
+    assert.equal(scene.stateOf('qwen'), 'draining')
+    assert.equal(call.visit!.isValid, true)
+    const next = scene.call('qwen')
+    await scene.clock.run(1000)
+    assert.equal(next.entry, undefined)
+    assert.equal(end, 'pending')
+    call.visit!.leave()
+    await scene.clock.run(500)
+    assert.equal(end, undefined)
+    assert.equal(next.visit?.isValid, true)
+    assert.deepEqual(scene.units.commands, ['start qwen', 'stop qwen', 'start qwen'])
+  })
+
+  test('that is refused leaves the service ready, and is tried again later and later', async () => {
+    const { scene, call } = await readyScene({ refusesStop: 'not-permitted' }, { stopAfterIdleMs: 1000 })
+    call.visit!.leave()
+    await scene.clock.run(20_000)
+    assert.equal(scene.stateOf('qwen'), 'ready')
+    const tries = scene.statesOf('qwen').filter((each) => each === 'stopping idle').length
+    assert.equal(tries, 5)
+    const end = scene.pool.stop('qwen')
+    await scene.clock.run(100)
+    assert.equal(await end, 'not-permitted')
+  })
+
+  test('that changes nothing is repeated after 10 s', async () => {
+    const { scene, call } = await readyScene({ ignoresStop: true }, { stopAfterIdleMs: 1000 })
+    call.visit!.leave()
+    await scene.clock.run(2000)
+    assert.equal(scene.stateOf('qwen'), 'stopping')
+    delete scene.units.behaviourOf('qwen').ignoresStop
+    await scene.clock.run(10_000)
+    assert.equal(scene.stateOf('qwen'), 'stopped')
+    assert.equal(scene.units.commands.filter((each) => each === 'stop qwen').length, 2)
+  })
+
+  test('that is refused before the unit has come up leaves it its place', async () => {
+    const behaviour = { refusesStop: 'not-permitted' }
+    const scene = new Scene({ qwen: { behaviour }, gemma: {} }, { gpu0: { members: ['qwen', 'gemma'] } })
+    await scene.clock.run(250)
+    scene.call('qwen')
+    scene.call('gemma')
+    void scene.pool.stop('qwen')
+    await scene.clock.run(200)
+    assert.deepEqual(scene.units.running, ['qwen'])
+    assert.equal(scene.stateOf('qwen'), 'ready')
+  })
+
+  test('of a failed unit that is refused ends with a probe when a call comes', async () => {
+    const behaviour = { refusesStop: 'not-permitted', loadMs: 8000 }
+    const scene = new Scene({ qwen: { startTimeoutMs: 5000, behaviour } })
+    scene.call('qwen')
+    await scene.clock.run(7000)
+    assert.equal(scene.stateOf('qwen'), 'failed')
+    const call = scene.call('qwen')
+    await scene.clock.run(4000)
+    assert.equal(call.visit?.isValid, true)
+  })
+})
+
+suite('a person', () => {
+  test('starts a service before its pause after a failure is over', async () => {
+    const scene = new Scene({ qwen: { behaviour: { refusesStart: 'masked' } } })
+    await scene.clock.run(100)
+    const refused = scene.pool.start('qwen')
+    await scene.clock.run(100)
+    assert.equal((await refused)?.result, 'masked')
+    delete scene.units.behaviourOf('qwen').refusesStart
+    const started = scene.pool.start('qwen')
+    await scene.clock.run(500)
+    assert.equal(await started, undefined)
+    assert.equal(scene.stateOf('qwen'), 'ready')
+    assert.equal(scene.pool.describe()[0]?.calls, 0)
+  })
+})
+
+suite('a reload', () => {
+  test('keeps what has not changed, and leaves what is gone alone', async () => {
+    const scene = new Scene({ qwen: {}, gemma: {} })
+    const [qwen] = [scene.call('qwen'), scene.call('gemma')]
+    await scene.clock.run(500)
+    scene.follow({ qwen: { stopAfterIdleMs: 1000 } })
+    await scene.clock.run(500)
+    assert.equal(qwen.visit?.isValid, true)
+    assert.equal(scene.pool.has('gemma'), false)
+    assert.equal(scene.pool.isOpen('gemma'), true)
+    assert.equal(scene.units.activeOf('gemma'), 'active')
+    qwen.visit.leave()
+    await scene.clock.run(1500)
+    assert.deepEqual(scene.units.running, ['gemma'])
+  })
+
+  test('refuses who waits for a service that is gone, and lets others wait for the one of its name', async () => {
+    const behaviour = { loadMs: 5000 }
+    const scene = new Scene({ qwen: { behaviour }, gemma: { behaviour } })
+    const [qwen, gemma] = [scene.call('qwen'), scene.call('gemma')]
+    await scene.clock.run(500)
+    scene.follow({ qwen: { unit: 'other.service' } })
+    await scene.clock.run(1000)
+    assert.equal(failureOf(gemma)?.result, 'unknown-service')
+    assert.equal(qwen.visit?.isValid, true)
+  })
+
+  test('is waited for by nobody after the gateway has been closed', async () => {
+    const scene = new Scene({ qwen: { behaviour: { loadMs: 5000 } } })
+    const call = scene.call('qwen')
+    await scene.clock.run(500)
+    scene.pool.close()
+    await scene.clock.run(100)
+    assert.equal(call.entry?.kind, 'shutting_down')
+    const late = scene.call('qwen')
+    await scene.clock.run(10_000)
+    assert.equal(late.entry?.kind, 'shutting_down')
+    assert.equal(scene.units.activeOf('qwen'), 'active')
+    assert.equal(scene.clock.pendingTimers, 0)
+  })
+})
