@@ -176,22 +176,12 @@ class Examiner {
     if (result === 'oom-kill')
       return `allow it more memory (MemoryMax=), or a smaller model or context; then ${again}`
     if (result === 'start-limit-hit') return `${this.#systemctl} reset-failed ${unit}; then ${again}`
-    return `journalctl ${[...scopeOptions(this.#services.manager), '-u', unit].join(' ')} -n 50; then ${again}`
+    return `journalctl ${journalUnit(this.#services, unit).join(' ')} -n 50; then ${again}`
   }
 
   /** The last lines of a unit that failed, as far as this user may read them. */
   #journal(unit: string): Pick<Finding, 'lines'> {
-    const args = [
-      ...scopeOptions(this.#services.manager),
-      '-u',
-      unit,
-      '-n',
-      '10',
-      '-q',
-      '--no-pager',
-      '-o',
-      'cat',
-    ]
+    const args = [...journalUnit(this.#services, unit), '-n', '10', '-q', '--no-pager', '-o', 'cat']
     const { stdout } = this.#parts.run('journalctl', args)
     const lines = stdout.split('\n').filter((line) => line.trim() !== '')
     return lines.length === 0 ? {} : { lines }
@@ -276,6 +266,11 @@ class Examiner {
     if (shares === undefined) return { state: 'ok', detail, fix }
     return { state: 'warn', detail: `${detail}, whether or not the group ${shares[0]} has room`, fix }
   }
+}
+
+/** `--user` would leave out what a journal in memory holds, which is not split by users (journald.conf(5), `SplitMode=`). */
+function journalUnit({ manager }: ServicesConfig, unit: string): readonly string[] {
+  return [manager === 'user' ? '--user-unit' : '--unit', unit]
 }
 
 /** `exit-code 1`, `signal 9`, `oom-kill`. */

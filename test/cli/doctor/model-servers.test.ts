@@ -145,10 +145,10 @@ test('a failed unit comes with its result and the last lines of its journal', (t
   assert.equal(state, 'stopped')
   assert.equal(
     shown(findings)[0],
-    'fail a: unit: a.service has failed (exit-code 1) → journalctl --user -u a.service -n 50; then llm-gateway services start a',
+    'fail a: unit: a.service has failed (exit-code 1) → journalctl --user-unit a.service -n 50; then llm-gateway services start a',
   )
   assert.deepEqual(findings[0]!.lines, ['loading', 'CUDA out of memory\x1b[31m'])
-  assert.equal(commands.at(-1), 'journalctl --user -u a.service -n 10 -q --no-pager -o cat')
+  assert.equal(commands.at(-1), 'journalctl --user-unit a.service -n 10 -q --no-pager -o cat')
   for (const [unit, expected] of [
     [failed('exit-code', '203'), /\(exit-code 203: its program cannot be run\)/],
     [failed('signal', '9'), /\(signal 9\)/],
