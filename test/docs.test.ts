@@ -90,7 +90,7 @@ describe('README.md', () => {
     const file = join(folder, 'gateway.yaml')
     writeFileSync(file, example)
     chmodSync(file, 0o600)
-    const loaded = loadConfig(file, { env })
+    const loaded = loadConfig(file, { env, hasServiceManager: true })
     assert.deepEqual(loaded.ok ? [] : loaded.problems, [])
   })
 

@@ -74,7 +74,8 @@ Checks the runtime, the configuration, file modes, keys, the service and the por
 provider whether it can be reached, accepts the key, has the models, streams, reports usage, and
 how soon its first byte arrives. Changes nothing and shows no key. Each provider receives one call
 of at most 16 tokens, which may cost a little; --no-calls skips it, and only connects to a local
-provider without discover_models and health_check, where any request may load a model.
+provider without discover_models and health_check, where any request may load a model. A server
+that systemd starts for calls is not started: doctor examines its unit, and calls it if it runs.
 
 A local server that cannot be reached or does not work is a failure only if one of your models
 has no other target or fallback that works. Models that are unchanged from the packaged example

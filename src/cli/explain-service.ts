@@ -1,5 +1,5 @@
 // What `explain` shows of a server that systemd starts for its calls. Arguments of its command are left out: they may hold a key.
-import { readyPathOf } from '../config/ready-path.ts'
+import { readyPathOf } from '../app/services/readiness.ts'
 import type { HttpProvider } from '../config/provider-types.ts'
 import type { ServicesConfig } from '../config/service-types.ts'
 import { durationText } from '../platform/duration.ts'

@@ -292,7 +292,8 @@ export interface RawServices {
 }
 
 interface RawServiceGroup {
-  members: string[]
+  /** Required; absent only where it has a fault. */
+  members?: string[]
   running?: number
   min_run_ms?: number
   max_run_ms?: number

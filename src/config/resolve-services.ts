@@ -21,7 +21,7 @@ export function resolveService(name: string, raw: RawService): ServiceConfig {
 
 export function resolveServices(raw: RawServices | undefined): ServicesConfig {
   if (raw === undefined) return noServices
-  const groups = Object.entries(raw.groups ?? {}).map(([name, { members, ...settings }]) => {
+  const groups = Object.entries(raw.groups ?? {}).map(([name, { members = [], ...settings }]) => {
     const group = { ...defaults.serviceGroup, ...settings }
     const { running, min_run_ms: minRunMs, max_run_ms: maxRunMs } = group
     return [name, { members: [...members], running, minRunMs, maxRunMs }] as const
@@ -30,7 +30,7 @@ export function resolveServices(raw: RawServices | undefined): ServicesConfig {
 }
 
 /** Whatever a provider's name may hold, a unit's may hold, too (systemd.unit(5)). */
-export function transientUnitName(provider: string): string {
+function transientUnitName(provider: string): string {
   return `llm-gateway-run-${provider}.service`
 }
 

@@ -63,6 +63,7 @@ test('what the file leaves out has its default', () => {
         },
       ],
     ]),
+    services: { manager: 'user', groups: new Map() },
     prices: { list: 'shipped' },
     budgets: { timeZone: 'UTC', reserve: 'predicted', whenExhausted: 'finish', total: [] },
     routing: {
@@ -207,12 +208,18 @@ test('limits of a model have the common waiting unless they say otherwise', () =
     none,
   )
   assert.equal(rateLimits.perClientRpm, undefined)
-  assert.deepEqual(rateLimits.default, { tpm: 9, whenLimited: 'wait', maxWaitMs: 5, isDefault: true })
+  assert.deepEqual(rateLimits.default, {
+    tpm: 9,
+    whenLimited: 'wait',
+    maxWaitMs: 5,
+    isMaxWaitSet: true,
+    isDefault: true,
+  })
   assert.deepEqual(
     [...rateLimits.limits],
     [
-      ['a', { rpm: 1, maxParallelRequests: 2, whenLimited: 'wait', maxWaitMs: 5 }],
-      ['b', { whenLimited: 'reject', maxWaitMs: 7 }],
+      ['a', { rpm: 1, maxParallelRequests: 2, whenLimited: 'wait', maxWaitMs: 5, isMaxWaitSet: true }],
+      ['b', { whenLimited: 'reject', maxWaitMs: 7, isMaxWaitSet: true }],
     ],
   )
 })

@@ -44,8 +44,10 @@ test('every example in a comment of the default configuration is valid', (t) => 
   const text = readProjectFile('config/llm-gateway.yaml').replace(/^ {2}# ("?[a-z][\w/*-]*"?: \{)/gm, '  $1')
   const loaded = loadText(t, text, {
     env: { ANTHROPIC_API_KEY: 'c', OPENAI_API_KEY: 'a', OPENROUTER_API_KEY: 'b' },
+    hasServiceManager: true,
   })
   assert.ok(loaded.ok, JSON.stringify(!loaded.ok && loaded.problems))
+  assert.ok(loaded.config.providers.has('qwen'))
   assert.ok(loaded.config.providers.has('openai') && loaded.config.models.has('openrouter/*'))
 })
 

@@ -16,6 +16,7 @@ import { readPartialConfig } from '../../config/partial-config.ts'
 import type { RawConfig } from '../../config/raw.ts'
 import { type Boundary, narrower } from '../../platform/boundary.ts'
 import { systemAccounts } from '../../platform/ownership.ts'
+import type { HttpProvider } from '../../config/provider-types.ts'
 import type { Config } from '../../config/types.ts'
 import type { Clock } from '../../platform/clock.ts'
 import { isJournal } from '../../systemd/journal.ts'
@@ -33,10 +34,12 @@ import { examineIssuers } from './identity.ts'
 import { examineKeys } from './keys.ts'
 import { examineLedger } from './ledger.ts'
 import { examineListener } from './listener.ts'
-import { gradeFindings } from './severity.ts'
+import { gradeFindings, type ProviderReport } from './severity.ts'
 import { Progress } from './progress.ts'
+import { examineModelServers, type ModelServers } from './model-servers.ts'
 import { examineNotify } from './notify.ts'
 import { examineProvider } from './provider.ts'
+import { examineReady } from './ready.ts'
 import { countStates, printJson, printTable } from './report.ts'
 import { examineRuntime } from './runtime.ts'
 import { examineService } from './service.ts'
@@ -114,7 +117,7 @@ interface Examination {
 
 /** Programs of systemd block this process, so the providers, whose times are measured, come last. */
 async function examine(examination: Examination): Promise<Check[]> {
-  const { io, parts, file, loaded } = examination
+  const { io, options, parts, file, loaded } = examination
   const { env } = io
   const { paths, run } = parts
   const accounts = systemAccounts()
@@ -125,10 +128,13 @@ async function examine(examination: Examination): Promise<Check[]> {
   const stored = raw === undefined ? new Map() : await openReferenced(raw, file, sources)
   const credentials = raw === undefined ? undefined : examineCredentials(raw, { ...sources, stored }, paths)
   const addresses = addressesOf(examination)
+  const modelServers = loaded.ok
+    ? examineModelServers(loaded.config, options.providers, { paths, run, command: ownCommand(env) })
+    : { findings: [], servers: new Map<string, never>() }
   const notExamined = [skipped('all', notValid)]
   const [listener, providers] = await Promise.all([
     addresses === undefined ? notExamined : examineListener({ ...addresses, ...service }, loaded.ok),
-    examineProviders(examination, credentials),
+    examineProviders(examination, credentials, modelServers),
   ])
   const listening = listener.map(({ figures }) => figures?.['pid']).find((each) => each !== undefined)
   const pid = service.mainPid ?? (listening === undefined ? undefined : Number(listening))
@@ -169,7 +175,7 @@ async function examine(examination: Examination): Promise<Check[]> {
     ...inArea('files', modes),
     ...inArea('files', [...keys, ...ledger, ...budgets, ...audit]),
     ...inArea('credentials', credentials?.findings ?? notExamined),
-    ...inArea('service', service.findings),
+    ...inArea('service', [...service.findings, ...modelServers.findings]),
     ...inArea('port', [...listener, ...control]),
     ...inArea('identity', issuers),
     ...inArea('tracing', tracing),
@@ -208,6 +214,7 @@ function addressesOf({ io, file, loaded }: Examination) {
 async function examineProviders(
   { io, options, parts, loaded }: Examination,
   credentials: CredentialReport | undefined,
+  { servers }: ModelServers,
 ): Promise<Finding[]> {
   if (!loaded.ok) return [skipped('all providers', notValid)]
   // Such settings could send keys to the wrong server.
@@ -220,7 +227,22 @@ async function examineProviders(
   const chosen = [...config.providers.values()].filter(
     ({ name }) => requested.length === 0 || requested.includes(name),
   )
-  const reports = chosen.map(async (provider) => {
+  const userAgent = `llm-gateway/${version} doctor`
+  const command = ownCommand(io.env)
+  const reports = chosen.map(async (provider): Promise<ProviderReport> => {
+    const server = servers.get(provider.name)
+    const before: Finding[] = []
+    if (server !== undefined && provider.kind !== 'echo') {
+      progress.wait(provider.name, 'its server')
+      const sharesPort = sharesAddress(provider, config)
+      const times = { now: clock.now, monotonicMs }
+      const ready = await examineReady(provider, server, { userAgent, command, sharesPort, ...times })
+      before.push(...server.findings, ...ready.findings)
+      if (!ready.isReady) {
+        progress.done(provider.name)
+        return { config: provider, findings: before, isUnreachable: false }
+      }
+    }
     const report = await examineProvider({
       config: provider,
       models: modelsOf(config, provider.name),
@@ -229,15 +251,28 @@ async function examineProviders(
       optionalKeyFix: credentials?.optionalFixes.get(provider.name),
       mayCall,
       timeoutMs,
-      userAgent: `llm-gateway/${version} doctor`,
-      command: ownCommand(io.env),
+      userAgent,
+      command,
       now: clock.now,
       onWait: (what) => progress.wait(provider.name, what),
     })
     progress.done(provider.name)
-    return report
+    return { ...report, findings: [...before, ...report.findings] }
   })
   return gradeFindings(config, await Promise.all(reports), packagedConfig())
+}
+
+/** The clock of `ActiveEnterTimestampMonotonic`: systemd.directives(7). */
+function monotonicMs(): number {
+  return Number(process.hrtime.bigint() / 1_000_000n)
+}
+
+/** Whether the server of another provider may be the one that listens at its address. */
+function sharesAddress({ name, origin }: HttpProvider, { providers }: Config): boolean {
+  return [...providers.values()].some(
+    (other) =>
+      other.kind !== 'echo' && other.name !== name && other.origin === origin && other.service !== undefined,
+  )
 }
 
 /** The packaged configuration, without overrides from the environment. */

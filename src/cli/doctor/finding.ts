@@ -11,6 +11,8 @@ export interface Finding {
   readonly detail: string
   /** A command to run or a change to make. */
   readonly fix?: string | undefined
+  /** Of the journal, as they were logged: text of other programs. */
+  readonly lines?: readonly string[]
   /** Facts for programs: milliseconds (`…Ms`), counts, names. */
   readonly figures?: Readonly<Record<string, string | number>>
 }

@@ -2,7 +2,7 @@
 import { asPriority } from '../../systemd/journal.ts'
 import { type CommandIo, counted, displayWidth, Output } from '../output.ts'
 import { printable } from '../../platform/printable.ts'
-import type { Check, State } from './finding.ts'
+import { type Check, shortened, type State } from './finding.ts'
 
 const styles = { ok: 'green', warn: 'yellow', fail: 'red', skipped: 'dim' } as const
 /** Syslog priorities, for the journal. */
@@ -20,13 +20,16 @@ export function printTable(io: CommandIo, checks: readonly Check[], isJournal: b
   const line = (state: State, text: string) =>
     out.line(isJournal ? asPriority(priorities[state], text) : text)
   line('ok', out.styled('bold', `${'state'.padEnd(stateWidth)}  ${'check'.padEnd(width)}  result`))
-  for (const [index, { state, detail, fix }] of checks.entries()) {
+  for (const [index, { state, detail, fix, lines = [] }] of checks.entries()) {
     const subject = subjects[index]!
     const padding = ' '.repeat(Math.max(0, width - displayWidth(subject)))
     line(
       state,
       `${out.styled(styles[state], state.padEnd(stateWidth))}  ${subject}${padding}  ${printable(detail)}`,
     )
+    for (const logged of lines) {
+      line(state, `${' '.repeat(stateWidth + 2)}${out.styled('dim', '|')} ${printable(shortened(logged))}`)
+    }
     if (fix === undefined) continue
     line(state, `${' '.repeat(stateWidth + 2)}${out.styled('dim', '→')} ${printable(fix)}`)
   }
@@ -41,8 +44,8 @@ const stateWidth = 'skipped'.length
 
 /** One object per check: `area`, `subject`, `state`, `detail`, `fix`, and its figures. */
 export function printJson(io: CommandIo, config: string, isOk: boolean, checks: readonly Check[]): void {
-  const flat = checks.map(({ area, subject, state, detail, fix, figures }) => {
-    return { area, subject, state, detail, fix: fix ?? null, ...figures }
+  const flat = checks.map(({ area, subject, state, detail, fix, lines, figures }) => {
+    return { area, subject, state, detail, fix: fix ?? null, ...(lines && { lines }), ...figures }
   })
   new Output(io.stdout, io.env).json({ ok: isOk, config, checks: flat })
 }
