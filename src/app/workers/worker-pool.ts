@@ -231,7 +231,8 @@ class WorkerPool implements App {
   }
 
   modelServers(): ReturnType<App['modelServers']> {
-    return this.#parts.services.modelServersBy(this.#newest)
+    const control = this.#parts.services.modelServers
+    return control && { control, manager: this.#config.services.manager }
   }
 
   get audit(): OpenedAudit | undefined {
