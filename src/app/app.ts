@@ -11,7 +11,7 @@ import { ProviderPool } from './provider-pool.ts'
 import { pseudonymsOf, usageReader } from './pseudonyms.ts'
 import { OwnServices, perClientRpmOf, type SharedServices } from './shared-services.ts'
 import { oldestFirst, OpenCallReporter } from './open-calls.ts'
-import type { SteeredServices } from './services/control-commands.ts'
+import type { ModelServers } from './services/control-commands.ts'
 import { Snapshots } from './snapshots.ts'
 import { StatusReporter } from './status-reporter.ts'
 import { budgetScopesOf } from '../call/budget-request.ts'
@@ -79,7 +79,7 @@ export interface App {
   /** What needs a person now, the most severe first. */
   attention(): readonly Attention[]
   /** Those that are started when they are called. Undefined: there are none, or another thread has them. */
-  modelServers(): SteeredServices | undefined
+  modelServers(): ModelServers | undefined
   /** Undefined: the gateway writes no audit log. */
   readonly audit: OpenedAudit | undefined
   /** Absent in a gateway of several threads. */
@@ -330,10 +330,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     async limits(client) {
       return limitsReport({ id: client }, await coordinator.describe(snapshots.current.routes.models()))
     },
-    modelServers: () => {
-      const control = own?.modelServers
-      return control && { control, manager: config.services.manager }
-    },
+    modelServers: () => own?.modelServersBy(inForce),
     metrics: () => shared.readMetrics(),
     counters: opened?.counts?.registry,
     setKeys: (file) => clients.setKeys(file),

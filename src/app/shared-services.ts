@@ -35,6 +35,8 @@ import { MetricsSource, type ThreadFacts } from './metrics-source.ts'
 import type { OpenedCounts } from './open-counts.ts'
 import type { ProviderSet } from './provider-pool.ts'
 import { knownModels, ServerLooks } from './server-looks.ts'
+import type { ModelServers } from './services/control-commands.ts'
+import { serviceReporter, type ServiceStep } from './services/report-changes.ts'
 import type { ServiceControl, ServiceState } from '../upstream/services/services.ts'
 import type { Pseudonyms } from '../vault/pseudonyms.ts'
 import { callNamed, pseudonymsOf, spendJournal, spendSource } from './pseudonyms.ts'
@@ -85,6 +87,8 @@ export class OwnServices implements SharedServices {
   onModels: ((discovered: Discovered) => void) | undefined
   /** Model servers that are started when they are called. Undefined: there are none. */
   modelServers: ServiceControl | undefined
+  /** Receives what becomes of them. */
+  readonly onServiceStep: (step: ServiceStep) => void
   readonly formats: FormatDiscovery
   readonly keySets: KeySets
   readonly #issuerKeys: IssuerKeys | undefined
@@ -111,6 +115,7 @@ export class OwnServices implements SharedServices {
     this.#ledger = ledger
     this.#pseudonyms = pseudonymsOf(config.usage)
     this.#wallNow = clock.wallNow
+    this.onServiceStep = serviceReporter(events)
     this.#issuerKeys = IssuerKeys.of(config.identity, { clock, events, stateDirectory })
     this.keySets = this.#issuerKeys?.store ?? noKeySets
     const { now, setTimer } = clock
@@ -249,6 +254,11 @@ export class OwnServices implements SharedServices {
     this.#healthChecks.follow(config, providers)
     this.#serverLooks.follow(config, providers)
     this.#loadLooks.follow(providers)
+  }
+
+  /** @param config in force. */
+  modelServersBy({ services }: Pick<Config, 'services'>): ModelServers | undefined {
+    return this.modelServers && { control: this.modelServers, manager: services.manager }
   }
 
   describeModelServers(): readonly ServiceState[] {

@@ -4,7 +4,7 @@ import { serviceRows } from '../../status/service-rows.ts'
 import type { NotStarted, ServiceControl } from '../../upstream/services/services.ts'
 
 /** The model servers of a running gateway, and whose units they are. */
-export interface SteeredServices {
+export interface ModelServers {
   readonly control: ServiceControl
   readonly manager: 'user' | 'system'
 }
@@ -13,7 +13,7 @@ export interface SteeredServices {
 const maxWaitMs = 2_000
 
 /** @param servers as they are now; undefined: the configuration has none. */
-export function serviceCommands(servers: () => SteeredServices | undefined): [string, ControlCommand][] {
+export function serviceCommands(servers: () => ModelServers | undefined): [string, ControlCommand][] {
   const starts = new Map<string, Promise<string | undefined>>()
   const stops = new Map<string, Promise<string | undefined>>()
   return [
@@ -42,7 +42,7 @@ export function serviceCommands(servers: () => SteeredServices | undefined): [st
  */
 async function carryOut(
   { provider, wait_ms: waitMs }: Readonly<Record<string, unknown>>,
-  servers: SteeredServices | undefined,
+  servers: ModelServers | undefined,
   underWay: Map<string, Promise<string | undefined>>,
   begin: (control: ServiceControl, name: string) => Promise<string | undefined>,
 ): Promise<object> {

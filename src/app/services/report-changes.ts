@@ -1,5 +1,5 @@
 // What becomes of model servers, as events.
-import type { GatewayEvent } from '../../observe/events.ts'
+import type { Events, GatewayEvent } from '../../observe/events.ts'
 import { type StopReason, stopReasons } from '../../observe/events/services.ts'
 import type { ServiceState } from '../../upstream/services/services.ts'
 
@@ -14,7 +14,7 @@ export interface ServiceStep {
    * `StopReason`; `ready` after a stop: why that was refused, or `resumed`; `failed`: the result.
    */
   readonly reason?: string | undefined
-  /** Of `ready`: since its start by this gateway, in milliseconds. */
+  /** Of `ready`: since its start, in milliseconds. */
   readonly tookMs?: number | undefined
   /** Under way. */
   readonly calls: number
@@ -22,9 +22,23 @@ export interface ServiceStep {
   readonly retryAfterMs?: number | undefined
 }
 
-/** @returns undefined for a change that nobody needs to know of: it finishes its calls, or goes on after all. */
-export function eventOfChange(change: ServiceStep): GatewayEvent | undefined {
-  const { provider, unit, from, to, reason, tookMs, calls, retryAfterMs } = change
+/** @returns what receives each step. */
+export function serviceReporter(events: Events): (step: ServiceStep) => void {
+  /** Those that this gateway is starting. */
+  const own = new Set<string>()
+  return (step) => {
+    const { provider, to, reason } = step
+    const isOwn = own.has(provider)
+    if (to === 'starting' && reason !== 'adopted' && reason !== 'restart') own.add(provider)
+    else own.delete(provider)
+    const event = eventOf(step, isOwn)
+    if (event !== undefined) events.emit(event)
+  }
+}
+
+/** @returns undefined for a step that nobody needs to know of: it finishes its calls, or goes on after all. */
+function eventOf(step: ServiceStep, isOwn: boolean): GatewayEvent | undefined {
+  const { provider, unit, from, to, reason, tookMs, calls, retryAfterMs } = step
   const of = { provider, unit }
   const hasRun = from === 'ready' || from === 'draining'
   const interrupted = hasRun && calls > 0 ? { calls } : {}
@@ -40,7 +54,7 @@ export function eventOfChange(change: ServiceStep): GatewayEvent | undefined {
       return {
         kind: 'service_ready',
         ...of,
-        ...(tookMs !== undefined && { took_ms: Math.round(tookMs) }),
+        ...(isOwn && tookMs !== undefined && { took_ms: Math.round(tookMs) }),
       }
     case 'draining':
       return undefined

@@ -231,8 +231,7 @@ class WorkerPool implements App {
   }
 
   modelServers(): ReturnType<App['modelServers']> {
-    const control = this.#parts.services.modelServers
-    return control && { control, manager: this.#config.services.manager }
+    return this.#parts.services.modelServersBy(this.#newest)
   }
 
   get audit(): OpenedAudit | undefined {

@@ -31,7 +31,7 @@ interface ServiceStarting extends OfService {
 /** It takes calls. */
 interface ServiceReady extends OfService {
   readonly kind: 'service_ready'
-  /** From the command to start it, or since it was found starting. */
+  /** From the command to start it. Absent: it was not the gateway that has started it. */
   readonly took_ms?: number
 }
 

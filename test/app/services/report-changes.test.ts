@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
-import { eventOfChange, type ServiceStep } from '../../../src/app/services/report-changes.ts'
+import { serviceReporter, type ServiceStep } from '../../../src/app/services/report-changes.ts'
 import type { GatewayEvent } from '../../../src/observe/events.ts'
 
 const of = { provider: 'qwen', unit: 'llama@qwen.service' }
@@ -59,7 +59,26 @@ const cases: readonly [
 
 for (const [name, step, expected] of cases) {
   test(`${name} is reported as what it is`, () => {
-    const event: GatewayEvent | undefined = eventOfChange({ ...of, calls: 0, ...step })
-    assert.deepEqual(event && { ...event }, expected && { ...of, ...expected })
+    assert.deepEqual(
+      reported({ from: 'stopped', to: 'starting', reason: 'call', calls: 0 }, { calls: 0, ...step }).slice(1),
+      [...(expected === undefined ? [] : [{ ...of, ...expected }])],
+    )
   })
+}
+
+test('how long a start took is of the gateway’s own starts only', () => {
+  const ready = { from: 'starting', to: 'ready', tookMs: 40, calls: 0 } as const
+  const adopted = { from: 'stopped', to: 'starting', reason: 'adopted', calls: 0 } as const
+  assert.deepEqual(reported(adopted, ready), [
+    { kind: 'service_adopted', ...of },
+    { kind: 'service_ready', ...of },
+  ])
+})
+
+/** The events of steps, one after the other. */
+function reported(...steps: readonly Omit<ServiceStep, 'provider' | 'unit'>[]): object[] {
+  const events: GatewayEvent[] = []
+  const report = serviceReporter({ emit: (event) => events.push(event) })
+  for (const step of steps) report({ ...of, ...step })
+  return events.map((event) => ({ ...event }))
 }
