@@ -50,6 +50,7 @@ function recentCall({ call, endedMs }: PastCall, { viewUrl, isAll }: PastView): 
     outcome,
     stream: call.stream,
     wait_ms: call.wait_ms,
+    start_ms: call.start_ms ?? 0,
     first_token_ms: call.first_token_ms ?? null,
     duration_ms: call.duration_ms,
     prompt_tokens: call.prompt_tokens ?? null,

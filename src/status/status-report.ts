@@ -200,6 +200,8 @@ export interface RecentCall {
   readonly outcome: string
   readonly stream: boolean
   readonly wait_ms: number
+  /** The part of it for the start of a server. */
+  readonly start_ms: number
   readonly first_token_ms: number | null
   readonly duration_ms: number
   readonly prompt_tokens: number | null

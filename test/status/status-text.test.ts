@@ -2,7 +2,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
 import type { StatusReport, UsageRow } from '../../src/status/status-report.ts'
+import { serviceRows } from '../../src/status/service-rows.ts'
 import { statusText } from '../../src/status/status-text.ts'
+import { serviceState } from '../support/service-state.ts'
 
 const now = '2026-11-28T12:00:00.000Z'
 const minutesAgo = (minutes: number) => new Date(Date.parse(now) - minutes * 60_000).toISOString()
@@ -192,4 +194,35 @@ Usage
   today: 4 calls, 1 failed, 100+20 tokens, 0.5 USD
   qwen: 4 calls, 1 failed, 100+20 tokens, 0.5 USD`,
   )
+})
+
+test('model servers have a section of their own, where there are any', () => {
+  const services = serviceRows(
+    [
+      serviceState({ sinceMs: Date.parse(minutesAgo(3)) }),
+      serviceState({
+        provider: 'gemma',
+        unit: 'llama-server@gemma.service',
+        state: 'failed',
+        sinceMs: Date.parse(minutesAgo(1)),
+        calls: 0,
+        waiting: 1,
+        memoryBytes: undefined,
+        lastStartMs: undefined,
+        failure: 'oom-kill',
+        retryAtMs: Date.parse(now) + 8_000,
+      }),
+    ],
+    true,
+  )
+  assert.equal(
+    text({ services }).split('\n\n').at(-1),
+    `Services
+  provider  state   since      calls  waiting  memory  last start  group  unit
+  gemma     failed  1 min ago  0      1        -       -           gpu0   llama-server@gemma.service
+  qwen      ready   3 min ago  2      0        4.5G    4.2 s       gpu0   llama-server@qwen.service
+  gemma failed: oom-kill; calls start it again in 8 s`,
+  )
+  const ofOthers = text({ services: serviceRows([serviceState({ failure: 'oom-kill' })], false) })
+  assert.doesNotMatch(ofOthers, /oom-kill/)
 })

@@ -55,12 +55,13 @@ function headOf({ report, trouble }: TopState): Line {
   const { version, startedAtMs, nowMs, isDraining, calls, callsUnshown } = report
   const upMs = startedAtMs === undefined || nowMs === undefined ? undefined : nowMs - startedAtMs
   const inLine = calls.filter(({ phase }) => phase === 'in_line').length
+  const starting = calls.filter(({ phase }) => phase === 'starting').length
   const count = calls.length + callsUnshown
   const parts = [
     version === '' ? 'llm-gateway' : `llm-gateway ${version}`,
     upMs === undefined ? '' : `up ${shortDuration(upMs)}`,
     isDraining ? 'stopping' : '',
-    `${count} ${count === 1 ? 'call' : 'calls'} under way${inLine > 0 ? `, ${inLine} in line` : ''}`,
+    `${count} ${count === 1 ? 'call' : 'calls'} under way${inLine > 0 ? `, ${inLine} in line` : ''}${starting > 0 ? `, ${starting} waiting for a server` : ''}`,
   ]
   const text = parts.filter(Boolean).join(' · ')
   return trouble === undefined ? { text, style: 'bold' } : { text: `${text} · not up to date`, style: 'red' }

@@ -83,6 +83,13 @@ const begun: Partial<Record<Kind, DegradedPart & { readonly lasts?: true }>> = {
     lasts: true,
   },
   owners_not_kept: notSaved('owners of objects'),
+  starter_lost: {
+    part: 'model servers',
+    severity: 'warning',
+    what: 'Model servers can be neither started nor stopped: the process that does so does not answer.',
+    fix: 'Run `llm-gateway systemd install`, then `systemctl status llm-gateway-services.socket`.',
+    lasts: true,
+  },
   workers_missing: {
     part: 'threads',
     severity: 'warning',
@@ -98,6 +105,7 @@ const ended: Partial<Record<Kind, string>> = {
   identity_keys_loaded: 'identities',
   keys_loaded: 'keys',
   ledger_writing: 'ledger',
+  starter_found: 'model servers',
 }
 
 function notSaved(what: string): DegradedPart {

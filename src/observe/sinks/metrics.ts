@@ -3,11 +3,12 @@ import type { GatewayEvent, Sink } from '../events.ts'
 import type { AttemptEnded } from '../events/calls.ts'
 import { CallCounts, type CallCountsOptions } from '../metrics/call-counts.ts'
 import type { SeriesWriter } from '../metrics/counters.ts'
-import { bucketsOf, type FamilyName } from '../metrics/families.ts'
-import { observeValue } from '../metrics/observe-value.ts'
+import type { FamilyName } from '../metrics/families.ts'
+import { ServiceCounts } from '../metrics/service-counts.ts'
 
 export function metricsSink(writer: SeriesWriter, options: CallCountsOptions): Sink {
   const calls = new CallCounts(writer, options)
+  const services = new ServiceCounts(writer)
   const attempts = new Map<string, Map<string, number>>()
   const count = (name: FamilyName, values: readonly string[], amount = 1) =>
     writer.add(writer.cell(name, values), amount)
@@ -35,23 +36,6 @@ export function metricsSink(writer: SeriesWriter, options: CallCountsOptions): S
     if (code === 'rate_limit_exceeded') count('limited_total', ['', 'client'], 1 + unlogged)
   }
 
-  const countService = (event: GatewayEvent) => {
-    if (event.kind === 'service_ready' && event.took_ms !== undefined) {
-      const { provider, took_ms: tookMs } = event
-      count('service_starts_total', [provider, 'ok'])
-      observeValue(writer, writer.cell('service_start_seconds', [provider]), startBuckets, tookMs / 1000)
-    } else if (event.kind === 'service_failed') {
-      if (event.was_ready) count('service_stops_total', [event.provider, 'failed'])
-      else count('service_starts_total', [event.provider, 'failed'])
-    } else if (event.kind === 'service_starting') {
-      if (event.reason === 'restart') count('service_stops_total', [event.provider, 'failed'])
-    } else if (event.kind === 'service_stopping') {
-      count('service_stops_total', [event.provider, event.reason])
-    } else if (event.kind === 'service_stopped' && event.reason !== undefined) {
-      count('service_stops_total', [event.provider, event.reason])
-    }
-  }
-
   return {
     name: 'metrics',
     receive(event) {
@@ -67,7 +51,7 @@ export function metricsSink(writer: SeriesWriter, options: CallCountsOptions): S
       else if (kind === 'notification_suppressed') {
         count('notifications_total', [event.sink, 'suppressed'], event.notices)
       } else if (kind in plain) count(plain[kind]!, [])
-      else countService(event)
+      else services.count(event)
     },
   }
 }
@@ -86,8 +70,6 @@ const plain: Partial<Record<GatewayEvent['kind'], FamilyName>> = {
   peer_users_unreadable: 'peer_users_unreadable_total',
   worker_restarted: 'worker_restarts_total',
 }
-
-const startBuckets = bucketsOf('service_start_seconds')!
 
 const polls = { models: 'discovery_total', health: 'health_checks_total' } as const
 

@@ -124,6 +124,7 @@ function attributesOfCall(call: CallFacts, trace: RecordedTrace): SpanFacts['att
     'llm_gateway.stream': call.stream,
     'llm_gateway.outcome': outcomeOf(call),
     'llm_gateway.wait_ms': call.wait_ms,
+    'llm_gateway.start_ms': call.start_ms,
     'llm_gateway.attempts': call.attempts,
     'llm_gateway.cost_usd': call.cost_nano === undefined ? undefined : Number(usdOfNano(call.cost_nano)),
   }

@@ -137,6 +137,7 @@ function recentCall(number: number, facts: Partial<RecentCall>): RecentCall {
     outcome: 'ok',
     stream: true,
     wait_ms: number % 7 === 3 ? 4200 : 0,
+    start_ms: 0,
     first_token_ms: 480 + ((number * 37) % 400),
     duration_ms: 6200 + ((number * 911) % 9000),
     prompt_tokens: 1800 + ((number * 77) % 900),

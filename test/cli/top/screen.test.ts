@@ -56,6 +56,13 @@ suite('the screen', () => {
     assert.match(lines[23]!, /^q quit/)
   })
 
+  test('shows which server a call waits for', () => {
+    const waiting = { phase: 'starting', wait_ms: 3_000, start_ms: 2_500, attempt: 0, provider: 'qwen' }
+    const lines = screenOf(reportOf({ calls: [callOf('req_1', waiting)] }))
+    assert.match(lines[0]!, / · 1 call under way, 1 waiting for a server$/)
+    assert.match(lines[4]!, /waiting for qwen to start 2\.5s/)
+  })
+
   test('shows what needs attention and the providers', () => {
     const attention = [
       {

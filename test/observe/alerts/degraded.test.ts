@@ -24,6 +24,8 @@ const cases: readonly (readonly [what: string, events: readonly GatewayEvent[], 
       ],
       [],
     ],
+    ['a starter that is lost', [{ kind: 'starter_lost' }], ['warning model servers']],
+    ['a starter that is found again', [{ kind: 'starter_lost' }, { kind: 'starter_found' }], []],
     ['a ledger that is usually off', [{ kind: 'ledger_off', reason: 'x', is_usual: true }], []],
     ['a ledger that is off', [{ kind: 'ledger_off', reason: 'x' }], ['warning ledger']],
     [
