@@ -7,7 +7,7 @@ import { readPartialConfig } from '../../config/partial-config.ts'
 import type { RunProgram } from '../../systemd/programs.ts'
 import { isLingering, type ServicePaths, serviceUnit, socketUnit } from '../../systemd/scope.ts'
 import { readUnitState, type UnitState } from '../../systemd/unit-state.ts'
-import { renderUnits, startCommand } from '../../systemd/units.ts'
+import { renderServicesUnits, renderUnits, startCommand } from '../../systemd/units.ts'
 import { shellWord } from '../../platform/shell-word.ts'
 import { ownCommand } from '../invocation.ts'
 import { examineProgram } from '../service-program.ts'
@@ -117,22 +117,17 @@ function examineUnits(
   }
   const partial = readPartialConfig(used, env)
   if (partial.kind === 'unreadable') return findings
-  const { hosts, port, users } = partial.config
+  const { hosts, port, users, hasServices } = partial.config
   for (const name of paths.scope === 'user' ? unrecognizedUsers(users) : []) {
     const { message, hint } = unrecognized(name)
     findings.push({ subject: 'users', state: 'warn', detail: message, fix: hint })
   }
   const { stateDirectory: state, credentialsDirectory: credentials } = paths
   const available = hosts.filter((host) => !host.includes(':') || hasIpv6Loopback())
-  const expected = renderUnits(paths.scope, {
-    node,
-    main,
-    config: used,
-    state,
-    credentials,
-    hosts: available,
-    port,
-  })
+  const facts = { node, main, config: used, state, credentials, hosts: available, port }
+  // Whether what starts model servers is there at all is a finding of its own.
+  const ofServices = hasServices ? renderServicesUnits(paths.scope, facts) : []
+  const expected = [...renderUnits(paths.scope, facts), ...ofServices.filter(({ name }) => read(name) !== '')]
   const outdated = expected.filter(({ name, text }) => read(name) !== text).map(({ name }) => name)
   if (outdated.length === 0)
     return [...findings, { subject: 'units', state: 'ok', detail: `installed in ${paths.unitDirectory}` }]
