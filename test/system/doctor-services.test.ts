@@ -124,3 +124,37 @@ done`)
   )
   assert.doesNotMatch(table, /stopped\.service/)
 })
+
+test(
+  'an installation with a server on demand passes, within the sandboxes of the gateway and of the weekly check',
+  { skip },
+  async (t) => {
+    const providers = {
+      stopped: { base_url: 'http://127.0.0.1:9100/v1', service: { unit: 'stopped.service' } },
+    }
+    const manager = await startUserManager(t)
+    const unit = `[Service]\n${units['stopped']}\n`
+    await manager.ok('mkdir -p .config/systemd/user && cat >.config/systemd/user/stopped.service', {
+      input: unit,
+    })
+    await writeConfig(manager, JSON.stringify({ providers, models: { m: { provider: 'stopped' } } }))
+    await manager.ok(`${gateway} systemd install --doctor-timer`)
+
+    assert.match(await manager.ok('curl -sS --max-time 20 http://127.0.0.1:4000/v1/models'), /"id":"m"/)
+    const { stdout, stderr } = await manager.sh(`${gateway} doctor --json`)
+    const { checks } = JSON.parse(stdout) as { checks: Found[] }
+    assert.deepEqual(
+      checks.filter(({ state }) => state === 'fail'),
+      [],
+      stderr,
+    )
+    assert.equal(checks.find(({ subject }) => subject === 'services')?.state, 'ok')
+    assert.equal(checks.find(({ subject }) => subject === 'stopped: unit')?.state, 'ok')
+
+    await manager.ok('systemctl --user start llm-gateway-doctor.service')
+    await manager.ok('journalctl --sync && chmod -R a+rX /run/log/journal', { isRoot: true })
+    const lines = await manager.ok('journalctl -q -o cat -t llm-gateway-doctor')
+    assert.match(lines, /^ok +stopped: unit +stopped\.service is stopped; the first call starts it/m)
+    assert.equal(await manager.ok('systemctl --user is-active stopped || true'), 'inactive')
+  },
+)

@@ -16,7 +16,7 @@ export function readyPathOf({ kind, service }: Pick<HttpProvider, 'kind' | 'serv
  * Whether a server that answers the ready path with this status takes calls. One that refuses the key does: servers check keys once they
  * serve, and calls then report what is wrong with it, where a service that is never ready would hide it.
  */
-function isReadyStatus(status: number): boolean {
+export function isReadyStatus(status: number): boolean {
   return (status >= 200 && status < 300) || status === 401 || status === 403
 }
 

@@ -125,8 +125,9 @@ function examineUnits(
   const { stateDirectory: state, credentialsDirectory: credentials } = paths
   const available = hosts.filter((host) => !host.includes(':') || hasIpv6Loopback())
   const facts = { node, main, config: used, state, credentials, hosts: available, port }
-  const starter = hasServices ? renderServicesUnits(paths.scope, facts) : []
-  const expected = [...renderUnits(paths.scope, facts), ...starter]
+  // Whether what starts model servers is there at all is a finding of its own.
+  const ofServices = hasServices ? renderServicesUnits(paths.scope, facts) : []
+  const expected = [...renderUnits(paths.scope, facts), ...ofServices.filter(({ name }) => read(name) !== '')]
   const outdated = expected.filter(({ name, text }) => read(name) !== text).map(({ name }) => name)
   if (outdated.length === 0)
     return [...findings, { subject: 'units', state: 'ok', detail: `installed in ${paths.unitDirectory}` }]

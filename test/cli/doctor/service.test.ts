@@ -6,7 +6,7 @@ import { test, type TestContext } from 'node:test'
 import { examineService } from '../../../src/cli/doctor/service.ts'
 import type { RunProgram } from '../../../src/systemd/programs.ts'
 import { servicePaths, socketUnit } from '../../../src/systemd/scope.ts'
-import { renderUnits } from '../../../src/systemd/units.ts'
+import { renderServicesUnits, renderUnits } from '../../../src/systemd/units.ts'
 import { scratchDirectory } from '../../support/config-file.ts'
 
 const waiting = {
@@ -49,7 +49,14 @@ function scene(
   const examined = examineService(config, paths, {}, run)
   const shown = examined.findings.map(({ subject, state }) => `${state} ${subject}`)
   // Whether the account lingers depends on the machine.
-  return { ...examined, config, shown: shown.filter((text) => !text.endsWith('lingering')) }
+  return {
+    ...examined,
+    config,
+    paths,
+    facts,
+    run,
+    shown: shown.filter((text) => !text.endsWith('lingering')),
+  }
 }
 
 test('a service that waits for its socket is ok, and its addresses are known', (t) => {
@@ -102,6 +109,24 @@ test('units of an older version are a warning', (t) => {
   assert.equal(findings[0]!.state, 'warn')
   assert.match(findings[0]!.detail, /^llm-gateway\.service\b/)
   assert.ok(findings[0]!.fix!.startsWith(`bin/llm-gateway systemd install --config '${config}' --dry-run`))
+})
+
+test('units of an older version that start model servers are a warning, where there are any', (t) => {
+  const services =
+    'providers: { a: { base_url: "http://127.0.0.1:8081/v1", service: { unit: a.service } } }\n'
+  const withStarter = (edit: (text: string) => string) => {
+    const made = scene(t)
+    writeFileSync(made.config, `server: { hosts: [127.0.0.1] }\n${services}`)
+    for (const { name, text } of renderServicesUnits('user', made.facts)) {
+      writeFileSync(join(made.paths.unitDirectory, name), edit(text))
+    }
+    return examineService(made.config, made.paths, {}, made.run).findings[0]!
+  }
+  assert.equal(withStarter((text) => text).state, 'ok')
+  assert.equal(withStarter(() => '').state, 'ok')
+  const outdated = withStarter((text) => text.replace('LimitCORE=0\n', ''))
+  assert.deepEqual([outdated.subject, outdated.state], ['units', 'warn'])
+  assert.match(outdated.detail, /^llm-gateway-services\.service: differs from/)
 })
 
 test('a unit whose program is gone fails', (t) => {
