@@ -61,7 +61,7 @@ for (const [name, step, expected] of cases) {
   test(`${name} is reported as what it is`, () => {
     assert.deepEqual(
       reported({ from: 'stopped', to: 'starting', reason: 'call', calls: 0 }, { calls: 0, ...step }).slice(1),
-      [...(expected === undefined ? [] : [{ ...of, ...expected }])],
+      expected === undefined ? [] : [{ ...of, ...expected }],
     )
   })
 }
