@@ -127,6 +127,31 @@ suite('model servers in the user manager', { skip }, () => {
     )
   })
 
+  test('commands show, start and stop a server, with its journal where it fails', async (t) => {
+    const manager = await startServices(t, {
+      servers: {
+        good: { loads: 300 },
+        broken: { lines: ['ExecStart=', "ExecStart=/bin/sh -c 'echo cannot open the model; exit 1'"] },
+      },
+    })
+    await manager.ok('systemctl --user start llm-gateway')
+    const services = 'llm-gateway/bin/llm-gateway services'
+    assert.match(await manager.ok(`${services} start good`), /^good is ready after /)
+    assert.equal(await stateOf(manager, 'good'), 'active')
+    const failing = await manager.sh(`${services} start broken`)
+    assert.equal(failing.status, 1)
+    assert.match(failing.stderr, /^error: broken is not ready: exit-code 1\n/)
+    // As it is for a user whose journal is kept.
+    await manager.ok('journalctl --sync && chmod -R a+rX /run/log/journal', { isRoot: true })
+    const list = await manager.ok(services)
+    assert.match(list, /^good +ready .* good\.service$/m)
+    assert.match(list, /^broken failed: exit-code 1/m)
+    assert.match(list, /^ {2}\| cannot open the model$/m)
+    assert.match(await manager.ok(`${services} good`), /^unit +good\.service$/m)
+    assert.match(await manager.ok(`${services} stop good`), /^good is stopped after /)
+    assert.equal(await stateOf(manager, 'good'), 'inactive')
+  })
+
   test('members of a group take turns, and no call fails or is cut', async (t) => {
     const seen = await loadServices(t, { seconds: 12, minRunMs: 1_000, maxRunMs: 2_000 })
     t.diagnostic(JSON.stringify(seen))
