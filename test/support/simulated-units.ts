@@ -46,6 +46,8 @@ export class SimulatedUnits implements Starter {
   /** How long a command takes, and a report. */
   commandMs = 5
   reportMs = 40
+  /** Whether a look that was asked for has all units reported, or those alone that have changed. */
+  reportsAll = true
   /** Commands that were accepted, as `start qwen`. */
   readonly commands: string[] = []
   /** After each change of a unit. */
@@ -127,7 +129,7 @@ export class SimulatedUnits implements Starter {
 
   connect(): void {
     this.#isConnected = true
-    this.look()
+    this.#sendAll()
   }
 
   close(): void {
@@ -137,7 +139,7 @@ export class SimulatedUnits implements Starter {
 
   look(): void {
     this.looks += 1
-    this.#send(Array.from(this.#units.values(), reportOf), true)
+    if (this.reportsAll) this.#sendAll()
   }
 
   start(service: string): Promise<string | undefined> {
@@ -238,6 +240,10 @@ export class SimulatedUnits implements Starter {
     Object.assign(unit, { active, sub, result })
     this.onChange?.()
     this.#send([reportOf(unit)], false)
+  }
+
+  #sendAll(): void {
+    this.#send(Array.from(this.#units.values(), reportOf), true)
   }
 
   #send(reports: readonly UnitReport[], isWhole: boolean): void {

@@ -68,7 +68,7 @@ export class Starter {
   }
 
   #accept(socket: Socket): void {
-    const connection = new Connection(socket, (request) => this.#perform(request))
+    const connection: Connection = new Connection(socket, (request) => this.#perform(request, connection))
     this.#connections.add(connection)
     this.#cancelIdle?.()
     connection.send({ kind: 'hello', version: 1 })
@@ -83,10 +83,12 @@ export class Starter {
     void this.#looks.look()
   }
 
-  async #perform(request: StarterRequest): Promise<StarterMessage> {
+  async #perform(request: StarterRequest, connection: Connection): Promise<StarterMessage> {
     const { kind, id } = request
     if (kind === 'look') {
       await this.#looks.look()
+      // What has not changed is news too: it was so after the request.
+      connection.send({ kind: 'units', reports: this.#looks.reports, isWhole: true })
       return { kind: 'done', id }
     }
     const reason = await this.#requests[kind](request.service)

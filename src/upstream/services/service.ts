@@ -183,6 +183,7 @@ export class Service {
   tick(): void {
     const nowMs = this.#now()
     if (nowMs >= this.#startEndMs()) this.#fail('timeout')
+    else if (this.#isKnown && nowMs >= this.#downAtMs()) this.#endStop(this.#stop!)
     else if (this.#state === 'draining' && this.#run!.visits === 0) this.stop(this.#drainReason!)
     else if (this.#isKnown && this.#run?.visits === 0 && nowMs >= this.#idleEndMs()) this.stop('idle')
     else if (nowMs >= this.#stopAgainMs()) this.#commandStop(this.#stop?.reason ?? 'failed')
@@ -191,7 +192,8 @@ export class Service {
 
   /** When it is to be looked at again, in milliseconds of the monotonic clock. Infinity: never, if nothing happens. */
   nextMs(): number {
-    return Math.min(this.#startEndMs(), this.#isKnown ? this.#idleEndMs() : Infinity, this.#stopAgainMs())
+    if (!this.#isKnown) return this.#startEndMs()
+    return Math.min(this.#startEndMs(), this.#idleEndMs(), this.#stopAgainMs(), this.#downAtMs())
   }
 
   onReport(report: UnitReport, isWhole: boolean): void {
@@ -296,12 +298,13 @@ export class Service {
   #onStartAnswer(attempt: StartAttempt, refusal: string | undefined): void {
     if (attempt !== this.#attempt) return
     if (refusal === undefined) {
-      attempt.isAccepted = true
+      attempt.accept(this.#now())
       this.#parts.starter.look()
       return
     }
     // A command that was lost on its way may have been carried out: what has been seen to start goes on.
     if (refusal === 'starter-unreachable' && attempt.isSeen) return
+    attempt.refuse()
     this.#fail(refusal)
     this.#onMoved()
   }
@@ -331,9 +334,7 @@ export class Service {
 
   /** Who waits is refused. A unit that may still run is stopped, so that the manager's restarts leave the pause alone. */
   #fail(result: string): void {
-    const attempt = this.#attempt
-    const mayRun =
-      phaseOf(this.#report) !== 'down' || (attempt?.isOwn === true && attempt.isAccepted && !attempt.isSeen)
+    const mayRun = phaseOf(this.#report) !== 'down' || this.#attempt?.mayStillStart(this.#now()) === true
     this.#endAttempt()
     this.#endRun()
     this.#counts.failures += 1
@@ -385,7 +386,7 @@ export class Service {
       run.isOver = false
       this.#become('ready', refusal)
     } else if (phaseOf(this.#report) !== 'down') this.#adopt()
-    else this.#begin('command').isAccepted = true
+    else this.#begin('command').accept(this.#now())
   }
 
   #stopEnded(refusal: string | undefined): void {
@@ -395,12 +396,16 @@ export class Service {
   #judgeStop(stop: StopCommand, report: UnitReport, isWhole: boolean): void {
     const sign = stop.judge(report, isWhole, this.#now())
     if (sign === 'pending') return
+    this.#endStop(stop)
+    if (sign === 'replaced') this.#adopt()
+  }
+
+  #endStop(stop: StopCommand): void {
     this.#stop = undefined
     this.#stopBackOff.reset()
     this.#counts.stops += 1
     if (this.#state === 'stopping') this.#stopped(stop.reason)
     else this.#stopEnded(undefined)
-    if (sign === 'replaced') this.#adopt()
   }
 
   #judgeRun(run: ServiceRun, report: UnitReport, last: UnitReport | undefined): void {
@@ -438,6 +443,10 @@ export class Service {
   /** When a start takes too long. */
   #startEndMs(): number {
     return this.#attempt === undefined ? Infinity : this.#attempt.sinceMs + this.config.startTimeoutMs
+  }
+
+  #downAtMs(): number {
+    return this.#stop?.downAtMs ?? Infinity
   }
 
   /** When it has been idle for its time. While it has visits: the first moment that this can be, so that no timer moves with each of them. */

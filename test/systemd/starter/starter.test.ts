@@ -112,11 +112,25 @@ suite('a connection', () => {
   })
 
   test('hears nothing while nothing changes, and memory counts by whole MiB', async (t) => {
-    const { manager, open } = await started(t)
+    const { manager, clock, open } = await started(t)
     const client = await informed(await open())
     manager.units.set('b.service', { memory: 4096 })
-    assert.equal(await client.request('look'), 'done')
+    await until(() => clock.pendingTimers > 0, 'the next look')
+    const { looks } = manager
+    clock.advance(700)
+    await until(() => manager.looks > looks && clock.pendingTimers > 0, 'its end')
+    assert.equal(await client.request('start', 'none'), 'unknown-service')
     assert.equal(client.messages.filter(({ kind }) => kind === 'units').length, 1)
+  })
+
+  test('that has asked for a look hears of all units, also of those that have not changed', async (t) => {
+    const { open } = await started(t)
+    const client = await informed(await open())
+    assert.equal(await client.request('look'), 'done')
+    const last = client.messages.findLast(({ kind }) => kind === 'units')
+    assert.ok(last?.kind === 'units' && last.isWhole)
+    assert.equal(last.reports.length, services.length)
+    assert.equal(client.messages.at(-1)?.kind, 'done')
   })
 
   test('of a second client gets the whole list, too', async (t) => {

@@ -358,6 +358,18 @@ suite('a stop', () => {
     assert.equal(scene.units.commands.filter((each) => each === 'stop qwen').length, 2)
   })
 
+  for (const reportsAll of [true, false])
+    test(`before the unit has come up ends, where a look has ${reportsAll ? 'all' : 'no other'} units reported`, async () => {
+      const scene = new Scene({ qwen: { behaviour: { refusesStart: 'masked' } } })
+      scene.units.reportsAll = reportsAll
+      await scene.clock.run(250)
+      scene.call('qwen').caller.leave()
+      void scene.pool.stop('qwen')
+      await scene.clock.run(1200)
+      assert.equal(scene.stateOf('qwen'), 'stopped')
+      assert.equal(scene.clock.pendingTimers, 0)
+    })
+
   test('that is refused before the unit has come up leaves it its place', async () => {
     const behaviour = { refusesStop: 'not-permitted' }
     const scene = new Scene({ qwen: { behaviour }, gemma: {} }, { gpu0: { members: ['qwen', 'gemma'] } })
