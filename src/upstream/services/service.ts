@@ -73,6 +73,8 @@ export class Service {
   #unknownSinceMs: number | undefined
   /** While it starts. */
   #attempt: StartAttempt | undefined
+  /** The start that was under way when it was stopped last. */
+  #stoppedAttempt: StartAttempt | undefined
   /** While it is ready or drains, and after it until its unit is down. */
   #run: ServiceRun | undefined
   /** From the command until the unit is down, while it stops or after it has failed. */
@@ -173,6 +175,7 @@ export class Service {
 
   /** At once: only without visits. */
   stop(reason: Exclude<StopReason, 'failed'>): void {
+    this.#stoppedAttempt = this.#attempt
     this.#endAttempt()
     if (this.#run !== undefined) this.#run.isOver = true
     this.#become('stopping', reason)
@@ -296,15 +299,15 @@ export class Service {
   }
 
   #onStartAnswer(attempt: StartAttempt, refusal: string | undefined): void {
+    if (refusal === undefined) attempt.accept(this.#now())
+    else attempt.refuse()
     if (attempt !== this.#attempt) return
     if (refusal === undefined) {
-      attempt.accept(this.#now())
       this.#parts.starter.look()
       return
     }
     // A command that was lost on its way may have been carried out: what has been seen to start goes on.
     if (refusal === 'starter-unreachable' && attempt.isSeen) return
-    attempt.refuse()
     this.#fail(refusal)
     this.#onMoved()
   }
@@ -380,13 +383,14 @@ export class Service {
     this.#stopEnded(refusal)
     if (this.#state === 'failed') this.#unstopped = this.#report?.invocation
     if (this.#state !== 'stopping') return
-    const run = this.#run
+    const [run, stopped] = [this.#run, this.#stoppedAttempt]
     this.#drainReason = undefined
     if (run !== undefined && phaseOf(this.#report) === 'up') {
       run.isOver = false
       this.#become('ready', refusal)
     } else if (phaseOf(this.#report) !== 'down') this.#adopt()
-    else this.#begin('command').accept(this.#now())
+    else if (stopped?.mayStillStart(this.#now()) === true) this.#begin('command').accept(this.#now())
+    else this.#stopped('command')
   }
 
   #stopEnded(refusal: string | undefined): void {

@@ -60,8 +60,8 @@ class Run {
   readonly calls: { readonly name: string; readonly call: TestCall; readonly endsByMs: number }[] = []
   readonly #services: Readonly<Record<string, SceneService>>
   #running = 1
-  /** Units that were started by hand since they were down. */
-  readonly #byHand = new Set<string>()
+  /** A start that is on its way was allowed by the former limit. */
+  #former = { running: 1, untilMs: 0 }
   #changedAtMs = 0
   /** When the starter is back after its last loss. */
   #backAtMs = 1000
@@ -76,7 +76,6 @@ class Run {
     units.reportsAll = reportsAll
     units.onChange = () => {
       this.#changedAtMs = clock.now()
-      for (const each of this.#byHand) if (!units.running.includes(each)) this.#byHand.delete(each)
     }
     units.onCommand = (verb, each) => this.#judgeCommand(verb, each)
   }
@@ -89,8 +88,7 @@ class Run {
       this.#backAtMs = Math.max(this.#backAtMs, clock.now() + step.pauseMs + 20)
       units.lose(step.pauseMs + 20)
     } else if (step.kind === 'reload') {
-      // A start that is on its way was allowed by the former limit.
-      await clock.run(10)
+      this.#former = { running: this.#limit, untilMs: clock.now() + 10 }
       this.#running = step.running
       this.scene.follow(this.#services, this.#groups)
     } else if ('index' in step) {
@@ -98,10 +96,8 @@ class Run {
       if (step.kind === 'leave') call?.visit?.leave()
       else if (call?.entry === undefined) call?.caller.leave()
     } else if (step.kind === 'crash') units.crash(step.name, 'signal', 11)
-    else if (step.kind === 'startUnit') {
-      if (!units.running.includes(step.name)) this.#byHand.add(step.name)
-      units.startUnit(step.name)
-    } else if (step.kind === 'stopUnit') units.stopUnit(step.name)
+    else if (step.kind === 'startUnit') units.startUnit(step.name)
+    else if (step.kind === 'stopUnit') units.stopUnit(step.name)
     else if (step.kind === 'wake') pool.wake(step.name)
     else if (step.kind === 'suspect') pool.suspect(step.name)
     else void pool[step.kind](step.name)
@@ -138,6 +134,12 @@ class Run {
     return { gpu0: { members, running: this.#running, minRunMs: 3000, maxRunMs } }
   }
 
+  /** What a command that is carried out now may have been allowed by. */
+  get #limit(): number {
+    const { running, untilMs } = this.#former
+    return this.scene.clock.now() < untilMs ? Math.max(running, this.#running) : this.#running
+  }
+
   #call(each: string, client: string, maxWaitMs: number | undefined): void {
     const boundMs = Math.min(maxWaitMs ?? Infinity, startTimeoutMs + (each === 'alone' ? 0 : maxRunMs))
     const call = this.scene.call(each, client, { maxWaitMs })
@@ -151,10 +153,8 @@ class Run {
       const valid = this.calls.filter(({ name, call }) => name === each && call.visit?.isValid === true)
       assert.equal(valid.length, 0, `${each} is stopped under a visit`)
     } else if (members.includes(each)) {
-      const own = new Set(
-        units.running.filter((other) => members.includes(other) && !this.#byHand.has(other)),
-      )
-      assert.ok(own.add(each).size <= this.#running, `${[...own].join()} run`)
+      const own = new Set(units.running.filter((other) => members.includes(other) && !units.isByHand(other)))
+      assert.ok(own.add(each).size <= this.#limit, `${[...own].join()} run`)
     }
   }
 
@@ -165,10 +165,13 @@ class Run {
       const isWaiting = call.entry === undefined && call.visit === undefined
       assert.ok(!isWaiting || nowMs <= endsByMs, `a call of ${name} waits for too long`)
     }
-    const isSettled = nowMs - this.#changedAtMs > 1100 && nowMs - this.#backAtMs > 100
+    const movedAtMs = this.scene.changes.at(-1)?.atMs ?? 0
+    const isSettled = nowMs - Math.max(movedAtMs, this.#changedAtMs) > 1100 && nowMs - this.#backAtMs > 100
     if (!isSettled || !units.isConnected) return
     const states = pool.describe()
     for (const { provider, state, waiting } of states) {
+      // Its own unit is still being stopped.
+      if (units.running.includes(provider)) continue
       if (waiting === 0 || (state !== 'stopped' && state !== 'failed')) continue
       const group = states.filter((other) => members.includes(other.provider) === members.includes(provider))
       const held = group.filter(
