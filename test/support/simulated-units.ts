@@ -36,6 +36,7 @@ interface Unit {
   restarts: number
   invocation: number
   isServing: boolean
+  isByHand: boolean
   /** Cancel what it would do next. */
   timers: (() => void)[]
 }
@@ -46,6 +47,8 @@ export class SimulatedUnits implements Starter {
   /** How long a command takes, and a report. */
   commandMs = 5
   reportMs = 40
+  /** Whether a look that was asked for has all units reported, or those alone that have changed. */
+  reportsAll = true
   /** Commands that were accepted, as `start qwen`. */
   readonly commands: string[] = []
   /** After each change of a unit. */
@@ -65,7 +68,7 @@ export class SimulatedUnits implements Starter {
 
   add(service: string, behaviour: UnitBehaviour = {}, unit = `${service}.service`): void {
     const state = { active: 'inactive', sub: 'dead', result: 'success', exitStatus: undefined }
-    const counts = { restarts: 0, invocation: 0, isServing: false, timers: [] }
+    const counts = { restarts: 0, invocation: 0, isServing: false, isByHand: false, timers: [] }
     this.#units.set(service, { service, unit, behaviour, ...state, ...counts })
   }
 
@@ -84,16 +87,22 @@ export class SimulatedUnits implements Starter {
       .map(({ service }) => service)
   }
 
+  /** Whether a unit that runs was started by hand. */
+  isByHand(service: string): boolean {
+    return this.#unit(service).isByHand
+  }
+
   /** By hand, as the commands that follow. */
-  startUnit(service: string): void {
+  startUnit(service: string, isByHand = true): void {
     const unit = this.#unit(service)
     if (unit.active === 'active' || unit.sub === 'start') return
     if (unit.active === 'deactivating') {
-      const again = unit.timers.length === 0 ? undefined : () => this.startUnit(service)
+      const again = unit.timers.length === 0 ? undefined : () => this.startUnit(service, isByHand)
       if (again !== undefined) this.#later(unit, (unit.behaviour.stopMs ?? 20) + 1, again)
       return
     }
     unit.restarts = 0
+    unit.isByHand = isByHand
     this.#begin(unit)
   }
 
@@ -127,7 +136,7 @@ export class SimulatedUnits implements Starter {
 
   connect(): void {
     this.#isConnected = true
-    this.look()
+    this.#sendAll()
   }
 
   close(): void {
@@ -137,14 +146,14 @@ export class SimulatedUnits implements Starter {
 
   look(): void {
     this.looks += 1
-    this.#send(Array.from(this.#units.values(), reportOf), true)
+    if (this.reportsAll) this.#sendAll()
   }
 
   start(service: string): Promise<string | undefined> {
     return this.#command('start', service, this.#units.get(service)?.behaviour.refusesStart, () => {
       const unit = this.#unit(service)
       const { startFails } = unit.behaviour
-      if (startFails === undefined) this.startUnit(service)
+      if (startFails === undefined) this.startUnit(service, false)
       else if (!this.running.includes(service)) this.#set(unit, 'failed', 'failed', startFails)
     })
   }
@@ -238,6 +247,10 @@ export class SimulatedUnits implements Starter {
     Object.assign(unit, { active, sub, result })
     this.onChange?.()
     this.#send([reportOf(unit)], false)
+  }
+
+  #sendAll(): void {
+    this.#send(Array.from(this.#units.values(), reportOf), true)
   }
 
   #send(reports: readonly UnitReport[], isWhole: boolean): void {

@@ -12,7 +12,7 @@ export interface Probing {
 }
 
 /** First and last pause from probe to probe, in milliseconds; between them a fiftieth of the time since the start. */
-const [minPauseMs, maxPauseMs, pauseShare] = [100, 1000, 0.02]
+const [minPauseMs, maxPauseMs, pauseShare] = [25, 1000, 0.02]
 
 export class ReadinessProbes {
   readonly #startedAtMs: number

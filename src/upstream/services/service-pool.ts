@@ -22,8 +22,6 @@ import type { Starter } from './starter.ts'
 
 export interface PoolParts extends ServiceParts {
   readonly starter: Starter
-  /** The connection to the starter has ended, or the units are known again. */
-  readonly onStarter?: ((isConnected: boolean) => void) | undefined
 }
 
 type ServicesOf = Pick<Config, 'providers' | 'services'>
@@ -40,8 +38,6 @@ export class ServicePool implements Services {
   #groups: ReadonlyMap<Service, ServiceGroup> = new Map()
   #suspectedAtMs = -Infinity
   #hasConnected = false
-  /** All units have been reported on this connection. */
-  #isConnected = false
   #isClosed = false
   readonly #watcher: ServiceWatcher = {
     onMoved: (service) => this.#groups.get(service)?.examine(),
@@ -202,10 +198,6 @@ export class ServicePool implements Services {
 
   #onReports(reports: readonly UnitReport[], isWhole: boolean): void {
     if (this.#isClosed) return
-    if (isWhole && !this.#isConnected) {
-      this.#isConnected = true
-      this.#parts.onStarter?.(true)
-    }
     const missing = new Set(isWhole ? this.#services.values() : [])
     const changed = new Set(missing)
     for (const report of reports) {
@@ -221,8 +213,6 @@ export class ServicePool implements Services {
   }
 
   #onLost(): void {
-    if (this.#isConnected) this.#parts.onStarter?.(false)
-    this.#isConnected = false
     for (const service of this.#services.values()) service.onLost()
     this.#examine(this.#groups.values())
   }

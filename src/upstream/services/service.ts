@@ -73,6 +73,8 @@ export class Service {
   #unknownSinceMs: number | undefined
   /** While it starts. */
   #attempt: StartAttempt | undefined
+  /** The start that was under way when it was stopped last. */
+  #stoppedAttempt: StartAttempt | undefined
   /** While it is ready or drains, and after it until its unit is down. */
   #run: ServiceRun | undefined
   /** From the command until the unit is down, while it stops or after it has failed. */
@@ -173,6 +175,7 @@ export class Service {
 
   /** At once: only without visits. */
   stop(reason: Exclude<StopReason, 'failed'>): void {
+    this.#stoppedAttempt = this.#attempt
     this.#endAttempt()
     if (this.#run !== undefined) this.#run.isOver = true
     this.#become('stopping', reason)
@@ -183,6 +186,7 @@ export class Service {
   tick(): void {
     const nowMs = this.#now()
     if (nowMs >= this.#startEndMs()) this.#fail('timeout')
+    else if (this.#isKnown && nowMs >= this.#downAtMs()) this.#endStop(this.#stop!)
     else if (this.#state === 'draining' && this.#run!.visits === 0) this.stop(this.#drainReason!)
     else if (this.#isKnown && this.#run?.visits === 0 && nowMs >= this.#idleEndMs()) this.stop('idle')
     else if (nowMs >= this.#stopAgainMs()) this.#commandStop(this.#stop?.reason ?? 'failed')
@@ -191,7 +195,8 @@ export class Service {
 
   /** When it is to be looked at again, in milliseconds of the monotonic clock. Infinity: never, if nothing happens. */
   nextMs(): number {
-    return Math.min(this.#startEndMs(), this.#isKnown ? this.#idleEndMs() : Infinity, this.#stopAgainMs())
+    if (!this.#isKnown) return this.#startEndMs()
+    return Math.min(this.#startEndMs(), this.#idleEndMs(), this.#stopAgainMs(), this.#downAtMs())
   }
 
   onReport(report: UnitReport, isWhole: boolean): void {
@@ -294,9 +299,10 @@ export class Service {
   }
 
   #onStartAnswer(attempt: StartAttempt, refusal: string | undefined): void {
+    if (refusal === undefined) attempt.accept(this.#now())
+    else attempt.refuse()
     if (attempt !== this.#attempt) return
     if (refusal === undefined) {
-      attempt.isAccepted = true
       this.#parts.starter.look()
       return
     }
@@ -329,21 +335,24 @@ export class Service {
     this.#attempt = undefined
   }
 
-  /** Who waits is refused. A unit that may still run is stopped, so that the manager's restarts leave the pause alone. */
+  /** Who waits is refused, unless it may be started again at once. A unit that may still run is stopped, so that the manager's restarts leave the pause alone. */
   #fail(result: string): void {
-    const attempt = this.#attempt
-    const mayRun =
-      phaseOf(this.#report) !== 'down' || (attempt?.isOwn === true && attempt.isAccepted && !attempt.isSeen)
+    const mayRun = phaseOf(this.#report) !== 'down' || this.#attempt?.mayStillStart(this.#now()) === true
+    const nowMs = this.#now()
+    const workedMs = this.#run === undefined ? 0 : nowMs - this.#run.readySinceMs
     this.#endAttempt()
     this.#endRun()
     this.#counts.failures += 1
     this.#failure = result
-    const retryAfterMs = this.#backOff.fail(this.#now())
+    const retryAfterMs = this.#backOff.fail(nowMs, workedMs)
     this.#become('failed', result, { retryAfterMs })
-    const failure = this.failure(result, retryAfterMs)
-    for (const waiting of this.line) this.line.end(waiting, { kind: 'not_started', failure })
+    if (retryAfterMs > 0) this.#refuseWaiting(this.failure(result, retryAfterMs))
     if (mayRun) this.#commandStop('failed')
     else this.#stopEnded(undefined)
+  }
+
+  #refuseWaiting(failure: NotStarted): void {
+    for (const waiting of this.line) this.line.end(waiting, { kind: 'not_started', failure })
   }
 
   #stopped(reason: StopReason | 'outside'): void {
@@ -379,13 +388,14 @@ export class Service {
     this.#stopEnded(refusal)
     if (this.#state === 'failed') this.#unstopped = this.#report?.invocation
     if (this.#state !== 'stopping') return
-    const run = this.#run
+    const [run, stopped] = [this.#run, this.#stoppedAttempt]
     this.#drainReason = undefined
     if (run !== undefined && phaseOf(this.#report) === 'up') {
       run.isOver = false
       this.#become('ready', refusal)
     } else if (phaseOf(this.#report) !== 'down') this.#adopt()
-    else this.#begin('command').isAccepted = true
+    else if (stopped?.mayStillStart(this.#now()) === true) this.#begin('command').accept(this.#now())
+    else this.#stopped('command')
   }
 
   #stopEnded(refusal: string | undefined): void {
@@ -395,12 +405,16 @@ export class Service {
   #judgeStop(stop: StopCommand, report: UnitReport, isWhole: boolean): void {
     const sign = stop.judge(report, isWhole, this.#now())
     if (sign === 'pending') return
+    this.#endStop(stop)
+    if (sign === 'replaced') this.#adopt()
+  }
+
+  #endStop(stop: StopCommand): void {
     this.#stop = undefined
     this.#stopBackOff.reset()
     this.#counts.stops += 1
     if (this.#state === 'stopping') this.#stopped(stop.reason)
     else this.#stopEnded(undefined)
-    if (sign === 'replaced') this.#adopt()
   }
 
   #judgeRun(run: ServiceRun, report: UnitReport, last: UnitReport | undefined): void {
@@ -438,6 +452,10 @@ export class Service {
   /** When a start takes too long. */
   #startEndMs(): number {
     return this.#attempt === undefined ? Infinity : this.#attempt.sinceMs + this.config.startTimeoutMs
+  }
+
+  #downAtMs(): number {
+    return this.#stop?.downAtMs ?? Infinity
   }
 
   /** When it has been idle for its time. While it has visits: the first moment that this can be, so that no timer moves with each of them. */

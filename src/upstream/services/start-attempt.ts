@@ -11,12 +11,15 @@ export type StartSign =
   | { readonly kind: 'pending' | 'up' | 'stopped' }
   | { readonly kind: 'failed'; readonly result: string }
 
+/** So long after a command that was accepted, reports are newer than it. */
+export const certainAfterMs = 1000
+
 export class StartAttempt {
   readonly reason: StartReason
   /** In milliseconds of the monotonic clock. */
   readonly sinceMs: number
-  /** The manager has the command. */
-  isAccepted = false
+  #acceptedAtMs: number | undefined
+  #isRefused = false
   readonly probes: ReadinessProbes
   /** The last report before the command. */
   #before: UnitReport | undefined
@@ -43,6 +46,21 @@ export class StartAttempt {
 
   get isSeen(): boolean {
     return this.#isSeen
+  }
+
+  /** The manager has the command. */
+  accept(nowMs: number): void {
+    this.#acceptedAtMs = nowMs
+  }
+
+  refuse(): void {
+    this.#isRefused = true
+  }
+
+  /** Whether a unit that is reported to be down may be about to start: the command is on its way, or newer than the report. */
+  mayStillStart(nowMs: number): boolean {
+    if (!this.isOwn || this.#isRefused) return false
+    return !this.#isSeen || this.#acceptedAtMs === undefined || nowMs - this.#acceptedAtMs < certainAfterMs
   }
 
   /** @param isWhole whether all units were reported, as after a look that was asked for when the command was accepted. */
@@ -74,7 +92,8 @@ export class StartAttempt {
     if (report.invocation !== '' && report.invocation !== before.invocation) return true
     if (report.result === 'success') return false
     return (
-      report.result !== before.result || (report.result === 'start-limit-hit' && isWhole && this.isAccepted)
+      report.result !== before.result ||
+      (report.result === 'start-limit-hit' && isWhole && this.#acceptedAtMs !== undefined)
     )
   }
 }

@@ -1,11 +1,10 @@
 // One stop of a unit by the gateway, until it is down: what reports mean that may be older than the command.
 import type { UnitReport } from '../../platform/unit-report.ts'
+import { certainAfterMs } from './start-attempt.ts'
 import { isAutoRestart, phaseOf } from './unit-phase.ts'
 
 export type StopReason = 'idle' | 'group' | 'command' | 'failed'
 
-/** So long after a command that was accepted, reports are newer than it. */
-const certainAfterMs = 1000
 /** A unit that then still runs as before is stopped once more. */
 const againAfterMs = 10_000
 
@@ -30,6 +29,11 @@ export class StopCommand {
   /** When a unit that has not begun to stop is stopped once more, in milliseconds of the monotonic clock. */
   get againAtMs(): number {
     return this.#isGoing || this.#acceptedAtMs === undefined ? Infinity : this.#acceptedAtMs + againAfterMs
+  }
+
+  /** When a unit that was not seen running is known not to, in milliseconds of the monotonic clock: nothing was reported of it. */
+  get downAtMs(): number {
+    return this.#wasDown && this.#acceptedAtMs !== undefined ? this.#acceptedAtMs + certainAfterMs : Infinity
   }
 
   /** `replaced`: somebody has started it anew. */

@@ -34,6 +34,20 @@ suite('a unit that crashes', () => {
     assert.deepEqual(scene.units.commands, ['start qwen', 'start qwen'])
   })
 
+  test('after it has worked for half a minute starts again at once', async () => {
+    const { scene, call } = await readyScene()
+    await scene.clock.run(30_000)
+    scene.units.crash('qwen', 'oom-kill')
+    await scene.clock.run(50)
+    assert.equal(call.visit!.isValid, false)
+    const next = scene.call('qwen')
+    await scene.clock.run(500)
+    assert.equal(next.visit?.isValid, true)
+    scene.units.crash('qwen', 'oom-kill')
+    await scene.clock.run(50)
+    assert.equal(failureOf(await refusedNow(scene))?.result, 'oom-kill', 'but not a second time')
+  })
+
   test('while it is ready and is restarted by the manager is waited for', async () => {
     const { scene, call } = await readyScene({ restartMs: 200 })
     scene.units.crash('qwen', 'signal', 9)
@@ -357,6 +371,18 @@ suite('a stop', () => {
     assert.equal(scene.stateOf('qwen'), 'stopped')
     assert.equal(scene.units.commands.filter((each) => each === 'stop qwen').length, 2)
   })
+
+  for (const reportsAll of [true, false])
+    test(`before the unit has come up ends, where a look has ${reportsAll ? 'all' : 'no other'} units reported`, async () => {
+      const scene = new Scene({ qwen: { behaviour: { refusesStart: 'masked' } } })
+      scene.units.reportsAll = reportsAll
+      await scene.clock.run(250)
+      scene.call('qwen').caller.leave()
+      void scene.pool.stop('qwen')
+      await scene.clock.run(1200)
+      assert.equal(scene.stateOf('qwen'), 'stopped')
+      assert.equal(scene.clock.pendingTimers, 0)
+    })
 
   test('that is refused before the unit has come up leaves it its place', async () => {
     const behaviour = { refusesStop: 'not-permitted' }
