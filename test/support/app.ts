@@ -34,7 +34,7 @@ export interface Running<Name extends string = 'scripted'> extends Started<Name>
 
 /** By default real time, and nowhere to keep state. */
 export type Options = Partial<
-  Pick<AppOptions, 'builtAtMs' | 'clock' | 'dialects' | 'stateDirectory' | 'ticker'>
+  Pick<AppOptions, 'builtAtMs' | 'clock' | 'dialects' | 'starterPath' | 'stateDirectory' | 'ticker'>
 > & {
   /** For `${NAME}` and secrets, besides the key of scripted upstreams. */
   readonly env?: Readonly<Record<string, string>>
