@@ -67,7 +67,10 @@ export class HealthChecks {
       wasHealthy = isHealthy
       return intervalMs
     }
-    const onPaused = () => void (wasHealthy = undefined)
+    const onPaused = () => {
+      wasHealthy = undefined
+      health.recordCheck(name, undefined)
+    }
     return { request: { path, maxBytes, timeoutMs }, onResult, onPaused }
   }
 }

@@ -35,7 +35,7 @@ import { MetricsSource, type ThreadFacts } from './metrics-source.ts'
 import type { OpenedCounts } from './open-counts.ts'
 import type { ProviderSet } from './provider-pool.ts'
 import { KeptListsFile } from './services/kept-lists.ts'
-import { ModelServers, type ModelServerParts } from './services/model-servers.ts'
+import { ModelServers } from './services/model-servers.ts'
 import type { ServiceChange } from '../upstream/services/service.ts'
 import { knownModels, ServerLooks } from './server-looks.ts'
 import type { SteeredServices } from './services/control-commands.ts'
@@ -80,7 +80,6 @@ export interface OwnerParts {
   readonly version: string
   /** Of the socket of the process that starts model servers. Absent: none can be started. */
   readonly starterPath?: string | undefined
-  readonly openPool?: ModelServerParts['openPool']
 }
 
 /** The owner: limits, health and load of targets, what was learnt of providers, and what is asked of them besides calls. */
@@ -184,7 +183,6 @@ export class OwnServices implements SharedServices {
     this.#modelServers = new ModelServers({
       clock,
       starterPath: parts.starterPath,
-      openPool: parts.openPool,
       onChange: (change) => this.#onService(change),
       onStarter: (change) =>
         events.emit(

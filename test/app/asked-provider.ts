@@ -82,7 +82,7 @@ export class KeptEvents implements Events {
 }
 
 export function configOf(t: TestContext, setup: Setup): Config {
-  const loaded = loadText(t, configText(setup))
+  const loaded = loadText(t, configText(setup), { hasServiceManager: true })
   if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems))
   return loaded.config
 }

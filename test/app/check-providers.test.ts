@@ -6,14 +6,15 @@ import { systemClock } from '../../src/platform/clock.ts'
 import { until } from '../support/deadline.ts'
 import { at } from '../support/gateway-config.ts'
 import { refusingUrl } from '../support/scripted-upstream.ts'
-import { withServices } from '../support/services.ts'
 import { configOf, KeptEvents } from './asked-provider.ts'
 
 test('a server that is started when it is called need not run at the start', async (t) => {
   const url = await refusingUrl(t)
   const events = new KeptEvents()
-  const config = configOf(t, { providers: { demanded: at({ url }), other: at({ url }) } })
-  checkProviders({ events }, withServices(config, { demanded: {} }), systemClock)
+  const config = configOf(t, {
+    providers: { demanded: at({ url }, { service: { unit: 'demanded.service' } }), other: at({ url }) },
+  })
+  checkProviders({ events }, config, systemClock)
   await until(() => events.all.length > 0, 'the check of the other one')
   assert.deepEqual(
     events.all.map((event) => ('provider' in event ? [event.provider, event.kind] : event.kind)),

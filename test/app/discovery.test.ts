@@ -4,11 +4,9 @@ import { suite, test, type TestContext } from 'node:test'
 import { Discovery } from '../../src/app/discovery.ts'
 import type { KeptLists } from '../../src/app/services/kept-lists.ts'
 import type { RawProvider } from '../../src/config/raw.ts'
-import type { ServiceConfig } from '../../src/config/service-types.ts'
 import type { Discovered } from '../../src/routing/route-table.ts'
 import { FakeClock, settled } from '../support/fake-clock.ts'
 import { at } from '../support/gateway-config.ts'
-import { withServices } from '../support/services.ts'
 import { AskedProvider, configOf, KeptEvents, setOf } from './asked-provider.ts'
 
 const address = { url: 'http://127.0.0.1:1' }
@@ -273,17 +271,11 @@ suite('the list of a server that is started on demand', () => {
       onKept: () => void (state.saves += 1),
     })
     if (kept !== undefined) discovery.restore(kept)
-    const follow = (
-      service: Partial<ServiceConfig> | undefined,
-      settings: RawProvider = {},
-      url = address.url,
-    ) => {
-      const providers = { qwen: at({ url }, { discover_models: true, ...settings }) }
-      const config = configOf(t, { providers })
-      discovery.follow(
-        service === undefined ? config : withServices(config, { qwen: service }),
-        setOf(provider),
-      )
+    /** @param unit empty: it is started by somebody else. */
+    const follow = (unit = 'qwen.service', settings: RawProvider = {}, url = address.url) => {
+      const service = unit === '' ? {} : { service: { unit } }
+      const qwen = at({ url }, { discover_models: true, ...settings, ...service })
+      discovery.follow(configOf(t, { providers: { qwen } }), setOf(provider))
     }
     const setOpen = (isOpen: boolean) => {
       state.isOpen = isOpen
@@ -295,7 +287,7 @@ suite('the list of a server that is started on demand', () => {
 
   async function listed(t: TestContext) {
     const on = startService(t)
-    on.follow({})
+    on.follow()
     on.setOpen(true)
     await on.provider.list('m')
     on.setOpen(false)
@@ -305,14 +297,14 @@ suite('the list of a server that is started on demand', () => {
   test('is asked for once it runs, and offered while it does not', async (t) => {
     const { discovery, provider, state, models, follow } = await listed(t)
     await discovery.refresh('unknown')
-    follow({})
+    follow()
     assert.deepEqual([provider.asked.length, models(), state.saves], [1, ['m'], 1])
   })
 
   test('is offered from the start when the last process has kept it', async (t) => {
     const { discovery } = await listed(t)
     const { follow, models, provider, state, setOpen } = startService(t, discovery.kept)
-    follow({})
+    follow()
     assert.deepEqual([models(), provider.asked.length, state.saves], [['m'], 0, 0])
     setOpen(true)
     await provider.list('m')
@@ -322,15 +314,15 @@ suite('the list of a server that is started on demand', () => {
     assert.deepEqual([models(), state.saves], [['other'], 1])
   })
 
-  for (const [what, service, url] of [
-    ['another unit', { unit: 'other.service' }, address.url],
-    ['another address', {}, 'http://127.0.0.1:2'],
+  for (const [what, unit, url] of [
+    ['another unit', 'other.service', address.url],
+    ['another address', 'qwen.service', 'http://127.0.0.1:2'],
   ] as const) {
     test(`is dropped at once with ${what}, by a reload and by a restart`, async (t) => {
       const reloaded = await listed(t)
       const restarted = startService(t, new Map(reloaded.discovery.kept))
-      reloaded.follow(service, {}, url)
-      restarted.follow(service, {}, url)
+      reloaded.follow(unit, {}, url)
+      restarted.follow(unit, {}, url)
       for (const { models, discovery, provider } of [reloaded, restarted]) {
         assert.deepEqual(models(), [])
         assert.equal(discovery.kept.size, 0)
@@ -343,7 +335,7 @@ suite('the list of a server that is started on demand', () => {
   test('is kept no more without a service, or without discovery', async (t) => {
     for (const settings of [{ discover_models: false }, {}]) {
       const { discovery, follow, state } = await listed(t)
-      follow('discover_models' in settings ? {} : undefined, settings)
+      follow('discover_models' in settings ? undefined : '', settings)
       assert.deepEqual([discovery.kept.size, state.saves], [0, 2])
     }
   })
@@ -351,17 +343,17 @@ suite('the list of a server that is started on demand', () => {
   test('is kept when a server that runs becomes a service', async (t) => {
     const { discovery, provider, follow, state, models } = startService(t)
     state.isOpen = true
-    follow(undefined)
+    follow('')
     await provider.list('m')
     assert.equal(discovery.kept.size, 0)
     state.isOpen = false
-    follow({})
+    follow()
     assert.deepEqual([discovery.kept.get('qwen')?.models.length, models()], [1, ['m']])
   })
 
   test('of several pages begins anew when the server was stopped in the middle', async (t) => {
     const { provider, follow, setOpen, models } = startService(t)
-    follow({}, { kind: 'anthropic' })
+    follow(undefined, { kind: 'anthropic' })
     setOpen(true)
     await provider.respond(200, { data: [{ id: 'a' }], has_more: true, last_id: 'a' })
     setOpen(false)

@@ -6,7 +6,7 @@ import { FakeClock } from '../support/fake-clock.ts'
 import { at } from '../support/gateway-config.ts'
 import { AskedProvider, configOf, KeptEvents, setOf } from './asked-provider.ts'
 
-function start(t: TestContext) {
+function start(t: TestContext, isOpen: () => boolean = () => true) {
   const clock = new FakeClock()
   const events = new KeptEvents()
   const provider = new AskedProvider('p')
@@ -15,6 +15,7 @@ function start(t: TestContext) {
     clock: { now: clock.now, setTimer: clock.setTimer, chance: () => 0.5 },
     events,
     health: { recordCheck: (_, failureKind) => void found.push(failureKind) },
+    isOpen,
   })
   const follow = (isChecked: boolean) => {
     const settings = isChecked ? { health_check: { path: '/health', interval_ms: 1000 } } : {}
@@ -22,7 +23,7 @@ function start(t: TestContext) {
     checks.follow(configOf(t, { providers: { p: at(address, settings) } }), setOf(provider))
   }
   follow(true)
-  return { clock, events, provider, found, follow }
+  return { clock, events, provider, found, follow, checks }
 }
 
 for (const [status, failureKind] of [
@@ -72,4 +73,19 @@ test('what is found is reported when it changes', async (t) => {
     events.all.filter(({ kind }) => kind === 'health_checked'),
     reports.map((reason) => ({ kind: 'health_checked', provider: 'p', reason })),
   )
+})
+
+test('of a server that does not run nothing is held, and its next process is checked at once', async (t) => {
+  let isOpen = true
+  const { checks, provider, found, events, clock } = start(t, () => isOpen)
+  await provider.respond(500)
+  isOpen = false
+  checks.reconsider('p')
+  clock.advance(10_000)
+  assert.deepEqual([found, provider.asked.length], [['broken', undefined], 1])
+  isOpen = true
+  checks.reconsider('p')
+  await provider.respond(500)
+  assert.deepEqual(found, ['broken', undefined, 'broken'])
+  assert.equal(events.all.filter(({ kind }) => kind === 'health_checked').length, 2)
 })

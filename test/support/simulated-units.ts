@@ -37,6 +37,8 @@ interface Unit {
   invocation: number
   isServing: boolean
   isByHand: boolean
+  /** As soon as it has stopped; the manager forgets that when it is to stop once more. */
+  startsAgain: (() => void) | undefined
   /** Cancel what it would do next. */
   timers: (() => void)[]
 }
@@ -68,7 +70,14 @@ export class SimulatedUnits implements Starter {
 
   add(service: string, behaviour: UnitBehaviour = {}, unit = `${service}.service`): void {
     const state = { active: 'inactive', sub: 'dead', result: 'success', exitStatus: undefined }
-    const counts = { restarts: 0, invocation: 0, isServing: false, isByHand: false, timers: [] }
+    const counts = {
+      restarts: 0,
+      invocation: 0,
+      isServing: false,
+      isByHand: false,
+      startsAgain: undefined,
+      timers: [],
+    }
     this.#units.set(service, { service, unit, behaviour, ...state, ...counts })
   }
 
@@ -96,23 +105,28 @@ export class SimulatedUnits implements Starter {
   startUnit(service: string, isByHand = true): void {
     const unit = this.#unit(service)
     if (unit.active === 'active' || unit.sub === 'start') return
-    if (unit.active === 'deactivating') {
-      const again = unit.timers.length === 0 ? undefined : () => this.startUnit(service, isByHand)
-      if (again !== undefined) this.#later(unit, (unit.behaviour.stopMs ?? 20) + 1, again)
-      return
+    const begin = () => {
+      unit.restarts = 0
+      unit.isByHand = isByHand
+      this.#begin(unit)
     }
-    unit.restarts = 0
-    unit.isByHand = isByHand
-    this.#begin(unit)
+    if (unit.active === 'deactivating') unit.startsAgain = begin
+    else begin()
   }
 
   stopUnit(service: string): void {
     const unit = this.#unit(service)
+    unit.startsAgain = undefined
     if (!this.running.includes(service) || unit.active === 'deactivating') return
     unit.isServing = false
     this.#cancel(unit)
     this.#set(unit, 'deactivating', 'stop-sigterm', 'success')
-    this.#later(unit, unit.behaviour.stopMs ?? 20, () => this.#set(unit, 'inactive', 'dead', 'success'))
+    this.#later(unit, unit.behaviour.stopMs ?? 20, () => {
+      const { startsAgain } = unit
+      unit.startsAgain = undefined
+      if (startsAgain === undefined) this.#set(unit, 'inactive', 'dead', 'success')
+      else startsAgain()
+    })
   }
 
   crash(service: string, result: string, exitStatus?: number): void {

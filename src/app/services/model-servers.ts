@@ -3,28 +3,23 @@
 import type { Config } from '../../config/types.ts'
 import type { Clock } from '../../platform/clock.ts'
 import type { ServiceChange } from '../../upstream/services/service.ts'
-import { type PoolParts, ServicePool } from '../../upstream/services/service-pool.ts'
+import { ServicePool } from '../../upstream/services/service-pool.ts'
 import type { ProviderSet } from '../provider-pool.ts'
 import { isServerReady } from './readiness.ts'
 import { type StarterChange, StarterClient } from './starter-client.ts'
 
-/** What tests may put in the place of a pool. */
-export type OwnedPool = Pick<ServicePool, keyof ServicePool>
-
-export interface ModelServerParts {
+interface ModelServerParts {
   readonly clock: Clock
   readonly onChange: (change: ServiceChange) => void
   /** Of the socket of the process that starts units. Undefined: there is none. */
   readonly starterPath: string | undefined
   readonly onStarter: (change: StarterChange) => void
   readonly onBug: (error: unknown) => void
-  /** Absent: `ServicePool`. */
-  readonly openPool?: ((parts: PoolParts) => OwnedPool) | undefined
 }
 
 export class ModelServers {
   readonly #parts: ModelServerParts
-  #pool: OwnedPool | undefined
+  #pool: ServicePool | undefined
   #starter: StarterClient | undefined
   #configs: Config['providers'] = new Map()
   #providers: ProviderSet = new Map()
@@ -35,7 +30,7 @@ export class ModelServers {
   }
 
   /** Undefined: no configuration so far has had a service. */
-  get pool(): OwnedPool | undefined {
+  get pool(): ServicePool | undefined {
     return this.#pool
   }
 
@@ -48,11 +43,9 @@ export class ModelServers {
     if (this.#isClosed) return
     this.#configs = config.providers
     this.#providers = providers
-    const isNew = this.#pool === undefined
-    if (isNew && !hasServices(config)) return
+    if (this.#pool === undefined && !hasServices(config)) return
     this.#pool ??= this.#open()
     this.#pool.follow(config)
-    if (isNew) this.#starter?.connect()
   }
 
   /** Refuses the calls that wait; the units stay as they are. Repeating it changes nothing. */
@@ -63,11 +56,11 @@ export class ModelServers {
     this.#starter?.close()
   }
 
-  #open(): OwnedPool {
-    const { clock, onChange, onStarter, onBug, starterPath: path, openPool = openServicePool } = this.#parts
+  #open(): ServicePool {
+    const { clock, onChange, onStarter, onBug, starterPath: path } = this.#parts
     const starter = new StarterClient({ path, setTimer: clock.setTimer, onChange: onStarter, onBug })
     this.#starter = starter
-    return openPool({ starter, clock, onChange, isReady: (provider) => this.#isReady(provider) })
+    return new ServicePool({ starter, clock, onChange, isReady: (provider) => this.#isReady(provider) })
   }
 
   async #isReady(name: string): Promise<boolean> {
@@ -77,8 +70,6 @@ export class ModelServers {
     return isServerReady(provider, config, this.#parts.clock, this.#parts.onBug)
   }
 }
-
-const openServicePool = (parts: PoolParts): OwnedPool => new ServicePool(parts)
 
 function hasServices({ providers }: Pick<Config, 'providers'>): boolean {
   return [...providers.values()].some((config) => config.kind !== 'echo' && config.service !== undefined)

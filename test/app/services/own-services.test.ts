@@ -1,66 +1,29 @@
-// What the owner of services does when they open and close, with a pool that the test opens and closes by hand.
+// What the owner of services does when their servers come and go, whose units the test starts and stops.
 import assert from 'node:assert/strict'
 import { suite, test, type TestContext } from 'node:test'
 
 import { OwnServices } from '../../../src/app/shared-services.ts'
-import type { OwnedPool } from '../../../src/app/services/model-servers.ts'
 import type { RawProvider } from '../../../src/config/raw.ts'
-import type { PoolParts } from '../../../src/upstream/services/service-pool.ts'
 import type { ServiceState } from '../../../src/upstream/services/services.ts'
 import { scratchDirectory } from '../../support/config-file.ts'
-import { FakeClock } from '../../support/fake-clock.ts'
-import { FakeServices } from '../../support/fake-services.ts'
+import { until } from '../../support/deadline.ts'
+import { FakeClock, settled } from '../../support/fake-clock.ts'
 import { at } from '../../support/gateway-config.ts'
-import { type ServiceSettings, withServices } from '../../support/services.ts'
+import { startStarter } from '../../support/scripted-starter.ts'
 import { AskedProvider, configOf, KeptEvents, setOf } from '../asked-provider.ts'
 
-class FakePool extends FakeServices implements OwnedPool {
-  readonly parts: PoolParts
-  followed = 0
-  isClosed = false
-  #state: ServiceState['state'] = 'stopped'
-
-  constructor(parts: PoolParts) {
-    super('qwen')
-    this.parts = parts
-  }
-
-  follow(): void {
-    this.followed += 1
-  }
-
-  describe(): readonly ServiceState[] {
-    return []
-  }
-
-  async start(): Promise<undefined> {}
-
-  async stop(): Promise<undefined> {}
-
-  close(): void {
-    this.isClosed = true
-  }
-
-  go(to: ServiceState['state']): void {
-    if (to === 'ready') this.open('qwen')
-    else this.shut('qwen')
-    const from = this.#state
-    this.#state = to
-    this.parts.onChange?.({ provider: 'qwen', unit: 'qwen.service', group: undefined, from, to, calls: 0 })
-  }
-}
-
 const address = { url: 'http://127.0.0.1:1' }
+const service = { unit: 'qwen.service', ready: '/ready' } as const
 
 async function start(t: TestContext, settings: RawProvider, stateDirectory?: string) {
   const clock = new FakeClock()
   const events = new KeptEvents()
   const provider = new AskedProvider('qwen')
+  const starter = await startStarter(t, 'qwen')
   Object.assign(provider.provider, { kind: settings.kind ?? 'openai', hasService: true })
-  const pools: FakePool[] = []
-  const configWith = (services: ServiceSettings) =>
-    withServices(configOf(t, { providers: { qwen: at(address, settings) } }), services)
-  const services = await OwnServices.start(configWith({ qwen: {} }), {
+  const configWith = (more: RawProvider) =>
+    configOf(t, { providers: { qwen: at(address, { ...settings, ...more }) } })
+  const services = await OwnServices.start(configWith({ service }), {
     clock,
     events,
     stateDirectory,
@@ -68,57 +31,72 @@ async function start(t: TestContext, settings: RawProvider, stateDirectory?: str
     ledger: undefined,
     counts: undefined,
     version: '0.0.0-test',
-    openPool: (parts) => {
-      const pool = new FakePool(parts)
-      pools.push(pool)
-      return pool
-    },
+    starterPath: starter.path,
   })
-  const follow = (by: ServiceSettings) => services.follow(configWith(by), setOf(provider))
-  const paths = () => provider.asked.map(({ path }) => path)
+  const follow = (more: RawProvider = { service }) => services.follow(configWith(more), setOf(provider))
+  /** Of all requests but those that only find out whether the server is ready. */
+  const paths = () => provider.asked.map(({ path }) => path).filter((path) => path !== '//ready')
   const trouble = () => services.coordinator.health.troubleOf('qwen', clock.now())
-  t.after(() => services.stopWatching())
-  return { clock, events, provider, pools, services, follow, paths, trouble }
+  const stateIs = (wanted: ServiceState['state']) =>
+    until(() => services.describeModelServers()[0]?.state === wanted, `the state ${wanted}`)
+  const run = async () => {
+    const before = provider.asked.length
+    starter.activate('qwen')
+    await until(() => {
+      clock.advance(100)
+      return provider.asked.slice(before).some(({ path }) => path === '//ready')
+    }, 'the question whether it is ready')
+    await provider.respond(200)
+    await stateIs('ready')
+  }
+  const halt = async () => {
+    starter.set('qwen', { active: 'inactive', sub: 'dead' })
+    await stateIs('stopped')
+  }
+  t.after(async () => {
+    services.stopWatching()
+    await services.save()
+  })
+  return { clock, events, provider, starter, services, follow, paths, trouble, run, halt, stateIs }
 }
 
-const asked = { kind: 'llama_cpp', discover_models: true, health_check: true } as const satisfies RawProvider
+const polled = { kind: 'llama_cpp', discover_models: true, health_check: true } as const satisfies RawProvider
 
 suite('a server that is started on demand', () => {
-  test('is asked nothing before it is ready, and all there is to ask at once then', async (t) => {
-    const { clock, provider, pools, services, follow, paths } = await start(t, asked)
-    follow({ qwen: {} })
+  test('is asked nothing before it is ready, all there is to ask at once then, and nothing after', async (t) => {
+    const { clock, provider, starter, services, follow, paths, run, halt, stateIs } = await start(t, polled)
+    follow()
+    await until(() => starter.connections === 1, 'the connection to the starter')
     clock.advance(700_000)
     await services.refreshModels('unknown')
     const format = { name: 'messages', path: '/messages' }
     assert.equal(await services.formats.find('qwen', format), undefined)
+    starter.set('qwen', { active: 'activating', sub: 'start' })
+    await stateIs('starting')
     assert.deepEqual(paths(), [])
-    for (const state of ['starting', 'stopped', 'starting'] as const) pools[0]!.go(state)
-    assert.deepEqual(paths(), [])
-    pools[0]!.go('ready')
-    assert.deepEqual(paths().toSorted(), ['//health', '/models', '//props'].toSorted())
-    pools[0]!.go('draining')
-    assert.ok(provider.asked.every(({ isAborted }) => isAborted))
+    await run()
+    assert.deepEqual(paths().toSorted(), ['//health', '//props', '/models'])
+    await halt()
+    const asked = provider.asked.filter(({ path }) => path !== '//ready')
+    assert.ok(asked.every(({ isAborted }) => isAborted))
     clock.advance(700_000)
     assert.equal(paths().length, 3)
   })
 
   test('has no trouble while it is stopped, and none of before once it is ready', async (t) => {
-    const { provider, pools, services, follow, trouble, clock, events } = await start(t, {
-      health_check: true,
-    })
-    follow({ qwen: {} })
-    const [pool] = pools
-    pool!.go('ready')
+    const settings = { health_check: true } as const
+    const { provider, services, follow, trouble, clock, events, run, halt } = await start(t, settings)
+    follow()
+    await run()
     await provider.respond(500)
     assert.equal(trouble()?.failureKind, 'broken')
-    pool!.go('stopping')
+    await halt()
     assert.equal(trouble(), undefined)
     const target = { provider: 'qwen', model: 'm', tier: 1, weight: 1 }
-    const of = { cooldownMs: 60_000, isLocal: true, retryAfterMs: undefined, nowMs: clock.now() }
+    const of = { cooldownMs: 600_000, isLocal: true, retryAfterMs: undefined, nowMs: clock.now() }
     services.coordinator.health.recordFailure(target, 'auth', of)
-    pool!.go('stopped')
     assert.equal(trouble()?.failureKind, 'auth')
-    pool!.go('ready')
+    await run()
     assert.equal(trouble(), undefined)
     await provider.respond(500)
     assert.equal(trouble()?.failureKind, 'broken')
@@ -127,27 +105,23 @@ suite('a server that is started on demand', () => {
   })
 
   test('loses what it had in memory with its process', async (t) => {
-    const { provider, pools, services, follow } = await start(t, { ...asked, max_parallel_requests: 'auto' })
-    follow({ qwen: {} })
-    const [pool] = pools
-    pool!.go('ready')
-    const props = provider.asked.find(({ path }) => path === '//props')!
-    props.handler.onHead({ status: 200, headers: {} })
-    const body = { total_slots: 3, is_sleeping: true, default_generation_settings: { n_ctx: 4096 } }
-    props.handler.onData(Buffer.from(JSON.stringify(body)))
-    props.handler.onEnd()
-    await new Promise((resolve) => setImmediate(resolve))
+    const settings = { kind: 'llama_cpp', max_parallel_requests: 'auto' } as const
+    const { provider, services, follow, run, halt } = await start(t, settings)
+    follow()
+    await run()
+    assert.equal(provider.asked.at(-1)?.path, '//props')
+    const report = { total_slots: 3, is_sleeping: true, default_generation_settings: { n_ctx: 4096 } }
+    await provider.respond(200, report)
     const { serverFacts } = services.coordinator
     assert.deepEqual([serverFacts.slotsOf('qwen'), serverFacts.isSleeping('qwen')], [3, true])
-    pool!.go('stopping')
+    await halt()
     assert.deepEqual([serverFacts.slotsOf('qwen'), serverFacts.isSleeping('qwen')], [3, false])
   })
 
   test('is asked for its formats anew after it was started', async (t) => {
-    const { provider, pools, services, follow, paths } = await start(t, { kind: 'llama_cpp' })
-    follow({ qwen: {} })
-    const [pool] = pools
-    pool!.go('ready')
+    const { provider, services, follow, paths, run, halt } = await start(t, { kind: 'llama_cpp' })
+    follow()
+    await run()
     const format = { name: 'messages', path: '/messages' }
     Object.assign(provider.provider, {
       send: (_: unknown, handler: (typeof provider.asked)[number]['handler']) => {
@@ -155,71 +129,71 @@ suite('a server that is started on demand', () => {
         return { wasSent: true, pause() {}, resume() {}, abort() {} }
       },
     })
-    const before = paths().length
     const first = services.formats.find('qwen', format)
     await provider.respond(200, { build_info: 'b1' })
     assert.equal(await first, undefined)
     // It was unclear just now.
     assert.equal(await services.formats.find('qwen', format), undefined)
-    assert.equal(paths().length, before + 1)
-    pool!.go('stopped')
-    pool!.go('ready')
+    assert.deepEqual(paths(), ['//props'])
+    await halt()
+    await run()
     void services.formats.find('qwen', format)
-    assert.equal(paths().length, before + 2)
+    await settled()
+    assert.deepEqual(paths(), ['//props', '//props'])
   })
 
   test('has its models kept over a restart', async (t) => {
     const directory = scratchDirectory(t)
     const first = await start(t, { discover_models: true }, directory)
-    first.follow({ qwen: {} })
-    first.pools[0]!.go('ready')
+    first.follow()
+    await first.run()
     await first.provider.list('m')
     first.services.stopWatching()
     await first.services.save()
     const second = await start(t, { discover_models: true }, directory)
-    second.follow({ qwen: {} })
+    second.follow()
     assert.deepEqual(
       second.services.discovered.get('qwen')?.map(({ id }) => id),
       ['m'],
     )
     assert.deepEqual(second.paths(), [])
-    await second.services.save()
   })
 })
 
 suite('the pool of services', () => {
   test('is there from the first configuration on that has any, and follows from then on', async (t) => {
-    const { pools, services, follow } = await start(t, {})
+    const { services, starter, follow } = await start(t, {})
     follow({})
-    assert.deepEqual([pools.length, services.coordinator.services], [0, undefined])
-    follow({ qwen: {} })
-    assert.equal(services.coordinator.services, pools[0])
+    assert.deepEqual([services.coordinator.services, starter.connections], [undefined, 0])
+    follow()
+    assert.equal(services.coordinator.services?.has('qwen'), true)
+    await until(() => starter.connections === 1, 'the connection to the starter')
     follow({})
-    follow({ qwen: {} })
-    assert.deepEqual([pools.length, pools[0]!.followed], [1, 3])
+    assert.equal(services.coordinator.services.has('qwen'), false)
   })
 
-  test('probes by the configuration in force', async (t) => {
-    const { pools, follow, provider, paths } = await start(t, {})
-    follow({ qwen: {} })
-    const { isReady } = pools[0]!.parts
-    const first = isReady('qwen')
-    await provider.respond(503)
-    assert.equal(await first, false)
-    follow({ qwen: { readyPath: '/health' } })
-    const second = isReady('qwen')
-    await provider.respond(200)
-    assert.deepEqual([await second, await isReady('gone')], [true, false])
-    assert.deepEqual(paths(), ['/models', '//health'])
+  test('loses the starter and finds it again: two events', async (t) => {
+    const { clock, services, starter, follow, events, run } = await start(t, {})
+    follow()
+    await run()
+    starter.drop()
+    const kinds = () => events.all.map(({ kind }) => kind).filter((kind) => kind.startsWith('starter_'))
+    await until(() => kinds().length === 2, 'the report of the loss')
+    assert.equal(services.coordinator.services?.isOpen('qwen'), true)
+    clock.advance(1_000)
+    await until(() => kinds().length === 3, 'the report of the new connection')
+    assert.deepEqual(kinds(), ['starter_found', 'starter_lost', 'starter_found'])
   })
 
   test('is closed with the gateway, and follows nothing after', async (t) => {
-    const { pools, services, follow, clock } = await start(t, {})
-    follow({ qwen: {} })
+    const { services, starter, follow, clock } = await start(t, {})
+    follow()
+    await until(() => starter.connections === 1, 'the connection to the starter')
     services.stopWatching()
-    assert.equal(pools[0]!.isClosed, false)
-    follow({ qwen: {} })
+    follow()
+    assert.equal(starter.openConnections, 1)
     await services.save()
-    assert.deepEqual([pools[0]!.isClosed, pools[0]!.followed, clock.pendingTimers], [true, 1, 0])
+    await until(() => starter.openConnections === 0, 'the end of the connection')
+    assert.deepEqual([clock.pendingTimers, starter.countOf('stop', 'qwen')], [0, 0])
   })
 })

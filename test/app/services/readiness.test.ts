@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 
-import { isServerReady, readyPathOf } from '../../../src/app/services/readiness.ts'
+import { isServerReady } from '../../../src/app/services/readiness.ts'
+import type { HttpProvider } from '../../../src/config/provider-types.ts'
 import type { ServiceConfig } from '../../../src/config/service-types.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 import { AskedProvider } from '../asked-provider.ts'
@@ -14,10 +15,10 @@ const service: ServiceConfig = {
   whenStarting: 'wait',
 }
 
-function ask(settings: Partial<ServiceConfig> = {}) {
+function ask(settings: Partial<ServiceConfig> = {}, kind: HttpProvider['kind'] = 'llama_cpp') {
   const clock = new FakeClock()
   const on = new AskedProvider('p')
-  const config = { kind: 'llama_cpp', service: { ...service, ...settings } } as const
+  const config = { kind, service: { ...service, ...settings } }
   const ready = isServerReady(on.provider, config, clock, assert.ifError)
   return { clock, on, ready }
 }
@@ -31,7 +32,10 @@ suite('the probe of a service', () => {
     ['anthropic', '/models'],
   ] as const) {
     test(`of kind ${kind} asks ${path}`, () => {
-      assert.equal(readyPathOf({ kind, service }), path)
+      assert.deepEqual(
+        ask({}, kind).on.asked.map((asked) => asked.path),
+        [path],
+      )
     })
   }
 
