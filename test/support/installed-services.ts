@@ -50,9 +50,14 @@ export async function startServices(
   return manager
 }
 
-/** A call by curl. `options` go before the address. */
-export function callCommand(model: string, { isStream = true, options = '-sSN' } = {}): string {
-  const body = JSON.stringify({ model, stream: isStream, messages: [{ role: 'user', content: 'x' }] })
+/** A call by curl. `options` go before the address, `more` into the request. */
+export function callCommand(model: string, { isStream = true, options = '-sSN', more = {} } = {}): string {
+  const body = JSON.stringify({
+    model,
+    stream: isStream,
+    messages: [{ role: 'user', content: 'x' }],
+    ...more,
+  })
   return `curl ${options} --max-time 60 http://127.0.0.1:4000/v1/chat/completions -H 'content-type: application/json' -d '${body}'`
 }
 

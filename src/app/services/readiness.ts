@@ -1,11 +1,16 @@
 // Whether the server of a service takes calls: one GET of a path that answers only then.
+import { defaults } from '../../config/defaults.ts'
 import type { HttpProvider } from '../../config/provider-types.ts'
-import { readyPathOf } from '../../config/ready-path.ts'
 import type { Clock } from '../../platform/clock.ts'
 import { probe } from '../../upstream/probe.ts'
 import type { Provider } from '../../upstream/provider.ts'
 
 const limits = { maxBytes: 65_536, timeoutMs: 2_000 }
+
+/** Below the provider's base URL; below the server's root with a second slash. */
+export function readyPathOf({ kind, service }: Pick<HttpProvider, 'kind' | 'service'>): string {
+  return service?.readyPath === undefined ? defaults.healthPaths[kind] : `/${service.readyPath}`
+}
 
 /**
  * Whether a server that answers the ready path with this status takes calls. One that refuses the key does: servers check keys once they
