@@ -370,6 +370,20 @@ suite('a stop', () => {
       assert.equal(scene.clock.pendingTimers, 0)
     })
 
+  test('of a unit that comes up is not ended by a report of before, which would free its place', async () => {
+    const members = ['qwen', 'gemma']
+    const scene = new Scene({ qwen: { behaviour: { stopMs: 3000 } }, gemma: {} }, { gpu0: { members } })
+    await scene.clock.run(250)
+    scene.units.look()
+    scene.call('qwen').caller.leave()
+    const other = scene.call('gemma')
+    void scene.pool.stop('qwen')
+    await scene.clock.run(2500)
+    assert.deepEqual(scene.units.running, ['qwen'])
+    await scene.clock.run(1000)
+    assert.equal(other.visit?.isValid, true)
+  })
+
   test('that is refused before the unit has come up leaves it its place', async () => {
     const behaviour = { refusesStop: 'not-permitted' }
     const scene = new Scene({ qwen: { behaviour }, gemma: {} }, { gpu0: { members: ['qwen', 'gemma'] } })
