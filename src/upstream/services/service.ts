@@ -39,7 +39,7 @@ export interface ServiceChange {
 }
 
 export interface ServiceParts {
-  readonly starter: Pick<Starter, 'start' | 'stop' | 'look'>
+  readonly starter: Pick<Starter, 'start' | 'stop'>
   /** One probe of a provider's server. Never rejects. */
   readonly isReady: (provider: string) => Promise<boolean>
   readonly clock: Clock
@@ -186,6 +186,7 @@ export class Service {
   tick(): void {
     const nowMs = this.#now()
     if (nowMs >= this.#startEndMs()) this.#fail('timeout')
+    else if (this.#isKnown && nowMs >= this.#refusedAtMs()) this.#fail('start-limit-hit')
     else if (this.#isKnown && nowMs >= this.#downAtMs()) this.#endStop(this.#stop!)
     else if (this.#state === 'draining' && this.#run!.visits === 0) this.stop(this.#drainReason!)
     else if (this.#isKnown && this.#run?.visits === 0 && nowMs >= this.#idleEndMs()) this.stop('idle')
@@ -196,15 +197,21 @@ export class Service {
   /** When it is to be looked at again, in milliseconds of the monotonic clock. Infinity: never, if nothing happens. */
   nextMs(): number {
     if (!this.#isKnown) return this.#startEndMs()
-    return Math.min(this.#startEndMs(), this.#idleEndMs(), this.#stopAgainMs(), this.#downAtMs())
+    return Math.min(
+      this.#startEndMs(),
+      this.#refusedAtMs(),
+      this.#idleEndMs(),
+      this.#stopAgainMs(),
+      this.#downAtMs(),
+    )
   }
 
-  onReport(report: UnitReport, isWhole: boolean): void {
+  onReport(report: UnitReport): void {
     const last = this.#report
     this.#report = report
     this.#becomeKnown()
-    if (this.#stop !== undefined) this.#judgeStop(this.#stop, report, isWhole)
-    else if (this.#attempt !== undefined) this.#judgeStart(this.#attempt, report, isWhole)
+    if (this.#stop !== undefined) this.#judgeStop(this.#stop, report)
+    else if (this.#attempt !== undefined) this.#judgeStart(this.#attempt, report)
     else if (this.#state === 'stopping') this.#judgeOutsideStop(report, last)
     else if (this.#run !== undefined) this.#judgeRun(this.#run, report, last)
     else this.#judgeStopped(report)
@@ -295,25 +302,21 @@ export class Service {
 
   /** Its unit runs, and it was not this gateway that has started it. */
   #adopt(reason: 'adopted' | 'restart' = 'adopted', before?: UnitReport): void {
-    this.#judgeStart(this.#begin(reason, before), this.#report!, false)
+    this.#judgeStart(this.#begin(reason, before), this.#report!)
   }
 
   #onStartAnswer(attempt: StartAttempt, refusal: string | undefined): void {
     if (refusal === undefined) attempt.accept(this.#now())
     else attempt.refuse()
     if (attempt !== this.#attempt) return
-    if (refusal === undefined) {
-      this.#parts.starter.look()
-      return
-    }
     // A command that was lost on its way may have been carried out: what has been seen to start goes on.
-    if (refusal === 'starter-unreachable' && attempt.isSeen) return
-    this.#fail(refusal)
+    const isLost = refusal === 'starter-unreachable' && attempt.isSeen
+    if (refusal !== undefined && !isLost) this.#fail(refusal)
     this.#onMoved()
   }
 
-  #judgeStart(attempt: StartAttempt, report: UnitReport, isWhole: boolean): void {
-    const sign = attempt.judge(report, isWhole)
+  #judgeStart(attempt: StartAttempt, report: UnitReport): void {
+    const sign = attempt.judge(report)
     if (sign.kind === 'failed') this.#fail(sign.result)
     else if (sign.kind === 'stopped') this.#stopped('outside')
     else if (sign.kind === 'up') attempt.probes.begin()
@@ -368,10 +371,8 @@ export class Service {
     this.#stop = stop
     void this.#parts.starter.stop(this.name).then((refusal) => {
       if (stop !== this.#stop) return
-      if (refusal === undefined) {
-        stop.accept(this.#now())
-        this.#parts.starter.look()
-      } else this.#onStopRefused(refusal)
+      if (refusal === undefined) stop.accept(this.#now())
+      else this.#onStopRefused(refusal)
       this.#onMoved()
     })
   }
@@ -397,8 +398,8 @@ export class Service {
     for (const resolve of this.#onStopped.splice(0)) resolve(refusal)
   }
 
-  #judgeStop(stop: StopCommand, report: UnitReport, isWhole: boolean): void {
-    const sign = stop.judge(report, isWhole, this.#now())
+  #judgeStop(stop: StopCommand, report: UnitReport): void {
+    const sign = stop.judge(report, this.#now())
     if (sign === 'pending') return
     this.#endStop(stop)
     if (sign === 'replaced') this.#adopt()
@@ -449,6 +450,12 @@ export class Service {
     return this.#attempt === undefined ? Infinity : this.#attempt.sinceMs + this.config.startTimeoutMs
   }
 
+  /** When a start has failed that the manager did not even try. */
+  #refusedAtMs(): number {
+    return this.#attempt?.refusedAtMs(this.#report) ?? Infinity
+  }
+
+  /** When a unit that is stopped and was not seen running is known not to run. */
   #downAtMs(): number {
     return this.#stop?.downAtMs ?? Infinity
   }
