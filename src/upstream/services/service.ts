@@ -7,6 +7,7 @@ import type { Clock } from '../../platform/clock.ts'
 import type { UnitReport } from '../../platform/unit-report.ts'
 import { BackOff } from './back-off.ts'
 import type { Member } from './group-policy.ts'
+import type { ServiceChange, ServiceStateName } from './service-change.ts'
 import { ServiceLine } from './service-line.ts'
 import { ServiceRun, type RunOwner } from './service-run.ts'
 import type { NotStarted, ServiceState, ServiceVisit } from './services.ts'
@@ -14,29 +15,6 @@ import { StartAttempt, type StartReason } from './start-attempt.ts'
 import type { Starter } from './starter.ts'
 import { StopCommand, type StopReason } from './stop-command.ts'
 import { failureOf, phaseOf } from './unit-phase.ts'
-
-type StateName = ServiceState['state']
-
-/** A service has come to another state. */
-export interface ServiceChange {
-  readonly provider: string
-  readonly unit: string
-  readonly group: string | undefined
-  readonly from: StateName
-  readonly to: StateName
-  /**
-   * Why. `starting`: `call`, `boot`, `command`, `adopted` (somebody else has started it), `restart` (by the manager);
-   * `draining`, `stopping`, `stopped`: `idle`, `group`, `command`, `failed`, `outside`; `ready` after it drained: `resumed`, or why
-   * its stop was refused; `failed`: as `NotStarted.result`.
-   */
-  readonly reason?: string
-  /** Of `ready`: since its start, in milliseconds. */
-  readonly tookMs?: number
-  /** Of `failed`: until it may be started again, in milliseconds. */
-  readonly retryAfterMs?: number
-  /** Calls under way. */
-  readonly calls: number
-}
 
 export interface ServiceParts {
   readonly starter: Pick<Starter, 'start' | 'stop'>
@@ -66,7 +44,7 @@ export class Service {
   readonly #watcher: ServiceWatcher
   readonly #backOff = new BackOff()
   readonly #stopBackOff = new BackOff()
-  #state: StateName = 'stopped'
+  #state: ServiceStateName = 'stopped'
   #sinceMs: number
   #report: UnitReport | undefined
   /** The last report, or that there is none, cannot be relied on since this moment. Undefined: it can. */
@@ -103,7 +81,7 @@ export class Service {
     this.#runOwner = { calls: 0, now, onEmpty: (run) => this.#onEmpty(run) }
   }
 
-  get state(): StateName {
+  get state(): ServiceStateName {
     return this.#state
   }
 
@@ -487,7 +465,11 @@ export class Service {
     if (run === this.#run) this.#watcher.onEmpty(this)
   }
 
-  #become(to: StateName, reason?: string, more?: Pick<ServiceChange, 'tookMs' | 'retryAfterMs'>): void {
+  #become(
+    to: ServiceStateName,
+    reason?: string,
+    more?: Pick<ServiceChange, 'tookMs' | 'retryAfterMs'>,
+  ): void {
     const from = this.#state
     this.#state = to
     this.#sinceMs = this.#parts.clock.wallNow()
