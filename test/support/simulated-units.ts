@@ -49,8 +49,6 @@ export class SimulatedUnits implements Starter {
   /** How long a command takes, and a report. */
   commandMs = 5
   reportMs = 40
-  /** Whether a look that was asked for has all units reported, or those alone that have changed. */
-  reportsAll = true
   /** Commands that were accepted, as `start qwen`. */
   readonly commands: string[] = []
   /** After each change of a unit. */
@@ -160,7 +158,7 @@ export class SimulatedUnits implements Starter {
 
   look(): void {
     this.looks += 1
-    if (this.reportsAll) this.#sendAll()
+    this.#sendAll()
   }
 
   start(service: string): Promise<string | undefined> {

@@ -2,7 +2,7 @@
 // process that does so.
 import type { Config } from '../../config/types.ts'
 import type { Clock } from '../../platform/clock.ts'
-import type { ServiceChange } from '../../upstream/services/service.ts'
+import type { ServiceChange } from '../../upstream/services/service-change.ts'
 import { ServicePool } from '../../upstream/services/service-pool.ts'
 import type { ProviderSet } from '../provider-pool.ts'
 import { isServerReady } from './readiness.ts'

@@ -1,7 +1,7 @@
 // What becomes of model servers, as events.
 import type { Events, GatewayEvent } from '../../observe/events.ts'
 import { type StopReason, stopReasons } from '../../observe/events/services.ts'
-import type { ServiceChange } from '../../upstream/services/service.ts'
+import type { ServiceChange } from '../../upstream/services/service-change.ts'
 
 /** @returns what receives each step. */
 export function serviceReporter(events: Events): (step: ServiceChange) => void {

@@ -206,7 +206,7 @@ export class ServicePool implements Services {
       if (service === undefined || service.config.unit !== report.unit) continue
       missing.delete(service)
       changed.add(service)
-      service.onReport(report, isWhole)
+      service.onReport(report)
     }
     for (const service of missing) service.onMissing()
     this.#examine(Array.from(changed, (service) => this.#groups.get(service)!))

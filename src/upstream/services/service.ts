@@ -7,6 +7,7 @@ import type { Clock } from '../../platform/clock.ts'
 import type { UnitReport } from '../../platform/unit-report.ts'
 import { BackOff } from './back-off.ts'
 import type { Member } from './group-policy.ts'
+import type { ServiceChange, ServiceStateName } from './service-change.ts'
 import { ServiceLine } from './service-line.ts'
 import { ServiceRun, type RunOwner } from './service-run.ts'
 import type { NotStarted, ServiceState, ServiceVisit } from './services.ts'
@@ -15,31 +16,8 @@ import type { Starter } from './starter.ts'
 import { StopCommand, type StopReason } from './stop-command.ts'
 import { failureOf, phaseOf } from './unit-phase.ts'
 
-type StateName = ServiceState['state']
-
-/** A service has come to another state. */
-export interface ServiceChange {
-  readonly provider: string
-  readonly unit: string
-  readonly group: string | undefined
-  readonly from: StateName
-  readonly to: StateName
-  /**
-   * Why. `starting`: `call`, `boot`, `command`, `adopted` (somebody else has started it), `restart` (by the manager);
-   * `draining`, `stopping`, `stopped`: `idle`, `group`, `command`, `failed`, `outside`; `ready` after it drained: `resumed`, or why
-   * its stop was refused; `failed`: as `NotStarted.result`.
-   */
-  readonly reason?: string
-  /** Of `ready`: since its start, in milliseconds. */
-  readonly tookMs?: number
-  /** Of `failed`: until it may be started again, in milliseconds. */
-  readonly retryAfterMs?: number
-  /** Calls under way. */
-  readonly calls: number
-}
-
 export interface ServiceParts {
-  readonly starter: Pick<Starter, 'start' | 'stop' | 'look'>
+  readonly starter: Pick<Starter, 'start' | 'stop'>
   /** One probe of a provider's server. Never rejects. */
   readonly isReady: (provider: string) => Promise<boolean>
   readonly clock: Clock
@@ -66,7 +44,7 @@ export class Service {
   readonly #watcher: ServiceWatcher
   readonly #backOff = new BackOff()
   readonly #stopBackOff = new BackOff()
-  #state: StateName = 'stopped'
+  #state: ServiceStateName = 'stopped'
   #sinceMs: number
   #report: UnitReport | undefined
   /** The last report, or that there is none, cannot be relied on since this moment. Undefined: it can. */
@@ -103,7 +81,7 @@ export class Service {
     this.#runOwner = { calls: 0, now, onEmpty: (run) => this.#onEmpty(run) }
   }
 
-  get state(): StateName {
+  get state(): ServiceStateName {
     return this.#state
   }
 
@@ -186,6 +164,7 @@ export class Service {
   tick(): void {
     const nowMs = this.#now()
     if (nowMs >= this.#startEndMs()) this.#fail('timeout')
+    else if (this.#isKnown && nowMs >= this.#refusedAtMs()) this.#fail('start-limit-hit')
     else if (this.#isKnown && nowMs >= this.#downAtMs()) this.#endStop(this.#stop!)
     else if (this.#state === 'draining' && this.#run!.visits === 0) this.stop(this.#drainReason!)
     else if (this.#isKnown && this.#run?.visits === 0 && nowMs >= this.#idleEndMs()) this.stop('idle')
@@ -196,15 +175,21 @@ export class Service {
   /** When it is to be looked at again, in milliseconds of the monotonic clock. Infinity: never, if nothing happens. */
   nextMs(): number {
     if (!this.#isKnown) return this.#startEndMs()
-    return Math.min(this.#startEndMs(), this.#idleEndMs(), this.#stopAgainMs(), this.#downAtMs())
+    return Math.min(
+      this.#startEndMs(),
+      this.#refusedAtMs(),
+      this.#idleEndMs(),
+      this.#stopAgainMs(),
+      this.#downAtMs(),
+    )
   }
 
-  onReport(report: UnitReport, isWhole: boolean): void {
+  onReport(report: UnitReport): void {
     const last = this.#report
     this.#report = report
     this.#becomeKnown()
-    if (this.#stop !== undefined) this.#judgeStop(this.#stop, report, isWhole)
-    else if (this.#attempt !== undefined) this.#judgeStart(this.#attempt, report, isWhole)
+    if (this.#stop !== undefined) this.#judgeStop(this.#stop, report)
+    else if (this.#attempt !== undefined) this.#judgeStart(this.#attempt, report)
     else if (this.#state === 'stopping') this.#judgeOutsideStop(report, last)
     else if (this.#run !== undefined) this.#judgeRun(this.#run, report, last)
     else this.#judgeStopped(report)
@@ -295,25 +280,21 @@ export class Service {
 
   /** Its unit runs, and it was not this gateway that has started it. */
   #adopt(reason: 'adopted' | 'restart' = 'adopted', before?: UnitReport): void {
-    this.#judgeStart(this.#begin(reason, before), this.#report!, false)
+    this.#judgeStart(this.#begin(reason, before), this.#report!)
   }
 
   #onStartAnswer(attempt: StartAttempt, refusal: string | undefined): void {
     if (refusal === undefined) attempt.accept(this.#now())
     else attempt.refuse()
     if (attempt !== this.#attempt) return
-    if (refusal === undefined) {
-      this.#parts.starter.look()
-      return
-    }
     // A command that was lost on its way may have been carried out: what has been seen to start goes on.
-    if (refusal === 'starter-unreachable' && attempt.isSeen) return
-    this.#fail(refusal)
+    const isLost = refusal === 'starter-unreachable' && attempt.isSeen
+    if (refusal !== undefined && !isLost) this.#fail(refusal)
     this.#onMoved()
   }
 
-  #judgeStart(attempt: StartAttempt, report: UnitReport, isWhole: boolean): void {
-    const sign = attempt.judge(report, isWhole)
+  #judgeStart(attempt: StartAttempt, report: UnitReport): void {
+    const sign = attempt.judge(report)
     if (sign.kind === 'failed') this.#fail(sign.result)
     else if (sign.kind === 'stopped') this.#stopped('outside')
     else if (sign.kind === 'up') attempt.probes.begin()
@@ -373,10 +354,8 @@ export class Service {
     this.#stop = stop
     void this.#parts.starter.stop(this.name).then((refusal) => {
       if (stop !== this.#stop) return
-      if (refusal === undefined) {
-        stop.accept(this.#now())
-        this.#parts.starter.look()
-      } else this.#onStopRefused(refusal)
+      if (refusal === undefined) stop.accept(this.#now())
+      else this.#onStopRefused(refusal)
       this.#onMoved()
     })
   }
@@ -402,8 +381,8 @@ export class Service {
     for (const resolve of this.#onStopped.splice(0)) resolve(refusal)
   }
 
-  #judgeStop(stop: StopCommand, report: UnitReport, isWhole: boolean): void {
-    const sign = stop.judge(report, isWhole, this.#now())
+  #judgeStop(stop: StopCommand, report: UnitReport): void {
+    const sign = stop.judge(report, this.#now())
     if (sign === 'pending') return
     this.#endStop(stop)
     if (sign === 'replaced') this.#adopt()
@@ -454,6 +433,12 @@ export class Service {
     return this.#attempt === undefined ? Infinity : this.#attempt.sinceMs + this.config.startTimeoutMs
   }
 
+  /** When a start has failed that the manager did not even try. */
+  #refusedAtMs(): number {
+    return this.#attempt?.refusedAtMs(this.#report) ?? Infinity
+  }
+
+  /** When a unit that is stopped and was not seen running is known not to run. */
   #downAtMs(): number {
     return this.#stop?.downAtMs ?? Infinity
   }
@@ -485,7 +470,11 @@ export class Service {
     if (run === this.#run) this.#watcher.onEmpty(this)
   }
 
-  #become(to: StateName, reason?: string, more?: Pick<ServiceChange, 'tookMs' | 'retryAfterMs'>): void {
+  #become(
+    to: ServiceStateName,
+    reason?: string,
+    more?: Pick<ServiceChange, 'tookMs' | 'retryAfterMs'>,
+  ): void {
     const from = this.#state
     this.#state = to
     this.#sinceMs = this.#parts.clock.wallNow()

@@ -63,11 +63,16 @@ export class StartAttempt {
     return !this.#isSeen || this.#acceptedAtMs === undefined || nowMs - this.#acceptedAtMs < certainAfterMs
   }
 
-  /** @param isWhole whether all units were reported, as after a look that was asked for when the command was accepted. */
-  judge(report: UnitReport, isWhole: boolean): StartSign {
+  /** When a unit that nothing was seen of has failed if this still is its report, in milliseconds of the monotonic clock. */
+  refusedAtMs(report: UnitReport | undefined): number {
+    const { isOwn } = this
+    if (!isOwn || this.#isSeen || this.#acceptedAtMs === undefined) return Infinity
+    return report?.result === 'start-limit-hit' ? this.#acceptedAtMs + certainAfterMs : Infinity
+  }
+
+  judge(report: UnitReport): StartSign {
     const phase = phaseOf(report)
-    if (!this.#isSeen && phase === 'down' && this.isOwn && !this.#isNewEnd(report, isWhole))
-      return { kind: 'pending' }
+    if (!this.#isSeen && phase === 'down' && this.isOwn && !this.#isNewEnd(report)) return { kind: 'pending' }
     this.#isSeen = true
     this.#restarts ??= report.restarts
     const failures = report.restarts - this.#restarts + (isAutoRestart(report) ? 1 : 0)
@@ -83,17 +88,10 @@ export class StartAttempt {
     return { kind: 'failed', result: this.#isBeingStopped ? 'stopped' : failureOf(report) }
   }
 
-  /**
-   * Whether a unit that is down has been started since the command: it has another invocation, or another failure. One that the
-   * manager does not even try to start has neither of them, but only where the command reaches it again and again.
-   */
-  #isNewEnd(report: UnitReport, isWhole: boolean): boolean {
+  /** Whether a unit that is down has been started since the command: it has another invocation, or another failure. */
+  #isNewEnd(report: UnitReport): boolean {
     const before = (this.#before ??= report)
     if (report.invocation !== '' && report.invocation !== before.invocation) return true
-    if (report.result === 'success') return false
-    return (
-      report.result !== before.result ||
-      (report.result === 'start-limit-hit' && isWhole && this.#acceptedAtMs !== undefined)
-    )
+    return report.result !== 'success' && report.result !== before.result
   }
 }

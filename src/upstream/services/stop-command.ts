@@ -31,19 +31,16 @@ export class StopCommand {
     return this.#isGoing || this.#acceptedAtMs === undefined ? Infinity : this.#acceptedAtMs + againAfterMs
   }
 
-  /** When a unit that was not seen running is known not to, in milliseconds of the monotonic clock: nothing was reported of it. */
+  /** When a unit that was not seen running is known not to, in milliseconds of the monotonic clock, if it is not reported until then. */
   get downAtMs(): number {
     return this.#wasDown && this.#acceptedAtMs !== undefined ? this.#acceptedAtMs + certainAfterMs : Infinity
   }
 
   /** `replaced`: somebody has started it anew. */
-  judge(report: UnitReport, isWhole: boolean, nowMs: number): 'pending' | 'down' | 'replaced' {
+  judge(report: UnitReport, nowMs: number): 'pending' | 'down' | 'replaced' {
     const phase = phaseOf(report)
     const acceptedAtMs = this.#acceptedAtMs ?? Infinity
-    if (phase === 'down') {
-      const isNews = !this.#wasDown || (isWhole && acceptedAtMs <= nowMs)
-      return isNews ? 'down' : 'pending'
-    }
+    if (phase === 'down') return this.#wasDown && nowMs < this.downAtMs ? 'pending' : 'down'
     this.#wasDown = false
     if (phase === 'going') this.#isGoing = true
     else if (report.invocation !== this.#invocation && !isAutoRestart(report)) {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
 import { serviceReporter } from '../../../src/app/services/report-changes.ts'
-import type { ServiceChange } from '../../../src/upstream/services/service.ts'
+import type { ServiceChange } from '../../../src/upstream/services/service-change.ts'
 import type { GatewayEvent } from '../../../src/observe/events.ts'
 
 const of = { provider: 'qwen', unit: 'llama@qwen.service' }

@@ -1,7 +1,7 @@
 // A pool with simulated units on a fake clock, for tests.
 import { noServices, type ServiceConfig, type ServiceGroupConfig } from '../../../src/config/service-types.ts'
 import type { HttpProvider } from '../../../src/config/provider-types.ts'
-import type { ServiceChange } from '../../../src/upstream/services/service.ts'
+import type { ServiceChange } from '../../../src/upstream/services/service-change.ts'
 import { ServicePool } from '../../../src/upstream/services/service-pool.ts'
 import type { ServiceCaller, ServiceEntry, ServiceVisit } from '../../../src/upstream/services/services.ts'
 import { FakeClock } from '../../support/fake-clock.ts'

@@ -66,14 +66,13 @@ class Run {
   /** When the starter is back after its last loss. */
   #backAtMs = 1000
 
-  constructor(behaviours: readonly UnitBehaviour[], reportsAll: boolean) {
+  constructor(behaviours: readonly UnitBehaviour[]) {
     const service = { startTimeoutMs, stopAfterIdleMs: 6000 }
     this.#services = Object.fromEntries(
       names.map((each, i) => [each, { ...service, behaviour: behaviours[i] ?? {} }]),
     )
     this.scene = new Scene(this.#services, this.#groups)
     const { units, clock } = this.scene
-    units.reportsAll = reportsAll
     units.onChange = () => {
       this.#changedAtMs = clock.now()
     }
@@ -189,9 +188,8 @@ test('whatever happens, places are kept, no visit is cut, all waits end, and not
     fc.asyncProperty(
       fc.array(behaviour, { minLength: names.length, maxLength: names.length }),
       fc.array(step, { maxLength: 60, size: 'max' }),
-      fc.boolean(),
-      async (behaviours, steps, reportsAll) => {
-        const run = new Run(behaviours, reportsAll)
+      async (behaviours, steps) => {
+        const run = new Run(behaviours)
         for (const each of steps) await run.do(each)
         await run.end()
       },
