@@ -242,7 +242,12 @@ test('a visit that does not begin leaves no open question, whatever the reason',
   const posted: FromWorker[] = []
   const post = (message: FromWorker) => void posted.push(message)
   const requests = new PendingRequests({ post, postSoon: post, flush: () => {} })
-  const coordinator = new RemoteCoordinator(requests, { post, postSoon: post, flush: () => {} }, () => 0, [1, 2])
+  const coordinator = new RemoteCoordinator(
+    requests,
+    { post, postSoon: post, flush: () => {} },
+    () => 0,
+    [1, 2],
+  )
   const failure = { unit: 'a.service', result: 'timeout', retryAfterMs: 1000 }
   const entries: Entry[] = [
     { kind: 'shutting_down', waitedMs: 0 },

@@ -25,7 +25,8 @@ test('a look whose systemctl was killed in the middle of its text reports nothin
     run: () => Promise.resolve(finished),
     clock: new FakeClock(),
     bootedAtMs: 0,
-    onReports: (changed) => void reported.push(...changed.map(({ service, active }) => `${service} ${active}`)),
+    onReports: (changed) =>
+      void reported.push(...changed.map(({ service, active }) => `${service} ${active}`)),
     log: (message) => void log.push(message),
   })
   looks.start()
