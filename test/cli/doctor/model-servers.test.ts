@@ -150,15 +150,10 @@ test('a failed unit comes with its result and the last lines of its journal', (t
   )
   assert.deepEqual(findings[0]!.lines, ['loading', 'CUDA out of memory\\u001b[31m'])
   assert.equal(commands.at(-1), 'journalctl --user-unit=a.service --lines=10 --no-pager --quiet --output=cat')
-  const unread = { journal: 'half a li', journalStatus: 1 }
-  assert.ok(
-    !('lines' in examine(t, { units: { 'a.service': failed('timeout') }, ...unread }).findings.at(-1)!),
-  )
-  const long = examine(t, {
-    units: { 'a.service': failed('timeout') },
-    journal: 'x'.repeat(100_000),
-  }).findings.at(-1)!
-  assert.ok(long.lines![0]!.length <= 1_000)
+  const unread = one(t, failed('timeout'), { journal: 'half a li', journalStatus: 1 })
+  assert.equal(unread.findings[0]!.lines, undefined)
+  const long = one(t, failed('timeout'), { journal: 'x'.repeat(100_000) })
+  assert.equal(long.findings[0]!.lines![0]!.length, 1_000)
   for (const [unit, expected] of [
     [failed('exit-code', '203'), /\(exit-code 203: its program cannot be run\)/],
     [failed('signal', '9'), /\(signal 9\)/],
