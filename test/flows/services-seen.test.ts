@@ -1,6 +1,7 @@
 // What is seen of model servers that the gateway starts, and how commands steer them: on its metrics, its page, its log, in answers
 // and over its control socket.
 import assert from 'node:assert/strict'
+import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { suite, test, type TestContext } from 'node:test'
 
@@ -157,9 +158,13 @@ for (const workers of [1, 2]) {
     test('is started and stopped by commands', async (t) => {
       const { gateway, steer, list } = await start(t)
       assert.match((await steer('start')).stdout, /^qwen is ready after /)
+      const by = `user:${userInfo().username}`
+      const commanded = { event: 'service_commanded', provider: 'qwen', unit: 'qwen.service', by }
+      await gateway.logged({ ...commanded, verb: 'start' })
       assert.match((await list()).stdout, /^qwen +ready /m)
       assert.match((await steer('stop')).stdout, /^qwen is stopped after /)
       await gateway.logged({ event: 'service_stopping', provider: 'qwen', reason: 'command' })
+      await gateway.logged({ ...commanded, verb: 'stop' })
       const metrics = await scrape(gateway)
       assert.equal(
         metrics.value('llm_gateway_service_stops_total', { provider: 'qwen', reason: 'command' }),
