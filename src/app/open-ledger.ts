@@ -42,24 +42,14 @@ export function serviceStepSink(ledger: Pick<Ledger, 'recordStep'>, wallNow: () 
     name: 'ledger of services',
     wants: (kind) => kind.startsWith('service_'),
     receive(event) {
-      switch (event.kind) {
-        case 'service_starting':
-          return record(event, { what: 'started', reason: event.reason })
-        case 'service_adopted':
-          return record(event, { what: 'adopted' })
-        case 'service_ready':
-          return record(event, { what: 'ready', readyMs: event.took_ms })
-        case 'service_stopping':
-          reasons.set(event.provider, event.reason)
-          return
-        case 'service_stopped':
-          record(event, { what: 'stopped', reason: event.reason ?? reasons.get(event.provider) })
-          reasons.delete(event.provider)
-          return
-        case 'service_failed':
-          return record(event, { what: 'failed', reason: event.result })
-        default:
-      }
+      if (event.kind === 'service_starting') record(event, { what: 'started', reason: event.reason })
+      else if (event.kind === 'service_adopted') record(event, { what: 'adopted' })
+      else if (event.kind === 'service_ready') record(event, { what: 'ready', readyMs: event.took_ms })
+      else if (event.kind === 'service_stopping') reasons.set(event.provider, event.reason)
+      else if (event.kind === 'service_stopped') {
+        record(event, { what: 'stopped', reason: event.reason ?? reasons.get(event.provider) })
+        reasons.delete(event.provider)
+      } else if (event.kind === 'service_failed') record(event, { what: 'failed', reason: event.result })
     },
   }
 }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { suite, test, type TestContext } from 'node:test'
 
 import type { RawConfig, RawProvider } from '../../src/config/raw.ts'
-import { startGateway } from '../support/app.ts'
+import { startGateway, type TestGateway } from '../support/app.ts'
 import { chat } from '../support/calls.ts'
 import { until } from '../support/deadline.ts'
 import { at } from '../support/gateway-config.ts'
@@ -64,9 +64,9 @@ function callsOf({ requests }: ScriptedUpstream): string[] {
   return requests.filter(({ method }) => method === 'POST').map(({ target }) => target)
 }
 
-async function waitingFor(t: TestContext, gateway: { url: string }, count: number): Promise<void> {
+async function waitingFor(t: TestContext, gateway: TestGateway, count: number): Promise<void> {
   await until(async () => {
-    const { services } = await readReport(t, gateway as never)
+    const { services } = await readReport(t, gateway)
     return services.reduce((sum, { waiting }) => sum + waiting, 0) === count
   }, `${count} calls that wait`)
 }
