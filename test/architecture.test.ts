@@ -76,6 +76,7 @@ const narrowed: Readonly<Record<string, readonly string[]>> = {
     'ledger/repair.ts',
     'ledger/report.ts',
     'ledger/secret-uses.ts',
+    'ledger/service-steps.ts',
     'ledger/upkeep.ts',
     'ledger/verify.ts',
     // audit reads what the gateway has written; commands that change keys or secrets add to it while none runs.

@@ -64,11 +64,14 @@ function commandsOf(
       }),
     ],
     ['GET /-/metrics', async () => ({ text: (await app.metrics()).join('') })],
-    ['GET /-/limits', () => app.limits(`user:${userInfo().username}`)],
+    ['GET /-/limits', () => app.limits(ownUser())],
     ['GET /-/status', () => app.status.report(ownView())],
     ['GET /-/calls', async () => ({ calls: await app.openCallReports() })],
     ['POST /-/calls/cancel', (input) => cancelCall(app, input)],
-    ...serviceCommands(() => app.modelServers()),
+    ...serviceCommands(
+      () => app.modelServers(),
+      (command) => app.events.emit({ kind: 'service_commanded', ...command, by: command.by ?? ownUser() }),
+    ),
     ['POST /-/keys/reload', () => reloadKeys(app)],
     ['POST /-/audit/erase', (input) => eraseInAudit(app, input)],
     ['POST /-/audit/append', (input) => appendToAudit(app, input)],
@@ -76,8 +79,12 @@ function commandsOf(
 }
 
 /** The channel is of the gateway's own user alone. */
+function ownUser(): string {
+  return `user:${userInfo().username}`
+}
+
 function ownView(): StatusView {
-  const user = `user:${userInfo().username}`
+  const user = ownUser()
   const viewer = { user, sees_all: true, may_cancel: true, playground: false }
   return { viewer, zone: ownTimeZone(), days: 1 }
 }

@@ -16,7 +16,7 @@ import { CallHistory } from '../status/call-history.ts'
 import { pseudonymsOf } from './pseudonyms.ts'
 import { type OpenedCounts, openCounts } from './open-counts.ts'
 import { auditObstacle, openAudit, type OpenedAudit } from './open-audit.ts'
-import { ledgerSink, openLedgerOf } from './open-ledger.ts'
+import { ledgerSink, openLedgerOf, serviceStepSink } from './open-ledger.ts'
 
 export interface OpenedEvents {
   readonly events: Events
@@ -73,6 +73,7 @@ export function openEvents(
   const sinks = [
     log,
     ledger && ledgerSink(ledger),
+    ledger && serviceStepSink(ledger, clock.wallNow),
     audit?.sink,
     tracing,
     history,

@@ -1,5 +1,6 @@
 // Series that exist as 0 before anything has happened, so that a rule that counts an increase sees the first event too.
 import { limitsOf } from '../admission/limits-of.ts'
+import { servedProviders } from '../config/served-providers.ts'
 import type { Config } from '../config/types.ts'
 import { failureKinds } from '../domain.ts'
 import { errorTable } from '../errors.ts'
@@ -30,10 +31,10 @@ export function presetSeries(
   if (tracing.endpoint !== undefined) {
     for (const result of ['sent', 'dropped', 'failed']) registry.cell('otlp_spans_total', [result])
   }
-  for (const provider of providers.values()) {
-    const { name } = provider
+  for (const { name } of providers.values()) {
     for (const result of attemptResults) registry.cell('attempts_total', [name, result])
-    if (provider.kind === 'echo' || provider.service === undefined) continue
+  }
+  for (const { name } of servedProviders(providers)) {
     for (const result of ['ok', 'failed']) registry.cell('service_starts_total', [name, result])
     for (const reason of stopReasons) registry.cell('service_stops_total', [name, reason])
   }

@@ -16,7 +16,6 @@ export async function entered(
 ): Promise<AttemptOutcome | undefined> {
   record.startSinceMs = on.now()
   const entry = await entering
-  record.startSinceMs = undefined
   record.addStart(entry.waitedMs, on.now())
   if (reply.isGone || entry.kind === 'gone') return { kind: 'gone', wasSent: false }
   if (entry.kind === 'entered') return undefined

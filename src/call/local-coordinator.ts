@@ -33,6 +33,7 @@ import { type HoldOwner, LocalHold } from './local-hold.ts'
 import { type LoadWatch, ProviderScopes, type SlotProvider } from './provider-scopes.ts'
 import { traitsOf, unknownTraits } from './server-traits.ts'
 import { withStopped } from './stopped-targets.ts'
+import { freeVisit } from '../upstream/services/service-run.ts'
 import type { ServiceCaller, ServiceEntry, Services, ServiceVisit } from '../upstream/services/services.ts'
 import { UsageWishes } from './usage-wishes.ts'
 
@@ -197,12 +198,12 @@ export class LocalCoordinator implements Coordinator, HoldOwner {
 
   visitService(provider: string, caller: ServiceCaller): ServiceVisit | Promise<ServiceEntry> {
     const { services } = this
-    return services?.has(provider) === true ? services.enter(provider, caller) : noVisit
+    return services?.has(provider) === true ? services.enter(provider, caller) : freeVisit
   }
 
   visitIfOpen(provider: string): ServiceVisit | undefined {
     const { services } = this
-    return services?.has(provider) === true ? services.enterIfOpen(provider) : noVisit
+    return services?.has(provider) === true ? services.enterIfOpen(provider) : freeVisit
   }
 
   #giveBack({ turn }: Choice): void {
@@ -288,4 +289,3 @@ export class LocalCoordinator implements Coordinator, HoldOwner {
 const unsent = { kind: 'unsent' } as const
 
 /** Of a server that nobody stops. */
-const noVisit: ServiceVisit = { isValid: true, leave() {} }

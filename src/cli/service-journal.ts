@@ -12,11 +12,15 @@ interface Journal {
 
 const maxLineLength = 1_000
 
+/** `--user` would leave out what a journal in memory holds, which is not split by users (journald.conf(5), `SplitMode=`). */
+export function journalOption(scope: Scope, unit: string): string {
+  return `--${scope === 'user' ? 'user-unit' : 'unit'}=${unit}`
+}
+
 /** @param unit from the configuration, which has checked it: no pattern, and no option. */
 export function readServiceJournal(run: RunProgram, scope: Scope, unit: string, lines: number): Journal {
   const { status, stdout, stderr } = run('journalctl', [
-    // `--user` reads only files of the user's own, and a journal in memory has none.
-    `--${scope === 'user' ? 'user-unit' : 'unit'}=${unit}`,
+    journalOption(scope, unit),
     `--lines=${lines}`,
     '--no-pager',
     '--quiet',
@@ -26,7 +30,7 @@ export function readServiceJournal(run: RunProgram, scope: Scope, unit: string, 
     const reason = stderr.trim() === '' ? `journalctl ended with status ${status}` : stderr.trim()
     return { lines: [], fault: bounded(reason, maxLineLength) }
   }
-  const found = stdout.split('\n').filter((line) => line !== '')
+  const found = stdout.split('\n').filter((line) => line.trim() !== '')
   return {
     lines: found.slice(-lines || found.length).map((line) => bounded(line, maxLineLength)),
     fault: undefined,

@@ -5,6 +5,7 @@ import type { ServiceRow } from '../status/status-report.ts'
 import type { RunProgram } from '../systemd/programs.ts'
 import { type CommandIo, Output } from './output.ts'
 import { askServices, findService, none, type RunningServices } from './running-services.ts'
+import { historyJson, printHistory, type ServiceHistory, serviceHistory } from './service-history.ts'
 import { journalText, readServiceJournal } from './service-journal.ts'
 import { printTable } from './table.ts'
 
@@ -40,7 +41,8 @@ export async function servicesListCommand(
   }
   const service = findService(running.services, name)
   if (typeof service === 'string') return fail(service)
-  printOne(io, service, running, options)
+  const history = await serviceHistory(io.env, options.config, service.provider)
+  printOne(io, service, running, { ...options, history })
   return 0
 }
 
@@ -67,14 +69,17 @@ function printOne(
   io: CommandIo,
   service: ServiceRow,
   { scope }: RunningServices,
-  { json, lines = linesInDetail, run }: ServicesOptions,
+  { json, lines = linesInDetail, run, history }: ServicesOptions & { readonly history: ServiceHistory },
 ): void {
   const out = new Output(io.stdout, io.env)
   const journal = readServiceJournal(run, scope, service.unit, lines)
-  if (json) return out.json({ ...service, journal: journal.lines })
+  if (json) return out.json({ ...service, history: historyJson(history), journal: journal.lines })
   const facts = serviceFacts(service, Date.now())
   const width = Math.max(...facts.map(([fact]) => fact.length))
   for (const [fact, value] of facts) out.line(`${fact.padEnd(width)}  ${printable(value)}`)
+  out.line()
+  out.line(out.styled('bold', 'last starts and stops'))
+  printHistory(out, history)
   out.line()
   out.line(out.styled('bold', printable(`journal of ${service.unit}`)))
   for (const line of journalText(service.unit, journal)) out.line(line)

@@ -3,7 +3,7 @@ import { findConfigFile } from '../config/find.ts'
 import { loadConfig } from '../config/load.ts'
 import { polkitRule } from '../systemd/starter/polkit-rule.ts'
 import { type CommandIo, Output } from './output.ts'
-import { serviceList } from './service-list.ts'
+import { serviceList } from './starter-services.ts'
 import { printProblems } from './validate-config.ts'
 
 /** @returns the exit status: 0, or 1 when there is no unit that the machine's manager starts. */

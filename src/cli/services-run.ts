@@ -15,7 +15,7 @@ import type { ServicesFile } from '../systemd/starter/configured-services.ts'
 import { managerRunner } from '../systemd/starter/run-manager.ts'
 import { Starter } from '../systemd/starter/starter.ts'
 import type { CommandIo } from './output.ts'
-import { serviceList } from './service-list.ts'
+import { serviceList } from './starter-services.ts'
 
 interface RunOptions {
   readonly config: string | undefined

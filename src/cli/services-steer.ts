@@ -1,4 +1,5 @@
 // `llm-gateway services start` and `stop`: asks the running gateway, and waits until it is done.
+import { userInfo } from 'node:os'
 import { durationText } from '../platform/duration.ts'
 import { printable } from '../platform/printable.ts'
 import { systemClock } from '../platform/clock.ts'
@@ -86,11 +87,12 @@ async function waitForEnd(
   { provider, unit }: ServiceRow,
   { config, isWaiting }: Pick<SteerOptions, 'config' | 'isWaiting'>,
 ): Promise<Ended> {
+  const actor = `user:${userInfo().username}`
   const progress = new Progress(io, systemClock)
   if (isWaiting) progress.wait(provider, `${words[verb].doing} ${unit}`)
   try {
     for (;;) {
-      const input = { provider, wait_ms: isWaiting ? waitMs : 0 }
+      const input = { provider, wait_ms: isWaiting ? waitMs : 0, actor }
       const answer = await askControl(io.env, `POST /-/services/${verb}`, config, input)
       if (answer.kind !== 'answered') return { kind: 'lost', reason: problemOf(answer) }
       const { done, failure } = answer.body

@@ -12,7 +12,7 @@ export interface ServiceConfig {
   readonly startTimeoutMs: number
   /** Without a call, in milliseconds. Absent: it is never stopped for that. */
   readonly stopAfterIdleMs?: number
-  /** It is never stopped by the gateway, for other members of its group neither. */
+  /** The gateway never stops it, neither when it is idle nor for other members of its group. */
   readonly isKept: boolean
   /** It is started with the gateway. */
   readonly startsAtBoot: boolean

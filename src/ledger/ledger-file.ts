@@ -8,6 +8,7 @@ import { type QuarterSum, QuarterSums, quarterMs, sumColumns } from './quarter-s
 import type { SpendBatch } from './spend-news.ts'
 import type { SpendFound, SpendQuestion } from './spend-question.ts'
 import { readSpent } from './read-spend.ts'
+import { type ServiceStep, ServiceSteps } from './service-steps.ts'
 import { SpendTables } from './spend-tables.ts'
 import { appendUnfinished } from './unfinished-call.ts'
 
@@ -20,6 +21,8 @@ export interface RowBatch {
   readonly lostSums: readonly QuarterSum[]
   /** Of budgets. Undefined: nothing has changed. */
   readonly spend?: SpendBatch | undefined
+  /** Of model servers. Absent: none. */
+  readonly steps?: readonly ServiceStep[] | undefined
 }
 
 export type OpenedLedger =
@@ -78,6 +81,7 @@ class LedgerFile {
   readonly #database: DatabaseSync
   readonly #names: Names
   readonly #spend: SpendTables
+  readonly #steps: ServiceSteps
   readonly #insertCall: StatementSync
   readonly #addSum: StatementSync
   readonly #useSecret: StatementSync
@@ -102,6 +106,7 @@ class LedgerFile {
     this.#path = path
     this.#inode = statSync(path).ino
     this.#names = new Names(database)
+    this.#steps = new ServiceSteps(database)
     this.#insertCall = database.prepare(
       `INSERT INTO calls(ended_ms, request_id, client, key, secret, via, dialect, model, provider, target, fallback,
         status, code, stream, prompt, cached, cache_write, completion, reasoning, cost_nano, price, estimated, attempts,
@@ -144,7 +149,7 @@ class LedgerFile {
   }
 
   /** All or nothing. @throws what SQLite throws. */
-  write({ seq, rows, lostSums, spend }: RowBatch): void {
+  write({ seq, rows, lostSums, spend, steps = [] }: RowBatch): void {
     if (seq <= this.#seq) return
     this.#transaction(() => {
       const sums = new QuarterSums()
@@ -158,6 +163,7 @@ class LedgerFile {
         const nameOf = (kind: NameKind, name: string | undefined) => this.#nameOf(kind, name ?? null)
         this.#spend.write(spend, nameOf)
       }
+      this.#steps.write(steps, (kind, name) => this.#names.idOf(kind, name))
       const lost = lostSums.reduce((total, { counts }) => total + counts[0]!, 0)
       this.#endBatch.run(seq, lost, this.run.id)
     })
@@ -204,7 +210,7 @@ class LedgerFile {
 
   /**
    * Removes a piece of what is older than it is to be kept.
-   * @param callsBeforeMs rows of calls, @param sumsBeforeMs sums that ended before these are removed.
+   * @param callsBeforeMs rows of calls and of servers, @param sumsBeforeMs sums that ended before these are removed.
    * @returns whether there may be more.
    */
   prunePiece(callsBeforeMs: number, sumsBeforeMs: number, nowMs: number): boolean {
@@ -219,6 +225,9 @@ class LedgerFile {
   #prunePiece(callsBeforeMs: number, beforeQuarter: number, nowMs: number): boolean {
     const sql = `DELETE FROM calls WHERE id IN (SELECT id FROM calls WHERE ended_ms < ? ORDER BY ended_ms LIMIT ?)`
     if (this.#change(sql, callsBeforeMs, this.#pieceRows) > 0) return true
+    const stepsSql = `DELETE FROM service_steps WHERE id IN
+      (SELECT id FROM service_steps WHERE at_ms < ? ORDER BY at_ms LIMIT ?)`
+    if (this.#change(stepsSql, callsBeforeMs, this.#pieceRows) > 0) return true
     let hasMore = false
     this.#transaction(() => (hasMore = this.#spend.prunePiece(callsBeforeMs, nowMs, this.#pieceRows)))
     if (hasMore) return true

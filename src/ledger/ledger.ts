@@ -5,10 +5,12 @@
 import { Worker } from 'node:worker_threads'
 import type { Clock } from '../platform/clock.ts'
 import { appendRow, type Cell, column, type EndedCall, rowWidth } from './call-row.ts'
+import type { LedgerEvent } from './ledger-event.ts'
 import type { RowBatch, Run } from './ledger-file.ts'
 import type { FromWriter, ToWriter, WriterStart } from './messages.ts'
 import type { ScopeSpending, SpendJournal, SpendSource } from '../domain.ts'
 import { QuarterSums } from './quarter-sums.ts'
+import type { ServiceStep } from './service-steps.ts'
 import { SpendNews } from './spend-news.ts'
 import type { SpendFound, SpendQuestion } from './spend-question.ts'
 import type { UsageQuestion, UsageReport } from './report.ts'
@@ -42,24 +44,6 @@ const usualBounds: LedgerBounds = {
   stopMs: 5_000,
 }
 
-/** What an operator has to know; members are named as in the log. */
-export type LedgerEvent =
-  /** Nothing is recorded by this process. */
-  | { readonly kind: 'ledger_off'; readonly reason: string }
-  /** Rows cannot be written now; emitted at most once a minute. */
-  | {
-      readonly kind: 'ledger_waiting'
-      readonly reason: string
-      readonly waiting_rows: number
-      /** Given up so far, of the whole process. */
-      readonly lost_rows: number
-    }
-  | { readonly kind: 'ledger_writing'; readonly lost_rows: number }
-  /** A new file was begun. `file`: where the old one is now. */
-  | { readonly kind: 'ledger_set_aside'; readonly reason: string; readonly file: string | undefined }
-  /** The process ends, and these are in no file. */
-  | { readonly kind: 'ledger_rows_lost'; readonly rows: number }
-
 interface LedgerState {
   /** `idle`: there was nothing to write so far. */
   readonly state: 'idle' | 'writing' | 'waiting' | 'off'
@@ -84,6 +68,8 @@ export interface Ledger {
   record(call: EndedCall): void
   /** The same for rows of another thread. */
   recordRows(rows: readonly Cell[]): void
+  /** Writes down what became of a model server. Returns at once, and never throws. */
+  recordStep(step: ServiceStep): void
   /** Receives what happens to budgets, and writes it down with the rows. */
   readonly spending: SpendJournal
   /** Names what knows all that is spent. Before it, nothing of budgets is written. */
@@ -110,12 +96,14 @@ const rowsPerBatch = 500
 /** Of those that have waited, so many go into one transaction. */
 const maxRowsPerBatch = 2_000
 const warnEveryMs = 60_000
+/** Steps of model servers that may wait; the oldest are given up. */
+const maxWaitingSteps = 1_000
 /** Tariffs whose texts are shared. */
 const maxTexts = 1_000
 /** Questions that may wait for an answer; each takes the thread some 20 ms. */
 const maxQuestions = 8
 
-/** Opens nothing yet: the thread and the file come with the first call. */
+/** Opens nothing yet: the thread and the file come with the first call, or the first start of a model server. */
 export function openLedger(options: LedgerOptions): Ledger {
   return new ThreadLedger(options)
 }
@@ -134,6 +122,8 @@ class ThreadLedger implements Ledger {
   /** Full batches that wait, the oldest first. */
   #waiting: Cell[][] = []
   #waitingRows = 0
+  /** Of model servers. */
+  #steps: ServiceStep[] = []
   /** Sent, and not known to be in the file. */
   #sent: RowBatch | undefined
   /** Of rows that were given up, and whose sums are not yet in the file. */
@@ -203,6 +193,13 @@ class ThreadLedger implements Ledger {
     this.#onRows()
   }
 
+  recordStep(step: ServiceStep): void {
+    if (this.#offReason !== undefined || this.#isStopping) return
+    this.#steps.push(step)
+    if (this.#steps.length > maxWaitingSteps) this.#steps.shift()
+    this.#sendSoon()
+  }
+
   read(question: UsageQuestion): Promise<UsageReport | undefined> {
     if (this.#offReason !== undefined || this.#isStopping || this.#questions.size >= maxQuestions)
       return Promise.resolve(undefined)
@@ -253,10 +250,7 @@ class ThreadLedger implements Ledger {
 
   #onSpending(): void {
     if (this.#offReason !== undefined || this.#isStopping) return
-    this.#cancelTimer ??= this.#options.clock.setTimer(() => {
-      this.#cut()
-      this.#send()
-    }, batchMs)
+    this.#sendSoon()
   }
 
   /** One text for all rows of a tariff: each row of another thread comes with a copy. */
@@ -275,6 +269,10 @@ class ThreadLedger implements Ledger {
       this.#send()
       return
     }
+    this.#sendSoon()
+  }
+
+  #sendSoon(): void {
     this.#cancelTimer ??= this.#options.clock.setTimer(() => {
       this.#cut()
       this.#send()
@@ -312,7 +310,8 @@ class ThreadLedger implements Ledger {
       for (const cell of batch) rows.push(cell)
     }
     const hasSpending = this.#isSpendingDue && !this.#spending.isEmpty
-    if (rows.length > 0 || this.#lostSums.size > 0 || hasSpending) this.#sendBatch(rows)
+    const hasMore = this.#lostSums.size > 0 || hasSpending || this.#steps.length > 0
+    if (rows.length > 0 || hasMore) this.#sendBatch(rows)
   }
 
   /** Sends questions once all rows before them are sent, or cannot be written. */
@@ -329,7 +328,9 @@ class ThreadLedger implements Ledger {
     this.#seq += 1
     const spend = this.#spending.take(this.#options.clock.wallNow())
     this.#isSpendingDue = false
-    this.#sent = { seq: this.#seq, rows, lostSums, spend }
+    const steps = this.#steps
+    this.#steps = []
+    this.#sent = { seq: this.#seq, rows, lostSums, spend, steps }
     this.#post({ kind: 'batch', batch: this.#sent })
   }
 
@@ -416,6 +417,7 @@ class ThreadLedger implements Ledger {
       this.#waitingRows += sent.rows.length / rowWidth
     }
     for (const sum of sent.lostSums) this.#lostSums.add(sum)
+    this.#steps = [...(sent.steps ?? []), ...this.#steps].slice(-maxWaitingSteps)
     if (sent.spend !== undefined) {
       this.#spending.giveBack(sent.spend)
       this.#isSpendingDue = true
@@ -465,6 +467,7 @@ class ThreadLedger implements Ledger {
     this.#open = []
     this.#waiting = []
     this.#waitingRows = 0
+    this.#steps = []
     this.#sent = undefined
     this.#options.onEvent({ kind: 'ledger_off', reason })
     this.#ask()

@@ -12,6 +12,7 @@ export type NameKind =
   | 'secret'
   | 'target'
   | 'trouble'
+  | 'unit'
   | 'via'
 
 /** A wildcard lets a client choose the names of models. Further ones of a kind share one name. */

@@ -78,7 +78,17 @@ function recount(database: DatabaseSync): void {
 }
 
 /** Not `budgets`: what is read may not be all that was spent, and the gateway completes it. */
-const tables = ['names', 'calls', 'prices', 'key_state', 'runs', 'scopes', 'charges', 'holds'] as const
+const tables = [
+  'names',
+  'calls',
+  'prices',
+  'key_state',
+  'runs',
+  'scopes',
+  'charges',
+  'holds',
+  'service_steps',
+] as const
 /** Of a single tree, by their keys. */
 const trees = [
   ['quarters', ['quarter', 'key', 'client', 'model', 'provider']],

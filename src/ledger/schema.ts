@@ -55,6 +55,11 @@ export const migrations: readonly string[] = [
   ALTER TABLE calls ADD COLUMN trouble INTEGER;`,
   // The part of the wait that was for the start of a server.
   `ALTER TABLE calls ADD COLUMN start_ms INTEGER;`,
+  // What became of model servers that are started on demand.
+  `CREATE TABLE service_steps(
+    id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, provider INTEGER NOT NULL, unit INTEGER NOT NULL,
+    what TEXT NOT NULL, ready_ms INTEGER, reason TEXT) STRICT;
+  CREATE INDEX service_steps_at ON service_steps(at_ms);`,
 ]
 
 /** The oldest SQLite that writes here: before it, two connections could damage the file by a checkpoint at the same instant. */

@@ -13,6 +13,7 @@ export function namingBy(
     if (event.kind === 'call_cancelled') {
       return { ...event, client: pseudonyms.of(event.client), by: pseudonyms.of(event.by) }
     }
+    if (event.kind === 'service_commanded') return { ...event, by: pseudonyms.of(event.by) }
     // Texts of the key file may be names; the places of the faults remain.
     if (event.kind === 'keys_refused') return { ...event, faults: event.faults.map(withoutQuotes) }
     if ('scope' in event) {

@@ -2,17 +2,17 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Secret } from '../config/secret.ts'
 import type { HttpProvider, ProviderConfig } from '../config/provider-types.ts'
 
-/** Whether two configurations describe the same provider, whatever its calls cost. Keys are compared by value: the same file may hold a new key. */
+/** Whether two configurations describe the same provider, whatever its calls cost and whenever its server is started and stopped. Keys are compared by value: the same file may hold a new key. */
 export function hasSameSettings(one: ProviderConfig, other: ProviderConfig): boolean {
-  if (!isDeepStrictEqual(withoutPrice(one), withoutPrice(other))) return false
+  if (!isDeepStrictEqual(settingsOf(one), settingsOf(other))) return false
   if (one.kind === 'echo' || other.kind === 'echo') return true
   return isDeepStrictEqual(keysOf(one), keysOf(other))
 }
 
-function withoutPrice(provider: ProviderConfig): ProviderConfig {
+function settingsOf(provider: ProviderConfig): unknown {
   if (provider.kind === 'echo') return provider
-  const { price: _, ...others } = provider
-  return others
+  const { price: _, service, ...others } = provider
+  return [others, service?.unit, service?.run]
 }
 
 /**

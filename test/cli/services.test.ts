@@ -1,11 +1,11 @@
 // `llm-gateway services`, against a control socket whose services a test scripts.
 import assert from 'node:assert/strict'
 import { mkdirSync, mkdtempSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { suite, test, type TestContext } from 'node:test'
 
-import { serviceCommands } from '../../src/app/services/control-commands.ts'
+import { type ServiceCommand, serviceCommands } from '../../src/app/services/control-commands.ts'
 import { servicesListCommand } from '../../src/cli/services-list.ts'
 import { servicesSteerCommand } from '../../src/cli/services-steer.ts'
 import { openControl } from '../../src/server/control/control-server.ts'
@@ -66,9 +66,15 @@ async function scene(
 ) {
   const servers = new Servers()
   servers.states = states
+  const commanded: ServiceCommand[] = []
   const home = mkdtempSync(join(tmpdir(), 'llm-gateway-services-'))
   mkdirSync(join(home, '.local/state'), { recursive: true })
-  const commands = new Map(serviceCommands(() => (has ? { control: servers, manager } : undefined)))
+  const commands = new Map(
+    serviceCommands(
+      () => (has ? { control: servers, manager } : undefined),
+      (command) => void commanded.push(command),
+    ),
+  )
   const path = join(home, '.local/state/llm-gateway/control.sock')
   const control = await openControl(path, commands, (error) => assert.fail(String(error)))
   t.after(() => control.close())
@@ -77,6 +83,7 @@ async function scene(
   const options = { config: undefined, json: false, lines: undefined, run: journal.run }
   return {
     servers,
+    commanded,
     journal,
     list: async (name?: string, more: { json?: boolean; lines?: number } = {}) => {
       const status = await servicesListCommand(io, name, { ...options, ...more })
@@ -187,7 +194,7 @@ suite('`services start`', () => {
   const stopped = serviceState({ state: 'stopped', calls: 0 })
 
   test('waits until it is ready, and begins it once', async (t) => {
-    const { servers, steer, list } = await scene(t, [stopped])
+    const { servers, commanded, steer, list } = await scene(t, [stopped])
     const { promise, resolve } = Promise.withResolvers<undefined>()
     servers.onStart = () => promise
     const starting = steer('start', 'qwen')
@@ -200,6 +207,8 @@ suite('`services start`', () => {
     assert.deepEqual([status, stderr], [0, ''])
     assert.match(stdout, /^qwen is ready after \d+ (ms|s)$/m)
     assert.deepEqual(servers.asked, ['start qwen'])
+    const by = `user:${userInfo().username}`
+    assert.deepEqual(commanded, [{ provider: 'qwen', unit: stopped.unit, verb: 'start', by }])
   })
 
   test('fails with the reason and the end of the journal', async (t) => {

@@ -1,6 +1,7 @@
 // What is seen of model servers that the gateway starts, and how commands steer them: on its metrics, its page, its log, in answers
 // and over its control socket.
 import assert from 'node:assert/strict'
+import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { suite, test, type TestContext } from 'node:test'
 
@@ -22,9 +23,18 @@ import { readReport } from './status/status-client.ts'
 
 const answer = { id: 'x', object: 'chat.completion', choices: [] }
 
+/** As `services NAME --json` has it. */
+interface Step {
+  readonly what: string
+  readonly unit: string
+  readonly ready_ms: number | null
+  readonly reason: string | null
+}
+
 for (const workers of [1, 2]) {
   suite(`with ${workers} threads, a service`, () => {
     async function start(t: TestContext) {
+      const stateDirectory = scratchDirectory(t)
       const upstream = await startUpstream(t)
       let isReady = true
       upstream.respondAlways(({ method }) =>
@@ -39,7 +49,7 @@ for (const workers of [1, 2]) {
           providers: { qwen: provider },
           models: { m: { provider: 'qwen', model: 'm' } },
         },
-        { starterPath: starter.path },
+        { starterPath: starter.path, stateDirectory },
       )
       await gateway.logged({ event: 'starter_found' })
       const home = scratchDirectory(t)
@@ -47,7 +57,7 @@ for (const workers of [1, 2]) {
         path: join(home, '.local/state/llm-gateway/control.sock'),
         version: '1',
         configFile: 'x',
-        stateDirectory: undefined,
+        stateDirectory,
         startedAtMs: Date.now(),
       })
       t.after(() => control?.close())
@@ -58,9 +68,9 @@ for (const workers of [1, 2]) {
         gateway,
         starter,
         setReady: (now: boolean) => void (isReady = now),
-        list: async () => {
+        list: async (name?: string, json = false) => {
           const to = io()
-          return { status: await servicesListCommand(to, undefined, options), ...to.written }
+          return { status: await servicesListCommand(to, name, { ...options, json }), ...to.written }
         },
         steer: async (verb: 'start' | 'stop') => {
           const to = io()
@@ -157,14 +167,46 @@ for (const workers of [1, 2]) {
     test('is started and stopped by commands', async (t) => {
       const { gateway, steer, list } = await start(t)
       assert.match((await steer('start')).stdout, /^qwen is ready after /)
+      const by = `user:${userInfo().username}`
+      const commanded = { event: 'service_commanded', provider: 'qwen', unit: 'qwen.service', by }
+      await gateway.logged({ ...commanded, verb: 'start' })
       assert.match((await list()).stdout, /^qwen +ready /m)
       assert.match((await steer('stop')).stdout, /^qwen is stopped after /)
       await gateway.logged({ event: 'service_stopping', provider: 'qwen', reason: 'command' })
+      await gateway.logged({ ...commanded, verb: 'stop' })
       const metrics = await scrape(gateway)
       assert.equal(
         metrics.value('llm_gateway_service_stops_total', { provider: 'qwen', reason: 'command' }),
         1,
       )
+    })
+
+    test('has its starts and stops in the ledger, where its own command finds them', async (t) => {
+      const { starter, steer, list } = await start(t)
+      // Null while the file is created.
+      const history = async () =>
+        (JSON.parse((await list('qwen', true)).stdout).history as Step[] | null) ?? []
+      assert.match((await list('qwen')).stdout, /^last starts and stops\n {2}\(none is recorded\)$/m)
+      await steer('start')
+      await steer('stop')
+      starter.onRequest = () => 'masked'
+      await steer('start')
+      await until(async () => (await history()).length === 5, 'what is recorded')
+      const steps = await history()
+      assert.deepEqual(
+        steps.map(({ what, unit, reason }) => [what, unit, what === 'started' ? '' : reason]),
+        [
+          ['failed', 'qwen.service', 'masked'],
+          ['started', 'qwen.service', ''],
+          ['stopped', 'qwen.service', 'command'],
+          ['ready', 'qwen.service', null],
+          ['started', 'qwen.service', ''],
+        ],
+      )
+      assert.ok(steps[3]!.ready_ms! >= 0)
+      const { stdout } = await list('qwen')
+      assert.match(stdout, /^\d{4}-\d\d-\d\d \d\d:\d\d +ready +after \d/m)
+      assert.match(stdout, /^\d{4}-\d\d-\d\d \d\d:\d\d +stopped +command$/m)
     })
 
     test('cannot be started while the starter is away, which is a condition too', async (t) => {

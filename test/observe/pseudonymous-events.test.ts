@@ -61,6 +61,17 @@ test('a call that was cancelled has none of its client, and of who has cancelled
   assert.deepEqual(prepare(event), named)
 })
 
+test('a command about a server does not name its user', () => {
+  const event = {
+    kind: 'service_commanded',
+    provider: 'a',
+    unit: 'a.service',
+    verb: 'stop',
+    by: 'user:bob',
+  } as const
+  assert.deepEqual(prepare(event), { ...event, by: names.of('user:bob') })
+})
+
 test('faults of the key file have no names', () => {
   const faults = ['keys[1].name repeats the name "ann \\"b\\""', 'is not JSON']
   const prepared = prepare({ kind: 'keys_refused', file: '/keys.json', faults, unshown: 0 })

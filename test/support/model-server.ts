@@ -1,11 +1,11 @@
 // A model server as systemd runs it in tests: it takes its time to load, answers chat calls with its own name, and can crash. A
 // program of its own. Arguments: port, name, milliseconds to load, and what is wrong with it: `crash` (ends with status 3 while it
-// loads), `never` (stays in loading), `cut` (kills itself with signal 9 in the middle of a stream).
+// loads), `never` (stays in loading), `cut` (kills itself with signal 9 in the middle of a stream), `long` (its streams take 10 s).
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { setTimeout } from 'node:timers/promises'
 
 const [port = '', name = '', loadMs = '0', fault = ''] = process.argv.slice(2)
-const chunks = 10
+const chunks = fault === 'long' ? 500 : 10
 let isLoaded = false
 
 function json(value: object): string {

@@ -20,6 +20,8 @@ const seen = {
   /** How many units were active, and so on, at once, at most. */
   mostActive: 0,
   samples: 0,
+  /** The last call begins before, in milliseconds since 1970. */
+  endsAtMs: Date.now() + Number(seconds) * 1_000,
   /** When another unit than before was seen active, in milliseconds from the start. */
   changes: [] as [atMs: number, unit: string][],
 }

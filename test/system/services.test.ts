@@ -10,6 +10,12 @@ import { journal, noUserManager } from '../support/user-manager.ts'
 const skip = noUserManager()
 const isRunning = (state: string) => state === 'active' || state === 'activating'
 
+/** Runs a shell command as soon as the first event of a call is there; prints all that the call gets. */
+function atFirstEvent(call: string, command: string): string {
+  return `${call} | { seen=; while IFS= read -r line; do printf '%s\\n' "$line"
+    case $line in data:*) [ -n "$seen" ] || { seen=1; ${command}; } ;; esac; done; }`
+}
+
 suite('model servers in the user manager', { skip }, () => {
   test('the first call starts the server, hears heartbeats and gets a whole answer; later it is stopped', async (t) => {
     const manager = await startServices(t, {
@@ -75,19 +81,33 @@ suite('model servers in the user manager', { skip }, () => {
     assert.match(text, /Try again in \d+ s/)
   })
 
-  test('a server that is stopped by hand in a stream ends that stream with an error, and the next call starts it', async (t) => {
-    const manager = await startServices(t, { servers: { one: {} } })
-    await manager.ok(callCommand('one'))
-    const [text] = await Promise.all([
-      manager.ok(callCommand('one')),
-      manager.ok('sleep 0.1; systemctl --user kill -s KILL one'),
-    ])
-    assert.match(text, /"error":/)
-    await until(
-      async () => !(await manager.ok(callCommand('one'))).includes('"error"'),
-      'the end of the back-off',
+  for (const [what, command] of [
+    ['is killed', 'systemctl --user kill -s KILL one'],
+    ['is stopped by hand', 'systemctl --user stop one'],
+  ] as const) {
+    test(`a server that ${what} in a stream ends that stream with an error, and a later call starts it`, async (t) => {
+      const manager = await startServices(t, { servers: { one: { fault: 'long' } } })
+      const text = await manager.ok(atFirstEvent(callCommand('one'), command))
+      assert.match(text, /^data: .*"content":"one "/m)
+      assert.match(text, /data: .*"error":/)
+      assert.doesNotMatch(text, /\[DONE\]/)
+      await until(async () => !isRunning(await stateOf(manager, 'one')), 'the end of the unit')
+      const again = atFirstEvent(callCommand('one'), 'pkill -u gateway curl')
+      await until(async () => (await manager.sh(again)).stdout.includes('"content":"one "'), 'the next start')
+    })
+  }
+
+  test('a server that is stopped by hand in a stream has no back-off, and the log counts the call', async (t) => {
+    const manager = await startServices(t, { servers: { one: { fault: 'long' } } })
+    await manager.ok(atFirstEvent(callCommand('one'), 'systemctl --user stop one'))
+    const lines = await journal(manager)
+    const stopped = lines.find(({ message }) => message.includes('"event":"service_stopped"'))
+    assert.match(stopped?.message ?? '', /"provider":"one".*"reason":"outside".*"calls":1/)
+    assert.ok(!lines.some(({ message }) => message.includes('"event":"service_failed"')))
+    assert.match(
+      await manager.ok(callCommand('one', { isStream: false, options: '-sS -i' })),
+      /^HTTP\/1\.1 200/,
     )
-    assert.match(await manager.ok(callCommand('one')), /data: \[DONE\]$/)
   })
 
   test('a gateway that is restarted takes over what runs', async (t) => {
@@ -156,5 +176,30 @@ suite('model servers in the user manager', { skip }, () => {
     const seen = await loadServices(t, { seconds: 12, minRunMs: 1_000, maxRunMs: 2_000 })
     t.diagnostic(JSON.stringify(seen))
     assert.ok(seen.changes.length >= 3, 'they took turns')
+  })
+
+  test('members of a group take turns over restarts of the gateway, and no call fails or is cut', async (t) => {
+    const adopted: number[] = []
+    const seen = await loadServices(t, {
+      seconds: 20,
+      minRunMs: 1_000,
+      maxRunMs: 2_000,
+      async beside(manager) {
+        const isAnyActive = async () =>
+          (await stateOf(manager, 'one')) === 'active' || (await stateOf(manager, 'two')) === 'active'
+        for (const restart of [
+          'llm-gateway/bin/llm-gateway systemd restart',
+          'systemctl --user restart llm-gateway',
+        ]) {
+          await until(isAnyActive, 'a server that runs')
+          await manager.ok(restart)
+          const lines = await journal(manager)
+          adopted.push(lines.filter(({ message }) => message.includes('"event":"service_adopted"')).length)
+        }
+      },
+    })
+    t.diagnostic(JSON.stringify({ ...seen, adopted }))
+    assert.ok(seen.changes.length >= 3, 'they took turns')
+    assert.ok(adopted.at(-1)! > 0, 'what ran was adopted')
   })
 })

@@ -22,5 +22,15 @@ test('another unit or command at the same address is another server, and other t
   assert.ok(isSameServer(run, provider(t, ', service: { run: [/x, -c, "1"] }')))
   assert.ok(!isSameServer(run, provider(t, ', service: { run: [/x, -c, "2"] }')))
   assert.ok(!isSameServer(run, provider(t, ', service: { run: [/x, -c, "1"], environment: { A: b } }')))
-  assert.ok(!hasSameSettings(one, provider(t, ', service: { unit: a.service, stop_after_idle_ms: 5000 }')))
+})
+
+test('a provider keeps its connections where only the times of its service change', (t) => {
+  const one = provider(t, ', service: { unit: a.service }')
+  const times =
+    'stop_after_idle_ms: 5000, start_timeout_ms: 1000, start: boot, when_starting: failover, ready: /up'
+  assert.ok(hasSameSettings(one, provider(t, `, service: { unit: a.service, ${times} }`)))
+  assert.ok(!hasSameSettings(one, provider(t, ', service: { unit: b.service }')))
+  assert.ok(!hasSameSettings(one, provider(t, '')))
+  const run = provider(t, ', service: { run: [/x, -c, "1"] }')
+  assert.ok(!hasSameSettings(run, provider(t, ', service: { run: [/x, -c, "2"] }')))
 })

@@ -12,10 +12,42 @@ export interface SteeredServices {
 /** A command is answered sooner: its connection waits no longer than 5 s. */
 const maxWaitMs = 2_000
 
-/** @param servers as they are now; undefined: the configuration has none. */
-export function serviceCommands(servers: () => SteeredServices | undefined): [string, ControlCommand][] {
-  const starts = new Map<string, Promise<string | undefined>>()
-  const stops = new Map<string, Promise<string | undefined>>()
+/** What is asked of one service. */
+export interface ServiceCommand {
+  readonly provider: string
+  readonly unit: string
+  readonly verb: 'start' | 'stop'
+  /** Undefined: the program that asked did not name its user. */
+  readonly by: string | undefined
+}
+
+interface Steering {
+  readonly verb: ServiceCommand['verb']
+  readonly underWay: Map<string, Promise<string | undefined>>
+  readonly begin: (control: ServiceControl, name: string) => Promise<string | undefined>
+  readonly onCommand: (command: ServiceCommand) => void
+}
+
+/**
+ * @param servers as they are now; undefined: the configuration has none.
+ * @param onCommand receives each start and stop before it begins; one that joins another is not received.
+ */
+export function serviceCommands(
+  servers: () => SteeredServices | undefined,
+  onCommand: (command: ServiceCommand) => void,
+): [string, ControlCommand][] {
+  const start: Steering = {
+    verb: 'start',
+    underWay: new Map(),
+    begin: async (control, name) => reasonOf(await control.start(name)),
+    onCommand,
+  }
+  const stop: Steering = {
+    verb: 'stop',
+    underWay: new Map(),
+    begin: (control, name) => control.stop(name),
+    onCommand,
+  }
   return [
     [
       'GET /-/services',
@@ -24,15 +56,8 @@ export function serviceCommands(servers: () => SteeredServices | undefined): [st
         return { manager, services: serviceRows(control?.describe() ?? [], true) }
       },
     ],
-    [
-      'POST /-/services/start',
-      (input) =>
-        carryOut(input, servers(), starts, async (control, name) => reasonOf(await control.start(name))),
-    ],
-    [
-      'POST /-/services/stop',
-      (input) => carryOut(input, servers(), stops, (control, name) => control.stop(name)),
-    ],
+    ['POST /-/services/start', (input) => carryOut(input, servers(), start)],
+    ['POST /-/services/stop', (input) => carryOut(input, servers(), stop)],
   ]
 }
 
@@ -41,19 +66,22 @@ export function serviceCommands(servers: () => SteeredServices | undefined): [st
  * @throws ControlError for a service that there is not.
  */
 async function carryOut(
-  { provider, wait_ms: waitMs }: Readonly<Record<string, unknown>>,
+  { provider, wait_ms: waitMs, actor }: Readonly<Record<string, unknown>>,
   servers: SteeredServices | undefined,
-  underWay: Map<string, Promise<string | undefined>>,
-  begin: (control: ServiceControl, name: string) => Promise<string | undefined>,
+  { verb, underWay, begin, onCommand }: Steering,
 ): Promise<object> {
   if (typeof provider !== 'string') throw new ControlError('Name the provider of the service.')
-  const names = servers?.control.describe().map((each) => each.provider) ?? []
-  if (servers === undefined || !names.includes(provider)) {
+  const all = servers?.control.describe() ?? []
+  const service = all.find((each) => each.provider === provider)
+  if (servers === undefined || service === undefined) {
+    const names = all.map((each) => each.provider)
     const known = names.length === 0 ? 'none' : names.join(', ')
     throw new ControlError(`No provider "${provider}" has a service; those that have one: ${known}.`)
   }
   let running = underWay.get(provider)
   if (running === undefined) {
+    const by = typeof actor === 'string' ? actor : undefined
+    onCommand({ provider, unit: service.unit, verb, by })
     running = begin(servers.control, provider).finally(() => underWay.delete(provider))
     underWay.set(provider, running)
   }

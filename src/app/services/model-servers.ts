@@ -1,5 +1,6 @@
 // The services of a gateway: from the first configuration that has any, the pool that starts and stops them, and its connection to the
 // process that does so.
+import { servedProviders } from '../../config/served-providers.ts'
 import type { Config } from '../../config/types.ts'
 import type { Clock } from '../../platform/clock.ts'
 import type { ServiceChange } from '../../upstream/services/service-change.ts'
@@ -43,7 +44,7 @@ export class ModelServers {
     if (this.#isClosed) return
     this.#configs = config.providers
     this.#providers = providers
-    if (this.#pool === undefined && !hasServices(config)) return
+    if (this.#pool === undefined && servedProviders(config.providers).length === 0) return
     this.#pool ??= this.#open()
     this.#pool.follow(config)
   }
@@ -69,8 +70,4 @@ export class ModelServers {
     if (provider === undefined || config === undefined || config.kind === 'echo') return false
     return isServerReady(provider, config, this.#parts.clock, this.#parts.onBug)
   }
-}
-
-function hasServices({ providers }: Pick<Config, 'providers'>): boolean {
-  return [...providers.values()].some((config) => config.kind !== 'echo' && config.service !== undefined)
 }

@@ -96,7 +96,7 @@ export class RemoteCoordinator implements Coordinator {
     const end = () => this.#endVisit(id)
     const entry = await waitFor(asked, { disconnect, now: this.#now, cancel: end })
     if (entry.kind === 'entered') return { ...entry, visit: new RemoteVisit(end) }
-    if (entry.kind === 'not_started') this.#requests.drop(id)
+    this.#requests.drop(id)
     return entry
   }
 

@@ -41,7 +41,6 @@ async function enter({ call, provider, record }: Passage, on: Snapshot): Promise
   if (!(entering instanceof Promise)) return inside(entering)
   record.startSinceMs = on.now()
   const entry = await entering
-  record.startSinceMs = undefined
   record.addStart(entry.waitedMs, on.now())
   return entry
 }

@@ -17,6 +17,7 @@ import type { RawConfig } from '../../config/raw.ts'
 import { type Boundary, narrower } from '../../platform/boundary.ts'
 import { systemAccounts } from '../../platform/ownership.ts'
 import type { HttpProvider } from '../../config/provider-types.ts'
+import { servedProviders } from '../../config/served-providers.ts'
 import type { Config } from '../../config/types.ts'
 import type { Clock } from '../../platform/clock.ts'
 import { isJournal } from '../../systemd/journal.ts'
@@ -269,10 +270,7 @@ function monotonicMs(): number {
 
 /** Whether the server of another provider may be the one that listens at its address. */
 function sharesAddress({ name, origin }: HttpProvider, { providers }: Config): boolean {
-  return [...providers.values()].some(
-    (other) =>
-      other.kind !== 'echo' && other.name !== name && other.origin === origin && other.service !== undefined,
-  )
+  return servedProviders(providers).some((other) => other.name !== name && other.origin === origin)
 }
 
 /** The packaged configuration, without overrides from the environment. */

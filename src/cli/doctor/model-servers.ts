@@ -3,11 +3,13 @@
 import { accessSync, constants, existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { HttpProvider } from '../../config/provider-types.ts'
+import { type ServedProvider, servedProviders } from '../../config/served-providers.ts'
 import type { ServiceConfig, ServicesConfig, TransientUnit } from '../../config/service-types.ts'
 import type { Config } from '../../config/types.ts'
 import type { RunProgram } from '../../systemd/programs.ts'
 import { type ServicePaths, scopeOptions, servicesSocket, serviceUnit } from '../../systemd/scope.ts'
 import { readUnitState, type UnitState } from '../../systemd/unit-state.ts'
+import { journalOption, readServiceJournal } from '../service-journal.ts'
 import type { Finding } from './finding.ts'
 
 export interface ModelServerParts {
@@ -34,6 +36,8 @@ export interface ModelServers {
   readonly servers: ReadonlyMap<string, ModelServer>
 }
 
+const journalLines = 10
+
 const wanted = [
   'Id',
   'LoadState',
@@ -54,23 +58,14 @@ export function examineModelServers(
   chosen: readonly string[],
   parts: ModelServerParts,
 ): ModelServers {
-  const served = [...providers.values()].flatMap((provider): Served[] =>
-    provider.kind === 'echo' || provider.service === undefined
-      ? []
-      : [{ provider, service: provider.service }],
-  )
+  const served = servedProviders(providers)
   if (served.length === 0) return { findings: [], servers: new Map() }
   const examiner = new Examiner(services, parts)
-  const examined = served.filter(({ provider }) => chosen.length === 0 || chosen.includes(provider.name))
+  const examined = served.filter(({ name }) => chosen.length === 0 || chosen.includes(name))
   return {
     findings: examiner.examineStarter(),
-    servers: new Map(examined.map((each) => [each.provider.name, examiner.examine(each)])),
+    servers: new Map(examined.map((each) => [each.name, examiner.examine(each)])),
   }
-}
-
-interface Served {
-  readonly provider: HttpProvider
-  readonly service: ServiceConfig
 }
 
 class Examiner {
@@ -113,7 +108,8 @@ class Examiner {
     return [{ subject, state: 'ok', detail: `${servicesSocket} is open` }]
   }
 
-  examine({ provider, service }: Served): ModelServer {
+  examine(provider: ServedProvider): ModelServer {
+    const { service } = provider
     const { unit, run } = service
     const { manager } = this.#services
     const state = readUnitState(unit, wanted, manager, this.#parts.run)
@@ -176,14 +172,12 @@ class Examiner {
     if (result === 'oom-kill')
       return `allow it more memory (MemoryMax=), or a smaller model or context; then ${again}`
     if (result === 'start-limit-hit') return `${this.#systemctl} reset-failed ${unit}; then ${again}`
-    return `journalctl ${journalUnit(this.#services, unit).join(' ')} -n 50; then ${again}`
+    return `journalctl ${journalOption(this.#services.manager, unit)} -n 50; then ${again}`
   }
 
   /** The last lines of a unit that failed, as far as this user may read them. */
   #journal(unit: string): Pick<Finding, 'lines'> {
-    const args = [...journalUnit(this.#services, unit), '-n', '10', '-q', '--no-pager', '-o', 'cat']
-    const { stdout } = this.#parts.run('journalctl', args)
-    const lines = stdout.split('\n').filter((line) => line.trim() !== '')
+    const { lines } = readServiceJournal(this.#parts.run, this.#services.manager, unit, journalLines)
     return lines.length === 0 ? {} : { lines }
   }
 
@@ -266,11 +260,6 @@ class Examiner {
     if (shares === undefined) return { state: 'ok', detail, fix }
     return { state: 'warn', detail: `${detail}, whether or not the group ${shares[0]} has room`, fix }
   }
-}
-
-/** `--user` would leave out what a journal in memory holds, which is not split by users (journald.conf(5), `SplitMode=`). */
-function journalUnit({ manager }: ServicesConfig, unit: string): readonly string[] {
-  return [manager === 'user' ? '--user-unit' : '--unit', unit]
 }
 
 /** `exit-code 1`, `signal 9`, `oom-kill`. */

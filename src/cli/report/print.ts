@@ -26,6 +26,7 @@ export function printReport(out: Output, report: Report): void {
   printLimits(out, report)
   printRefusals(out, report)
   printModels(out, report)
+  printServices(out, report)
   printUsage(out, report)
   printChanges(out, report)
   printKeys(out, report)
@@ -164,6 +165,22 @@ function printModels(out: Output, { calls, callsFrom }: Report): void {
       seconds(firstP50Ms),
       seconds(firstP95Ms),
       tokensPerSecond === null ? '-' : tokensPerSecond.toFixed(1),
+    ]),
+    numbersFrom: 1,
+  })
+}
+
+function printServices(out: Output, { ledger }: Report): void {
+  if (ledger === undefined || ledger.services.length === 0) return
+  title(out, 'Model servers that were started on demand')
+  printRows(out, {
+    head: ['provider', 'starts', 'failed', 'until ready, median', 'calls that waited'],
+    rows: ledger.services.map(({ provider, starts, failed, readyP50Ms, waited }) => [
+      provider,
+      grouped(starts),
+      grouped(failed),
+      readyP50Ms === null ? '-' : `${(readyP50Ms / 1000).toFixed(1)} s`,
+      grouped(waited),
     ]),
     numbersFrom: 1,
   })

@@ -2,6 +2,7 @@
 import type { OpenedReader } from '../../ledger/reader.ts'
 import { firstQuarterMs, readCalls, readNewClients, type RecordedCall } from '../../ledger/read-calls.ts'
 import { type Dimension, readReport, type UsageCounts, type UsageReport } from '../../ledger/report.ts'
+import { readServiceUse, type ServiceUse } from '../../ledger/service-steps.ts'
 import { failureKinds } from '../../domain.ts'
 import { outcomeOf } from '../../observe/outcome.ts'
 import type { CallTally, TalliedCall } from './call-tally.ts'
@@ -18,6 +19,8 @@ export interface LedgerFindings {
   readonly beginMs: number | undefined
   /** Calls that the sums count and that have no row any more, so that how they ended is unknown. */
   readonly callsWithoutRow: number
+  /** Model servers that were started on demand. */
+  readonly services: readonly ServiceUse[]
 }
 
 /** @throws what SQLite throws. */
@@ -50,6 +53,7 @@ export function readLedger(
     newClients: readNewClients(database, period.sinceMs, period.untilMs),
     beginMs: firstQuarterMs(database),
     callsWithoutRow: Math.max(0, total.calls - calls.calls),
+    services: readServiceUse(database, period.sinceMs, period.untilMs),
   }
 }
 

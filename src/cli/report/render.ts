@@ -39,6 +39,14 @@ export function renderJson(report: Report): object {
       tokens_per_second: speed.tokensPerSecond,
       wait_p90_ms: speed.waitP90Ms,
     })),
+    services:
+      ledger?.services.map(({ provider, starts, failed, readyP50Ms, waited }) => ({
+        provider,
+        starts,
+        failed,
+        ready_p50_ms: readyP50Ms,
+        calls_waited: waited,
+      })) ?? null,
     refusals: {
       from: report.accessFrom ?? null,
       data: access.refusals().map(({ code, requests, clients }) => ({

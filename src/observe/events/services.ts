@@ -1,6 +1,7 @@
 // Model servers that the service manager starts when they are called.
 
 export type ServiceEvent =
+  | ServiceCommanded
   | ServiceStarting
   | ServiceReady
   | ServiceAdopted
@@ -18,6 +19,14 @@ export type StopReason = (typeof stopReasons)[number]
 interface OfService {
   readonly provider: string
   readonly unit: string
+}
+
+/** A person has it started or stopped; the others follow from that. */
+interface ServiceCommanded extends OfService {
+  readonly kind: 'service_commanded'
+  readonly verb: 'start' | 'stop'
+  /** `user:ann`. */
+  readonly by: string
 }
 
 interface ServiceStarting extends OfService {

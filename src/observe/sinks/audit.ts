@@ -59,6 +59,7 @@ const recordedKinds = [
   'refused',
   'reload_refused',
   'reloaded',
+  'service_commanded',
   'stopped',
 ] as const satisfies readonly GatewayEvent['kind'][]
 
@@ -162,6 +163,9 @@ export function auditSink({ add, numberOf, digestOf, setTimer }: AuditSinkParts)
       } else if (event.kind === 'call_cancelled') {
         const [client, actor] = [numberOf(event.client), numberOf(event.by)]
         record('call.cancelled', { 'request.id': event.request_id, client, actor })
+      } else if (event.kind === 'service_commanded') {
+        const { provider, unit, verb, by } = event
+        record(`service.${verb}_requested`, { provider, unit, actor: numberOf(by) })
       } else if (event.kind === 'clock_jumped') {
         record('clock.jumped', { forward_ms: event.forward_ms }, { severity: 'warn' })
       } else if (event.kind === 'identity_keys_loaded') {

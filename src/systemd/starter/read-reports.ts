@@ -3,7 +3,7 @@ import type { UnitReport } from '../../platform/unit-report.ts'
 import type { ConfiguredService } from './unit-commands.ts'
 
 /**
- * One report of each service whose unit the text has, in the order of `services`; one unit may belong to several.
+ * One report of each service whose unit the text has with its states, in the order of `services`; one unit may belong to several.
  * @param bootedAtMs when the monotonic clock was 0, in milliseconds since 1970. Always the same, so that a report does not change by it.
  */
 export function readReports(
@@ -14,6 +14,7 @@ export function readReports(
   const units = new Map<string, Properties>()
   for (const block of text.split(/\n{2,}/)) {
     const properties = readProperties(block)
+    if (!properties.has('LoadState') || !properties.has('ActiveState')) continue
     // A unit that is named by an alias is printed with its own name.
     const names = `${properties.get('Names') ?? ''} ${properties.get('Id') ?? ''}`.split(' ')
     for (const name of names) if (name !== '') units.set(name, properties)

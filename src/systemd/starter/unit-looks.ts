@@ -123,8 +123,9 @@ export class UnitLooks {
     let found: UnitReport[] = []
     if (services.length > 0) {
       const units = [...new Set(services.map(({ unit }) => unit))]
-      const { stdout, stderr } = await run(showCommand(manager, units))
-      found = readReports(stdout, services, bootedAtMs)
+      const { status, stdout, stderr } = await run(showCommand(manager, units))
+      // One that was killed may have printed a part of a unit's properties.
+      found = status === 0 ? readReports(stdout, services, bootedAtMs) : []
       const isFailure = found.length === 0
       if (isFailure && !this.#hasFailed) log(`the service manager does not respond: ${stderr.trim()}`)
       this.#hasFailed = isFailure

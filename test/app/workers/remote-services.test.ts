@@ -8,8 +8,11 @@ import type { SharedServices } from '../../../src/app/shared-services.ts'
 import { FloodLeases } from '../../../src/app/workers/flood-leases.ts'
 import type { FromWorker, OwnerMessage } from '../../../src/app/workers/messages.ts'
 import { Outbox } from '../../../src/app/workers/outbox.ts'
+import { PendingRequests } from '../../../src/app/workers/pending-requests.ts'
+import { RemoteCoordinator } from '../../../src/app/workers/remote-coordinator.ts'
 import { RemoteServices } from '../../../src/app/workers/remote-services.ts'
 import { WorkerSession } from '../../../src/app/workers/worker-session.ts'
+import type { Entry } from '../../../src/call/coordinator.ts'
 import type { LocalCoordinator } from '../../../src/call/local-coordinator.ts'
 import { type Cell, column, rowWidth } from '../../../src/ledger/call-row.ts'
 import { appendUnfinished, type UnfinishedCall } from '../../../src/ledger/unfinished-call.ts'
@@ -233,6 +236,37 @@ test('a worker that ends leaves the lines, and its calls are charged as cut', as
   // What its calls still sent comes too late.
   result.hold.settle({ kind: 'unsent' })
   assert.equal((await describe()).used.requests, 2)
+})
+
+test('a visit that does not begin leaves no open question, whatever the reason', async () => {
+  const posted: FromWorker[] = []
+  const post = (message: FromWorker) => void posted.push(message)
+  const requests = new PendingRequests({ post, postSoon: post, flush: () => {} })
+  const coordinator = new RemoteCoordinator(
+    requests,
+    { post, postSoon: post, flush: () => {} },
+    () => 0,
+    [1, 2],
+  )
+  const failure = { unit: 'a.service', result: 'timeout', retryAfterMs: 1000 }
+  const entries: Entry[] = [
+    { kind: 'shutting_down', waitedMs: 0 },
+    { kind: 'not_started', failure, waitedMs: 0 },
+    { kind: 'gone', waitedMs: 0 },
+    { kind: 'shutting_down', waitedMs: 0 },
+  ]
+  const slots = []
+  for (const entry of entries) {
+    const caller = { client: { id: 'user:me' }, disconnect: { isGone: false, onGone: undefined } }
+    const visiting = coordinator.visitService('a', caller)
+    const asked = posted.find((message) => 'id' in message)
+    assert.ok(asked !== undefined && 'id' in asked)
+    posted.length = 0
+    requests.onResponse(asked.id, entry)
+    assert.deepEqual(await visiting, entry)
+    slots.push(asked.id % 2 ** 20)
+  }
+  assert.deepEqual(slots, [0, 0, 0, 0], 'the place of the first is free for the next ones')
 })
 
 test('a client that leaves while its admission is on its way costs nothing', async () => {

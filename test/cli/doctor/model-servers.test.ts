@@ -24,6 +24,7 @@ interface Scene {
   /** What `systemctl show` prints of a unit; of the other manager with `--system ` or `--user ` before its name. */
   readonly units?: Readonly<Record<string, string>>
   readonly journal?: string
+  readonly journalStatus?: number
   readonly chosen?: readonly string[]
   /** The gateway is installed as a service of the user. */
   readonly isInstalled?: boolean
@@ -51,7 +52,7 @@ function examine(t: TestContext, scene: Scene) {
   const commands: string[] = []
   const run: RunProgram = (program, args) => {
     commands.push([program, ...args].join(' '))
-    if (program === 'journalctl') return { status: 0, stdout: journal, stderr: '' }
+    if (program === 'journalctl') return { status: scene.journalStatus ?? 0, stdout: journal, stderr: '' }
     const unit = args[args.indexOf('show') + 1]!
     const isOwn = args.includes('--user') === (config.services.manager === 'user')
     const text =
@@ -145,10 +146,14 @@ test('a failed unit comes with its result and the last lines of its journal', (t
   assert.equal(state, 'stopped')
   assert.equal(
     shown(findings)[0],
-    'fail a: unit: a.service has failed (exit-code 1) → journalctl --user-unit a.service -n 50; then llm-gateway services start a',
+    'fail a: unit: a.service has failed (exit-code 1) → journalctl --user-unit=a.service -n 50; then llm-gateway services start a',
   )
-  assert.deepEqual(findings[0]!.lines, ['loading', 'CUDA out of memory\x1b[31m'])
-  assert.equal(commands.at(-1), 'journalctl --user-unit a.service -n 10 -q --no-pager -o cat')
+  assert.deepEqual(findings[0]!.lines, ['loading', 'CUDA out of memory\\u001b[31m'])
+  assert.equal(commands.at(-1), 'journalctl --user-unit=a.service --lines=10 --no-pager --quiet --output=cat')
+  const unread = one(t, failed('timeout'), { journal: 'half a li', journalStatus: 1 })
+  assert.equal(unread.findings[0]!.lines, undefined)
+  const long = one(t, failed('timeout'), { journal: 'x'.repeat(100_000) })
+  assert.equal(long.findings[0]!.lines![0]!.length, 1_000)
   for (const [unit, expected] of [
     [failed('exit-code', '203'), /\(exit-code 203: its program cannot be run\)/],
     [failed('signal', '9'), /\(signal 9\)/],

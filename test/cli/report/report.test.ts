@@ -4,6 +4,7 @@ import { appendFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { suite, test } from 'node:test'
 
+import type { ServiceStep } from '../../../src/ledger/service-steps.ts'
 import { startReceiver } from '../../support/receiver.ts'
 import { report, type Scene, type SceneCall, sceneOf } from './scene.ts'
 
@@ -27,7 +28,7 @@ const calls: readonly SceneCall[] = [
   ok('2026-11-15T23:30:00Z'),
   ok('2026-11-16T09:00:00Z', { model: 'gpt', provider: 'openai', first_byte_ms: 900 }),
   ok('2026-11-17T09:00:00Z', { model: 'gpt', fallback_model: 'qwen' }),
-  ok('2026-11-18T09:00:00Z', { client: 'user:bob' }),
+  ok('2026-11-18T09:00:00Z', { client: 'user:bob', wait_ms: 1_000, start_ms: 1_000 }),
   {
     at: '2026-11-18T10:00:00Z',
     model: 'gpt',
@@ -108,6 +109,20 @@ const audit = [
   },
 ] as const
 
+const step = (at: string, what: ServiceStep['what'], more: Partial<ServiceStep> = {}): ServiceStep => ({
+  atMs: Date.parse(at),
+  provider: 'local',
+  unit: 'local.service',
+  what,
+  ...more,
+})
+const steps = [
+  step('2026-11-17T08:59:00Z', 'started', { reason: 'call' }),
+  step('2026-11-17T08:59:04Z', 'ready', { readyMs: 4_250 }),
+  step('2026-11-18T08:59:00Z', 'started', { reason: 'call' }),
+  step('2026-11-18T08:59:01Z', 'failed', { reason: 'exit-code 1' }),
+]
+
 interface Json {
   readonly is_whole: boolean
   readonly since: string
@@ -149,7 +164,7 @@ async function json(scene: Scene, options: Parameters<typeof report>[1] = {}): P
 
 suite('the report of a week', () => {
   test('for people', async () => {
-    const scene = sceneOf({ calls, lines, audit })
+    const scene = sceneOf({ calls, lines, audit, steps })
     const { status, stdout } = await report(scene, { period: 'weekly' })
     assert.equal(status, 0)
     assert.equal(
@@ -159,7 +174,7 @@ suite('the report of a week', () => {
   })
 
   test('for programs', async () => {
-    const scene = sceneOf({ calls, lines, audit })
+    const scene = sceneOf({ calls, lines, audit, steps })
     const { stdout } = await report(scene, { period: 'weekly', isJson: true })
     assert.equal(
       stdout.replaceAll(dirname(scene.db), 'STATE'),

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path'
 import { reportCommand, type ReportOptions } from '../../../src/cli/report.ts'
 import type { EndedCall } from '../../../src/ledger/call-row.ts'
 import { openLedgerFile } from '../../../src/ledger/ledger-file.ts'
+import type { ServiceStep } from '../../../src/ledger/service-steps.ts'
 import { appendLine, type AuditEvent, noHead } from '../../../src/observe/audit/chain.ts'
 import { servicePaths } from '../../../src/systemd/scope.ts'
 import { endedCall, newPath, rowsOf } from '../../ledger/ended-call.ts'
@@ -39,11 +40,14 @@ export function sceneOf({
   calls,
   audit,
   lines,
+  steps = [],
   logged = calls ?? [],
 }: {
   readonly calls?: readonly SceneCall[]
   readonly audit?: readonly SceneEvent[]
   readonly lines?: readonly (Readonly<Record<string, unknown>> & { readonly at: string })[]
+  /** Of model servers, which the ledger has if there is one. */
+  readonly steps?: readonly ServiceStep[]
   /** Calls that the log has; usually all. */
   readonly logged?: readonly SceneCall[]
 }): Scene {
@@ -54,6 +58,7 @@ export function sceneOf({
     if (opened.kind !== 'open') throw new Error(opened.reason)
     for (const [index, { at, ...call }] of calls.entries())
       opened.file.write({ seq: index + 1, rows: rowsOf([call], Date.parse(at)), lostSums: [] })
+    opened.file.write({ seq: calls.length + 1, rows: [], lostSums: [], steps })
     opened.file.end(nowMs)
     opened.file.close()
   }

@@ -98,6 +98,11 @@ const stateLines = [
   [{ kind: 'budget_window_begun', ...budget }, 'budget.window_begun', 'info'],
   [{ kind: 'budget_events_unlogged', count: 7 }, 'budget.events_unlogged', 'warn'],
   [{ kind: 'call_cancelled', request_id: 'r', client: 'key:ann', by: 'user:bob' }, 'call.cancelled', 'info'],
+  [
+    { kind: 'service_commanded', provider: 'qwen', unit: 'qwen.service', verb: 'stop', by: 'user:ann' },
+    'service.stop_requested',
+    'info',
+  ],
   [{ kind: 'clock_jumped', forward_ms: 7_200_000 }, 'clock.jumped', 'warn'],
 ] as const satisfies readonly (readonly [GatewayEvent, string, string])[]
 

@@ -118,6 +118,13 @@ suite('systemctl show → reports', () => {
       assert.deepEqual(readReports(text, [a], bootedAtMs), [], text)
     }
   })
+
+  test('nothing of a unit without its states', () => {
+    for (const name of ['LoadState', 'ActiveState']) {
+      const text = block({}).replace(new RegExp(`^${name}=.*\n`, 'm'), '')
+      assert.deepEqual(readReports(text, [a], bootedAtMs), [], name)
+    }
+  })
 })
 
 suite('messages of systemctl and systemd-run → reasons', () => {
