@@ -4,10 +4,9 @@ import type { ServiceGroupConfig } from '../../config/service-types.ts'
 import type { Clock } from '../../platform/clock.ts'
 import { FairQueue } from '../../platform/fair-queue.ts'
 import { planGroup, type Wanted } from './group-policy.ts'
-import type { WaitEnd, Waiting } from './service-line.ts'
+import type { WaitEnd, Waiting, WaitReason } from './service-line.ts'
 import type { Service } from './service.ts'
 import type { ServiceCaller, ServiceEntry } from './services.ts'
-import type { StartReason } from './start-attempt.ts'
 
 /** So long calls wait for a starter that does not answer: it may be about to be started itself. */
 const starterGraceMs = 2000
@@ -42,26 +41,19 @@ export class ServiceGroup {
   }
 
   /** Only for a service that is not open. */
-  wait(service: Service, caller: ServiceCaller): Promise<ServiceEntry> {
+  wait(service: Service, caller: ServiceCaller, reason: WaitReason = 'call'): Promise<ServiceEntry> {
     const { line, config } = service
     const failure = service.refusal() ?? this.#makeRoom(service, caller)
     if (failure !== undefined) return Promise.resolve({ kind: 'not_started', failure, waitedMs: 0 })
     const isForStart = this.name === undefined || service.state === 'starting'
     const boundMs = config.startTimeoutMs + (isForStart ? 0 : this.#limits.maxRunMs)
-    const entry = line.join(caller, Math.min(boundMs, caller.maxWaitMs ?? Infinity))
+    const entry = line.join(caller, Math.min(boundMs, caller.maxWaitMs ?? Infinity), reason)
     this.examine()
     return entry
   }
 
-  /** Starts it if there is a place that nobody waits for. */
-  startIfRoom(service: Service, reason: StartReason): void {
-    if (!this.#isKnown || this.#turns.length > 0 || !service.canStart() || this.#room < 1) return
-    service.start(reason)
-    this.examine()
-  }
-
   onEmpty(service: Service): void {
-    if (service.state === 'draining' || this.#turns.length > 0) this.examine()
+    if (service.state === 'draining' || this.#turns.length > 0 || this.#room < 0) this.examine()
   }
 
   examine(): void {
@@ -162,7 +154,7 @@ export class ServiceGroup {
     for (const name of plan.starts) {
       const waiting = turns.get(name)!
       this.#turns.passTurnOf(waiting.caller.client.id, waiting)
-      this.#find(name).start('call')
+      this.#find(name).start(waiting.reason === 'command' ? 'command' : 'call')
       this.#settle(this.#find(name))
     }
     this.#startAtBoot()

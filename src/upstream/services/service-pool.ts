@@ -8,6 +8,7 @@ import type { ServiceConfig } from '../../config/service-types.ts'
 import type { Config } from '../../config/types.ts'
 import type { UnitReport } from '../../platform/unit-report.ts'
 import { ServiceGroup } from './service-group.ts'
+import type { WaitReason } from './service-line.ts'
 import { freeVisit } from './service-run.ts'
 import { Service, type ServiceParts, type ServiceWatcher } from './service.ts'
 import type {
@@ -105,7 +106,8 @@ export class ServicePool implements Services {
 
   wake(provider: string): void {
     const service = this.#services.get(provider)
-    if (service !== undefined && !this.#isClosed) this.#groups.get(service)?.startIfRoom(service, 'call')
+    if (service === undefined || service.state === 'ready' || service.line.hasWish) return
+    void this.#wait(service, ownCaller(), 'wish').then(leaveAtOnce)
   }
 
   suspect(provider: string): void {
@@ -124,16 +126,11 @@ export class ServicePool implements Services {
     const service = this.#services.get(provider)
     if (service === undefined) return { unit: '', result: 'unknown-service', retryAfterMs: noRetryMs }
     service.forgetFailures()
-    const disconnect = { isGone: false, onGone: undefined }
-    const entry = await this.enter(provider, { client: { id: '' }, disconnect })
-    if (!('kind' in entry)) {
-      entry.leave()
-      return undefined
-    }
-    if (entry.kind === 'entered') entry.visit.leave()
-    else if (entry.kind === 'not_started') return entry.failure
-    else return service.failure('shutting-down', noRetryMs)
-    return undefined
+    if (service.state === 'ready') return undefined
+    const entry = await this.#wait(service, ownCaller(), 'command')
+    leaveAtOnce(entry)
+    if (entry.kind === 'entered') return undefined
+    return entry.kind === 'not_started' ? entry.failure : service.failure('shutting-down', noRetryMs)
   }
 
   /** For a person: as soon as no call is under way. @returns why it was refused; undefined: it is stopped. */
@@ -156,10 +153,10 @@ export class ServicePool implements Services {
     this.#parts.starter.close()
   }
 
-  #wait(service: Service, caller: ServiceCaller): Promise<ServiceEntry> {
+  #wait(service: Service, caller: ServiceCaller, reason?: WaitReason): Promise<ServiceEntry> {
     if (this.#isClosed) return Promise.resolve({ kind: 'shutting_down', waitedMs: 0 })
     if (caller.disconnect.isGone) return Promise.resolve({ kind: 'gone', waitedMs: 0 })
-    return this.#groups.get(service)!.wait(service, caller)
+    return this.#groups.get(service)!.wait(service, caller, reason)
   }
 
   #newService(name: string, config: ServiceConfig): Service {
@@ -220,6 +217,15 @@ export class ServicePool implements Services {
   #examine(groups: Iterable<ServiceGroup>): void {
     for (const group of new Set(groups)) group.examine()
   }
+}
+
+/** Of the gateway itself: no client waits. */
+function ownCaller(): ServiceCaller {
+  return { client: { id: '' }, disconnect: { isGone: false, onGone: undefined } }
+}
+
+function leaveAtOnce(entry: ServiceEntry): void {
+  if (entry.kind === 'entered') entry.visit.leave()
 }
 
 function isSameUnit(one: ServiceConfig, other: ServiceConfig): boolean {

@@ -16,6 +16,9 @@ import type { Starter } from './starter.ts'
 import { StopCommand, type StopReason } from './stop-command.ts'
 import { failureOf, phaseOf } from './unit-phase.ts'
 
+/** When a call that was refused by a command to stop may try again. */
+const stoppedRetryMs = 1000
+
 export interface ServiceParts {
   readonly starter: Pick<Starter, 'start' | 'stop'>
   /** One probe of a provider's server. Never rejects. */
@@ -142,8 +145,9 @@ export class Service {
     this.#become('ready', 'resumed')
   }
 
-  /** @returns why it was refused; undefined: it is stopped. */
+  /** Calls that wait for it already are refused, so that it stays stopped until the next one. @returns why it was refused; undefined: it is stopped. */
   stopByCommand(): Promise<string | undefined> {
+    this.#refuseWaiting(this.failure('stopped', stoppedRetryMs))
     if (!this.holdsPlace) return Promise.resolve(undefined)
     const end = new Promise<string | undefined>((resolve) => void this.#onStopped.push(resolve))
     if (this.#run !== undefined && !this.#run.isOver) this.drain('command')
@@ -235,7 +239,7 @@ export class Service {
       state: this.#state,
       sinceMs: this.#sinceMs,
       calls: this.#runOwner.calls,
-      waiting: this.line.length,
+      waiting: this.line.calls,
       memoryBytes: phaseOf(this.#report) === 'down' ? undefined : this.#report?.memoryBytes,
       lastStartMs: this.#lastStartMs,
       failure: this.#failure,
@@ -274,6 +278,8 @@ export class Service {
     this.#attempt = attempt
     this.#endRun()
     this.#unstopped = undefined
+    // A stop that somebody waits for has been overtaken: its unit was down in between.
+    this.#stopEnded(undefined)
     this.#become('starting', reason)
     return attempt
   }
@@ -304,7 +310,6 @@ export class Service {
     const tookMs = this.#now() - attempt.sinceMs
     if (attempt.isOwn) this.#lastStartMs = tookMs
     this.#endAttempt()
-    this.#backOff.reset()
     this.#failure = undefined
     this.#run = new ServiceRun(this.#report!.invocation, this.#runOwner)
     this.#become('ready', undefined, { tookMs })
@@ -319,13 +324,12 @@ export class Service {
   /** Who waits is refused, unless it may be started again at once. A unit that may still run is stopped, so that the manager's restarts leave the pause alone. */
   #fail(result: string): void {
     const mayRun = phaseOf(this.#report) !== 'down' || this.#attempt?.mayStillStart(this.#now()) === true
-    const nowMs = this.#now()
-    const workedMs = this.#run === undefined ? 0 : nowMs - this.#run.readySinceMs
+    const workedMs = this.#workedMs()
     this.#endAttempt()
     this.#endRun()
     this.#counts.failures += 1
     this.#failure = result
-    const retryAfterMs = this.#backOff.fail(nowMs, workedMs)
+    const retryAfterMs = this.#backOff.fail(this.#now(), workedMs)
     this.#become('failed', result, { retryAfterMs })
     if (retryAfterMs > 0) this.#refuseWaiting(this.failure(result, retryAfterMs))
     if (mayRun) this.#commandStop('failed')
@@ -337,10 +341,15 @@ export class Service {
   }
 
   #stopped(reason: StopReason | 'outside'): void {
+    this.#backOff.end(this.#workedMs())
     this.#endAttempt()
     this.#endRun()
     this.#become('stopped', reason)
     this.#stopEnded(undefined)
+  }
+
+  #workedMs(): number {
+    return this.#run === undefined ? 0 : this.#now() - this.#run.readySinceMs
   }
 
   #endRun(): void {
@@ -412,7 +421,10 @@ export class Service {
   #judgeOutsideStop(report: UnitReport, last: UnitReport | undefined): void {
     const phase = phaseOf(report)
     if (phase === 'down') this.#endedOutside(report)
-    else if (phase !== 'going') this.#adopt('restart', last)
+    else if (phase === 'going') return
+    // A crash that the manager answers with a restart leaves a command to stop in force; a person who restarts the unit does not.
+    else if (this.#onStopped.length > 0 && this.#outsideFailure !== undefined) this.stop('command')
+    else this.#adopt('restart', last)
   }
 
   /** A unit that was ready is down. One that somebody stops may end with any status. */
