@@ -58,11 +58,11 @@ export class StarterClient implements Starter {
   }
 
   start(service: string): Promise<string | undefined> {
-    return this.#ask('start', service)
+    return this.#ask((id) => ({ kind: 'start', id, service }))
   }
 
-  stop(service: string): Promise<string | undefined> {
-    return this.#ask('stop', service)
+  stop(service: string, unit: string): Promise<string | undefined> {
+    return this.#ask((id) => ({ kind: 'stop', id, service, unit }))
   }
 
   look(): void {
@@ -106,7 +106,7 @@ export class StarterClient implements Starter {
     this.#release(false)
   }
 
-  async #ask(kind: 'start' | 'stop', service: string): Promise<string | undefined> {
+  async #ask(request: (id: number) => StarterRequest): Promise<string | undefined> {
     if (!this.#isGreeted && !(await this.#greeted())) return unreachable
     const id = this.#nextId()
     return new Promise((resolve) => {
@@ -115,7 +115,7 @@ export class StarterClient implements Starter {
         stopTimer()
         resolve(reason)
       })
-      this.#send({ kind, id, service })
+      this.#send(request(id))
     })
   }
 

@@ -3,6 +3,7 @@ import type { ServiceGroupConfig } from '../../config/service-types.ts'
 
 /** One member as it stands. */
 export interface Member {
+  /** Of its unit: a provider may have another one after a reload, beside that of before. */
   readonly name: string
   readonly isKept: boolean
   /** Its unit runs, starts or stops, or is about to. */

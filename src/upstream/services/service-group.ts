@@ -21,10 +21,12 @@ export class ServiceGroup {
   /** Undefined: of a service that is alone. */
   readonly name: string | undefined
   readonly #limits: ServiceGroupConfig
-  readonly #members: readonly Service[]
+  #members: readonly Service[]
   readonly #clock: Clock
   readonly #turns = new FairQueue<Waiting>()
   #stopTimer: (() => void) | undefined
+  /** More members run than may. */
+  #isCrowded = false
   /** Something changes while the group is examined. */
   #isExamining = false
 
@@ -53,7 +55,7 @@ export class ServiceGroup {
   }
 
   onEmpty(service: Service): void {
-    if (service.state === 'draining' || this.#turns.length > 0 || this.#room < 0) this.examine()
+    if (service.state === 'draining' || this.#turns.length > 0 || this.#isCrowded) this.examine()
   }
 
   examine(): void {
@@ -72,6 +74,12 @@ export class ServiceGroup {
     if (nextMs === Infinity) return
     const delayMs = Math.max(0, Math.ceil(nextMs - this.#clock.now()))
     this.#stopTimer = this.#clock.setTimer(() => this.examine(), Math.min(maxTimerMs, delayMs))
+  }
+
+  /** It does not belong to the group any more. */
+  drop(service: Service): void {
+    this.#members = this.#members.filter((each) => each !== service)
+    this.examine()
   }
 
   /** It is examined no longer. Who waits goes on waiting, for whatever group comes after it. */
@@ -142,7 +150,7 @@ export class ServiceGroup {
   #carryOut(): number {
     const turns = this.#turnsOfServices()
     const wanted: Wanted[] = []
-    for (const name of turns.keys()) wanted.push({ name, canStart: this.#find(name).canStart() })
+    for (const unit of turns.keys()) wanted.push({ name: unit, canStart: this.#find(unit).canStart() })
     const members = this.#members.map((each) => each.asMember())
     const plan = planGroup(this.#limits, members, wanted, this.#clock.now())
     for (const name of plan.resumes) {
@@ -158,6 +166,7 @@ export class ServiceGroup {
       this.#settle(this.#find(name))
     }
     this.#startAtBoot()
+    this.#isCrowded = this.#room < 0
     return plan.nextMs
   }
 
@@ -169,20 +178,20 @@ export class ServiceGroup {
     }
   }
 
-  /** Each service that calls wait for a place of, with the call whose turn it is, in the order of their turns. */
+  /** The unit of each service that calls wait for a place of, with the call whose turn it is, in the order of their turns. */
   #turnsOfServices(): ReadonlyMap<string, Waiting> {
     const first = new Map<string, Waiting>()
     if (this.#turns.length === 0) return first
     const count = this.#members.filter((each) => each.line.length > 0 && each.state !== 'starting').length
     for (const waiting of this.#turns.inTurn()) {
-      const name = waiting.line.service
-      if (!first.has(name)) first.set(name, waiting)
+      const { unit } = waiting.line
+      if (!first.has(unit)) first.set(unit, waiting)
       if (first.size === count) break
     }
     return first
   }
 
-  #find(name: string): Service {
-    return this.#members.find((each) => each.name === name)!
+  #find(unit: string): Service {
+    return this.#members.find((each) => each.unit === unit)!
   }
 }

@@ -27,8 +27,8 @@ export type Turns = FairQueue<Waiting>
 const maxWaiting = 1000
 
 export class ServiceLine {
-  /** Name of the provider. */
-  readonly service: string
+  /** Of its service. */
+  readonly unit: string
   readonly #queue = new FairQueue<Waiting>()
   readonly #now: () => number
   /** A client has left; its call has been taken out. */
@@ -36,8 +36,8 @@ export class ServiceLine {
   #turns: Turns | undefined
   #wishes = 0
 
-  constructor(service: string, now: () => number, onLeave: () => void) {
-    this.service = service
+  constructor(unit: string, now: () => number, onLeave: () => void) {
+    this.unit = unit
     this.#now = now
     this.#onLeave = onLeave
   }

@@ -1,7 +1,8 @@
-// One service: the states that it passes through, and what the reports of its unit mean in each of them.
+// One service, which is one unit whatever the configuration calls it: the states that it passes through, and what the reports of its unit mean in each of them.
 //
 // The reports are the truth, but they may be older than a command: a start and a stop know which report they can trust
 // (start-attempt.ts, stop-command.ts). What is done at which moment is decided in `tick`, which the group calls.
+import { isDeepStrictEqual } from 'node:util'
 import type { ServiceConfig } from '../../config/service-types.ts'
 import type { Clock } from '../../platform/clock.ts'
 import type { UnitReport } from '../../platform/unit-report.ts'
@@ -36,9 +37,8 @@ export interface ServiceWatcher {
 }
 
 export class Service {
-  readonly name: string
+  readonly unit: string
   readonly line: ServiceLine
-  config: ServiceConfig
   /** Of the configuration. Undefined: it has none. */
   group: string | undefined
   /** Starts as soon as it is known not to run. */
@@ -67,21 +67,36 @@ export class Service {
   #lastStartMs: number | undefined
   /** The invocation of a unit that has failed and could not be stopped. */
   #unstopped: string | undefined
+  /** Of its provider. */
+  #name: string
+  #config: ServiceConfig
+  /** This gateway has started its unit, rather than found it running. */
+  #isOurs = false
+  #isRetired = false
   readonly #counts = { starts: 0, stops: 0, failures: 0 }
   /** Called when a stop has come to its end, with the reason if it was refused. */
   readonly #onStopped: ((refusal: string | undefined) => void)[] = []
   readonly #runOwner: RunOwner
 
   constructor(name: string, config: ServiceConfig, parts: ServiceParts, watcher: ServiceWatcher) {
-    this.name = name
-    this.config = config
+    this.unit = config.unit
+    this.#name = name
+    this.#config = config
     this.#parts = parts
     this.#watcher = watcher
     const { now, wallNow } = parts.clock
-    this.line = new ServiceLine(name, now, () => this.#onMoved())
+    this.line = new ServiceLine(config.unit, now, () => this.#onMoved())
     this.#sinceMs = wallNow()
     this.#unknownSinceMs = now()
     this.#runOwner = { calls: 0, now, onEmpty: (run) => this.#onEmpty(run) }
+  }
+
+  get name(): string {
+    return this.#name
+  }
+
+  get config(): ServiceConfig {
+    return this.#config
   }
 
   get state(): ServiceStateName {
@@ -102,6 +117,35 @@ export class Service {
     )
   }
 
+  /** Of one that was retired: its unit is about to be down. */
+  get isLeaving(): boolean {
+    if (!this.#isRetired || !this.holdsPlace) return false
+    if (this.#state === 'draining') return this.#drainReason === 'removed'
+    return this.#state !== 'ready' && this.#state !== 'starting'
+  }
+
+  /** Goes over to a configuration with the same unit, which may have it under another name, or start another command with it next time. */
+  follow(name: string, config: ServiceConfig): void {
+    if (!isDeepStrictEqual(config.run, this.#config.run)) this.forgetFailures()
+    this.#name = name
+    this.#config = config
+    if (!this.#isRetired) return
+    this.#isRetired = false
+    if (this.#drainReason === 'removed') this.resume()
+  }
+
+  /**
+   * The configuration has it no longer. A unit that this gateway has started is stopped once its calls have ended, which `isLeaving`
+   * is until then; one that somebody else has started is left as it is.
+   */
+  retire(): void {
+    if (this.#isRetired) return
+    this.#isRetired = true
+    if (!this.#isOurs || !this.holdsPlace || this.#stop !== undefined) return
+    if (this.#run !== undefined && !this.#run.isOver) this.drain('removed')
+    else if (this.#state === 'starting') this.stop('removed')
+  }
+
   enterIfOpen(): ServiceVisit | undefined {
     return this.#state === 'ready' ? this.#run!.enter() : undefined
   }
@@ -113,7 +157,7 @@ export class Service {
   }
 
   failure(result: string, retryAfterMs: number): NotStarted {
-    return { unit: this.config.unit, result, retryAfterMs: Math.ceil(retryAfterMs) }
+    return { unit: this.unit, result, retryAfterMs: Math.ceil(retryAfterMs) }
   }
 
   canStart(): boolean {
@@ -124,6 +168,7 @@ export class Service {
   /** Only if it can. */
   start(reason: StartReason): void {
     const attempt = this.#begin(reason)
+    this.#isOurs = true
     this.#counts.starts += 1
     void this.#parts.starter.start(this.name).then((refusal) => this.#onStartAnswer(attempt, refusal))
   }
@@ -134,7 +179,7 @@ export class Service {
   }
 
   /** Takes no further calls and stops when the last one has left. */
-  drain(reason: 'group' | 'command'): void {
+  drain(reason: 'group' | 'command' | 'removed'): void {
     this.#drainReason = reason
     if (this.#state !== 'draining') this.#become('draining', reason)
   }
@@ -218,8 +263,8 @@ export class Service {
   asMember(): Member {
     const isOpen = this.#state === 'ready' || this.#state === 'draining'
     return {
-      name: this.name,
-      isKept: this.config.isKept,
+      name: this.unit,
+      isKept: this.#config.isKept,
       holdsPlace: this.holdsPlace,
       isLeaving: this.holdsPlace && this.#state !== 'ready' && this.#state !== 'starting',
       drainsForOthers: this.#state === 'draining' && this.#drainReason === 'group',
@@ -234,7 +279,7 @@ export class Service {
     const waitMs = this.#state === 'failed' ? this.#backOff.untilMs - this.#now() : 0
     return {
       provider: this.name,
-      unit: this.config.unit,
+      unit: this.unit,
       group: this.group,
       state: this.#state,
       sinceMs: this.#sinceMs,
@@ -286,7 +331,9 @@ export class Service {
 
   /** Its unit runs, and it was not this gateway that has started it. */
   #adopt(reason: 'adopted' | 'restart' = 'adopted', before?: UnitReport): void {
-    this.#judgeStart(this.#begin(reason, before), this.#report!)
+    const attempt = this.#begin(reason, before)
+    if (reason === 'adopted') this.#isOurs = false
+    this.#judgeStart(attempt, this.#report!)
   }
 
   #onStartAnswer(attempt: StartAttempt, refusal: string | undefined): void {
@@ -361,7 +408,7 @@ export class Service {
   #commandStop(reason: StopReason): void {
     const stop = new StopCommand(reason, this.#report)
     this.#stop = stop
-    void this.#parts.starter.stop(this.name).then((refusal) => {
+    void this.#parts.starter.stop(this.name, this.unit).then((refusal) => {
       if (stop !== this.#stop) return
       if (refusal === undefined) stop.accept(this.#now())
       else this.#onStopRefused(refusal)
@@ -442,7 +489,7 @@ export class Service {
 
   /** When a start takes too long. */
   #startEndMs(): number {
-    return this.#attempt === undefined ? Infinity : this.#attempt.sinceMs + this.config.startTimeoutMs
+    return this.#attempt === undefined ? Infinity : this.#attempt.sinceMs + this.#config.startTimeoutMs
   }
 
   /** When a start has failed that the manager did not even try. */
@@ -457,7 +504,7 @@ export class Service {
 
   /** When it has been idle for its time. While it has visits: the first moment that this can be, so that no timer moves with each of them. */
   #idleEndMs(): number {
-    const { isKept, stopAfterIdleMs } = this.config
+    const { isKept, stopAfterIdleMs } = this.#config
     if (this.#state !== 'ready' || isKept || stopAfterIdleMs === undefined) return Infinity
     const { readySinceMs, visits, lastCallEndedMs = readySinceMs } = this.#run!
     const sinceMs = visits > 0 ? this.#now() : lastCallEndedMs
@@ -491,7 +538,7 @@ export class Service {
     this.#state = to
     this.#sinceMs = this.#parts.clock.wallNow()
     const { name: provider, group } = this
-    const change = { provider, unit: this.config.unit, group, from, to, calls: this.#runOwner.calls, ...more }
+    const change = { provider, unit: this.unit, group, from, to, calls: this.#runOwner.calls, ...more }
     this.#parts.onChange?.(reason === undefined ? change : { ...change, reason })
   }
 }

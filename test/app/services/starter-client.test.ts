@@ -60,12 +60,12 @@ suite('the connection to what starts model servers', () => {
     assert.deepEqual(kinds(), ['found'])
   })
 
-  test('asks by the name of the service alone, and hears how that was taken', async (t) => {
+  test('asks by the names of the service and its unit, and hears how that was taken', async (t) => {
     const { starter, client } = await connected(t, 'qwen')
     assert.equal(await client.start('qwen'), undefined)
     starter.onRequest = () => 'masked'
     assert.equal(await client.start('qwen'), 'masked')
-    assert.equal(await client.stop('qwen'), 'masked')
+    assert.equal(await client.stop('qwen', 'qwen.service'), 'masked')
     client.look()
     await until(() => starter.requests.length === 4, 'the look')
     assert.deepEqual(
@@ -73,7 +73,7 @@ suite('the connection to what starts model servers', () => {
       [
         { kind: 'start', service: 'qwen' },
         { kind: 'start', service: 'qwen' },
-        { kind: 'stop', service: 'qwen' },
+        { kind: 'stop', service: 'qwen', unit: 'qwen.service' },
         { kind: 'look' },
       ].map((request) => Object.entries(request)),
     )
@@ -223,7 +223,7 @@ suite('the connection to what starts model servers', () => {
     }
     starter.activate('qwen')
     await until(() => bugs.length === 1, 'the report of the bug')
-    assert.equal(await client.stop('qwen'), undefined)
+    assert.equal(await client.stop('qwen', 'qwen.service'), undefined)
   })
 
   test('without a path every start fails at once', async (t) => {
@@ -242,7 +242,7 @@ suite('the connection to what starts model servers', () => {
     client.close()
     client.connect()
     assert.equal(await asked, 'starter-unreachable')
-    assert.equal(await client.stop('qwen'), 'starter-unreachable')
+    assert.equal(await client.stop('qwen', 'qwen.service'), 'starter-unreachable')
     await until(() => starter.openConnections === 0, 'the end of the connection')
     assert.deepEqual([clock.pendingTimers, starter.connections], [0, 1])
   })
