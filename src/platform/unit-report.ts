@@ -29,12 +29,16 @@ export interface UnitReport {
 
 /** What the gateway asks for. `service` is a name of the configuration; `id` comes back with the answer. */
 export type StarterRequest =
-  | { readonly kind: 'start'; readonly id: number; readonly service: string }
   /**
-   * `unit`: of the service as the gateway knows it. The file may have given it another one since, or not have it any more; the starter
-   * then stops that of before, if it has read it in an earlier state of the file. Absent: that of the file.
+   * `unit`: of the service as the gateway knows it. The file may have given it another one since, or not have it any more: that one is
+   * not started, and still stopped if the starter has read it in an earlier state of the file. Absent: that of the file.
    */
-  | { readonly kind: 'stop'; readonly id: number; readonly service: string; readonly unit?: string }
+  | {
+      readonly kind: 'start' | 'stop'
+      readonly id: number
+      readonly service: string
+      readonly unit?: string
+    }
   /** All units are reported anew, at once. */
   | { readonly kind: 'look'; readonly id: number }
 

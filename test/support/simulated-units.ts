@@ -55,7 +55,7 @@ export class SimulatedUnits implements Starter {
   /** After each change of a unit. */
   onChange: (() => void) | undefined
   /** Before a command is carried out. */
-  onCommand: ((verb: string, service: string) => void) | undefined
+  onCommand: ((verb: string, unit: string) => void) | undefined
   looks = 0
   readonly #clock: FakeClock
   /** By their names. */
@@ -112,14 +112,29 @@ export class SimulatedUnits implements Starter {
       .map(({ service }) => service)
   }
 
+  /** The units themselves. */
+  get runningUnits(): readonly string[] {
+    return Array.from(this.#units.values())
+      .filter(isRunning)
+      .map(({ unit }) => unit)
+  }
+
   /** Whether a unit that runs was started by hand. */
-  isByHand(service: string): boolean {
-    return this.#unit(service).isByHand
+  isByHand(unit: string): boolean {
+    return this.#units.get(unit)!.isByHand
+  }
+
+  /** Of all units. */
+  get behaviours(): readonly UnitBehaviour[] {
+    return Array.from(this.#units.values(), ({ behaviour }) => behaviour)
   }
 
   /** By hand, as the commands that follow. */
-  startUnit(service: string, isByHand = true): void {
-    const unit = this.#unit(service)
+  startUnit(service: string): void {
+    this.#start(this.#unit(service), true)
+  }
+
+  #start(unit: Unit, isByHand: boolean): void {
     if (unit.active === 'active' || unit.sub === 'start') return
     const begin = () => {
       unit.restarts = 0
@@ -182,11 +197,11 @@ export class SimulatedUnits implements Starter {
     this.#sendAll()
   }
 
-  start(service: string): Promise<string | undefined> {
-    const unit = this.#services.get(service)
+  start(_service: string, name: string): Promise<string | undefined> {
+    const unit = this.#units.get(name)
     return this.#command('start', unit, unit?.behaviour.refusesStart, (unit) => {
       const { startFails } = unit.behaviour
-      if (startFails === undefined) this.startUnit(service, false)
+      if (startFails === undefined) this.#start(unit, false)
       else if (!isRunning(unit)) this.#set(unit, 'failed', 'failed', startFails)
     })
   }
@@ -220,7 +235,7 @@ export class SimulatedUnits implements Starter {
       this.#clock.setTimer(() => {
         if (unit !== undefined && refusal === undefined) {
           this.commands.push(`${verb} ${unit.service}`)
-          this.onCommand?.(verb, unit.service)
+          this.onCommand?.(verb, unit.unit)
           run(unit)
         }
         const answer = unit !== undefined ? refusal : 'unknown-service'

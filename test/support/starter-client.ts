@@ -35,7 +35,7 @@ export class StarterClient {
     return client
   }
 
-  /** @param unit of a stop. @returns `done`, or the reason of the refusal. */
+  /** @returns `done`, or the reason of the refusal. */
   async request(kind: 'start' | 'stop' | 'look', service = '', unit?: string): Promise<string> {
     const id = (this.#id += 1)
     this.socket.write(`${JSON.stringify({ kind, id, ...(kind !== 'look' && { service }), unit })}\n`)

@@ -14,7 +14,6 @@ export function readRequest(line: Buffer): StarterRequest | undefined {
   if (kind === 'look') return { kind, id }
   if (kind !== 'start' && kind !== 'stop') return undefined
   if (!isName(service)) return undefined
-  if (kind === 'start') return { kind, id, service }
   if (unit === undefined) return { kind, id, service }
   return isName(unit) ? { kind, id, service, unit } : undefined
 }

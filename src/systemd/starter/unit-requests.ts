@@ -82,10 +82,13 @@ export class UnitRequests {
 }
 
 /** A start is of what the file has now; a stop may be of a unit that it had before. */
-function find({ services, former }: KnownServices, request: UnitRequest): ConfiguredService | undefined {
-  if (request.kind === 'stop' && request.unit !== undefined)
-    return [...services, ...former].find(({ unit }) => unit === request.unit)
-  return services.find(({ service }) => service === request.service)
+function find(
+  { services, former }: KnownServices,
+  { kind, service: name, unit }: UnitRequest,
+): ConfiguredService | undefined {
+  if (unit === undefined) return services.find(({ service }) => service === name)
+  const known = kind === 'start' ? services : [...services, ...former]
+  return known.find((each) => each.unit === unit)
 }
 
 function canStart({ load }: UnitReport): boolean {

@@ -170,7 +170,9 @@ export class Service {
     const attempt = this.#begin(reason)
     this.#isOurs = true
     this.#counts.starts += 1
-    void this.#parts.starter.start(this.name).then((refusal) => this.#onStartAnswer(attempt, refusal))
+    void this.#parts.starter
+      .start(this.name, this.unit)
+      .then((refusal) => this.#onStartAnswer(attempt, refusal))
   }
 
   /** A person wants it to start, whatever has failed before. */

@@ -397,7 +397,8 @@ suite('the configuration', () => {
     Object.assign(file, { version: '2', content: { kind: 'read', list: changed } })
     await client.request('stop', 'a', 'a.service')
     await client.request('stop', 'a', 'new.service')
-    await client.request('start', 'a')
+    assert.equal(await client.request('start', 'a', 'a.service'), 'unknown-service')
+    await client.request('start', 'a', 'new.service')
     const commands = ['stop a.service', 'stop new.service', 'reset-failed new.service', 'start new.service']
     assert.deepEqual(manager.commands, commands)
   })
