@@ -124,6 +124,12 @@ export class SimulatedUnits implements Starter {
     return this.#units.get(unit)!.isByHand
   }
 
+  /** The process that serves, from one start to the next. Undefined: none does. */
+  servingOf(unit: string): number | undefined {
+    const { isServing, invocation } = this.#units.get(unit)!
+    return isServing ? invocation : undefined
+  }
+
   /** Of all units. */
   get behaviours(): readonly UnitBehaviour[] {
     return Array.from(this.#units.values(), ({ behaviour }) => behaviour)

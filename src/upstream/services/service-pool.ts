@@ -9,7 +9,8 @@ import type { UnitReport } from '../../platform/unit-report.ts'
 import { ServiceGroup } from './service-group.ts'
 import type { WaitReason } from './service-line.ts'
 import { freeVisit } from './service-run.ts'
-import { Service, type ServiceParts, type ServiceWatcher } from './service.ts'
+import type { ServiceParts } from './service-parts.ts'
+import { Service, type ServiceWatcher } from './service.ts'
 import type {
   NotStarted,
   ServiceCaller,

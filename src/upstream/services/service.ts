@@ -1,32 +1,26 @@
-// One service, which is one unit whatever the configuration calls it: the states that it passes through, and what the reports of its unit mean in each of them.
+// One service, which is one unit whatever the configuration calls it: the states that it passes through, by commands and by what the
+// reports of its unit mean (judge-report.ts).
 //
 // The reports are the truth, but they may be older than a command: a start and a stop know which report they can trust
 // (start-attempt.ts, stop-command.ts). What is done at which moment is decided in `tick`, which the group calls.
 import { isDeepStrictEqual } from 'node:util'
 import type { ServiceConfig } from '../../config/service-types.ts'
-import type { Clock } from '../../platform/clock.ts'
 import type { UnitReport } from '../../platform/unit-report.ts'
 import { BackOff } from './back-off.ts'
 import type { Member } from './group-policy.ts'
+import { judgeReport } from './judge-report.ts'
 import type { ServiceChange, ServiceStateName } from './service-change.ts'
 import { ServiceLine } from './service-line.ts'
+import type { ServiceParts } from './service-parts.ts'
 import { ServiceRun, type RunOwner } from './service-run.ts'
 import type { NotStarted, ServiceState, ServiceVisit } from './services.ts'
 import { StartAttempt, type StartReason } from './start-attempt.ts'
-import type { Starter } from './starter.ts'
-import { StopCommand, type StopReason } from './stop-command.ts'
-import { failureOf, phaseOf } from './unit-phase.ts'
+import type { StopReason } from './stop-command.ts'
+import { phaseOf } from './unit-phase.ts'
+import { UnitStops } from './unit-stops.ts'
 
 /** When a call that was refused by a command to stop may try again. */
 const stoppedRetryMs = 1000
-
-export interface ServiceParts {
-  readonly starter: Pick<Starter, 'start' | 'stop'>
-  /** One probe of a provider's server. Never rejects. */
-  readonly isReady: (provider: string) => Promise<boolean>
-  readonly clock: Clock
-  readonly onChange?: ((change: ServiceChange) => void) | undefined
-}
 
 /** The group that a service is in. */
 export interface ServiceWatcher {
@@ -46,7 +40,7 @@ export class Service {
   readonly #parts: ServiceParts
   readonly #watcher: ServiceWatcher
   readonly #backOff = new BackOff()
-  readonly #stopBackOff = new BackOff()
+  readonly #stops = new UnitStops()
   #state: ServiceStateName = 'stopped'
   #sinceMs: number
   #report: UnitReport | undefined
@@ -58,24 +52,18 @@ export class Service {
   #stoppedAttempt: StartAttempt | undefined
   /** While it is ready or drains, and after it until its unit is down. */
   #run: ServiceRun | undefined
-  /** From the command until the unit is down, while it stops or after it has failed. */
-  #stop: StopCommand | undefined
   #drainReason: Exclude<StopReason, 'failed'> | undefined
-  /** Of a unit that stops without a command: how it ended. Undefined: it did not fail. */
-  #outsideFailure: string | undefined
+  /** While its unit stops without a command. `failure`: how it ended; undefined: it did not fail. */
+  #outsideStop: { readonly failure: string | undefined } | undefined
   #failure: string | undefined
   #lastStartMs: number | undefined
-  /** The invocation of a unit that has failed and could not be stopped. */
-  #unstopped: string | undefined
   /** Of its provider. */
   #name: string
   #config: ServiceConfig
   /** This gateway has started its unit, rather than found it running. */
   #isOurs = false
   #isRetired = false
-  readonly #counts = { starts: 0, stops: 0, failures: 0 }
-  /** Called when a stop has come to its end, with the reason if it was refused. */
-  readonly #onStopped: ((refusal: string | undefined) => void)[] = []
+  readonly #counts = { starts: 0, failures: 0 }
   readonly #runOwner: RunOwner
 
   constructor(name: string, config: ServiceConfig, parts: ServiceParts, watcher: ServiceWatcher) {
@@ -111,7 +99,7 @@ export class Service {
   /** Whether its unit runs, starts or stops, or is about to. */
   get holdsPlace(): boolean {
     return (
-      this.#stop !== undefined ||
+      this.#stops.command !== undefined ||
       phaseOf(this.#report) !== 'down' ||
       (this.#state !== 'stopped' && this.#state !== 'failed')
     )
@@ -131,7 +119,7 @@ export class Service {
     this.#config = config
     if (!this.#isRetired) return
     this.#isRetired = false
-    if (this.#drainReason === 'removed') this.resume()
+    if (this.#state === 'draining' && this.#drainReason === 'removed') this.resume()
   }
 
   /**
@@ -141,7 +129,7 @@ export class Service {
   retire(): void {
     if (this.#isRetired) return
     this.#isRetired = true
-    if (!this.#isOurs || !this.holdsPlace || this.#stop !== undefined) return
+    if (!this.#isOurs || !this.holdsPlace || this.#stops.command !== undefined) return
     if (this.#run !== undefined && !this.#run.isOver) this.drain('removed')
     else if (this.#state === 'starting') this.stop('removed')
   }
@@ -196,9 +184,9 @@ export class Service {
   stopByCommand(): Promise<string | undefined> {
     this.#refuseWaiting(this.failure('stopped', stoppedRetryMs))
     if (!this.holdsPlace) return Promise.resolve(undefined)
-    const end = new Promise<string | undefined>((resolve) => void this.#onStopped.push(resolve))
+    const end = this.#stops.ended()
     if (this.#run !== undefined && !this.#run.isOver) this.drain('command')
-    else if (this.#stop === undefined) this.stop('command')
+    else if (this.#stops.command === undefined) this.stop('command')
     return end
   }
 
@@ -207,6 +195,7 @@ export class Service {
     this.#stoppedAttempt = this.#attempt
     this.#endAttempt()
     if (this.#run !== undefined) this.#run.isOver = true
+    this.#outsideStop = undefined
     this.#become('stopping', reason)
     this.#commandStop(reason)
   }
@@ -216,10 +205,10 @@ export class Service {
     const nowMs = this.#now()
     if (nowMs >= this.#startEndMs()) this.#fail('timeout')
     else if (this.#isKnown && nowMs >= this.#refusedAtMs()) this.#fail('start-limit-hit')
-    else if (this.#isKnown && nowMs >= this.#downAtMs()) this.#endStop(this.#stop!)
+    else if (this.#isKnown && nowMs >= this.#stops.downAtMs) this.#endStop()
     else if (this.#state === 'draining' && this.#run!.visits === 0) this.stop(this.#drainReason!)
     else if (this.#isKnown && this.#run?.visits === 0 && nowMs >= this.#idleEndMs()) this.stop('idle')
-    else if (nowMs >= this.#stopAgainMs()) this.#commandStop(this.#stop?.reason ?? 'failed')
+    else if (nowMs >= this.#stopAgainMs()) this.#commandStop(this.#stops.command?.reason ?? 'failed')
     else if (this.line.length > 0 && this.#isLeftRunning()) this.#adopt()
   }
 
@@ -231,7 +220,7 @@ export class Service {
       this.#refusedAtMs(),
       this.#idleEndMs(),
       this.#stopAgainMs(),
-      this.#downAtMs(),
+      this.#stops.downAtMs,
     )
   }
 
@@ -239,11 +228,7 @@ export class Service {
     const last = this.#report
     this.#report = report
     this.#becomeKnown()
-    if (this.#stop !== undefined) this.#judgeStop(this.#stop, report)
-    else if (this.#attempt !== undefined) this.#judgeStart(this.#attempt, report)
-    else if (this.#state === 'stopping') this.#judgeOutsideStop(report, last)
-    else if (this.#run !== undefined) this.#judgeRun(this.#run, report, last)
-    else this.#judgeStopped(report)
+    this.#judge(report, last)
   }
 
   /** All units were reported, and this one was not among them. */
@@ -259,7 +244,7 @@ export class Service {
   /** It belongs to the configuration no longer, or the gateway stops; its unit stays as it is. */
   close(): void {
     this.#endAttempt()
-    for (const resolve of this.#onStopped.splice(0)) resolve('shutting-down')
+    this.#stops.release('shutting-down')
   }
 
   asMember(): Member {
@@ -273,7 +258,7 @@ export class Service {
       readySinceMs: isOpen ? this.#run!.readySinceMs : undefined,
       visits: isOpen ? this.#run!.visits : 0,
       lastCallEndedMs: this.#run?.lastCallEndedMs,
-      mayStopAtMs: this.#stopBackOff.untilMs,
+      mayStopAtMs: this.#stops.mayBeginAtMs,
     }
   }
 
@@ -292,6 +277,7 @@ export class Service {
       failure: this.#failure,
       retryAtMs: waitMs > 0 ? Math.round(this.#parts.clock.wallNow() + waitMs) : undefined,
       ...this.#counts,
+      stops: this.#stops.count,
     }
   }
 
@@ -324,18 +310,51 @@ export class Service {
     })
     this.#attempt = attempt
     this.#endRun()
-    this.#unstopped = undefined
+    this.#outsideStop = undefined
     // A stop that somebody waits for has been overtaken: its unit was down in between.
-    this.#stopEnded(undefined)
+    this.#stops.forget()
     this.#become('starting', reason)
     return attempt
   }
 
   /** Its unit runs, and it was not this gateway that has started it. */
   #adopt(reason: 'adopted' | 'restart' = 'adopted', before?: UnitReport): void {
-    const attempt = this.#begin(reason, before)
+    this.#begin(reason, before)
     if (reason === 'adopted') this.#isOurs = false
-    this.#judgeStart(attempt, this.#report!)
+    this.#judge(this.#report!, undefined)
+  }
+
+  #judge(report: UnitReport, last: UnitReport | undefined): void {
+    const stops = this.#stops
+    const [attempt, outsideStop, run] = [this.#attempt, this.#outsideStop, this.#run]
+    const meaning = judgeReport({ stops, attempt, outsideStop, run }, report, this.#now())
+    switch (meaning.kind) {
+      case 'nothing':
+        return
+      case 'up':
+        return attempt!.probes.begin()
+      case 'stop_done':
+        this.#endStop()
+        if (meaning.isReplaced) this.#adopt()
+        return
+      case 'stopping':
+        run!.isOver = true
+        this.#drainReason = undefined
+        this.#outsideStop = meaning
+        return this.#become('stopping', 'outside')
+      case 'stopped':
+        return this.#stopped('outside')
+      case 'failed':
+        return this.#fail(meaning.result)
+      case 'restarted':
+        return this.#adopt('restart', last)
+      case 'unwanted':
+        return this.stop('command')
+      case 'started':
+        return this.#adopt()
+      default:
+        meaning satisfies never
+    }
   }
 
   #onStartAnswer(attempt: StartAttempt, refusal: string | undefined): void {
@@ -346,13 +365,6 @@ export class Service {
     const isLost = refusal === 'starter-unreachable' && attempt.isSeen
     if (refusal !== undefined && !isLost) this.#fail(refusal)
     this.#onMoved()
-  }
-
-  #judgeStart(attempt: StartAttempt, report: UnitReport): void {
-    const sign = attempt.judge(report)
-    if (sign.kind === 'failed') this.#fail(sign.result)
-    else if (sign.kind === 'stopped') this.#stopped('outside')
-    else if (sign.kind === 'up') attempt.probes.begin()
   }
 
   #onReady(attempt: StartAttempt): void {
@@ -382,7 +394,7 @@ export class Service {
     this.#become('failed', result, { retryAfterMs })
     if (retryAfterMs > 0) this.#refuseWaiting(this.failure(result, retryAfterMs))
     if (mayRun) this.#commandStop('failed')
-    else this.#stopEnded(undefined)
+    else this.#stops.release(undefined)
   }
 
   #refuseWaiting(failure: NotStarted): void {
@@ -394,7 +406,7 @@ export class Service {
     this.#endAttempt()
     this.#endRun()
     this.#become('stopped', reason)
-    this.#stopEnded(undefined)
+    this.#stops.release(undefined)
   }
 
   #workedMs(): number {
@@ -404,14 +416,14 @@ export class Service {
   #endRun(): void {
     if (this.#run !== undefined) this.#run.isOver = true
     this.#run = undefined
+    this.#outsideStop = undefined
     this.#drainReason = undefined
   }
 
   #commandStop(reason: StopReason): void {
-    const stop = new StopCommand(reason, this.#report)
-    this.#stop = stop
+    const stop = this.#stops.begin(reason, this.#report)
     void this.#parts.starter.stop(this.name, this.unit).then((refusal) => {
-      if (stop !== this.#stop) return
+      if (stop !== this.#stops.command) return
       if (refusal === undefined) stop.accept(this.#now())
       else this.#onStopRefused(refusal)
       this.#onMoved()
@@ -420,10 +432,7 @@ export class Service {
 
   /** A service that was ready still is, and one that was about to start still starts; what has failed is stopped later. */
   #onStopRefused(refusal: string): void {
-    this.#stop = undefined
-    this.#stopBackOff.fail(this.#now())
-    this.#stopEnded(refusal)
-    if (this.#state === 'failed') this.#unstopped = this.#report?.invocation
+    this.#stops.refuse(refusal, this.#state === 'failed' ? this.#report?.invocation : undefined, this.#now())
     if (this.#state !== 'stopping') return
     const [run, stopped] = [this.#run, this.#stoppedAttempt]
     this.#drainReason = undefined
@@ -435,58 +444,11 @@ export class Service {
     else this.#stopped('command')
   }
 
-  #stopEnded(refusal: string | undefined): void {
-    for (const resolve of this.#onStopped.splice(0)) resolve(refusal)
-  }
-
-  #judgeStop(stop: StopCommand, report: UnitReport): void {
-    const sign = stop.judge(report, this.#now())
-    if (sign === 'pending') return
-    this.#endStop(stop)
-    if (sign === 'replaced') this.#adopt()
-  }
-
-  #endStop(stop: StopCommand): void {
-    this.#stop = undefined
-    this.#stopBackOff.reset()
-    this.#counts.stops += 1
-    if (this.#state === 'stopping') this.#stopped(stop.reason)
-    else this.#stopEnded(undefined)
-  }
-
-  #judgeRun(run: ServiceRun, report: UnitReport, last: UnitReport | undefined): void {
-    const phase = phaseOf(report)
-    if (phase === 'up' && report.invocation === run.invocation) return
-    run.isOver = true
-    if (phase === 'going') {
-      this.#outsideFailure = report.result === 'success' ? undefined : failureOf(report)
-      this.#drainReason = undefined
-      this.#become('stopping', 'outside')
-    } else if (phase === 'down') this.#endedOutside(report)
-    else if (this.#drainReason === 'command') this.stop('command')
-    else this.#adopt('restart', last)
-  }
-
-  #judgeOutsideStop(report: UnitReport, last: UnitReport | undefined): void {
-    const phase = phaseOf(report)
-    if (phase === 'down') this.#endedOutside(report)
-    else if (phase === 'going') return
-    // A crash that the manager answers with a restart leaves a command to stop in force; a person who restarts the unit does not.
-    else if (this.#onStopped.length > 0 && this.#outsideFailure !== undefined) this.stop('command')
-    else this.#adopt('restart', last)
-  }
-
-  /** A unit that was ready is down. One that somebody stops may end with any status. */
-  #endedOutside(report: UnitReport): void {
-    const isStopped = this.#state === 'stopping' && this.#outsideFailure === undefined
-    if (isStopped || report.result === 'success') this.#stopped('outside')
-    else this.#fail(failureOf(report))
-  }
-
-  #judgeStopped(report: UnitReport): void {
-    const phase = phaseOf(report)
-    if (phase !== 'up' && phase !== 'coming') return
-    if (report.invocation !== this.#unstopped) this.#adopt()
+  #endStop(): void {
+    const { reason } = this.#stops.command!
+    this.#stops.finish()
+    if (this.#state === 'stopping') this.#stopped(reason)
+    else this.#stops.release(undefined)
   }
 
   /** When a start takes too long. */
@@ -499,32 +461,24 @@ export class Service {
     return this.#attempt?.refusedAtMs(this.#report) ?? Infinity
   }
 
-  /** When a unit that is stopped and was not seen running is known not to run. */
-  #downAtMs(): number {
-    return this.#stop?.downAtMs ?? Infinity
-  }
-
   /** When it has been idle for its time. While it has visits: the first moment that this can be, so that no timer moves with each of them. */
   #idleEndMs(): number {
     const { isKept, stopAfterIdleMs } = this.#config
     if (this.#state !== 'ready' || isKept || stopAfterIdleMs === undefined) return Infinity
     const { readySinceMs, visits, lastCallEndedMs = readySinceMs } = this.#run!
     const sinceMs = visits > 0 ? this.#now() : lastCallEndedMs
-    return Math.max(sinceMs + stopAfterIdleMs, this.#stopBackOff.untilMs)
+    return Math.max(sinceMs + stopAfterIdleMs, this.#stops.mayBeginAtMs)
   }
 
   /** When a unit is stopped again that should be down and is not. */
   #stopAgainMs(): number {
-    const phase = phaseOf(this.#report)
-    if (!this.#isKnown || phase === 'down' || phase === 'going') return Infinity
-    if (this.#stop !== undefined) return this.#stop.againAtMs
-    return this.#unstopped === undefined ? Infinity : this.#stopBackOff.untilMs
+    return this.#isKnown ? this.#stops.againAtMs(this.#report) : Infinity
   }
 
   /** It has failed, its unit could not be stopped, and the time has come for the next start. */
   #isLeftRunning(): boolean {
     const mayRetry = this.#state === 'failed' && this.#backOff.untilMs <= this.#now()
-    return mayRetry && this.#stop === undefined && phaseOf(this.#report) === 'up'
+    return mayRetry && this.#stops.command === undefined && phaseOf(this.#report) === 'up'
   }
 
   #onEmpty(run: ServiceRun): void {

@@ -79,8 +79,9 @@ interface ObservedCall {
   readonly name: string
   readonly call: TestCall
   readonly endsByMs: number
-  /** In which it is. Undefined: in that which its service has now. */
-  unit: string | undefined
+  /** The server that it is in. Undefined: that which its service has now. */
+  server: { readonly unit: string; readonly process: number | undefined } | undefined
+  hasLeft: boolean
 }
 
 /** The pool with what a test knows of it. */
@@ -125,14 +126,15 @@ class Run {
       units.lose(step.pauseMs + 20)
     } else if (step.kind === 'reload') this.#reload(step)
     else if ('index' in step) {
-      const { call } = this.calls[step.index % Math.max(1, this.calls.length)] ?? {}
-      if (step.kind === 'leave') call?.visit?.leave()
-      else if (call?.entry === undefined) call?.caller.leave()
+      const each = this.calls[step.index % Math.max(1, this.calls.length)]
+      if (each !== undefined && step.kind === 'leave') leave(each)
+      else if (each?.call.entry === undefined) each?.call.caller.leave()
     } else if (step.kind === 'crash') units.crash(step.name, 'signal', 11)
     else if (step.kind === 'startUnit') units.startUnit(step.name)
     else if (step.kind === 'stopUnit') units.stopUnit(step.name)
     else this.#steer(step.kind, step.name)
     await clock.run(0)
+    this.#observe()
     this.#judge()
   }
 
@@ -143,10 +145,10 @@ class Run {
       for (const key of ['restartMs', 'refusesStop', 'refusesStart'] as const) delete each[key]
     }
     this.#reload({ running: 1, members, removed: [], renamed: [], moved: [] })
-    for (const { call } of this.calls) call.visit?.leave()
+    for (const each of this.calls) leave(each)
     for (let i = 0; i < 30; i++) {
       await clock.run(5000)
-      for (const { call } of this.calls) call.visit?.leave()
+      for (const each of this.calls) leave(each)
       this.#judge()
     }
     for (const { call } of this.calls) assert.ok(call.entry !== undefined || call.visit !== undefined)
@@ -186,9 +188,6 @@ class Run {
   }
 
   #reload(to: Omit<Extract<Step, { kind: 'reload' }>, 'kind'>): void {
-    for (const each of this.calls) {
-      if (each.call.visit !== undefined) each.unit ??= this.#configured.get(each.name)!.unit
-    }
     this.#reloadedAtMs = this.scene.clock.now()
     this.#running = to.running
     this.#configured = new Map(
@@ -215,24 +214,43 @@ class Run {
     if (isRemoved) return
     const boundMs = Math.min(maxWaitMs ?? Infinity, startTimeoutMs + (isMember ? maxRunMs : 0))
     const call = this.scene.call(provider, client, { maxWaitMs })
-    this.calls.push({ name: each, call, endsByMs: this.scene.clock.now() + boundMs, unit: undefined })
+    const endsByMs = this.scene.clock.now() + boundMs
+    this.calls.push({ name: each, call, endsByMs, server: undefined, hasLeft: false })
   }
 
   #judgeCommand(verb: string, unit: string): void {
     const { units, clock } = this.scene
     this.#changedAtMs = clock.now()
     if (verb === 'stop') {
-      const valid = this.calls.filter(
-        (each) =>
-          (each.unit ?? this.#configured.get(each.name)!.unit) === unit && each.call.visit?.isValid === true,
-      )
-      assert.equal(valid.length, 0, `${unit} is stopped under a visit`)
+      const cut = this.calls.filter((each) => this.#isUnderWay(each, unit))
+      assert.equal(cut.length, 0, `${unit} is stopped under a visit`)
       return
     }
     const inGroup = this.#unitsInGroup()
     if (!inGroup.has(unit) || clock.now() - this.#reloadedAtMs < 10) return
     const own = new Set(units.runningUnits.filter((each) => inGroup.has(each) && !units.isByHand(each)))
     assert.ok(own.add(unit).size <= this.#running, `${[...own].join()} run`)
+  }
+
+  /** Remembers in which server each call is that is in since the last time. */
+  #observe(): void {
+    const { units } = this.scene
+    for (const each of this.calls) {
+      if (each.server !== undefined || each.call.visit === undefined) continue
+      const { unit } = this.#configured.get(each.name)!
+      const process = each.call.visit.isValid ? units.servingOf(unit) : undefined
+      each.server = { unit, process }
+    }
+  }
+
+  #isUnderWay({ name, call, server, hasLeft }: ObservedCall, unit: string): boolean {
+    if (hasLeft || call.visit === undefined) return false
+    if (server === undefined) return this.#configured.get(name)!.unit === unit && call.visit.isValid
+    return (
+      server.unit === unit &&
+      server.process !== undefined &&
+      server.process === this.scene.units.servingOf(unit)
+    )
   }
 
   #unitsInGroup(): ReadonlySet<string> {
@@ -271,6 +289,12 @@ class Run {
       assert.ok(held.length + leaving >= limit, `a call waits for ${provider} while there is room`)
     }
   }
+}
+
+function leave(each: ObservedCall): void {
+  if (each.call.visit === undefined) return
+  each.hasLeft = true
+  each.call.visit.leave()
 }
 
 test('whatever happens, places are kept, no visit is cut, all waits end, and nothing is left', async () => {
