@@ -1,5 +1,5 @@
 // What the process that starts model servers (systemd/starter/) and the gateway say to one another over its socket: lines of
-// JSON. The gateway can name a service of the configuration and nothing else, so whoever holds the gateway can start and stop
+// JSON. The gateway can name services and units of the configuration and nothing else, so whoever holds the gateway can start and stop
 // these units, and run no command.
 
 /** What the service manager reports of the unit of a service: systemctl(1), `show`; org.freedesktop.systemd1(5). */
@@ -29,8 +29,16 @@ export interface UnitReport {
 
 /** What the gateway asks for. `service` is a name of the configuration; `id` comes back with the answer. */
 export type StarterRequest =
-  | { readonly kind: 'start'; readonly id: number; readonly service: string }
-  | { readonly kind: 'stop'; readonly id: number; readonly service: string }
+  /**
+   * `unit`: of the service as the gateway knows it. The file may have given it another one since, or not have it any more: that one is
+   * not started, and still stopped if the starter has read it in an earlier state of the file. Absent: that of the file.
+   */
+  | {
+      readonly kind: 'start' | 'stop'
+      readonly id: number
+      readonly service: string
+      readonly unit?: string
+    }
   /** All units are reported anew, at once. */
   | { readonly kind: 'look'; readonly id: number }
 
@@ -38,7 +46,7 @@ export type StarterRequest =
 export type StarterMessage =
   /** First on each connection. Another version has other messages. */
   | { readonly kind: 'hello'; readonly version: 1 }
-  /** Of all services at the beginning and after a change of the configuration, else of those whose report has changed. */
+  /** Of all services, and of those that the file had before, at the beginning and after a change of the configuration, else of those whose report has changed. */
   | { readonly kind: 'units'; readonly reports: readonly UnitReport[]; readonly isWhole: boolean }
   /** The manager has accepted the request, which says nothing yet about how it goes. */
   | { readonly kind: 'done'; readonly id: number }

@@ -26,7 +26,8 @@ export interface UnitBehaviour {
 }
 
 interface Unit {
-  readonly service: string
+  /** Its name in the configuration, or the last one that it had there. */
+  service: string
   readonly unit: string
   readonly behaviour: UnitBehaviour
   active: string
@@ -54,10 +55,13 @@ export class SimulatedUnits implements Starter {
   /** After each change of a unit. */
   onChange: (() => void) | undefined
   /** Before a command is carried out. */
-  onCommand: ((verb: string, service: string) => void) | undefined
+  onCommand: ((verb: string, unit: string) => void) | undefined
   looks = 0
   readonly #clock: FakeClock
+  /** By their names. */
   readonly #units = new Map<string, Unit>()
+  /** By the services that have them now. */
+  readonly #services = new Map<string, Unit>()
   #isConnected = false
   #connection = 0
   #invocations = 0
@@ -66,7 +70,14 @@ export class SimulatedUnits implements Starter {
     this.#clock = clock
   }
 
+  /** A unit that is there already belongs to this service from now on. */
   add(service: string, behaviour: UnitBehaviour = {}, unit = `${service}.service`): void {
+    const known = this.#units.get(unit)
+    if (known !== undefined) {
+      known.service = service
+      this.#services.set(service, known)
+      return
+    }
     const state = { active: 'inactive', sub: 'dead', result: 'success', exitStatus: undefined }
     const counts = {
       restarts: 0,
@@ -76,7 +87,14 @@ export class SimulatedUnits implements Starter {
       startsAgain: undefined,
       timers: [],
     }
-    this.#units.set(service, { service, unit, behaviour, ...state, ...counts })
+    const added = { service, unit, behaviour, ...state, ...counts }
+    this.#units.set(unit, added)
+    this.#services.set(service, added)
+  }
+
+  /** Nothing is reported of its unit any more. */
+  forget(service: string): void {
+    this.#units.delete(this.#unit(service).unit)
   }
 
   behaviourOf(service: string): UnitBehaviour {
@@ -90,18 +108,39 @@ export class SimulatedUnits implements Starter {
   /** Names of those that are not down. */
   get running(): readonly string[] {
     return Array.from(this.#units.values())
-      .filter(({ active }) => active !== 'inactive' && active !== 'failed')
+      .filter(isRunning)
       .map(({ service }) => service)
   }
 
+  /** The units themselves. */
+  get runningUnits(): readonly string[] {
+    return Array.from(this.#units.values())
+      .filter(isRunning)
+      .map(({ unit }) => unit)
+  }
+
   /** Whether a unit that runs was started by hand. */
-  isByHand(service: string): boolean {
-    return this.#unit(service).isByHand
+  isByHand(unit: string): boolean {
+    return this.#units.get(unit)!.isByHand
+  }
+
+  /** The process that serves, from one start to the next. Undefined: none does. */
+  servingOf(unit: string): number | undefined {
+    const { isServing, invocation } = this.#units.get(unit)!
+    return isServing ? invocation : undefined
+  }
+
+  /** Of all units. */
+  get behaviours(): readonly UnitBehaviour[] {
+    return Array.from(this.#units.values(), ({ behaviour }) => behaviour)
   }
 
   /** By hand, as the commands that follow. */
-  startUnit(service: string, isByHand = true): void {
-    const unit = this.#unit(service)
+  startUnit(service: string): void {
+    this.#start(this.#unit(service), true)
+  }
+
+  #start(unit: Unit, isByHand: boolean): void {
     if (unit.active === 'active' || unit.sub === 'start') return
     const begin = () => {
       unit.restarts = 0
@@ -113,9 +152,12 @@ export class SimulatedUnits implements Starter {
   }
 
   stopUnit(service: string): void {
-    const unit = this.#unit(service)
+    this.#stop(this.#unit(service))
+  }
+
+  #stop(unit: Unit): void {
     unit.startsAgain = undefined
-    if (!this.running.includes(service) || unit.active === 'deactivating') return
+    if (!isRunning(unit) || unit.active === 'deactivating') return
     unit.isServing = false
     this.#cancel(unit)
     this.#set(unit, 'deactivating', 'stop-sigterm', 'success')
@@ -129,7 +171,7 @@ export class SimulatedUnits implements Starter {
 
   crash(service: string, result: string, exitStatus?: number): void {
     const unit = this.#unit(service)
-    if (!this.running.includes(service) || unit.active === 'deactivating') return
+    if (!isRunning(unit) || unit.active === 'deactivating') return
     this.#end(unit, result, exitStatus)
   }
 
@@ -161,19 +203,20 @@ export class SimulatedUnits implements Starter {
     this.#sendAll()
   }
 
-  start(service: string): Promise<string | undefined> {
-    return this.#command('start', service, this.#units.get(service)?.behaviour.refusesStart, () => {
-      const unit = this.#unit(service)
+  start(_service: string, name: string): Promise<string | undefined> {
+    const unit = this.#units.get(name)
+    return this.#command('start', unit, unit?.behaviour.refusesStart, (unit) => {
       const { startFails } = unit.behaviour
-      if (startFails === undefined) this.startUnit(service, false)
-      else if (!this.running.includes(service)) this.#set(unit, 'failed', 'failed', startFails)
+      if (startFails === undefined) this.#start(unit, false)
+      else if (!isRunning(unit)) this.#set(unit, 'failed', 'failed', startFails)
     })
   }
 
-  stop(service: string): Promise<string | undefined> {
-    const { refusesStop, ignoresStop = false } = this.#units.get(service)?.behaviour ?? {}
-    return this.#command('stop', service, refusesStop, () => {
-      if (!ignoresStop) this.stopUnit(service)
+  stop(_service: string, name: string): Promise<string | undefined> {
+    const unit = this.#units.get(name)
+    const { refusesStop, ignoresStop = false } = unit?.behaviour ?? {}
+    return this.#command('stop', unit, refusesStop, (unit) => {
+      if (!ignoresStop) this.#stop(unit)
     })
   }
 
@@ -185,10 +228,10 @@ export class SimulatedUnits implements Starter {
     })
 
   #unit(service: string): Unit {
-    return this.#units.get(service)!
+    return this.#services.get(service)!
   }
 
-  #command(verb: string, service: string, refusal: string | undefined, run: () => void) {
+  #command(verb: string, unit: Unit | undefined, refusal: string | undefined, run: (unit: Unit) => void) {
     const connection = this.#connection
     return new Promise<string | undefined>((resolve) => {
       if (!this.#isConnected) {
@@ -196,13 +239,12 @@ export class SimulatedUnits implements Starter {
         return
       }
       this.#clock.setTimer(() => {
-        const isKnown = this.#units.has(service)
-        if (isKnown && refusal === undefined) {
-          this.commands.push(`${verb} ${service}`)
-          this.onCommand?.(verb, service)
-          run()
+        if (unit !== undefined && refusal === undefined) {
+          this.commands.push(`${verb} ${unit.service}`)
+          this.onCommand?.(verb, unit.unit)
+          run(unit)
         }
-        const answer = isKnown ? refusal : 'unknown-service'
+        const answer = unit !== undefined ? refusal : 'unknown-service'
         resolve(connection === this.#connection ? answer : 'starter-unreachable')
       }, this.commandMs)
     })
@@ -272,6 +314,10 @@ export class SimulatedUnits implements Starter {
       if (connection === this.#connection) this.onReports?.(reports, isWhole)
     }, this.reportMs)
   }
+}
+
+function isRunning({ active }: Unit): boolean {
+  return active !== 'inactive' && active !== 'failed'
 }
 
 function reportOf({

@@ -21,7 +21,6 @@ interface ModelServerParts {
 export class ModelServers {
   readonly #parts: ModelServerParts
   #pool: ServicePool | undefined
-  #starter: StarterClient | undefined
   #configs: Config['providers'] = new Map()
   #providers: ProviderSet = new Map()
   #isClosed = false
@@ -54,13 +53,11 @@ export class ModelServers {
     if (this.#isClosed) return
     this.#isClosed = true
     this.#pool?.close()
-    this.#starter?.close()
   }
 
   #open(): ServicePool {
     const { clock, onChange, onStarter, onBug, starterPath: path } = this.#parts
     const starter = new StarterClient({ path, setTimer: clock.setTimer, onChange: onStarter, onBug })
-    this.#starter = starter
     return new ServicePool({ starter, clock, onChange, isReady: (provider) => this.#isReady(provider) })
   }
 

@@ -57,12 +57,12 @@ export class StarterClient implements Starter {
     this.#parts = parts
   }
 
-  start(service: string): Promise<string | undefined> {
-    return this.#ask('start', service)
+  start(service: string, unit: string): Promise<string | undefined> {
+    return this.#ask('start', service, unit)
   }
 
-  stop(service: string): Promise<string | undefined> {
-    return this.#ask('stop', service)
+  stop(service: string, unit: string): Promise<string | undefined> {
+    return this.#ask('stop', service, unit)
   }
 
   look(): void {
@@ -106,7 +106,7 @@ export class StarterClient implements Starter {
     this.#release(false)
   }
 
-  async #ask(kind: 'start' | 'stop', service: string): Promise<string | undefined> {
+  async #ask(kind: 'start' | 'stop', service: string, unit: string): Promise<string | undefined> {
     if (!this.#isGreeted && !(await this.#greeted())) return unreachable
     const id = this.#nextId()
     return new Promise((resolve) => {
@@ -115,7 +115,7 @@ export class StarterClient implements Starter {
         stopTimer()
         resolve(reason)
       })
-      this.#send({ kind, id, service })
+      this.#send({ kind, id, service, unit })
     })
   }
 

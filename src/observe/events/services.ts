@@ -12,8 +12,8 @@ export type ServiceEvent =
   | StarterLost
   | StarterFound
 
-/** Why a service stops: nobody calls it, others of its group wait, a command, it has failed, or somebody else stops it. */
-export const stopReasons = ['idle', 'group', 'command', 'failed', 'outside'] as const
+/** Why a service stops: nobody calls it, others of its group wait, a command, it has failed, the configuration has it no longer, or somebody else stops it. */
+export const stopReasons = ['idle', 'group', 'command', 'failed', 'removed', 'outside'] as const
 export type StopReason = (typeof stopReasons)[number]
 
 interface OfService {

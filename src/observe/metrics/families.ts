@@ -86,7 +86,7 @@ export const families = {
   },
   service_stops_total: {
     labels: ['provider', 'reason'],
-    help: 'Model servers that were stopped: idle, group (others needed the place), command, failed, or outside (not by the gateway).',
+    help: 'Model servers that were stopped: idle, group (others needed the place), command, failed, removed (from the configuration), or outside (not by the gateway).',
   },
   service_start_seconds: {
     labels: ['provider'],

@@ -9,6 +9,14 @@ export interface ServiceList {
   readonly services: readonly ConfiguredService[]
 }
 
+export interface KnownServices extends ServiceList {
+  /** Those that the file had before, with another unit or not at all any more: they can still be stopped. */
+  readonly former: readonly ConfiguredService[]
+}
+
+/** More are forgotten, the oldest first: a gateway stops what it has started soon after the change. */
+const maxFormer = 100
+
 export type ReadServices =
   | { readonly kind: 'read'; readonly list: ServiceList }
   /** `message`: a clause that names the file. */
@@ -24,7 +32,7 @@ export class ConfiguredServices {
   readonly #file: ServicesFile
   readonly #log: (message: string) => void
   #version: string | undefined
-  #list: ServiceList | undefined
+  #list: KnownServices | undefined
   #fault: string | undefined
   #hasRead = false
 
@@ -38,7 +46,7 @@ export class ConfiguredServices {
    * Reads the file if it has changed. The same object as before means the same services. Undefined: no file that can be used.
    * @param again a file that was refused is read even if it has not changed: a directory on the way to it may have.
    */
-  current({ again = false } = {}): ServiceList | undefined {
+  current({ again = false } = {}): KnownServices | undefined {
     const version = this.#file.version()
     const isKnown = this.#hasRead && version === this.#version
     if (isKnown && !(again && this.#fault !== undefined)) return this.#list
@@ -47,7 +55,7 @@ export class ConfiguredServices {
     const read = this.#file.read()
     if (read.kind === 'read') {
       this.#fault = undefined
-      this.#list = read.list
+      this.#list = { ...read.list, former: formerOf(this.#list, read.list) }
       return this.#list
     }
     if (read.message !== this.#fault) this.#log(read.message)
@@ -55,4 +63,11 @@ export class ConfiguredServices {
     if (read.kind === 'untrusted') this.#list = undefined
     return this.#list
   }
+}
+
+/** Units belong to a manager: those of another one are forgotten. */
+function formerOf(before: KnownServices | undefined, now: ServiceList): readonly ConfiguredService[] {
+  if (before === undefined || before.manager !== now.manager) return []
+  const units = new Set(now.services.map(({ unit }) => unit))
+  return [...before.services, ...before.former].filter(({ unit }) => !units.has(unit)).slice(0, maxFormer)
 }

@@ -2,19 +2,24 @@
 import { isUtf8 } from 'node:buffer'
 import type { StarterRequest } from '../../platform/unit-report.ts'
 
-/** Longer than any name of a provider. */
+/** Longer than any name of a provider or a unit. */
 const maxNameLength = 1_000
 
 /** Undefined: it is not a request. */
 export function readRequest(line: Buffer): StarterRequest | undefined {
   const value = parse(line)
   if (typeof value !== 'object' || value === null) return undefined
-  const { kind, id, service } = value as { kind?: unknown; id?: unknown; service?: unknown }
+  const { kind, id, service, unit } = value as Readonly<Record<string, unknown>>
   if (typeof id !== 'number' || !Number.isSafeInteger(id) || id < 0) return undefined
   if (kind === 'look') return { kind, id }
   if (kind !== 'start' && kind !== 'stop') return undefined
-  if (typeof service !== 'string' || service.length > maxNameLength) return undefined
-  return { kind, id, service }
+  if (!isName(service)) return undefined
+  if (unit === undefined) return { kind, id, service }
+  return isName(unit) ? { kind, id, service, unit } : undefined
+}
+
+function isName(value: unknown): value is string {
+  return typeof value === 'string' && value.length <= maxNameLength
 }
 
 function parse(line: Buffer): unknown {

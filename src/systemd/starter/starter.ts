@@ -83,7 +83,7 @@ export class Starter {
 
   async #perform(request: StarterRequest, connection: Connection): Promise<StarterMessage> {
     const { kind, id } = request
-    const reason = await (kind === 'look' ? this.#look(connection) : this.#requests[kind](request.service))
+    const reason = await (kind === 'look' ? this.#look(connection) : this.#requests.perform(request))
     return reason === undefined ? { kind: 'done', id } : { kind: 'refused', id, reason }
   }
 

@@ -36,6 +36,7 @@ export interface LookParts {
 export class UnitLooks {
   readonly #parts: LookParts
   #list: ServiceList | undefined
+  /** By their units. */
   #reports = new Map<string, UnitReport>()
   #isOn = false
   #isLooking = false
@@ -50,14 +51,14 @@ export class UnitLooks {
     this.#parts = parts
   }
 
-  /** Of all services; empty before the first look. */
+  /** Of all services, those of before included; empty before the first look. */
   get reports(): UnitReport[] {
     return [...this.#reports.values()]
   }
 
   /** Undefined before the first look that the manager has responded to. */
-  reportOf(service: string): UnitReport | undefined {
-    return this.#reports.get(service)
+  reportOf(unit: string): UnitReport | undefined {
+    return this.#reports.get(unit)
   }
 
   /** Looks at once, and then again and again until `stop`. */
@@ -119,7 +120,8 @@ export class UnitLooks {
       this.#reports = new Map()
       return 'unknown'
     }
-    const { manager, services } = list
+    const { manager } = list
+    const services = [...list.services, ...list.former]
     let found: UnitReport[] = []
     if (services.length > 0) {
       const units = [...new Set(services.map(({ unit }) => unit))]
@@ -134,11 +136,11 @@ export class UnitLooks {
     if (!this.#isOn) return 'unknown'
     if (requests !== this.#requests) return 'old'
     const isWhole = list !== this.#list
-    const changed = found.filter((report) => !isDeepStrictEqual(report, this.#reports.get(report.service)))
+    const changed = found.filter((report) => !isDeepStrictEqual(report, this.#reports.get(report.unit)))
     const isMoving = changed.some((report) => inTransition(report) && hasMoved(report, this.#reports))
     if (isMoving) this.#beFastFor(transitionMs)
     this.#list = list
-    this.#reports = new Map(found.map((report) => [report.service, report]))
+    this.#reports = new Map(found.map((report) => [report.unit, report]))
     onReports(changed, isWhole)
     return 'known'
   }
@@ -149,6 +151,6 @@ function inTransition({ active }: UnitReport): boolean {
 }
 
 function hasMoved(report: UnitReport, known: ReadonlyMap<string, UnitReport>): boolean {
-  const { active, sub, invocation } = known.get(report.service) ?? {}
+  const { active, sub, invocation } = known.get(report.unit) ?? {}
   return report.active !== active || report.sub !== sub || report.invocation !== invocation
 }

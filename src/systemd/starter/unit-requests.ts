@@ -1,6 +1,6 @@
 // Starts and stops units. The requests for one service run one after the other, in their order.
-import type { UnitReport } from '../../platform/unit-report.ts'
-import type { ConfiguredServices } from './configured-services.ts'
+import type { StarterRequest, UnitReport } from '../../platform/unit-report.ts'
+import type { ConfiguredServices, KnownServices } from './configured-services.ts'
 import { type Finished, isNotLoaded, refusalOf } from './refusal.ts'
 import type { RunManager } from './run-manager.ts'
 import type { Scope } from '../scope.ts'
@@ -14,6 +14,8 @@ export interface RequestParts {
   readonly log: (message: string) => void
 }
 
+export type UnitRequest = Exclude<StarterRequest, { readonly kind: 'look' }>
+
 export class UnitRequests {
   readonly #parts: RequestParts
   /** The last request of each service. */
@@ -24,32 +26,19 @@ export class UnitRequests {
   }
 
   /** @returns why it was refused (`StarterMessage`); undefined: the manager has accepted it. Never rejects. */
-  start(service: string): Promise<string | undefined> {
-    return this.#request(service, (manager, configured) => this.#start(manager, configured))
-  }
-
-  /** The same for a stop. A unit that does not run is stopped already. */
-  stop(service: string): Promise<string | undefined> {
-    return this.#request(service, async (manager, configured) => {
-      const finished = await this.#parts.run(stopCommand(manager, configured))
-      return finished.status === 0 || isNotLoaded(finished)
-        ? undefined
-        : this.#refused('stop', configured, finished)
-    })
-  }
-
-  async #request(
-    name: string,
-    perform: (manager: Scope, service: ConfiguredService) => Promise<string | undefined>,
-  ): Promise<string | undefined> {
+  async perform(request: UnitRequest): Promise<string | undefined> {
+    const { service: name } = request
     const before = this.#last.get(name)
     const result = (async () => {
       await before
       const list = this.#parts.configured.current({ again: true })
       if (list === undefined) return 'configuration'
-      const service = list.services.find((each) => each.service === name)
+      const service = find(list, request)
       if (service === undefined) return 'unknown-service'
-      const reason = await perform(list.manager, service)
+      const { kind } = request
+      const reason = await (kind === 'start'
+        ? this.#start(list.manager, service)
+        : this.#stop(list.manager, service))
       this.#parts.looks.expectChange()
       return reason
     })()
@@ -59,13 +48,21 @@ export class UnitRequests {
     return reason
   }
 
+  /** A unit that does not run is stopped already. */
+  async #stop(manager: Scope, service: ConfiguredService): Promise<string | undefined> {
+    const finished = await this.#parts.run(stopCommand(manager, service))
+    return finished.status === 0 || isNotLoaded(finished)
+      ? undefined
+      : this.#refused('stop', service, finished)
+  }
+
   async #start(manager: Scope, service: ConfiguredService): Promise<string | undefined> {
     const { looks, run } = this.#parts
-    let report = looks.reportOf(service.service)
+    let report = looks.reportOf(service.unit)
     // A transient unit that runs cannot be started again, and one that did not load may have been repaired since the last look.
     if (service.run !== undefined || report === undefined || !canStart(report)) {
       await looks.look()
-      report = looks.reportOf(service.service)
+      report = looks.reportOf(service.unit)
     }
     if (report === undefined) return 'manager-unreachable'
     if (!canStart(report)) return report.load
@@ -82,6 +79,16 @@ export class UnitRequests {
     this.#parts.log(`${verb} of ${unit} refused (${reason}): ${finished.stderr.trim()}`)
     return reason
   }
+}
+
+/** A start is of what the file has now; a stop may be of a unit that it had before. */
+function find(
+  { services, former }: KnownServices,
+  { kind, service: name, unit }: UnitRequest,
+): ConfiguredService | undefined {
+  if (unit === undefined) return services.find(({ service }) => service === name)
+  const known = kind === 'start' ? services : [...services, ...former]
+  return known.find((each) => each.unit === unit)
 }
 
 function canStart({ load }: UnitReport): boolean {

@@ -3,6 +3,7 @@ import type { ServiceGroupConfig } from '../../config/service-types.ts'
 
 /** One member as it stands. */
 export interface Member {
+  /** Of its unit: a provider may have another one after a reload, beside that of before. */
   readonly name: string
   readonly isKept: boolean
   /** Its unit runs, starts or stops, or is about to. */
@@ -56,19 +57,26 @@ export function planGroup(
   const candidates = members
     .filter((each) => each.readySinceMs !== undefined && !each.isLeaving && !each.isKept)
     .sort((one, other) => one.readySinceMs! - other.readySinceMs!)
-  for (const { name, canStart } of wanted) {
-    if (resumes.includes(name)) continue
-    while (free < 1) {
+  const makeFree = (count: number): boolean => {
+    while (free < count) {
       const victim = pickVictim(limits, candidates, nowMs)
-      if (victim === undefined) {
-        const nextMs = Math.min(...candidates.map((each) => nextChance(limits, each, nowMs)))
-        return { starts, stops, drains, resumes, nextMs }
-      }
+      if (victim === undefined) return false
       candidates.splice(candidates.indexOf(victim), 1)
       if (victim.visits === 0) stops.push(victim.name)
       else drains.push(victim.name)
       free += 1
     }
+    return true
+  }
+  const untilNextChance = (): Plan => {
+    const nextMs = Math.min(...candidates.map((each) => nextChance(limits, each, nowMs)))
+    return { starts, stops, drains, resumes, nextMs }
+  }
+  // More run than may, after a reload or because somebody else has started one.
+  if (!makeFree(0)) return untilNextChance()
+  for (const { name, canStart } of wanted) {
+    if (resumes.includes(name)) continue
+    if (!makeFree(1)) return untilNextChance()
     free -= 1
     if (!canStart || room < 1) continue
     room -= 1

@@ -12,8 +12,8 @@ export interface ServiceChange {
   readonly to: ServiceStateName
   /**
    * Why. `starting`: `call`, `boot`, `command`, `adopted` (somebody else has started it), `restart` (by the manager);
-   * `draining`, `stopping`, `stopped`: `idle`, `group`, `command`, `failed`, `outside`; `ready` after it drained: `resumed`, or why
-   * its stop was refused; `failed`: as `NotStarted.result`.
+   * `draining`, `stopping`, `stopped`: `idle`, `group`, `command`, `failed`, `removed` (from the configuration), `outside`; `ready` after
+   * it drained: `resumed`, or why its stop was refused; `failed`: as `NotStarted.result`.
    */
   readonly reason?: string
   /** Of `ready`: since its start, in milliseconds. */

@@ -4,10 +4,9 @@ import type { ServiceGroupConfig } from '../../config/service-types.ts'
 import type { Clock } from '../../platform/clock.ts'
 import { FairQueue } from '../../platform/fair-queue.ts'
 import { planGroup, type Wanted } from './group-policy.ts'
-import type { WaitEnd, Waiting } from './service-line.ts'
+import type { WaitEnd, Waiting, WaitReason } from './service-line.ts'
 import type { Service } from './service.ts'
 import type { ServiceCaller, ServiceEntry } from './services.ts'
-import type { StartReason } from './start-attempt.ts'
 
 /** So long calls wait for a starter that does not answer: it may be about to be started itself. */
 const starterGraceMs = 2000
@@ -22,10 +21,12 @@ export class ServiceGroup {
   /** Undefined: of a service that is alone. */
   readonly name: string | undefined
   readonly #limits: ServiceGroupConfig
-  readonly #members: readonly Service[]
+  #members: readonly Service[]
   readonly #clock: Clock
   readonly #turns = new FairQueue<Waiting>()
   #stopTimer: (() => void) | undefined
+  /** More members run than may. */
+  #isCrowded = false
   /** Something changes while the group is examined. */
   #isExamining = false
 
@@ -42,26 +43,19 @@ export class ServiceGroup {
   }
 
   /** Only for a service that is not open. */
-  wait(service: Service, caller: ServiceCaller): Promise<ServiceEntry> {
+  wait(service: Service, caller: ServiceCaller, reason: WaitReason = 'call'): Promise<ServiceEntry> {
     const { line, config } = service
     const failure = service.refusal() ?? this.#makeRoom(service, caller)
     if (failure !== undefined) return Promise.resolve({ kind: 'not_started', failure, waitedMs: 0 })
     const isForStart = this.name === undefined || service.state === 'starting'
     const boundMs = config.startTimeoutMs + (isForStart ? 0 : this.#limits.maxRunMs)
-    const entry = line.join(caller, Math.min(boundMs, caller.maxWaitMs ?? Infinity))
+    const entry = line.join(caller, Math.min(boundMs, caller.maxWaitMs ?? Infinity), reason)
     this.examine()
     return entry
   }
 
-  /** Starts it if there is a place that nobody waits for. */
-  startIfRoom(service: Service, reason: StartReason): void {
-    if (!this.#isKnown || this.#turns.length > 0 || !service.canStart() || this.#room < 1) return
-    service.start(reason)
-    this.examine()
-  }
-
   onEmpty(service: Service): void {
-    if (service.state === 'draining' || this.#turns.length > 0) this.examine()
+    if (service.state === 'draining' || this.#turns.length > 0 || this.#isCrowded) this.examine()
   }
 
   examine(): void {
@@ -80,6 +74,12 @@ export class ServiceGroup {
     if (nextMs === Infinity) return
     const delayMs = Math.max(0, Math.ceil(nextMs - this.#clock.now()))
     this.#stopTimer = this.#clock.setTimer(() => this.examine(), Math.min(maxTimerMs, delayMs))
+  }
+
+  /** It does not belong to the group any more. */
+  drop(service: Service): void {
+    this.#members = this.#members.filter((each) => each !== service)
+    this.examine()
   }
 
   /** It is examined no longer. Who waits goes on waiting, for whatever group comes after it. */
@@ -150,7 +150,7 @@ export class ServiceGroup {
   #carryOut(): number {
     const turns = this.#turnsOfServices()
     const wanted: Wanted[] = []
-    for (const name of turns.keys()) wanted.push({ name, canStart: this.#find(name).canStart() })
+    for (const unit of turns.keys()) wanted.push({ name: unit, canStart: this.#find(unit).canStart() })
     const members = this.#members.map((each) => each.asMember())
     const plan = planGroup(this.#limits, members, wanted, this.#clock.now())
     for (const name of plan.resumes) {
@@ -162,10 +162,11 @@ export class ServiceGroup {
     for (const name of plan.starts) {
       const waiting = turns.get(name)!
       this.#turns.passTurnOf(waiting.caller.client.id, waiting)
-      this.#find(name).start('call')
+      this.#find(name).start(waiting.reason === 'command' ? 'command' : 'call')
       this.#settle(this.#find(name))
     }
     this.#startAtBoot()
+    this.#isCrowded = this.#room < 0
     return plan.nextMs
   }
 
@@ -177,20 +178,20 @@ export class ServiceGroup {
     }
   }
 
-  /** Each service that calls wait for a place of, with the call whose turn it is, in the order of their turns. */
+  /** The unit of each service that calls wait for a place of, with the call whose turn it is, in the order of their turns. */
   #turnsOfServices(): ReadonlyMap<string, Waiting> {
     const first = new Map<string, Waiting>()
     if (this.#turns.length === 0) return first
     const count = this.#members.filter((each) => each.line.length > 0 && each.state !== 'starting').length
     for (const waiting of this.#turns.inTurn()) {
-      const name = waiting.line.service
-      if (!first.has(name)) first.set(name, waiting)
+      const { unit } = waiting.line
+      if (!first.has(unit)) first.set(unit, waiting)
       if (first.size === count) break
     }
     return first
   }
 
-  #find(name: string): Service {
-    return this.#members.find((each) => each.name === name)!
+  #find(unit: string): Service {
+    return this.#members.find((each) => each.unit === unit)!
   }
 }

@@ -9,8 +9,12 @@ export interface Waiting {
   /** In milliseconds of the monotonic clock, as is the deadline. */
   readonly sinceMs: number
   readonly deadlineMs: number
+  readonly reason: WaitReason
   readonly resolve: (entry: ServiceEntry) => void
 }
+
+/** `wish`: no call waits, but the service is to have its turn as if one did. */
+export type WaitReason = 'call' | 'command' | 'wish'
 
 export type WaitEnd =
   | { readonly kind: 'entered'; readonly visit: ServiceVisit }
@@ -23,16 +27,17 @@ export type Turns = FairQueue<Waiting>
 const maxWaiting = 1000
 
 export class ServiceLine {
-  /** Name of the provider. */
-  readonly service: string
+  /** Of its service. */
+  readonly unit: string
   readonly #queue = new FairQueue<Waiting>()
   readonly #now: () => number
   /** A client has left; its call has been taken out. */
   readonly #onLeave: () => void
   #turns: Turns | undefined
+  #wishes = 0
 
-  constructor(service: string, now: () => number, onLeave: () => void) {
-    this.service = service
+  constructor(unit: string, now: () => number, onLeave: () => void) {
+    this.unit = unit
     this.#now = now
     this.#onLeave = onLeave
   }
@@ -41,14 +46,24 @@ export class ServiceLine {
     return this.#queue.length
   }
 
+  get hasWish(): boolean {
+    return this.#wishes > 0
+  }
+
+  /** Without wishes. */
+  get calls(): number {
+    return this.#queue.length - this.#wishes
+  }
+
   get isFull(): boolean {
     return this.#queue.length >= maxWaiting
   }
 
-  join(caller: ServiceCaller, maxWaitMs: number): Promise<ServiceEntry> {
+  join(caller: ServiceCaller, maxWaitMs: number, reason: WaitReason): Promise<ServiceEntry> {
     return new Promise((resolve) => {
       const sinceMs = this.#now()
-      const waiting: Waiting = { line: this, caller, sinceMs, deadlineMs: sinceMs + maxWaitMs, resolve }
+      const deadlineMs = sinceMs + maxWaitMs
+      const waiting: Waiting = { line: this, caller, sinceMs, deadlineMs, reason, resolve }
       this.#add(waiting)
       const leave = () => waiting.line.#leave(waiting)
       caller.disconnect.onGone = leave
@@ -74,7 +89,7 @@ export class ServiceLine {
   handOver(to: ServiceLine): void {
     this.waitIn(undefined)
     for (const waiting of this.#queue) {
-      this.#queue.remove(waiting.caller.client.id, waiting)
+      this.#remove(waiting)
       waiting.line = to
       to.#add(waiting)
     }
@@ -82,7 +97,7 @@ export class ServiceLine {
 
   end(waiting: Waiting, end: WaitEnd): void {
     const { caller, sinceMs, resolve } = waiting
-    this.#queue.remove(caller.client.id, waiting)
+    this.#remove(waiting)
     this.#turns?.remove(caller.client.id, waiting)
     caller.disconnect.onGone = undefined
     resolve({ ...end, waitedMs: this.#now() - sinceMs })
@@ -100,7 +115,13 @@ export class ServiceLine {
 
   #add(waiting: Waiting): void {
     addTo(this.#queue, waiting)
+    if (waiting.reason === 'wish') this.#wishes += 1
     if (this.#turns !== undefined) addTo(this.#turns, waiting)
+  }
+
+  #remove(waiting: Waiting): void {
+    const wasThere = this.#queue.remove(waiting.caller.client.id, waiting)
+    if (wasThere && waiting.reason === 'wish') this.#wishes -= 1
   }
 }
 

@@ -3,13 +3,14 @@
 // Units belong to the service manager. This pool decides when each of them runs, from calls (services.ts) and from reports of
 // the units; the starter carries it out. If the starter cannot be reached, services that are ready go on serving calls, and no
 // other is started or stopped: without reports, nobody knows how many run.
-import { isDeepStrictEqual } from 'node:util'
 import type { ServiceConfig } from '../../config/service-types.ts'
 import type { Config } from '../../config/types.ts'
 import type { UnitReport } from '../../platform/unit-report.ts'
 import { ServiceGroup } from './service-group.ts'
+import type { WaitReason } from './service-line.ts'
 import { freeVisit } from './service-run.ts'
-import { Service, type ServiceParts, type ServiceWatcher } from './service.ts'
+import type { ServiceParts } from './service-parts.ts'
+import { Service, type ServiceWatcher } from './service.ts'
 import type {
   NotStarted,
   ServiceCaller,
@@ -33,14 +34,19 @@ const noRetryMs = 1000
 
 export class ServicePool implements Services {
   readonly #parts: PoolParts
-  #manager: 'user' | 'system' = 'user'
+  /** By the names of their providers. */
   #services: ReadonlyMap<string, Service> = new Map()
-  #groups: ReadonlyMap<Service, ServiceGroup> = new Map()
+  /** By their units, with those that were removed and whose unit is still to be stopped. */
+  #byUnit = new Map<string, Service>()
+  #groups = new Map<Service, ServiceGroup>()
   #suspectedAtMs = -Infinity
   #hasConnected = false
   #isClosed = false
   readonly #watcher: ServiceWatcher = {
-    onMoved: (service) => this.#groups.get(service)?.examine(),
+    onMoved: (service) => {
+      this.#groups.get(service)?.examine()
+      this.#dropRetired()
+    },
     onEmpty: (service) => this.#groups.get(service)?.onEmpty(service),
   }
 
@@ -53,26 +59,24 @@ export class ServicePool implements Services {
   }
 
   /**
-   * At the start and after a reload. A service whose unit is another one now is another service; what was removed is left
-   * alone, as its unit is. The first time connects to the starter.
+   * At the start and after a reload. A service with the same unit is the same service, under whatever name; one that was removed
+   * leaves once its calls have ended (`Service.retire`). The first time connects to the starter.
    */
   follow({ providers, services }: ServicesOf): void {
     const former = this.#services
-    const isSameManager = services.manager === this.#manager
     const current = new Map<string, Service>()
     for (const [name, provider] of providers) {
       if (provider.kind === 'echo' || provider.service === undefined) continue
-      const known = former.get(name)
-      const isSame = known !== undefined && isSameManager && isSameUnit(known.config, provider.service)
-      current.set(name, isSame ? known : this.#newService(name, provider.service))
-      current.get(name)!.config = provider.service
+      const known = this.#byUnit.get(provider.service.unit)
+      known?.follow(name, provider.service)
+      current.set(name, known ?? this.#newService(name, provider.service))
     }
     for (const group of new Set(this.#groups.values())) group.close()
-    this.#retire(former, current)
-    this.#manager = services.manager
     this.#services = current
+    this.#retire(former)
     this.#groups = this.#grouped(services)
     this.#examine(this.#groups.values())
+    this.#dropRetired()
     if (current.size === 0) return
     if (this.#hasConnected) this.#parts.starter.look()
     else this.#parts.starter.connect()
@@ -105,7 +109,8 @@ export class ServicePool implements Services {
 
   wake(provider: string): void {
     const service = this.#services.get(provider)
-    if (service !== undefined && !this.#isClosed) this.#groups.get(service)?.startIfRoom(service, 'call')
+    if (service === undefined || service.state === 'ready' || service.line.hasWish) return
+    void this.#wait(service, ownCaller(), 'wish').then(leaveAtOnce)
   }
 
   suspect(provider: string): void {
@@ -124,16 +129,11 @@ export class ServicePool implements Services {
     const service = this.#services.get(provider)
     if (service === undefined) return { unit: '', result: 'unknown-service', retryAfterMs: noRetryMs }
     service.forgetFailures()
-    const disconnect = { isGone: false, onGone: undefined }
-    const entry = await this.enter(provider, { client: { id: '' }, disconnect })
-    if (!('kind' in entry)) {
-      entry.leave()
-      return undefined
-    }
-    if (entry.kind === 'entered') entry.visit.leave()
-    else if (entry.kind === 'not_started') return entry.failure
-    else return service.failure('shutting-down', noRetryMs)
-    return undefined
+    if (service.state === 'ready') return undefined
+    const entry = await this.#wait(service, ownCaller(), 'command')
+    leaveAtOnce(entry)
+    if (entry.kind === 'entered') return undefined
+    return entry.kind === 'not_started' ? entry.failure : service.failure('shutting-down', noRetryMs)
   }
 
   /** For a person: as soon as no call is under way. @returns why it was refused; undefined: it is stopped. */
@@ -149,46 +149,68 @@ export class ServicePool implements Services {
   close(): void {
     this.#isClosed = true
     for (const group of new Set(this.#groups.values())) group.close()
-    for (const service of this.#services.values()) {
+    for (const service of this.#byUnit.values()) {
       service.close()
       for (const waiting of service.line) service.line.end(waiting, { kind: 'shutting_down' })
     }
     this.#parts.starter.close()
   }
 
-  #wait(service: Service, caller: ServiceCaller): Promise<ServiceEntry> {
+  #wait(service: Service, caller: ServiceCaller, reason?: WaitReason): Promise<ServiceEntry> {
     if (this.#isClosed) return Promise.resolve({ kind: 'shutting_down', waitedMs: 0 })
     if (caller.disconnect.isGone) return Promise.resolve({ kind: 'gone', waitedMs: 0 })
-    return this.#groups.get(service)!.wait(service, caller)
+    return this.#groups.get(service)!.wait(service, caller, reason)
   }
 
   #newService(name: string, config: ServiceConfig): Service {
     const service = new Service(name, config, this.#parts, this.#watcher)
     service.startsNow = config.startsAtBoot
+    this.#byUnit.set(config.unit, service)
     return service
   }
 
-  /** Who waits for a service that is another one now waits for that; who waits for one that is gone is refused. */
-  #retire(former: ReadonlyMap<string, Service>, current: ReadonlyMap<string, Service>): void {
+  /** Calls that wait for a provider whose unit is another one now wait for that one; those for a provider that is gone are refused. */
+  #retire(former: ReadonlyMap<string, Service>): void {
+    const current = new Set(this.#services.values())
     for (const [name, service] of former) {
-      const successor = current.get(name)
-      if (successor === service) continue
-      service.close()
+      if (current.has(service)) continue
+      const successor = this.#services.get(name)
       if (successor !== undefined) service.line.handOver(successor.line)
+      service.retire()
       const failure = service.failure('unknown-service', noRetryMs)
       for (const waiting of service.line) service.line.end(waiting, { kind: 'not_started', failure })
     }
   }
 
-  #grouped({ groups }: Config['services']): ReadonlyMap<Service, ServiceGroup> {
+  /** Forgets those that were removed and whose unit is down, or is left as it is: also that of a service of which nothing is known. */
+  #dropRetired(unknown: ReadonlySet<Service> = new Set()): void {
+    if (this.#byUnit.size === this.#services.size) return
+    for (const service of this.#retired()) {
+      if (service.isLeaving && !unknown.has(service)) continue
+      this.#byUnit.delete(service.unit)
+      service.close()
+      this.#groups.get(service)?.drop(service)
+      this.#groups.delete(service)
+    }
+  }
+
+  #retired(): readonly Service[] {
+    const current = new Set(this.#services.values())
+    return [...this.#byUnit.values()].filter((service) => !current.has(service))
+  }
+
+  #grouped({ groups }: Config['services']): Map<Service, ServiceGroup> {
     const grouped = new Map<Service, ServiceGroup>()
     const { clock } = this.#parts
+    const retired = this.#retired()
     for (const [name, limits] of groups) {
       const members = limits.members.flatMap((each) => this.#services.get(each) ?? [])
+      // Those that leave still have their places.
+      members.push(...retired.filter((each) => each.group === name))
       const group = new ServiceGroup(name, limits, members, clock)
       for (const each of members) grouped.set(each, group)
     }
-    for (const service of this.#services.values()) {
+    for (const service of this.#byUnit.values()) {
       if (!grouped.has(service))
         grouped.set(service, new ServiceGroup(undefined, undefined, [service], clock))
       service.group = grouped.get(service)!.name
@@ -198,22 +220,25 @@ export class ServicePool implements Services {
 
   #onReports(reports: readonly UnitReport[], isWhole: boolean): void {
     if (this.#isClosed) return
-    const missing = new Set(isWhole ? this.#services.values() : [])
+    const missing = new Set(isWhole ? this.#byUnit.values() : [])
     const changed = new Set(missing)
     for (const report of reports) {
-      const service = this.#services.get(report.service)
-      // Of a unit that it had before a reload: the starter follows the configuration by itself.
-      if (service === undefined || service.config.unit !== report.unit) continue
+      // The starter follows the configuration by itself: the service may have had another name.
+      const service = this.#byUnit.get(report.unit)
+      if (service === undefined) continue
       missing.delete(service)
       changed.add(service)
       service.onReport(report)
     }
     for (const service of missing) service.onMissing()
-    this.#examine(Array.from(changed, (service) => this.#groups.get(service)!))
+    // The starter was started again, and knows the configuration alone.
+    this.#dropRetired(missing)
+    this.#examine([...changed].flatMap((service) => this.#groups.get(service) ?? []))
+    this.#dropRetired()
   }
 
   #onLost(): void {
-    for (const service of this.#services.values()) service.onLost()
+    for (const service of this.#byUnit.values()) service.onLost()
     this.#examine(this.#groups.values())
   }
 
@@ -222,6 +247,11 @@ export class ServicePool implements Services {
   }
 }
 
-function isSameUnit(one: ServiceConfig, other: ServiceConfig): boolean {
-  return one.unit === other.unit && isDeepStrictEqual(one.run, other.run)
+/** Of the gateway itself: no client waits. */
+function ownCaller(): ServiceCaller {
+  return { client: { id: '' }, disconnect: { isGone: false, onGone: undefined } }
+}
+
+function leaveAtOnce(entry: ServiceEntry): void {
+  if (entry.kind === 'entered') entry.visit.leave()
 }

@@ -1,28 +1,26 @@
-// One service: the states that it passes through, and what the reports of its unit mean in each of them.
+// One service, which is one unit whatever the configuration calls it: the states that it passes through, by commands and by what the
+// reports of its unit mean (judge-report.ts).
 //
 // The reports are the truth, but they may be older than a command: a start and a stop know which report they can trust
 // (start-attempt.ts, stop-command.ts). What is done at which moment is decided in `tick`, which the group calls.
+import { isDeepStrictEqual } from 'node:util'
 import type { ServiceConfig } from '../../config/service-types.ts'
-import type { Clock } from '../../platform/clock.ts'
 import type { UnitReport } from '../../platform/unit-report.ts'
 import { BackOff } from './back-off.ts'
 import type { Member } from './group-policy.ts'
+import { judgeReport } from './judge-report.ts'
 import type { ServiceChange, ServiceStateName } from './service-change.ts'
 import { ServiceLine } from './service-line.ts'
+import type { ServiceParts } from './service-parts.ts'
 import { ServiceRun, type RunOwner } from './service-run.ts'
 import type { NotStarted, ServiceState, ServiceVisit } from './services.ts'
 import { StartAttempt, type StartReason } from './start-attempt.ts'
-import type { Starter } from './starter.ts'
-import { StopCommand, type StopReason } from './stop-command.ts'
-import { failureOf, phaseOf } from './unit-phase.ts'
+import type { StopReason } from './stop-command.ts'
+import { phaseOf } from './unit-phase.ts'
+import { UnitStops } from './unit-stops.ts'
 
-export interface ServiceParts {
-  readonly starter: Pick<Starter, 'start' | 'stop'>
-  /** One probe of a provider's server. Never rejects. */
-  readonly isReady: (provider: string) => Promise<boolean>
-  readonly clock: Clock
-  readonly onChange?: ((change: ServiceChange) => void) | undefined
-}
+/** When a call that was refused by a command to stop may try again. */
+const stoppedRetryMs = 1000
 
 /** The group that a service is in. */
 export interface ServiceWatcher {
@@ -33,9 +31,8 @@ export interface ServiceWatcher {
 }
 
 export class Service {
-  readonly name: string
+  readonly unit: string
   readonly line: ServiceLine
-  config: ServiceConfig
   /** Of the configuration. Undefined: it has none. */
   group: string | undefined
   /** Starts as soon as it is known not to run. */
@@ -43,7 +40,7 @@ export class Service {
   readonly #parts: ServiceParts
   readonly #watcher: ServiceWatcher
   readonly #backOff = new BackOff()
-  readonly #stopBackOff = new BackOff()
+  readonly #stops = new UnitStops()
   #state: ServiceStateName = 'stopped'
   #sinceMs: number
   #report: UnitReport | undefined
@@ -55,30 +52,39 @@ export class Service {
   #stoppedAttempt: StartAttempt | undefined
   /** While it is ready or drains, and after it until its unit is down. */
   #run: ServiceRun | undefined
-  /** From the command until the unit is down, while it stops or after it has failed. */
-  #stop: StopCommand | undefined
   #drainReason: Exclude<StopReason, 'failed'> | undefined
-  /** Of a unit that stops without a command: how it ended. Undefined: it did not fail. */
-  #outsideFailure: string | undefined
+  /** While its unit stops without a command. `failure`: how it ended; undefined: it did not fail. */
+  #outsideStop: { readonly failure: string | undefined } | undefined
   #failure: string | undefined
   #lastStartMs: number | undefined
-  /** The invocation of a unit that has failed and could not be stopped. */
-  #unstopped: string | undefined
-  readonly #counts = { starts: 0, stops: 0, failures: 0 }
-  /** Called when a stop has come to its end, with the reason if it was refused. */
-  readonly #onStopped: ((refusal: string | undefined) => void)[] = []
+  /** Of its provider. */
+  #name: string
+  #config: ServiceConfig
+  /** This gateway has started its unit, rather than found it running. */
+  #isOurs = false
+  #isRetired = false
+  readonly #counts = { starts: 0, failures: 0 }
   readonly #runOwner: RunOwner
 
   constructor(name: string, config: ServiceConfig, parts: ServiceParts, watcher: ServiceWatcher) {
-    this.name = name
-    this.config = config
+    this.unit = config.unit
+    this.#name = name
+    this.#config = config
     this.#parts = parts
     this.#watcher = watcher
     const { now, wallNow } = parts.clock
-    this.line = new ServiceLine(name, now, () => this.#onMoved())
+    this.line = new ServiceLine(config.unit, now, () => this.#onMoved())
     this.#sinceMs = wallNow()
     this.#unknownSinceMs = now()
     this.#runOwner = { calls: 0, now, onEmpty: (run) => this.#onEmpty(run) }
+  }
+
+  get name(): string {
+    return this.#name
+  }
+
+  get config(): ServiceConfig {
+    return this.#config
   }
 
   get state(): ServiceStateName {
@@ -93,10 +99,39 @@ export class Service {
   /** Whether its unit runs, starts or stops, or is about to. */
   get holdsPlace(): boolean {
     return (
-      this.#stop !== undefined ||
+      this.#stops.command !== undefined ||
       phaseOf(this.#report) !== 'down' ||
       (this.#state !== 'stopped' && this.#state !== 'failed')
     )
+  }
+
+  /** Of one that was retired: its unit is about to be down. */
+  get isLeaving(): boolean {
+    if (!this.#isRetired || !this.holdsPlace) return false
+    if (this.#state === 'draining') return this.#drainReason === 'removed'
+    return this.#state !== 'ready' && this.#state !== 'starting'
+  }
+
+  /** Goes over to a configuration with the same unit, which may have it under another name, or start another command with it next time. */
+  follow(name: string, config: ServiceConfig): void {
+    if (!isDeepStrictEqual(config.run, this.#config.run)) this.forgetFailures()
+    this.#name = name
+    this.#config = config
+    if (!this.#isRetired) return
+    this.#isRetired = false
+    if (this.#state === 'draining' && this.#drainReason === 'removed') this.resume()
+  }
+
+  /**
+   * The configuration has it no longer. A unit that this gateway has started is stopped once its calls have ended, which `isLeaving`
+   * is until then; one that somebody else has started is left as it is.
+   */
+  retire(): void {
+    if (this.#isRetired) return
+    this.#isRetired = true
+    if (!this.#isOurs || !this.holdsPlace || this.#stops.command !== undefined) return
+    if (this.#run !== undefined && !this.#run.isOver) this.drain('removed')
+    else if (this.#state === 'starting') this.stop('removed')
   }
 
   enterIfOpen(): ServiceVisit | undefined {
@@ -110,7 +145,7 @@ export class Service {
   }
 
   failure(result: string, retryAfterMs: number): NotStarted {
-    return { unit: this.config.unit, result, retryAfterMs: Math.ceil(retryAfterMs) }
+    return { unit: this.unit, result, retryAfterMs: Math.ceil(retryAfterMs) }
   }
 
   canStart(): boolean {
@@ -121,8 +156,11 @@ export class Service {
   /** Only if it can. */
   start(reason: StartReason): void {
     const attempt = this.#begin(reason)
+    this.#isOurs = true
     this.#counts.starts += 1
-    void this.#parts.starter.start(this.name).then((refusal) => this.#onStartAnswer(attempt, refusal))
+    void this.#parts.starter
+      .start(this.name, this.unit)
+      .then((refusal) => this.#onStartAnswer(attempt, refusal))
   }
 
   /** A person wants it to start, whatever has failed before. */
@@ -131,7 +169,7 @@ export class Service {
   }
 
   /** Takes no further calls and stops when the last one has left. */
-  drain(reason: 'group' | 'command'): void {
+  drain(reason: 'group' | 'command' | 'removed'): void {
     this.#drainReason = reason
     if (this.#state !== 'draining') this.#become('draining', reason)
   }
@@ -142,12 +180,13 @@ export class Service {
     this.#become('ready', 'resumed')
   }
 
-  /** @returns why it was refused; undefined: it is stopped. */
+  /** Calls that wait for it already are refused, so that it stays stopped until the next one. @returns why it was refused; undefined: it is stopped. */
   stopByCommand(): Promise<string | undefined> {
+    this.#refuseWaiting(this.failure('stopped', stoppedRetryMs))
     if (!this.holdsPlace) return Promise.resolve(undefined)
-    const end = new Promise<string | undefined>((resolve) => void this.#onStopped.push(resolve))
+    const end = this.#stops.ended()
     if (this.#run !== undefined && !this.#run.isOver) this.drain('command')
-    else if (this.#stop === undefined) this.stop('command')
+    else if (this.#stops.command === undefined) this.stop('command')
     return end
   }
 
@@ -156,6 +195,7 @@ export class Service {
     this.#stoppedAttempt = this.#attempt
     this.#endAttempt()
     if (this.#run !== undefined) this.#run.isOver = true
+    this.#outsideStop = undefined
     this.#become('stopping', reason)
     this.#commandStop(reason)
   }
@@ -165,10 +205,10 @@ export class Service {
     const nowMs = this.#now()
     if (nowMs >= this.#startEndMs()) this.#fail('timeout')
     else if (this.#isKnown && nowMs >= this.#refusedAtMs()) this.#fail('start-limit-hit')
-    else if (this.#isKnown && nowMs >= this.#downAtMs()) this.#endStop(this.#stop!)
+    else if (this.#isKnown && nowMs >= this.#stops.downAtMs) this.#endStop()
     else if (this.#state === 'draining' && this.#run!.visits === 0) this.stop(this.#drainReason!)
     else if (this.#isKnown && this.#run?.visits === 0 && nowMs >= this.#idleEndMs()) this.stop('idle')
-    else if (nowMs >= this.#stopAgainMs()) this.#commandStop(this.#stop?.reason ?? 'failed')
+    else if (nowMs >= this.#stopAgainMs()) this.#commandStop(this.#stops.command?.reason ?? 'failed')
     else if (this.line.length > 0 && this.#isLeftRunning()) this.#adopt()
   }
 
@@ -180,7 +220,7 @@ export class Service {
       this.#refusedAtMs(),
       this.#idleEndMs(),
       this.#stopAgainMs(),
-      this.#downAtMs(),
+      this.#stops.downAtMs,
     )
   }
 
@@ -188,11 +228,7 @@ export class Service {
     const last = this.#report
     this.#report = report
     this.#becomeKnown()
-    if (this.#stop !== undefined) this.#judgeStop(this.#stop, report)
-    else if (this.#attempt !== undefined) this.#judgeStart(this.#attempt, report)
-    else if (this.#state === 'stopping') this.#judgeOutsideStop(report, last)
-    else if (this.#run !== undefined) this.#judgeRun(this.#run, report, last)
-    else this.#judgeStopped(report)
+    this.#judge(report, last)
   }
 
   /** All units were reported, and this one was not among them. */
@@ -208,21 +244,21 @@ export class Service {
   /** It belongs to the configuration no longer, or the gateway stops; its unit stays as it is. */
   close(): void {
     this.#endAttempt()
-    for (const resolve of this.#onStopped.splice(0)) resolve('shutting-down')
+    this.#stops.release('shutting-down')
   }
 
   asMember(): Member {
     const isOpen = this.#state === 'ready' || this.#state === 'draining'
     return {
-      name: this.name,
-      isKept: this.config.isKept,
+      name: this.unit,
+      isKept: this.#config.isKept,
       holdsPlace: this.holdsPlace,
       isLeaving: this.holdsPlace && this.#state !== 'ready' && this.#state !== 'starting',
       drainsForOthers: this.#state === 'draining' && this.#drainReason === 'group',
       readySinceMs: isOpen ? this.#run!.readySinceMs : undefined,
       visits: isOpen ? this.#run!.visits : 0,
       lastCallEndedMs: this.#run?.lastCallEndedMs,
-      mayStopAtMs: this.#stopBackOff.untilMs,
+      mayStopAtMs: this.#stops.mayBeginAtMs,
     }
   }
 
@@ -230,17 +266,18 @@ export class Service {
     const waitMs = this.#state === 'failed' ? this.#backOff.untilMs - this.#now() : 0
     return {
       provider: this.name,
-      unit: this.config.unit,
+      unit: this.unit,
       group: this.group,
       state: this.#state,
       sinceMs: this.#sinceMs,
       calls: this.#runOwner.calls,
-      waiting: this.line.length,
+      waiting: this.line.calls,
       memoryBytes: phaseOf(this.#report) === 'down' ? undefined : this.#report?.memoryBytes,
       lastStartMs: this.#lastStartMs,
       failure: this.#failure,
       retryAtMs: waitMs > 0 ? Math.round(this.#parts.clock.wallNow() + waitMs) : undefined,
       ...this.#counts,
+      stops: this.#stops.count,
     }
   }
 
@@ -273,14 +310,51 @@ export class Service {
     })
     this.#attempt = attempt
     this.#endRun()
-    this.#unstopped = undefined
+    this.#outsideStop = undefined
+    // A stop that somebody waits for has been overtaken: its unit was down in between.
+    this.#stops.forget()
     this.#become('starting', reason)
     return attempt
   }
 
   /** Its unit runs, and it was not this gateway that has started it. */
   #adopt(reason: 'adopted' | 'restart' = 'adopted', before?: UnitReport): void {
-    this.#judgeStart(this.#begin(reason, before), this.#report!)
+    this.#begin(reason, before)
+    if (reason === 'adopted') this.#isOurs = false
+    this.#judge(this.#report!, undefined)
+  }
+
+  #judge(report: UnitReport, last: UnitReport | undefined): void {
+    const stops = this.#stops
+    const [attempt, outsideStop, run] = [this.#attempt, this.#outsideStop, this.#run]
+    const meaning = judgeReport({ stops, attempt, outsideStop, run }, report, this.#now())
+    switch (meaning.kind) {
+      case 'nothing':
+        return
+      case 'up':
+        return attempt!.probes.begin()
+      case 'stop_done':
+        this.#endStop()
+        if (meaning.isReplaced) this.#adopt()
+        return
+      case 'stopping':
+        run!.isOver = true
+        this.#drainReason = undefined
+        this.#outsideStop = meaning
+        return this.#become('stopping', 'outside')
+      case 'stopped':
+        return this.#stopped('outside')
+      case 'failed':
+        return this.#fail(meaning.result)
+      case 'restarted':
+        return this.#adopt('restart', last)
+      case 'unwanted':
+        return this.stop('command')
+      case 'started':
+        return this.#adopt()
+      default:
+        meaning satisfies never
+    }
   }
 
   #onStartAnswer(attempt: StartAttempt, refusal: string | undefined): void {
@@ -293,18 +367,10 @@ export class Service {
     this.#onMoved()
   }
 
-  #judgeStart(attempt: StartAttempt, report: UnitReport): void {
-    const sign = attempt.judge(report)
-    if (sign.kind === 'failed') this.#fail(sign.result)
-    else if (sign.kind === 'stopped') this.#stopped('outside')
-    else if (sign.kind === 'up') attempt.probes.begin()
-  }
-
   #onReady(attempt: StartAttempt): void {
     const tookMs = this.#now() - attempt.sinceMs
     if (attempt.isOwn) this.#lastStartMs = tookMs
     this.#endAttempt()
-    this.#backOff.reset()
     this.#failure = undefined
     this.#run = new ServiceRun(this.#report!.invocation, this.#runOwner)
     this.#become('ready', undefined, { tookMs })
@@ -319,17 +385,16 @@ export class Service {
   /** Who waits is refused, unless it may be started again at once. A unit that may still run is stopped, so that the manager's restarts leave the pause alone. */
   #fail(result: string): void {
     const mayRun = phaseOf(this.#report) !== 'down' || this.#attempt?.mayStillStart(this.#now()) === true
-    const nowMs = this.#now()
-    const workedMs = this.#run === undefined ? 0 : nowMs - this.#run.readySinceMs
+    const workedMs = this.#workedMs()
     this.#endAttempt()
     this.#endRun()
     this.#counts.failures += 1
     this.#failure = result
-    const retryAfterMs = this.#backOff.fail(nowMs, workedMs)
+    const retryAfterMs = this.#backOff.fail(this.#now(), workedMs)
     this.#become('failed', result, { retryAfterMs })
     if (retryAfterMs > 0) this.#refuseWaiting(this.failure(result, retryAfterMs))
     if (mayRun) this.#commandStop('failed')
-    else this.#stopEnded(undefined)
+    else this.#stops.release(undefined)
   }
 
   #refuseWaiting(failure: NotStarted): void {
@@ -337,23 +402,28 @@ export class Service {
   }
 
   #stopped(reason: StopReason | 'outside'): void {
+    this.#backOff.end(this.#workedMs())
     this.#endAttempt()
     this.#endRun()
     this.#become('stopped', reason)
-    this.#stopEnded(undefined)
+    this.#stops.release(undefined)
+  }
+
+  #workedMs(): number {
+    return this.#run === undefined ? 0 : this.#now() - this.#run.readySinceMs
   }
 
   #endRun(): void {
     if (this.#run !== undefined) this.#run.isOver = true
     this.#run = undefined
+    this.#outsideStop = undefined
     this.#drainReason = undefined
   }
 
   #commandStop(reason: StopReason): void {
-    const stop = new StopCommand(reason, this.#report)
-    this.#stop = stop
-    void this.#parts.starter.stop(this.name).then((refusal) => {
-      if (stop !== this.#stop) return
+    const stop = this.#stops.begin(reason, this.#report)
+    void this.#parts.starter.stop(this.name, this.unit).then((refusal) => {
+      if (stop !== this.#stops.command) return
       if (refusal === undefined) stop.accept(this.#now())
       else this.#onStopRefused(refusal)
       this.#onMoved()
@@ -362,10 +432,7 @@ export class Service {
 
   /** A service that was ready still is, and one that was about to start still starts; what has failed is stopped later. */
   #onStopRefused(refusal: string): void {
-    this.#stop = undefined
-    this.#stopBackOff.fail(this.#now())
-    this.#stopEnded(refusal)
-    if (this.#state === 'failed') this.#unstopped = this.#report?.invocation
+    this.#stops.refuse(refusal, this.#state === 'failed' ? this.#report?.invocation : undefined, this.#now())
     if (this.#state !== 'stopping') return
     const [run, stopped] = [this.#run, this.#stoppedAttempt]
     this.#drainReason = undefined
@@ -377,60 +444,16 @@ export class Service {
     else this.#stopped('command')
   }
 
-  #stopEnded(refusal: string | undefined): void {
-    for (const resolve of this.#onStopped.splice(0)) resolve(refusal)
-  }
-
-  #judgeStop(stop: StopCommand, report: UnitReport): void {
-    const sign = stop.judge(report, this.#now())
-    if (sign === 'pending') return
-    this.#endStop(stop)
-    if (sign === 'replaced') this.#adopt()
-  }
-
-  #endStop(stop: StopCommand): void {
-    this.#stop = undefined
-    this.#stopBackOff.reset()
-    this.#counts.stops += 1
-    if (this.#state === 'stopping') this.#stopped(stop.reason)
-    else this.#stopEnded(undefined)
-  }
-
-  #judgeRun(run: ServiceRun, report: UnitReport, last: UnitReport | undefined): void {
-    const phase = phaseOf(report)
-    if (phase === 'up' && report.invocation === run.invocation) return
-    run.isOver = true
-    if (phase === 'going') {
-      this.#outsideFailure = report.result === 'success' ? undefined : failureOf(report)
-      this.#drainReason = undefined
-      this.#become('stopping', 'outside')
-    } else if (phase === 'down') this.#endedOutside(report)
-    else if (this.#drainReason === 'command') this.stop('command')
-    else this.#adopt('restart', last)
-  }
-
-  #judgeOutsideStop(report: UnitReport, last: UnitReport | undefined): void {
-    const phase = phaseOf(report)
-    if (phase === 'down') this.#endedOutside(report)
-    else if (phase !== 'going') this.#adopt('restart', last)
-  }
-
-  /** A unit that was ready is down. One that somebody stops may end with any status. */
-  #endedOutside(report: UnitReport): void {
-    const isStopped = this.#state === 'stopping' && this.#outsideFailure === undefined
-    if (isStopped || report.result === 'success') this.#stopped('outside')
-    else this.#fail(failureOf(report))
-  }
-
-  #judgeStopped(report: UnitReport): void {
-    const phase = phaseOf(report)
-    if (phase !== 'up' && phase !== 'coming') return
-    if (report.invocation !== this.#unstopped) this.#adopt()
+  #endStop(): void {
+    const { reason } = this.#stops.command!
+    this.#stops.finish()
+    if (this.#state === 'stopping') this.#stopped(reason)
+    else this.#stops.release(undefined)
   }
 
   /** When a start takes too long. */
   #startEndMs(): number {
-    return this.#attempt === undefined ? Infinity : this.#attempt.sinceMs + this.config.startTimeoutMs
+    return this.#attempt === undefined ? Infinity : this.#attempt.sinceMs + this.#config.startTimeoutMs
   }
 
   /** When a start has failed that the manager did not even try. */
@@ -438,32 +461,24 @@ export class Service {
     return this.#attempt?.refusedAtMs(this.#report) ?? Infinity
   }
 
-  /** When a unit that is stopped and was not seen running is known not to run. */
-  #downAtMs(): number {
-    return this.#stop?.downAtMs ?? Infinity
-  }
-
   /** When it has been idle for its time. While it has visits: the first moment that this can be, so that no timer moves with each of them. */
   #idleEndMs(): number {
-    const { isKept, stopAfterIdleMs } = this.config
+    const { isKept, stopAfterIdleMs } = this.#config
     if (this.#state !== 'ready' || isKept || stopAfterIdleMs === undefined) return Infinity
     const { readySinceMs, visits, lastCallEndedMs = readySinceMs } = this.#run!
     const sinceMs = visits > 0 ? this.#now() : lastCallEndedMs
-    return Math.max(sinceMs + stopAfterIdleMs, this.#stopBackOff.untilMs)
+    return Math.max(sinceMs + stopAfterIdleMs, this.#stops.mayBeginAtMs)
   }
 
   /** When a unit is stopped again that should be down and is not. */
   #stopAgainMs(): number {
-    const phase = phaseOf(this.#report)
-    if (!this.#isKnown || phase === 'down' || phase === 'going') return Infinity
-    if (this.#stop !== undefined) return this.#stop.againAtMs
-    return this.#unstopped === undefined ? Infinity : this.#stopBackOff.untilMs
+    return this.#isKnown ? this.#stops.againAtMs(this.#report) : Infinity
   }
 
   /** It has failed, its unit could not be stopped, and the time has come for the next start. */
   #isLeftRunning(): boolean {
     const mayRetry = this.#state === 'failed' && this.#backOff.untilMs <= this.#now()
-    return mayRetry && this.#stop === undefined && phaseOf(this.#report) === 'up'
+    return mayRetry && this.#stops.command === undefined && phaseOf(this.#report) === 'up'
   }
 
   #onEmpty(run: ServiceRun): void {
@@ -479,7 +494,7 @@ export class Service {
     this.#state = to
     this.#sinceMs = this.#parts.clock.wallNow()
     const { name: provider, group } = this
-    const change = { provider, unit: this.config.unit, group, from, to, calls: this.#runOwner.calls, ...more }
+    const change = { provider, unit: this.unit, group, from, to, calls: this.#runOwner.calls, ...more }
     this.#parts.onChange?.(reason === undefined ? change : { ...change, reason })
   }
 }

@@ -25,7 +25,7 @@ export interface NotStarted {
   readonly unit: string
   /**
    * As the manager names it: `exit-code 1`, `signal 9`, `oom-kill`, `timeout`, `not-found`, `masked`, `start-limit-hit`; `exit-code 0`: it
-   * has ended without a failure; `stopped`: somebody has stopped it while it started; or what kept the gateway from asking the
+   * has ended without a failure; `stopped`: somebody has stopped it while it started, or by a command while calls waited for it; or what kept the gateway from asking the
    * manager: `starter-unreachable`, `not-permitted`, `unknown-service`; or `busy`: other services kept its place in its group for
    * all of the time that the call may wait, or too many calls wait.
    */
@@ -58,7 +58,7 @@ export interface Services {
    * call: what only asks does not keep a server running.
    */
   enterIfOpen(provider: string): ServiceVisit | undefined
-  /** A call has gone elsewhere because the service does not run: it is started, as far as its group has room, for the next ones. */
+  /** A call has gone elsewhere because the service does not run: it is started for the next ones, in its turn, as if a call waited. */
   wake(provider: string): void
   /** A call could not reach the server: its unit is looked at now. Of a provider without a service, nothing happens. */
   suspect(provider: string): void

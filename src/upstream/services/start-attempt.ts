@@ -8,7 +8,9 @@ export type StartReason = 'call' | 'boot' | 'command' | 'adopted' | 'restart'
 
 /** `stopped`: somebody has stopped a unit that the gateway did not start. */
 export type StartSign =
-  | { readonly kind: 'pending' | 'up' | 'stopped' }
+  | { readonly kind: 'pending' }
+  | { readonly kind: 'up' }
+  | { readonly kind: 'stopped' }
   | { readonly kind: 'failed'; readonly result: string }
 
 /** So long after a command that was accepted, reports are newer than it. */

@@ -2,9 +2,13 @@
 import type { UnitReport } from '../../platform/unit-report.ts'
 
 export interface Starter {
-  /** @returns why it was refused (`StarterMessage`), or `starter-unreachable`; undefined: the manager has accepted it. Never rejects. */
-  start(service: string): Promise<string | undefined>
-  stop(service: string): Promise<string | undefined>
+  /**
+   * @param unit of the service as the gateway knows it: the configuration may have given it another one since, which is left alone.
+   * @returns why it was refused (`StarterMessage`), or `starter-unreachable`; undefined: the manager has accepted it. Never rejects.
+   */
+  start(service: string, unit: string): Promise<string | undefined>
+  /** The same. It also stops a unit that the configuration had before, unless the starter was started again since: `unknown-service`. */
+  stop(service: string, unit: string): Promise<string | undefined>
   /** Has all units reported now. */
   look(): void
   /** One listener each, set before `connect`. */

@@ -3,7 +3,8 @@ import type { UnitReport } from '../../platform/unit-report.ts'
 import { certainAfterMs } from './start-attempt.ts'
 import { isAutoRestart, phaseOf } from './unit-phase.ts'
 
-export type StopReason = 'idle' | 'group' | 'command' | 'failed'
+/** `removed`: the configuration has it no longer. */
+export type StopReason = 'idle' | 'group' | 'command' | 'failed' | 'removed'
 
 /** A unit that then still runs as before is stopped once more. */
 const againAfterMs = 10_000

@@ -60,20 +60,20 @@ suite('the connection to what starts model servers', () => {
     assert.deepEqual(kinds(), ['found'])
   })
 
-  test('asks by the name of the service alone, and hears how that was taken', async (t) => {
+  test('asks by the names of the service and its unit, and hears how that was taken', async (t) => {
     const { starter, client } = await connected(t, 'qwen')
-    assert.equal(await client.start('qwen'), undefined)
+    assert.equal(await client.start('qwen', 'qwen.service'), undefined)
     starter.onRequest = () => 'masked'
-    assert.equal(await client.start('qwen'), 'masked')
-    assert.equal(await client.stop('qwen'), 'masked')
+    assert.equal(await client.start('qwen', 'qwen.service'), 'masked')
+    assert.equal(await client.stop('qwen', 'qwen.service'), 'masked')
     client.look()
     await until(() => starter.requests.length === 4, 'the look')
     assert.deepEqual(
       starter.requests.map((request) => Object.entries(request).filter(([member]) => member !== 'id')),
       [
-        { kind: 'start', service: 'qwen' },
-        { kind: 'start', service: 'qwen' },
-        { kind: 'stop', service: 'qwen' },
+        { kind: 'start', service: 'qwen', unit: 'qwen.service' },
+        { kind: 'start', service: 'qwen', unit: 'qwen.service' },
+        { kind: 'stop', service: 'qwen', unit: 'qwen.service' },
         { kind: 'look' },
       ].map((request) => Object.entries(request)),
     )
@@ -113,7 +113,7 @@ suite('the connection to what starts model servers', () => {
       starter.drop()
       return undefined
     }
-    assert.equal(await client.start('qwen'), 'starter-unreachable')
+    assert.equal(await client.start('qwen', 'qwen.service'), 'starter-unreachable')
     assert.equal(losses(), 1)
     clock.advance(999)
     assert.equal(starter.connections, 1)
@@ -149,12 +149,12 @@ suite('the connection to what starts model servers', () => {
     await starter.close()
     const { client, clock, changes } = clientOf(t, starter.path)
     client.connect()
-    const late = client.start('qwen')
+    const late = client.start('qwen', 'qwen.service')
     clock.advance(2_000)
     assert.equal(await late, 'starter-unreachable')
     await until(() => changes.length === 1, 'the failure')
     await starter.listen()
-    const inTime = client.start('qwen')
+    const inTime = client.start('qwen', 'qwen.service')
     clock.advance(1_000)
     assert.equal(await inTime, undefined)
     assert.equal(starter.countOf('start', 'qwen'), 1)
@@ -174,7 +174,7 @@ suite('the connection to what starts model servers', () => {
   test('a request without an answer ends after 20 s', async (t) => {
     const { starter, client, clock } = await connected(t, 'qwen')
     starter.answers = false
-    const unanswered = client.start('qwen')
+    const unanswered = client.start('qwen', 'qwen.service')
     await starter.asked('start', 'qwen')
     clock.advance(20_000)
     assert.equal(await unanswered, 'starter-unreachable')
@@ -223,13 +223,13 @@ suite('the connection to what starts model servers', () => {
     }
     starter.activate('qwen')
     await until(() => bugs.length === 1, 'the report of the bug')
-    assert.equal(await client.stop('qwen'), undefined)
+    assert.equal(await client.stop('qwen', 'qwen.service'), undefined)
   })
 
   test('without a path every start fails at once', async (t) => {
     const { client, clock, changes } = clientOf(t, undefined)
     client.connect()
-    assert.equal(await client.start('qwen'), 'starter-unreachable')
+    assert.equal(await client.start('qwen', 'qwen.service'), 'starter-unreachable')
     assert.deepEqual(changes, [{ kind: 'lost', reason: 'the gateway does not know its socket' }])
     assert.equal(clock.pendingTimers, 0)
   })
@@ -237,12 +237,12 @@ suite('the connection to what starts model servers', () => {
   test('once closed it leaves nothing behind', async (t) => {
     const { starter, client, clock } = await connected(t, 'qwen')
     starter.answers = false
-    const asked = client.start('qwen')
+    const asked = client.start('qwen', 'qwen.service')
     await starter.asked('start', 'qwen')
     client.close()
     client.connect()
     assert.equal(await asked, 'starter-unreachable')
-    assert.equal(await client.stop('qwen'), 'starter-unreachable')
+    assert.equal(await client.stop('qwen', 'qwen.service'), 'starter-unreachable')
     await until(() => starter.openConnections === 0, 'the end of the connection')
     assert.deepEqual([clock.pendingTimers, starter.connections], [0, 1])
   })

@@ -372,9 +372,47 @@ suite('the configuration', () => {
     Object.assign(file, { version: '2', content: list(['b']) })
     assert.equal(await client.request('start', 'a'), 'unknown-service')
     assert.equal(await client.request('look'), 'done')
-    assert.deepEqual([...client.reports.keys()], ['b'])
-    Object.assign(file, { version: '3', content: list([]) })
-    assert.equal(await client.request('look'), 'done')
+    const last = client.messages.findLast(({ kind }) => kind === 'units')
+    assert.ok(last?.kind === 'units' && last.isWhole)
+    assert.equal(last.reports[0]?.service, 'b')
+  })
+
+  test('that has a service no more still lets its unit be stopped, and reports it, until it is read from the beginning', async (t) => {
+    const { file, manager, open } = await started(t)
+    const client = await informed(await open())
+    Object.assign(file, { version: '2', content: list(['b']) })
+    assert.equal(await client.request('stop', 'a'), 'unknown-service')
+    assert.equal(await client.request('stop', 'a', 'c.service'), 'unknown-service')
+    assert.equal(await client.request('stop', 'a', 'a.service'), 'done')
+    assert.deepEqual(manager.commands, ['stop a.service'])
+    manager.units.set('a.service', { active: 'deactivating' })
+    await client.request('look')
+    await client.reported('a', { active: 'deactivating' })
+  })
+
+  test('that gives a service another unit has that one started, and each of both stopped', async (t) => {
+    const { file, manager, open } = await started(t)
+    const client = await informed(await open())
+    const changed = { manager: 'user', services: [{ service: 'a', unit: 'new.service' }] }
+    Object.assign(file, { version: '2', content: { kind: 'read', list: changed } })
+    await client.request('stop', 'a', 'a.service')
+    await client.request('stop', 'a', 'new.service')
+    assert.equal(await client.request('start', 'a', 'a.service'), 'unknown-service')
+    await client.request('start', 'a', 'new.service')
+    const commands = ['stop a.service', 'stop new.service', 'reset-failed new.service', 'start new.service']
+    assert.deepEqual(manager.commands, commands)
+  })
+
+  test('that goes over to another manager forgets the units of the former one', async (t) => {
+    const { file, manager, open } = await started(t)
+    const client = await informed(await open())
+    Object.assign(file, {
+      version: '2',
+      content: { kind: 'read', list: { manager: 'system', services: [] } },
+    })
+    assert.equal(await client.request('stop', 'a', 'a.service'), 'unknown-service')
+    assert.deepEqual(manager.commands, [])
+    await client.request('look')
     const last = client.messages.findLast(({ kind }) => kind === 'units')
     assert.deepEqual(last, { kind: 'units', reports: [], isWhole: true })
   })

@@ -65,7 +65,15 @@ suite('a group', () => {
   test('with more members than places frees as many as it takes', () => {
     const members = [ready('a', 100), ready('b', 200), ready('c', 300)]
     assert.deepEqual(planGroup(limits, members, wants('d'), nowMs), { ...nothing, stops: ['c', 'b'] })
-    assert.deepEqual(planGroup(limits, members, [], nowMs), nothing)
+    assert.deepEqual(planGroup(limits, members, [], nowMs), { ...nothing, stops: ['c'] })
+  })
+
+  test('with more members than places frees them as those of a full group, though nobody waits', () => {
+    const busy = { visits: 1 }
+    const members = [ready('a', 10_000, busy), ready('b', 5000, busy), ready('c', 200_000, busy)]
+    const plan = planGroup(limits, members, [], nowMs)
+    assert.deepEqual(plan, { ...nothing, nextMs: nowMs + 100_000 })
+    assert.deepEqual(planGroup(limits, members, [], plan.nextMs).drains, ['c'])
   })
 
   test('lets the youngest go on that drains when its place is not wanted any more', () => {

@@ -143,12 +143,72 @@ suite('of a group with one place', () => {
     assert.deepEqual(scene.units.running, ['gemma'])
   })
 
-  test('one is woken only if there is a place', async () => {
-    const { scene } = await busyScene()
+  test('one that is woken gets its turn as if a call waited for it', async () => {
+    const { scene, call } = await busyScene()
     scene.pool.wake('gemma')
-    await scene.clock.run(500)
+    await scene.clock.run(5000)
     assert.deepEqual(scene.units.running, ['qwen'])
+    assert.equal(scene.pool.describe()[1]?.waiting, 0, 'no call waits')
+    call.visit!.leave()
+    scene.pool.wake('gemma')
+    await scene.clock.run(1500)
+    assert.equal(scene.stateOf('gemma'), 'ready')
+    assert.equal(scene.pool.describe()[1]?.calls, 0)
+    assert.deepEqual(scene.units.commands, ['start qwen', 'stop qwen', 'start gemma'])
   })
+
+  test('one that is woken and gets no turn for as long as a call would wait is not started later', async () => {
+    const { scene, call } = await busyScene({ isKept: true })
+    scene.pool.wake('gemma')
+    await scene.clock.run(421_000)
+    call.visit!.leave()
+    scene.follow({ qwen: {}, gemma: {} }, group)
+    await scene.clock.run(60_000)
+    assert.deepEqual(scene.units.commands, ['start qwen'])
+  })
+
+  test('one that was removed has its place until its calls have ended', async () => {
+    const { scene, call } = await busyScene()
+    scene.follow({ gemma: {} }, { gpu0: { members: ['gemma'] } })
+    const other = scene.call('gemma')
+    await scene.clock.run(5000)
+    assert.equal(call.visit!.isValid, true)
+    assert.deepEqual(scene.units.running, ['qwen'])
+    call.visit!.leave()
+    await scene.clock.run(500)
+    assert.equal(other.visit?.isValid, true)
+    assert.deepEqual(scene.units.running, ['gemma'])
+  })
+
+  test('one whose unit is another one now has the place of both until the former one is down', async () => {
+    const { scene, call } = await busyScene()
+    scene.follow({ qwen: { unit: 'other.service' }, gemma: {} }, group)
+    const next = scene.call('qwen')
+    await scene.clock.run(5000)
+    assert.equal(next.entry, undefined)
+    call.visit!.leave()
+    await scene.clock.run(500)
+    assert.equal(next.visit?.isValid, true)
+    assert.equal(scene.units.commands.join(), 'start qwen,stop qwen,start qwen')
+  })
+
+  for (const [what, before] of [
+    ['a new group', {}],
+    ['a group that shrinks', { gpu0: { ...group.gpu0, running: 2 } }],
+  ] as const)
+    test(`those that run beyond the places of ${what} go when they have no callers`, async () => {
+      const scene = new Scene({ qwen: {}, gemma: {} }, before)
+      const [qwen, gemma] = [scene.call('qwen'), scene.call('gemma')]
+      await scene.clock.run(1000)
+      scene.follow({ qwen: {}, gemma: {} }, group)
+      await scene.clock.run(20_000)
+      assert.deepEqual([qwen.visit?.isValid, gemma.visit?.isValid], [true, true])
+      assert.equal(scene.units.running.length, 2)
+      gemma.visit!.leave()
+      await scene.clock.run(1500)
+      assert.deepEqual(scene.units.running, ['qwen'])
+      assert.equal(qwen.visit!.isValid, true)
+    })
 
   test('limits of a reload apply from then on', async () => {
     const { scene } = await busyScene()

@@ -85,16 +85,36 @@ suite('a unit that crashes', () => {
     assert.deepEqual(scene.units.commands, ['start qwen', 'stop qwen'])
   })
 
-  test('after it was ready begins its pauses anew', async () => {
+  test('soon after each start is left alone for longer each time, though it was ready', async () => {
     const { scene } = await readyScene()
-    for (let i = 0; i < 3; i++) {
+    const pauses: (number | undefined)[] = []
+    for (let i = 0; i < 4; i++) {
       scene.units.crash('qwen', 'signal', 6)
       await scene.clock.run(100)
-      assert.equal(failureOf(await refusedNow(scene))!.retryAfterMs <= 1000, true)
-      await scene.clock.run(1000)
+      const { retryAfterMs } = scene.changes.findLast(({ to }) => to === 'failed')!
+      pauses.push(retryAfterMs)
+      await scene.clock.run(retryAfterMs!)
       scene.call('qwen')
       await scene.clock.run(500)
     }
+    assert.deepEqual(pauses, [1000, 2000, 4000, 8000])
+  })
+
+  test('after half a minute of work begins its pauses anew', async () => {
+    const { scene } = await readyScene()
+    scene.units.crash('qwen', 'signal', 6)
+    await scene.clock.run(1100)
+    scene.call('qwen')
+    await scene.clock.run(30_500)
+    const pauses: (number | undefined)[] = []
+    for (let i = 0; i < 2; i++) {
+      scene.units.crash('qwen', 'signal', 6)
+      await scene.clock.run(100)
+      pauses.push(scene.changes.findLast(({ to }) => to === 'failed')?.retryAfterMs)
+      scene.call('qwen')
+      await scene.clock.run(500)
+    }
+    assert.deepEqual(pauses, [0, 1000])
   })
 })
 
@@ -349,6 +369,66 @@ suite('a stop', () => {
     assert.deepEqual(scene.units.commands, ['start qwen', 'stop qwen', 'start qwen'])
   })
 
+  /** A command to stop that waits for a call. */
+  async function draining(
+    behaviour = {},
+  ): Promise<{ scene: Scene; call: TestCall; endOf: () => string | undefined }> {
+    const { scene, call } = await readyScene(behaviour)
+    let end: string | undefined = 'pending'
+    void scene.pool.stop('qwen').then((refusal) => {
+      end = refusal
+    })
+    await scene.clock.run(50)
+    assert.equal(scene.stateOf('qwen'), 'draining')
+    return { scene, call, endOf: () => end }
+  }
+
+  test('by command has come to its end when somebody restarts the unit meanwhile, which then goes on', async () => {
+    const { scene, call, endOf } = await draining({ stopMs: 200 })
+    scene.units.stopUnit('qwen')
+    scene.units.startUnit('qwen')
+    await scene.clock.run(1000)
+    call.visit!.leave()
+    await scene.clock.run(1000)
+    assert.equal(endOf(), undefined)
+    assert.equal(scene.stateOf('qwen'), 'ready')
+  })
+
+  test('by command ends when the unit is restarted by somebody, and was never seen down', async () => {
+    const { scene, call, endOf } = await draining()
+    const of = { service: 'qwen', unit: 'qwen.service', load: 'loaded', result: 'success', restarts: 0 }
+    const going = { ...of, active: 'deactivating', sub: 'stop-sigterm', invocation: 'invocation-1' }
+    scene.units.onReports!([going], false)
+    await scene.clock.run(100)
+    scene.units.onReports!([{ ...of, active: 'active', sub: 'running', invocation: 'invocation-2' }], false)
+    call.visit!.leave()
+    await scene.clock.run(1000)
+    assert.equal(endOf(), undefined)
+  })
+
+  test('by command also stops a unit that crashes meanwhile and is restarted by the manager', async () => {
+    const { scene, endOf } = await draining({ restartMs: 200 })
+    scene.units.crash('qwen', 'signal', 9)
+    await scene.clock.run(1000)
+    assert.equal(endOf(), undefined)
+    assert.deepEqual(scene.units.running, [])
+  })
+
+  test('by command in the middle of a start refuses the calls that wait, and the next one starts it again', async () => {
+    const scene = new Scene({ qwen: { behaviour: { loadMs: 5000 } } })
+    const call = scene.call('qwen')
+    await scene.clock.run(1000)
+    const end = scene.pool.stop('qwen')
+    await scene.clock.run(0)
+    assert.deepEqual(failureOf(call), { unit: 'qwen.service', result: 'stopped', retryAfterMs: 1000 })
+    await scene.clock.run(5000)
+    assert.equal(await end, undefined)
+    assert.deepEqual(scene.units.running, [])
+    const next = scene.call('qwen')
+    await scene.clock.run(6000)
+    assert.equal(next.visit?.isValid, true)
+  })
+
   test('that is refused leaves the service ready, and is tried again later and later', async () => {
     const { scene, call } = await readyScene({ refusesStop: 'not-permitted' }, { stopAfterIdleMs: 1000 })
     call.visit!.leave()
@@ -433,13 +513,124 @@ suite('a person', () => {
     assert.equal(await started, undefined)
     assert.equal(scene.stateOf('qwen'), 'ready')
     assert.equal(scene.pool.describe()[0]?.calls, 0)
+    assert.deepEqual(scene.statesOf('qwen').slice(-2), ['starting command', 'ready'])
   })
 })
 
+const commandOf = (...words: string[]) => ({
+  command: ['/usr/bin/server', ...words],
+  environment: new Map<string, string>(),
+})
+
 suite('a reload', () => {
-  test('keeps what has not changed, and leaves what is gone alone', async () => {
+  test('that changes the command of a service leaves its run as it is, with the calls in it', async () => {
+    const service = (...words: string[]) => ({ qwen: { run: commandOf(...words), stopAfterIdleMs: 5000 } })
+    const scene = new Scene(service('1'))
+    const call = scene.call('qwen')
+    await scene.clock.run(1000)
+    scene.follow(service('2'))
+    await scene.clock.run(10_000)
+    assert.equal(call.visit?.isValid, true)
+    assert.equal(scene.units.activeOf('qwen'), 'active')
+    call.visit.leave()
+    await scene.clock.run(5500)
+    assert.deepEqual(scene.units.running, [])
+  })
+
+  test('that changes the command of a service that has failed lets the next call start it at once', async () => {
+    const behaviour = { ends: crashed, endsAfterMs: 30 }
+    const scene = new Scene({ qwen: { run: commandOf('wrong'), behaviour } })
+    for (let i = 0; i < 5; i++) {
+      scene.call('qwen')
+      await scene.clock.run(2 ** i * 1000 + 500)
+    }
+    scene.call('qwen')
+    await scene.clock.run(1500)
+    assert.equal(failureOf(await refusedNow(scene))?.result, 'exit-code 1')
+    delete (scene.units.behaviourOf('qwen') as { ends?: unknown }).ends
+    scene.follow({ qwen: { run: commandOf('right') } })
+    const call = scene.call('qwen')
+    await scene.clock.run(300)
+    assert.equal(call.visit?.isValid, true)
+  })
+
+  test('that gives a service another name keeps its run, with the calls in it', async () => {
+    const { scene, call } = await readyScene({}, { stopAfterIdleMs: 5000 })
+    scene.follow({ coder: { unit: 'qwen.service', stopAfterIdleMs: 5000 } })
+    await scene.clock.run(10_000)
+    assert.equal(call.visit!.isValid, true)
+    assert.equal(scene.pool.has('qwen'), false)
+    assert.equal(scene.stateOf('coder'), 'ready')
+    assert.equal(scene.pool.describe()[0]?.calls, 1)
+    call.visit!.leave()
+    await scene.clock.run(5500)
+    assert.deepEqual(scene.units.commands, ['start qwen', 'stop coder'])
+  })
+
+  test('that removes a service stops the unit that the gateway has started, once its calls have ended', async () => {
+    const { scene, call } = await readyScene()
+    scene.follow({})
+    await scene.clock.run(10_000)
+    assert.equal(scene.pool.has('qwen'), false)
+    assert.equal(call.visit!.isValid, true)
+    assert.deepEqual(scene.units.running, ['qwen'])
+    call.visit!.leave()
+    await scene.clock.run(100)
+    assert.deepEqual(scene.units.running, [])
+    assert.deepEqual(scene.statesOf('qwen').slice(2), [
+      'draining removed',
+      'stopping removed',
+      'stopped removed',
+    ])
+    assert.equal(scene.clock.pendingTimers, 0)
+  })
+
+  test('that removes a service in the middle of its start stops it', async () => {
+    const scene = new Scene({ qwen: { behaviour: { loadMs: 5000 } } })
+    scene.call('qwen')
+    await scene.clock.run(1000)
+    scene.follow({})
+    await scene.clock.run(1000)
+    assert.deepEqual(scene.units.running, [])
+  })
+
+  test('that removes a service leaves a unit alone that somebody else has started', async () => {
+    const scene = new Scene({ qwen: {} })
+    scene.units.startUnit('qwen')
+    await scene.clock.run(500)
+    assert.equal(scene.stateOf('qwen'), 'ready')
+    scene.follow({})
+    await scene.clock.run(1000)
+    assert.deepEqual(scene.units.running, ['qwen'])
+    assert.deepEqual(scene.units.commands, [])
+  })
+
+  test('that brings a service back while its last call ends lets it go on', async () => {
+    const { scene, call } = await readyScene()
+    scene.follow({})
+    await scene.clock.run(1000)
+    scene.follow({ qwen: {} })
+    call.visit!.leave()
+    await scene.clock.run(1000)
+    assert.equal(scene.stateOf('qwen'), 'ready')
+    assert.deepEqual(scene.units.commands, ['start qwen'])
+  })
+
+  test('after which the starter knows nothing of a unit any more leaves it alone', async () => {
+    const { scene, call } = await readyScene()
+    scene.follow({ gemma: {} })
+    await scene.clock.run(1000)
+    scene.units.forget('qwen')
+    scene.units.look()
+    await scene.clock.run(1000)
+    call.visit!.leave()
+    await scene.clock.run(1000)
+    assert.deepEqual(scene.units.commands, ['start qwen'])
+  })
+
+  test('keeps what has not changed, and stops what is gone once its calls have ended', async () => {
     const scene = new Scene({ qwen: {}, gemma: {} })
-    const [qwen] = [scene.call('qwen'), scene.call('gemma')]
+    const [qwen, gemma] = [scene.call('qwen'), scene.call('gemma')]
     await scene.clock.run(500)
     scene.follow({ qwen: { stopAfterIdleMs: 1000 } })
     await scene.clock.run(500)
@@ -448,8 +639,9 @@ suite('a reload', () => {
     assert.equal(scene.pool.isOpen('gemma'), true)
     assert.equal(scene.units.activeOf('gemma'), 'active')
     qwen.visit.leave()
+    gemma.visit!.leave()
     await scene.clock.run(1500)
-    assert.deepEqual(scene.units.running, ['gemma'])
+    assert.deepEqual(scene.units.running, [])
   })
 
   test('refuses who waits for a service that is gone, and lets others wait for the one of its name', async () => {

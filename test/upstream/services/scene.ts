@@ -48,8 +48,7 @@ export class Scene {
     for (const [name, { behaviour, ...service }] of Object.entries(services)) {
       const config = { ...defaults, unit: `${name}.service`, ...service }
       const { unit } = config
-      if (!this.#added.has(unit)) this.units.add(name, { ...behaviour }, unit)
-      this.#added.add(unit)
+      this.units.add(name, { ...behaviour }, unit)
       providers.set(name, providerOf(name, config))
     }
     const configured = new Map(
@@ -82,8 +81,6 @@ export class Scene {
       .filter((each) => each.provider === provider)
       .map(({ to, reason }) => (reason === undefined ? to : `${to} ${reason}`))
   }
-
-  readonly #added = new Set<string>()
 }
 
 const defaults: Omit<ServiceConfig, 'unit'> = {

@@ -14,6 +14,8 @@ const maxRunMs = 8000
 const name = fc.constantFrom(...names)
 const pauseMs = fc.constantFrom(0, 1, 7, 30, 60, 250, 900, 2500, 9000)
 
+type Deed = 'crash' | 'startUnit' | 'stopUnit' | 'start' | 'stop' | 'wake' | 'suspect'
+
 const step = fc.oneof(
   {
     weight: 8,
@@ -24,19 +26,30 @@ const step = fc.oneof(
       maxWaitMs: fc.constantFrom(undefined, 500, 4000),
     }),
   },
-  { weight: 6, arbitrary: fc.record({ kind: fc.constantFrom('leave', 'abandon'), index: fc.nat(20) }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({ kind: fc.constantFrom('leave' as const, 'abandon' as const), index: fc.nat(20) }),
+  },
   { weight: 6, arbitrary: fc.record({ kind: fc.constant('pause' as const), pauseMs }) },
   {
     weight: 4,
     arbitrary: fc.record({
-      kind: fc.constantFrom('crash', 'startUnit', 'stopUnit', 'start', 'stop', 'wake', 'suspect'),
+      kind: fc.constantFrom<Deed>('crash', 'startUnit', 'stopUnit', 'start', 'stop', 'wake', 'suspect'),
       name,
     }),
   },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('lose' as const), pauseMs }) },
   {
-    weight: 1,
-    arbitrary: fc.record({ kind: fc.constant('reload' as const), running: fc.constantFrom(1, 2) }),
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant('reload' as const),
+      running: fc.constantFrom(1, 2, 3),
+      members: fc.subarray([...members]),
+      removed: fc.subarray([...names], { maxLength: 2 }),
+      renamed: fc.subarray([...names], { maxLength: 2 }),
+      /** They have another unit from now on. */
+      moved: fc.subarray([...names], { maxLength: 1 }),
+    }),
   },
 )
 
@@ -54,22 +67,46 @@ const behaviour: fc.Arbitrary<UnitBehaviour> = fc.record(
 
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never
 
+/** What a service is called in the configuration now. Its unit does not depend on that. */
+interface Configured {
+  readonly provider: string
+  readonly unit: string
+  readonly isRemoved: boolean
+  readonly isMember: boolean
+}
+
+interface ObservedCall {
+  readonly name: string
+  readonly call: TestCall
+  readonly endsByMs: number
+  /** The server that it is in. Undefined: that which its service has now. */
+  server: { readonly unit: string; readonly process: number | undefined } | undefined
+  hasLeft: boolean
+}
+
 /** The pool with what a test knows of it. */
 class Run {
   readonly scene: Scene
-  readonly calls: { readonly name: string; readonly call: TestCall; readonly endsByMs: number }[] = []
-  readonly #services: Readonly<Record<string, SceneService>>
+  readonly calls: ObservedCall[] = []
+  readonly #behaviours: ReadonlyMap<string, UnitBehaviour>
+  #configured: ReadonlyMap<string, Configured>
   #running = 1
-  /** A start that is on its way was allowed by the former limit. */
-  #former = { running: 1, untilMs: 0 }
+  /** A command that is on its way was allowed by the former configuration. */
+  #reloadedAtMs = -Infinity
   #changedAtMs = 0
   /** When the starter is back after its last loss. */
   #backAtMs = 1000
+  #wasLost = false
+  readonly #mayRefuse: boolean
 
   constructor(behaviours: readonly UnitBehaviour[]) {
-    const service = { startTimeoutMs, stopAfterIdleMs: 6000 }
-    this.#services = Object.fromEntries(
-      names.map((each, i) => [each, { ...service, behaviour: behaviours[i] ?? {} }]),
+    this.#behaviours = new Map(names.map((each, i) => [each, behaviours[i] ?? {}]))
+    this.#mayRefuse = behaviours.some(({ refusesStop }) => refusesStop !== undefined)
+    this.#configured = new Map(
+      names.map((each) => {
+        const isMember = members.includes(each)
+        return [each, { provider: each, unit: `${each}.service`, isRemoved: false, isMember }] as const
+      }),
     )
     this.scene = new Scene(this.#services, this.#groups)
     const { units, clock } = this.scene
@@ -80,41 +117,38 @@ class Run {
   }
 
   async do(step: Step): Promise<void> {
-    const { pool, units, clock } = this.scene
+    const { units, clock } = this.scene
     if (step.kind === 'call') this.#call(step.name, step.client, step.maxWaitMs)
     else if (step.kind === 'pause') await clock.run(step.pauseMs)
     else if (step.kind === 'lose') {
+      this.#wasLost = true
       this.#backAtMs = Math.max(this.#backAtMs, clock.now() + step.pauseMs + 20)
       units.lose(step.pauseMs + 20)
-    } else if (step.kind === 'reload') {
-      this.#former = { running: this.#limit, untilMs: clock.now() + 10 }
-      this.#running = step.running
-      this.scene.follow(this.#services, this.#groups)
-    } else if ('index' in step) {
-      const { call } = this.calls[step.index % Math.max(1, this.calls.length)] ?? {}
-      if (step.kind === 'leave') call?.visit?.leave()
-      else if (call?.entry === undefined) call?.caller.leave()
+    } else if (step.kind === 'reload') this.#reload(step)
+    else if ('index' in step) {
+      const each = this.calls[step.index % Math.max(1, this.calls.length)]
+      if (each !== undefined && step.kind === 'leave') leave(each)
+      else if (each?.call.entry === undefined) each?.call.caller.leave()
     } else if (step.kind === 'crash') units.crash(step.name, 'signal', 11)
     else if (step.kind === 'startUnit') units.startUnit(step.name)
     else if (step.kind === 'stopUnit') units.stopUnit(step.name)
-    else if (step.kind === 'wake') pool.wake(step.name)
-    else if (step.kind === 'suspect') pool.suspect(step.name)
-    else void pool[step.kind](step.name)
+    else this.#steer(step.kind, step.name)
     await clock.run(0)
+    this.#observe()
     this.#judge()
   }
 
   /** All leave, and the units behave. */
   async end(): Promise<void> {
     const { clock, units, pool } = this.scene
-    for (const each of names) {
-      for (const key of ['restartMs', 'refusesStop', 'refusesStart'] as const)
-        delete units.behaviourOf(each)[key]
+    for (const each of units.behaviours) {
+      for (const key of ['restartMs', 'refusesStop', 'refusesStart'] as const) delete each[key]
     }
-    for (const { call } of this.calls) call.visit?.leave()
+    this.#reload({ running: 1, members, removed: [], renamed: [], moved: [] })
+    for (const each of this.calls) leave(each)
     for (let i = 0; i < 30; i++) {
       await clock.run(5000)
-      for (const { call } of this.calls) call.visit?.leave()
+      for (const each of this.calls) leave(each)
       this.#judge()
     }
     for (const { call } of this.calls) assert.ok(call.entry !== undefined || call.visit !== undefined)
@@ -123,38 +157,106 @@ class Run {
       assert.equal(each.calls, 0)
       assert.ok(each.state === 'stopped' || each.state === 'failed', `${each.provider} is ${each.state}`)
     }
-    assert.deepEqual(units.running, [])
+    const configured = new Set(Array.from(this.#configured.values(), ({ unit }) => unit))
+    // One that the configuration has no longer is left alone after a refusal, and if somebody else has started it.
+    const mayBeLeft = (unit: string) =>
+      !configured.has(unit) && (this.#mayRefuse || this.#wasLost || units.isByHand(unit))
+    assert.deepEqual(
+      units.runningUnits.filter((unit) => !mayBeLeft(unit)),
+      [],
+    )
     assert.equal(clock.pendingTimers, 0)
     pool.close()
     assert.equal(clock.pendingTimers, 0)
   }
 
-  get #groups(): Readonly<Record<string, SceneGroup>> {
-    return { gpu0: { members, running: this.#running, minRunMs: 3000, maxRunMs } }
+  get #services(): Readonly<Record<string, SceneService>> {
+    const service = { startTimeoutMs, stopAfterIdleMs: 6000 }
+    const entries = Array.from(this.#configured).flatMap(([each, { provider, unit, isRemoved }]) => {
+      const behaviour = this.#behaviours.get(each)!
+      return isRemoved ? [] : [[provider, { ...service, unit, behaviour }] as const]
+    })
+    return Object.fromEntries(entries)
   }
 
-  /** What a command that is carried out now may have been allowed by. */
-  get #limit(): number {
-    const { running, untilMs } = this.#former
-    return this.scene.clock.now() < untilMs ? Math.max(running, this.#running) : this.#running
+  get #groups(): Readonly<Record<string, SceneGroup>> {
+    const configured = [...this.#configured.values()]
+    const inGroup = configured.filter(({ isMember, isRemoved }) => isMember && !isRemoved)
+    if (inGroup.length === 0) return {}
+    const providers = inGroup.map(({ provider }) => provider)
+    return { gpu0: { members: providers, running: this.#running, minRunMs: 3000, maxRunMs } }
+  }
+
+  #reload(to: Omit<Extract<Step, { kind: 'reload' }>, 'kind'>): void {
+    this.#reloadedAtMs = this.scene.clock.now()
+    this.#running = to.running
+    this.#configured = new Map(
+      Array.from(this.#configured, ([each, { unit }]) => {
+        const is = (list: readonly string[]) => list.includes(each)
+        const changed = {
+          provider: is(to.renamed) ? `${each}-renamed` : each,
+          unit: is(to.moved) ? `moved-${unit}` : unit,
+          isRemoved: is(to.removed),
+          isMember: is(to.members),
+        }
+        return [each, changed] as const
+      }),
+    )
+    this.scene.follow(this.#services, this.#groups)
+  }
+
+  #steer(kind: 'start' | 'stop' | 'wake' | 'suspect', each: string): void {
+    void this.scene.pool[kind](this.#configured.get(each)!.provider)
   }
 
   #call(each: string, client: string, maxWaitMs: number | undefined): void {
-    const boundMs = Math.min(maxWaitMs ?? Infinity, startTimeoutMs + (each === 'alone' ? 0 : maxRunMs))
-    const call = this.scene.call(each, client, { maxWaitMs })
-    this.calls.push({ name: each, call, endsByMs: this.scene.clock.now() + boundMs })
+    const { provider, isRemoved, isMember } = this.#configured.get(each)!
+    if (isRemoved) return
+    const boundMs = Math.min(maxWaitMs ?? Infinity, startTimeoutMs + (isMember ? maxRunMs : 0))
+    const call = this.scene.call(provider, client, { maxWaitMs })
+    const endsByMs = this.scene.clock.now() + boundMs
+    this.calls.push({ name: each, call, endsByMs, server: undefined, hasLeft: false })
   }
 
-  #judgeCommand(verb: string, each: string): void {
+  #judgeCommand(verb: string, unit: string): void {
     const { units, clock } = this.scene
     this.#changedAtMs = clock.now()
     if (verb === 'stop') {
-      const valid = this.calls.filter(({ name, call }) => name === each && call.visit?.isValid === true)
-      assert.equal(valid.length, 0, `${each} is stopped under a visit`)
-    } else if (members.includes(each)) {
-      const own = new Set(units.running.filter((other) => members.includes(other) && !units.isByHand(other)))
-      assert.ok(own.add(each).size <= this.#limit, `${[...own].join()} run`)
+      const cut = this.calls.filter((each) => this.#isUnderWay(each, unit))
+      assert.equal(cut.length, 0, `${unit} is stopped under a visit`)
+      return
     }
+    const inGroup = this.#unitsInGroup()
+    if (!inGroup.has(unit) || clock.now() - this.#reloadedAtMs < 10) return
+    const own = new Set(units.runningUnits.filter((each) => inGroup.has(each) && !units.isByHand(each)))
+    assert.ok(own.add(unit).size <= this.#running, `${[...own].join()} run`)
+  }
+
+  /** Remembers in which server each call is that is in since the last time. */
+  #observe(): void {
+    const { units } = this.scene
+    for (const each of this.calls) {
+      if (each.server !== undefined || each.call.visit === undefined) continue
+      const { unit } = this.#configured.get(each.name)!
+      const process = each.call.visit.isValid ? units.servingOf(unit) : undefined
+      each.server = { unit, process }
+    }
+  }
+
+  #isUnderWay({ name, call, server, hasLeft }: ObservedCall, unit: string): boolean {
+    if (hasLeft || call.visit === undefined) return false
+    if (server === undefined) return this.#configured.get(name)!.unit === unit && call.visit.isValid
+    return (
+      server.unit === unit &&
+      server.process !== undefined &&
+      server.process === this.scene.units.servingOf(unit)
+    )
+  }
+
+  #unitsInGroup(): ReadonlySet<string> {
+    const configured = [...this.#configured.values()]
+    const inGroup = configured.filter(({ isMember, isRemoved }) => isMember && !isRemoved)
+    return new Set(inGroup.map(({ unit }) => unit))
   }
 
   #judge(): void {
@@ -165,22 +267,34 @@ class Run {
       assert.ok(!isWaiting || nowMs <= endsByMs, `a call of ${name} waits for too long`)
     }
     const movedAtMs = this.scene.changes.at(-1)?.atMs ?? 0
-    const isSettled = nowMs - Math.max(movedAtMs, this.#changedAtMs) > 1100 && nowMs - this.#backAtMs > 100
-    if (!isSettled || !units.isConnected) return
+    const isSettled = nowMs - Math.max(movedAtMs, this.#changedAtMs, this.#reloadedAtMs) > 1100
+    if (!isSettled || nowMs - this.#backAtMs <= 100 || !units.isConnected) return
+    const inGroup = this.#unitsInGroup()
     const states = pool.describe()
-    for (const { provider, state, waiting } of states) {
+    const configured = new Set(states.map(({ unit }) => unit))
+    const running = new Set(units.runningUnits)
+    // A unit that the configuration has no longer may have a place until it is down.
+    const leaving = [...running].filter((unit) => !configured.has(unit)).length
+    for (const { provider, unit, state, waiting } of states) {
       // Its own unit is still being stopped.
-      if (units.running.includes(provider)) continue
+      if (running.has(unit)) continue
       if (waiting === 0 || (state !== 'stopped' && state !== 'failed')) continue
-      const group = states.filter((other) => members.includes(other.provider) === members.includes(provider))
-      const held = group.filter(
-        (other) =>
-          (other.state !== 'stopped' && other.state !== 'failed') || units.running.includes(other.provider),
+      const group = states.filter(
+        (each) => each.unit === unit || (inGroup.has(each.unit) && inGroup.has(unit)),
       )
-      const limit = members.includes(provider) ? this.#running : 1
-      assert.ok(held.length >= limit, `a call waits for ${provider} while there is room`)
+      const held = group.filter(
+        (each) => (each.state !== 'stopped' && each.state !== 'failed') || running.has(each.unit),
+      )
+      const limit = inGroup.has(unit) ? this.#running : 1
+      assert.ok(held.length + leaving >= limit, `a call waits for ${provider} while there is room`)
     }
   }
+}
+
+function leave(each: ObservedCall): void {
+  if (each.call.visit === undefined) return
+  each.hasLeft = true
+  each.call.visit.leave()
 }
 
 test('whatever happens, places are kept, no visit is cut, all waits end, and nothing is left', async () => {
