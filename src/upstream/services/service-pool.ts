@@ -37,7 +37,7 @@ export class ServicePool implements Services {
   /** By the names of their providers. */
   #services: ReadonlyMap<string, Service> = new Map()
   /** By their units, with those that were removed and whose unit is still to be stopped. */
-  #byUnit = new Map<string, Service>()
+  readonly #byUnit = new Map<string, Service>()
   #groups = new Map<Service, ServiceGroup>()
   #suspectedAtMs = -Infinity
   #hasConnected = false
