@@ -13,6 +13,8 @@ interface ModelServerParts {
   readonly onChange: (change: ServiceChange) => void
   /** Of the socket of the process that starts units. Undefined: there is none. */
   readonly starterPath: string | undefined
+  /** Calls under way at a provider. */
+  readonly callsOf: (provider: string) => number
   readonly onStarter: (change: StarterChange) => void
   readonly onBug: (error: unknown) => void
 }
@@ -55,9 +57,10 @@ export class ModelServers {
   }
 
   #open(): ServicePool {
-    const { clock, onChange, onStarter, onBug, starterPath: path } = this.#parts
+    const { clock, onChange, callsOf, onStarter, onBug, starterPath: path } = this.#parts
     const starter = new StarterClient({ path, setTimer: clock.setTimer, onChange: onStarter, onBug })
-    return new ServicePool({ starter, clock, onChange, isReady: (provider) => this.#isReady(provider) })
+    const isReady = (provider: string) => this.#isReady(provider)
+    return new ServicePool({ starter, clock, onChange, callsOf, isReady })
   }
 
   async #isReady(name: string): Promise<boolean> {

@@ -7,11 +7,12 @@ import { isDeepStrictEqual } from 'node:util'
 import type { ServiceConfig } from '../../config/service-types.ts'
 import type { UnitReport } from '../../platform/unit-report.ts'
 import { BackOff } from './back-off.ts'
+import type { EarlierCalls } from './earlier-calls.ts'
 import type { Member } from './group-policy.ts'
 import { judgeReport } from './judge-report.ts'
 import type { ServiceChange, ServiceStateName } from './service-change.ts'
 import { ServiceLine } from './service-line.ts'
-import type { ServiceParts } from './service-parts.ts'
+import type { NewService, ServiceParts } from './service-parts.ts'
 import { ServiceRun, type RunOwner } from './service-run.ts'
 import type { NotStarted, ServiceState, ServiceVisit } from './services.ts'
 import { StartAttempt, type StartReason } from './start-attempt.ts'
@@ -35,6 +36,7 @@ export class Service {
   readonly line: ServiceLine
   /** Of the configuration. Undefined: it has none. */
   group: string | undefined
+  readonly earlierCalls: EarlierCalls
   /** Starts as soon as it is known not to run. */
   startsNow = false
   readonly #parts: ServiceParts
@@ -66,7 +68,8 @@ export class Service {
   readonly #counts = { starts: 0, failures: 0 }
   readonly #runOwner: RunOwner
 
-  constructor(name: string, config: ServiceConfig, parts: ServiceParts, watcher: ServiceWatcher) {
+  constructor({ name, config, earlierCalls }: NewService, parts: ServiceParts, watcher: ServiceWatcher) {
+    this.earlierCalls = earlierCalls
     this.unit = config.unit
     this.#name = name
     this.#config = config
@@ -76,7 +79,8 @@ export class Service {
     this.line = new ServiceLine(config.unit, now, () => this.#onMoved())
     this.#sinceMs = wallNow()
     this.#unknownSinceMs = now()
-    this.#runOwner = { calls: 0, now, onEmpty: (run) => this.#onEmpty(run) }
+    const onEmpty = (run: ServiceRun) => run === this.#run && watcher.onEmpty(this)
+    this.#runOwner = { calls: 0, now, onEmpty }
   }
 
   get name(): string {
@@ -157,6 +161,7 @@ export class Service {
   start(reason: StartReason): void {
     const attempt = this.#begin(reason)
     this.#isOurs = true
+    this.earlierCalls.forget()
     this.#counts.starts += 1
     void this.#parts.starter
       .start(this.name, this.unit)
@@ -182,7 +187,7 @@ export class Service {
 
   /** Calls that wait for it already are refused, so that it stays stopped until the next one. @returns why it was refused; undefined: it is stopped. */
   stopByCommand(): Promise<string | undefined> {
-    this.#refuseWaiting(this.failure('stopped', stoppedRetryMs))
+    this.line.endAll({ kind: 'not_started', failure: this.failure('stopped', stoppedRetryMs) })
     if (!this.holdsPlace) return Promise.resolve(undefined)
     const end = this.#stops.ended()
     if (this.#run !== undefined && !this.#run.isOver) this.drain('command')
@@ -373,6 +378,7 @@ export class Service {
     this.#endAttempt()
     this.#failure = undefined
     this.#run = new ServiceRun(this.#report!.invocation, this.#runOwner)
+    this.earlierCalls.enter(this.#run)
     this.#become('ready', undefined, { tookMs })
     this.#onMoved()
   }
@@ -392,13 +398,10 @@ export class Service {
     this.#failure = result
     const retryAfterMs = this.#backOff.fail(this.#now(), workedMs)
     this.#become('failed', result, { retryAfterMs })
-    if (retryAfterMs > 0) this.#refuseWaiting(this.failure(result, retryAfterMs))
+    const failure = this.failure(result, retryAfterMs)
+    if (retryAfterMs > 0) this.line.endAll({ kind: 'not_started', failure })
     if (mayRun) this.#commandStop('failed')
     else this.#stops.release(undefined)
-  }
-
-  #refuseWaiting(failure: NotStarted): void {
-    for (const waiting of this.line) this.line.end(waiting, { kind: 'not_started', failure })
   }
 
   #stopped(reason: StopReason | 'outside'): void {
@@ -479,10 +482,6 @@ export class Service {
   #isLeftRunning(): boolean {
     const mayRetry = this.#state === 'failed' && this.#backOff.untilMs <= this.#now()
     return mayRetry && this.#stops.command === undefined && phaseOf(this.#report) === 'up'
-  }
-
-  #onEmpty(run: ServiceRun): void {
-    if (run === this.#run) this.#watcher.onEmpty(this)
   }
 
   #become(

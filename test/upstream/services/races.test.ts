@@ -616,6 +616,34 @@ suite('a reload', () => {
     assert.deepEqual(scene.units.commands, ['start qwen'])
   })
 
+  test('that gives a provider a service whose unit runs leaves the calls of before in it', async () => {
+    const scene = new Scene({})
+    scene.units.add('qwen')
+    scene.units.startUnit('qwen')
+    scene.load.set('qwen', 2)
+    const before = scene.pool.generation
+    scene.follow({ qwen: { stopAfterIdleMs: 5000 } })
+    scene.pool.leaveEarlier('qwen', before)
+    const now = scene.pool.generation
+    await scene.clock.run(10_000)
+    scene.pool.leaveEarlier('qwen', now)
+    await scene.clock.run(10_000)
+    assert.deepEqual(scene.units.running, ['qwen'])
+    assert.equal(scene.pool.describe()[0]?.calls, 1)
+    scene.pool.leaveEarlier('qwen', before)
+    await scene.clock.run(5500)
+    assert.deepEqual(scene.units.running, [])
+  })
+
+  test('that gives a provider a service whose unit does not run has no calls of before in it', async () => {
+    const scene = new Scene({})
+    scene.load.set('qwen', 2)
+    scene.follow({ qwen: {} })
+    scene.call('qwen')
+    await scene.clock.run(500)
+    assert.equal(scene.pool.describe()[0]?.calls, 1)
+  })
+
   test('after which the starter knows nothing of a unit any more leaves it alone', async () => {
     const { scene, call } = await readyScene()
     scene.follow({ gemma: {} })
