@@ -53,7 +53,10 @@ export class ServicePool implements Services {
       this.#groups.get(service)?.examine()
       this.#dropRetired()
     },
-    onEmpty: (service) => this.#groups.get(service)?.onEmpty(service),
+    onEmpty: (service) => {
+      this.#groups.get(service)?.onEmpty(service)
+      this.#dropRetired()
+    },
   }
 
   constructor(parts: PoolParts) {
@@ -249,7 +252,7 @@ export class ServicePool implements Services {
       changed.add(service)
       service.onReport(report)
     }
-    for (const service of missing) service.onMissing()
+    for (const service of missing) service.becomeKnown()
     // The starter was started again, and knows the configuration alone.
     this.#dropRetired(missing)
     this.#examine([...changed].flatMap((service) => this.#groups.get(service) ?? []))

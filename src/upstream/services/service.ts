@@ -109,11 +109,10 @@ export class Service {
     )
   }
 
-  /** Of one that was retired: its unit is about to be down. */
+  /** Of one that was retired: its unit is about to be down, or has calls that must not be cut if the service comes back. */
   get isLeaving(): boolean {
-    if (!this.#isRetired || !this.holdsPlace) return false
-    if (this.#state === 'draining') return this.#drainReason === 'removed'
-    return this.#state !== 'ready' && this.#state !== 'starting'
+    if (!this.#isRetired || !this.holdsPlace || this.#state === 'starting') return false
+    return this.#state !== 'ready' || this.#run!.visits > 0
   }
 
   /** Goes over to a configuration with the same unit, which may have it under another name, or start another command with it next time. */
@@ -127,15 +126,15 @@ export class Service {
   }
 
   /**
-   * The configuration has it no longer. A unit that this gateway has started is stopped once its calls have ended, which `isLeaving`
-   * is until then; one that somebody else has started is left as it is.
+   * The configuration has it no longer. A unit that this gateway has started is stopped once its calls have ended; one that somebody
+   * else has started is left as it is. Until then `isLeaving`.
    */
   retire(): void {
-    if (this.#isRetired) return
     this.#isRetired = true
-    if (!this.#isOurs || !this.holdsPlace || this.#stops.command !== undefined) return
-    if (this.#run !== undefined && !this.#run.isOver) this.drain('removed')
-    else if (this.#state === 'starting') this.stop('removed')
+    if (!this.holdsPlace || this.#stops.command !== undefined) return
+    if (!this.#isOurs && this.asMember().drainsForOthers) this.resume()
+    else if (this.#isOurs && this.#run?.isOver === false) this.drain('removed')
+    else if (this.#isOurs && this.#state === 'starting') this.stop('removed')
   }
 
   enterIfOpen(): ServiceVisit | undefined {
@@ -232,13 +231,16 @@ export class Service {
   onReport(report: UnitReport): void {
     const last = this.#report
     this.#report = report
-    this.#becomeKnown()
+    this.becomeKnown()
     this.#judge(report, last)
   }
 
-  /** All units were reported, and this one was not among them. */
-  onMissing(): void {
-    this.#becomeKnown()
+  /** The starter has reported units, whether this one was among them or not. */
+  becomeKnown(): void {
+    this.#unknownSinceMs = undefined
+    if (this.#state !== 'failed' || this.#failure !== 'starter-unreachable') return
+    this.#backOff.reset()
+    if (!this.holdsPlace) this.#become('stopped')
   }
 
   /** Nothing is known until the next report. */
@@ -256,7 +258,7 @@ export class Service {
     const isOpen = this.#state === 'ready' || this.#state === 'draining'
     return {
       name: this.unit,
-      isKept: this.#config.isKept,
+      isKept: this.#isKept,
       holdsPlace: this.holdsPlace,
       isLeaving: this.holdsPlace && this.#state !== 'ready' && this.#state !== 'starting',
       drainsForOthers: this.#state === 'draining' && this.#drainReason === 'group',
@@ -290,19 +292,16 @@ export class Service {
     return this.#parts.clock.now()
   }
 
+  get #isKept(): boolean {
+    return this.#config.isKept || this.#isRetired
+  }
+
   get #isKnown(): boolean {
     return this.#unknownSinceMs === undefined
   }
 
   #onMoved(): void {
     this.#watcher.onMoved(this)
-  }
-
-  #becomeKnown(): void {
-    this.#unknownSinceMs = undefined
-    if (this.#state !== 'failed' || this.#failure !== 'starter-unreachable') return
-    this.#backOff.reset()
-    if (!this.holdsPlace) this.#become('stopped')
   }
 
   #begin(reason: StartReason, before = this.#report): StartAttempt {
@@ -466,8 +465,8 @@ export class Service {
 
   /** When it has been idle for its time. While it has visits: the first moment that this can be, so that no timer moves with each of them. */
   #idleEndMs(): number {
-    const { isKept, stopAfterIdleMs } = this.#config
-    if (this.#state !== 'ready' || isKept || stopAfterIdleMs === undefined) return Infinity
+    const { stopAfterIdleMs } = this.#config
+    if (this.#state !== 'ready' || this.#isKept || stopAfterIdleMs === undefined) return Infinity
     const { readySinceMs, visits, lastCallEndedMs = readySinceMs } = this.#run!
     const sinceMs = visits > 0 ? this.#now() : lastCallEndedMs
     return Math.max(sinceMs + stopAfterIdleMs, this.#stops.mayBeginAtMs)

@@ -44,7 +44,7 @@ export type ServiceEntry =
   | { readonly kind: 'shutting_down'; readonly waitedMs: number }
 
 /** For calls that began at a provider before it had a service. */
-export interface EarlierCallCount {
+interface EarlierCallCount {
   /** Another one after each change of the configuration. */
   readonly generation: number
   /**
