@@ -164,6 +164,7 @@ function write(event: GatewayEvent, log: Log): void {
     case 'notification_sent':
     case 'server_reported':
     case 'service_adopted':
+    case 'service_left':
     case 'service_ready':
     case 'service_stopping':
     case 'starter_found':

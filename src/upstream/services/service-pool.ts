@@ -26,6 +26,8 @@ export interface PoolParts extends ServiceParts {
   readonly starter: Starter
   /** Calls under way at a provider, whether they visit a service or not. */
   readonly callsOf: (provider: string) => number
+  /** The configuration has a service no longer, and its unit is left running. */
+  readonly onLeft?: ((service: { readonly provider: string; readonly unit: string }) => void) | undefined
 }
 
 type ServicesOf = Pick<Config, 'providers' | 'services'>
@@ -209,7 +211,9 @@ export class ServicePool implements Services {
     if (this.#byUnit.size === this.#services.size) return
     for (const service of this.#retired()) {
       if (service.isLeaving && !unknown.has(service)) continue
-      this.#byUnit.delete(service.unit)
+      const { name: provider, unit } = service
+      if (service.holdsPlace) this.#parts.onLeft?.({ provider, unit })
+      this.#byUnit.delete(unit)
       service.close()
       this.#groups.get(service)?.drop(service)
       this.#groups.delete(service)

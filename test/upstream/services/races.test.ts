@@ -582,6 +582,7 @@ suite('a reload', () => {
       'stopping removed',
       'stopped removed',
     ])
+    assert.deepEqual(scene.left, [])
     assert.equal(scene.clock.pendingTimers, 0)
   })
 
@@ -602,6 +603,7 @@ suite('a reload', () => {
     scene.follow({})
     await scene.clock.run(1000)
     assert.deepEqual(scene.units.running, ['qwen'])
+    assert.deepEqual(scene.left, ['qwen.service'])
     assert.deepEqual(scene.units.commands, [])
   })
 
