@@ -1,7 +1,16 @@
 // What a service is made with.
 import type { Clock } from '../../platform/clock.ts'
+import type { ServiceConfig } from '../../config/service-types.ts'
+import type { EarlierCalls } from './earlier-calls.ts'
 import type { ServiceChange } from './service-change.ts'
 import type { Starter } from './starter.ts'
+
+export interface NewService {
+  /** Of its provider. */
+  readonly name: string
+  readonly config: ServiceConfig
+  readonly earlierCalls: EarlierCalls
+}
 
 export interface ServiceParts {
   readonly starter: Pick<Starter, 'start' | 'stop'>

@@ -7,6 +7,7 @@ import type { ServiceConfig } from '../../config/service-types.ts'
 import type { Config } from '../../config/types.ts'
 import type { UnitReport } from '../../platform/unit-report.ts'
 import { ServiceGroup } from './service-group.ts'
+import { EarlierCalls } from './earlier-calls.ts'
 import type { WaitReason } from './service-line.ts'
 import { freeVisit } from './service-run.ts'
 import type { ServiceParts } from './service-parts.ts'
@@ -23,6 +24,10 @@ import type { Starter } from './starter.ts'
 
 export interface PoolParts extends ServiceParts {
   readonly starter: Starter
+  /** Calls under way at a provider, whether they visit a service or not. */
+  readonly callsOf: (provider: string) => number
+  /** The configuration has a service no longer, and its unit is left running. */
+  readonly onLeft?: ((service: { readonly provider: string; readonly unit: string }) => void) | undefined
 }
 
 type ServicesOf = Pick<Config, 'providers' | 'services'>
@@ -37,8 +42,11 @@ export class ServicePool implements Services {
   /** By the names of their providers. */
   #services: ReadonlyMap<string, Service> = new Map()
   /** By their units, with those that were removed and whose unit is still to be stopped. */
-  #byUnit = new Map<string, Service>()
+  readonly #byUnit = new Map<string, Service>()
   #groups = new Map<Service, ServiceGroup>()
+  /** With the generation that each is from. */
+  readonly #generations = new WeakMap<Service, number>()
+  #generation = 0
   #suspectedAtMs = -Infinity
   #hasConnected = false
   #isClosed = false
@@ -47,7 +55,10 @@ export class ServicePool implements Services {
       this.#groups.get(service)?.examine()
       this.#dropRetired()
     },
-    onEmpty: (service) => this.#groups.get(service)?.onEmpty(service),
+    onEmpty: (service) => {
+      this.#groups.get(service)?.onEmpty(service)
+      this.#dropRetired()
+    },
   }
 
   constructor(parts: PoolParts) {
@@ -64,12 +75,13 @@ export class ServicePool implements Services {
    */
   follow({ providers, services }: ServicesOf): void {
     const former = this.#services
+    this.#generation += 1
     const current = new Map<string, Service>()
     for (const [name, provider] of providers) {
       if (provider.kind === 'echo' || provider.service === undefined) continue
       const known = this.#byUnit.get(provider.service.unit)
       known?.follow(name, provider.service)
-      current.set(name, known ?? this.#newService(name, provider.service))
+      current.set(name, known ?? this.#newService(name, provider.service, former.has(name)))
     }
     for (const group of new Set(this.#groups.values())) group.close()
     this.#services = current
@@ -90,6 +102,15 @@ export class ServicePool implements Services {
   isOpen(provider: string): boolean {
     const service = this.#services.get(provider)
     return service === undefined || service.state === 'ready'
+  }
+
+  get generation(): number {
+    return this.#generation
+  }
+
+  leaveEarlier(provider: string, since: number): void {
+    const service = this.#services.get(provider)
+    if (service !== undefined && since < this.#generations.get(service)!) service.earlierCalls.leave()
   }
 
   whenStarting(provider: string): 'wait' | 'failover' {
@@ -151,7 +172,7 @@ export class ServicePool implements Services {
     for (const group of new Set(this.#groups.values())) group.close()
     for (const service of this.#byUnit.values()) {
       service.close()
-      for (const waiting of service.line) service.line.end(waiting, { kind: 'shutting_down' })
+      service.line.endAll({ kind: 'shutting_down' })
     }
     this.#parts.starter.close()
   }
@@ -162,8 +183,11 @@ export class ServicePool implements Services {
     return this.#groups.get(service)!.wait(service, caller, reason)
   }
 
-  #newService(name: string, config: ServiceConfig): Service {
-    const service = new Service(name, config, this.#parts, this.#watcher)
+  /** @param hadService its provider did: the calls under way are in that one. */
+  #newService(name: string, config: ServiceConfig, hadService: boolean): Service {
+    const earlierCalls = new EarlierCalls(hadService ? 0 : this.#parts.callsOf(name))
+    const service = new Service({ name, config, earlierCalls }, this.#parts, this.#watcher)
+    this.#generations.set(service, this.#generation)
     service.startsNow = config.startsAtBoot
     this.#byUnit.set(config.unit, service)
     return service
@@ -178,7 +202,7 @@ export class ServicePool implements Services {
       if (successor !== undefined) service.line.handOver(successor.line)
       service.retire()
       const failure = service.failure('unknown-service', noRetryMs)
-      for (const waiting of service.line) service.line.end(waiting, { kind: 'not_started', failure })
+      service.line.endAll({ kind: 'not_started', failure })
     }
   }
 
@@ -187,7 +211,9 @@ export class ServicePool implements Services {
     if (this.#byUnit.size === this.#services.size) return
     for (const service of this.#retired()) {
       if (service.isLeaving && !unknown.has(service)) continue
-      this.#byUnit.delete(service.unit)
+      const { name: provider, unit } = service
+      if (service.holdsPlace) this.#parts.onLeft?.({ provider, unit })
+      this.#byUnit.delete(unit)
       service.close()
       this.#groups.get(service)?.drop(service)
       this.#groups.delete(service)
@@ -230,7 +256,7 @@ export class ServicePool implements Services {
       changed.add(service)
       service.onReport(report)
     }
-    for (const service of missing) service.onMissing()
+    for (const service of missing) service.becomeKnown()
     // The starter was started again, and knows the configuration alone.
     this.#dropRetired(missing)
     this.#examine([...changed].flatMap((service) => this.#groups.get(service) ?? []))

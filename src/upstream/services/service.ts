@@ -7,11 +7,12 @@ import { isDeepStrictEqual } from 'node:util'
 import type { ServiceConfig } from '../../config/service-types.ts'
 import type { UnitReport } from '../../platform/unit-report.ts'
 import { BackOff } from './back-off.ts'
+import type { EarlierCalls } from './earlier-calls.ts'
 import type { Member } from './group-policy.ts'
 import { judgeReport } from './judge-report.ts'
 import type { ServiceChange, ServiceStateName } from './service-change.ts'
 import { ServiceLine } from './service-line.ts'
-import type { ServiceParts } from './service-parts.ts'
+import type { NewService, ServiceParts } from './service-parts.ts'
 import { ServiceRun, type RunOwner } from './service-run.ts'
 import type { NotStarted, ServiceState, ServiceVisit } from './services.ts'
 import { StartAttempt, type StartReason } from './start-attempt.ts'
@@ -35,6 +36,7 @@ export class Service {
   readonly line: ServiceLine
   /** Of the configuration. Undefined: it has none. */
   group: string | undefined
+  readonly earlierCalls: EarlierCalls
   /** Starts as soon as it is known not to run. */
   startsNow = false
   readonly #parts: ServiceParts
@@ -66,7 +68,8 @@ export class Service {
   readonly #counts = { starts: 0, failures: 0 }
   readonly #runOwner: RunOwner
 
-  constructor(name: string, config: ServiceConfig, parts: ServiceParts, watcher: ServiceWatcher) {
+  constructor({ name, config, earlierCalls }: NewService, parts: ServiceParts, watcher: ServiceWatcher) {
+    this.earlierCalls = earlierCalls
     this.unit = config.unit
     this.#name = name
     this.#config = config
@@ -76,7 +79,8 @@ export class Service {
     this.line = new ServiceLine(config.unit, now, () => this.#onMoved())
     this.#sinceMs = wallNow()
     this.#unknownSinceMs = now()
-    this.#runOwner = { calls: 0, now, onEmpty: (run) => this.#onEmpty(run) }
+    const onEmpty = (run: ServiceRun) => run === this.#run && watcher.onEmpty(this)
+    this.#runOwner = { calls: 0, now, onEmpty }
   }
 
   get name(): string {
@@ -105,11 +109,10 @@ export class Service {
     )
   }
 
-  /** Of one that was retired: its unit is about to be down. */
+  /** Of one that was retired: its unit is about to be down, or has calls that must not be cut if the service comes back. */
   get isLeaving(): boolean {
-    if (!this.#isRetired || !this.holdsPlace) return false
-    if (this.#state === 'draining') return this.#drainReason === 'removed'
-    return this.#state !== 'ready' && this.#state !== 'starting'
+    if (!this.#isRetired || !this.holdsPlace || this.#state === 'starting') return false
+    return this.#state !== 'ready' || this.#run!.visits > 0
   }
 
   /** Goes over to a configuration with the same unit, which may have it under another name, or start another command with it next time. */
@@ -123,15 +126,15 @@ export class Service {
   }
 
   /**
-   * The configuration has it no longer. A unit that this gateway has started is stopped once its calls have ended, which `isLeaving`
-   * is until then; one that somebody else has started is left as it is.
+   * The configuration has it no longer. A unit that this gateway has started is stopped once its calls have ended; one that somebody
+   * else has started is left as it is. Until then `isLeaving`.
    */
   retire(): void {
-    if (this.#isRetired) return
     this.#isRetired = true
-    if (!this.#isOurs || !this.holdsPlace || this.#stops.command !== undefined) return
-    if (this.#run !== undefined && !this.#run.isOver) this.drain('removed')
-    else if (this.#state === 'starting') this.stop('removed')
+    if (!this.holdsPlace || this.#stops.command !== undefined) return
+    if (!this.#isOurs && this.asMember().drainsForOthers) this.resume()
+    else if (this.#isOurs && this.#run?.isOver === false) this.drain('removed')
+    else if (this.#isOurs && this.#state === 'starting') this.stop('removed')
   }
 
   enterIfOpen(): ServiceVisit | undefined {
@@ -157,6 +160,7 @@ export class Service {
   start(reason: StartReason): void {
     const attempt = this.#begin(reason)
     this.#isOurs = true
+    this.earlierCalls.forget()
     this.#counts.starts += 1
     void this.#parts.starter
       .start(this.name, this.unit)
@@ -182,7 +186,7 @@ export class Service {
 
   /** Calls that wait for it already are refused, so that it stays stopped until the next one. @returns why it was refused; undefined: it is stopped. */
   stopByCommand(): Promise<string | undefined> {
-    this.#refuseWaiting(this.failure('stopped', stoppedRetryMs))
+    this.line.endAll({ kind: 'not_started', failure: this.failure('stopped', stoppedRetryMs) })
     if (!this.holdsPlace) return Promise.resolve(undefined)
     const end = this.#stops.ended()
     if (this.#run !== undefined && !this.#run.isOver) this.drain('command')
@@ -227,13 +231,16 @@ export class Service {
   onReport(report: UnitReport): void {
     const last = this.#report
     this.#report = report
-    this.#becomeKnown()
+    this.becomeKnown()
     this.#judge(report, last)
   }
 
-  /** All units were reported, and this one was not among them. */
-  onMissing(): void {
-    this.#becomeKnown()
+  /** The starter has reported units, whether this one was among them or not. */
+  becomeKnown(): void {
+    this.#unknownSinceMs = undefined
+    if (this.#state !== 'failed' || this.#failure !== 'starter-unreachable') return
+    this.#backOff.reset()
+    if (!this.holdsPlace) this.#become('stopped')
   }
 
   /** Nothing is known until the next report. */
@@ -251,7 +258,7 @@ export class Service {
     const isOpen = this.#state === 'ready' || this.#state === 'draining'
     return {
       name: this.unit,
-      isKept: this.#config.isKept,
+      isKept: this.#isKept,
       holdsPlace: this.holdsPlace,
       isLeaving: this.holdsPlace && this.#state !== 'ready' && this.#state !== 'starting',
       drainsForOthers: this.#state === 'draining' && this.#drainReason === 'group',
@@ -285,19 +292,16 @@ export class Service {
     return this.#parts.clock.now()
   }
 
+  get #isKept(): boolean {
+    return this.#config.isKept || this.#isRetired
+  }
+
   get #isKnown(): boolean {
     return this.#unknownSinceMs === undefined
   }
 
   #onMoved(): void {
     this.#watcher.onMoved(this)
-  }
-
-  #becomeKnown(): void {
-    this.#unknownSinceMs = undefined
-    if (this.#state !== 'failed' || this.#failure !== 'starter-unreachable') return
-    this.#backOff.reset()
-    if (!this.holdsPlace) this.#become('stopped')
   }
 
   #begin(reason: StartReason, before = this.#report): StartAttempt {
@@ -373,6 +377,7 @@ export class Service {
     this.#endAttempt()
     this.#failure = undefined
     this.#run = new ServiceRun(this.#report!.invocation, this.#runOwner)
+    this.earlierCalls.enter(this.#run)
     this.#become('ready', undefined, { tookMs })
     this.#onMoved()
   }
@@ -392,13 +397,10 @@ export class Service {
     this.#failure = result
     const retryAfterMs = this.#backOff.fail(this.#now(), workedMs)
     this.#become('failed', result, { retryAfterMs })
-    if (retryAfterMs > 0) this.#refuseWaiting(this.failure(result, retryAfterMs))
+    const failure = this.failure(result, retryAfterMs)
+    if (retryAfterMs > 0) this.line.endAll({ kind: 'not_started', failure })
     if (mayRun) this.#commandStop('failed')
     else this.#stops.release(undefined)
-  }
-
-  #refuseWaiting(failure: NotStarted): void {
-    for (const waiting of this.line) this.line.end(waiting, { kind: 'not_started', failure })
   }
 
   #stopped(reason: StopReason | 'outside'): void {
@@ -463,8 +465,8 @@ export class Service {
 
   /** When it has been idle for its time. While it has visits: the first moment that this can be, so that no timer moves with each of them. */
   #idleEndMs(): number {
-    const { isKept, stopAfterIdleMs } = this.#config
-    if (this.#state !== 'ready' || isKept || stopAfterIdleMs === undefined) return Infinity
+    const { stopAfterIdleMs } = this.#config
+    if (this.#state !== 'ready' || this.#isKept || stopAfterIdleMs === undefined) return Infinity
     const { readySinceMs, visits, lastCallEndedMs = readySinceMs } = this.#run!
     const sinceMs = visits > 0 ? this.#now() : lastCallEndedMs
     return Math.max(sinceMs + stopAfterIdleMs, this.#stops.mayBeginAtMs)
@@ -479,10 +481,6 @@ export class Service {
   #isLeftRunning(): boolean {
     const mayRetry = this.#state === 'failed' && this.#backOff.untilMs <= this.#now()
     return mayRetry && this.#stops.command === undefined && phaseOf(this.#report) === 'up'
-  }
-
-  #onEmpty(run: ServiceRun): void {
-    if (run === this.#run) this.#watcher.onEmpty(this)
   }
 
   #become(
