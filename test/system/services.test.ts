@@ -156,7 +156,10 @@ suite('model servers in the user manager', { skip }, () => {
     const manager = await startServices(t, {
       servers: {
         good: { loads: 300 },
-        broken: { lines: ['ExecStart=', "ExecStart=/bin/sh -c 'echo cannot open the model; exit 1'"] },
+        // The journal knows the unit of a process only while that runs: systemd/systemd#2913.
+        broken: {
+          lines: ['ExecStart=', "ExecStart=/bin/sh -c 'echo cannot open the model; sleep 0.3; exit 1'"],
+        },
       },
     })
     await manager.ok('systemctl --user start llm-gateway')
