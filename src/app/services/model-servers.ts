@@ -4,8 +4,8 @@ import type { Config } from '../../config/types.ts'
 import type { Clock } from '../../platform/clock.ts'
 import type { ServiceChange } from '../../upstream/services/service-change.ts'
 import { ServicePool } from '../../upstream/services/service-pool.ts'
-import type { ProviderSet } from '../provider-pool.ts'
-import { isServerReady } from './readiness.ts'
+import type { Readiness } from '../../upstream/services/readiness-probes.ts'
+import { probeReadiness } from './readiness.ts'
 import { type StarterChange, StarterClient } from './starter-client.ts'
 
 interface ModelServerParts {
@@ -15,6 +15,8 @@ interface ModelServerParts {
   readonly starterPath: string | undefined
   readonly onStarter: (change: StarterChange) => void
   readonly onBug: (error: unknown) => void
+  /** Of probes. */
+  readonly userAgent: string
 }
 
 export class ModelServers {
@@ -22,7 +24,6 @@ export class ModelServers {
   #pool: ServicePool | undefined
   #starter: StarterClient | undefined
   #configs: Config['providers'] = new Map()
-  #providers: ProviderSet = new Map()
   #isClosed = false
 
   constructor(parts: ModelServerParts) {
@@ -39,10 +40,9 @@ export class ModelServers {
     return this.#pool?.isOpen(provider) ?? true
   }
 
-  follow(config: Pick<Config, 'providers' | 'services'>, providers: ProviderSet): void {
+  follow(config: Pick<Config, 'providers' | 'services'>): void {
     if (this.#isClosed) return
     this.#configs = config.providers
-    this.#providers = providers
     if (this.#pool === undefined && !hasServices(config)) return
     this.#pool ??= this.#open()
     this.#pool.follow(config)
@@ -60,14 +60,13 @@ export class ModelServers {
     const { clock, onChange, onStarter, onBug, starterPath: path } = this.#parts
     const starter = new StarterClient({ path, setTimer: clock.setTimer, onChange: onStarter, onBug })
     this.#starter = starter
-    return new ServicePool({ starter, clock, onChange, isReady: (provider) => this.#isReady(provider) })
+    return new ServicePool({ starter, clock, onChange, isReady: (name, uid) => this.#isReady(name, uid) })
   }
 
-  async #isReady(name: string): Promise<boolean> {
-    const provider = this.#providers.get(name)
+  async #isReady(name: string, uid: number | undefined): Promise<Readiness> {
     const config = this.#configs.get(name)
-    if (provider === undefined || config === undefined || config.kind === 'echo') return false
-    return isServerReady(provider, config, this.#parts.clock, this.#parts.onBug)
+    if (config === undefined || config.kind === 'echo') return 'not-yet'
+    return probeReadiness(config, uid, this.#parts)
   }
 }
 

@@ -2,15 +2,23 @@
 import type { UnitReport } from '../../platform/unit-report.ts'
 import type { ConfiguredService } from './unit-commands.ts'
 
+export interface ManagerFacts {
+  /** When the monotonic clock was 0, in milliseconds since 1970. Always the same, so that a report does not change by it. */
+  readonly bootedAtMs: number
+  /** Whose processes those of a unit without `User=` are. */
+  readonly uid: number
+}
+
 /**
- * One report of each service whose unit the text has, in the order of `services`; one unit may belong to several.
- * @param bootedAtMs when the monotonic clock was 0, in milliseconds since 1970. Always the same, so that a report does not change by it.
+ * One report of each service whose unit the text has, in the order of `services`. Where several names lead to one unit, it is
+ * reported for the first of these services alone.
  */
 export function readReports(
   text: string,
   services: readonly ConfiguredService[],
-  bootedAtMs: number,
+  manager: ManagerFacts,
 ): UnitReport[] {
+  const taken = new Set<Properties>()
   const units = new Map<string, Properties>()
   for (const block of text.split(/\n{2,}/)) {
     const properties = readProperties(block)
@@ -20,7 +28,10 @@ export function readReports(
   }
   return services.flatMap((service) => {
     const properties = units.get(service.unit)
-    return properties === undefined ? [] : [reportOf(service, properties, bootedAtMs)]
+    if (properties === undefined) return []
+    if (taken.has(properties)) return [sameUnit(service)]
+    taken.add(properties)
+    return [reportOf(service, properties, manager)]
   })
 }
 
@@ -38,10 +49,15 @@ function readProperties(block: string): Properties {
   )
 }
 
+function sameUnit({ service, unit }: ConfiguredService): UnitReport {
+  const ofNone = { active: 'inactive', sub: 'dead', result: 'success', restarts: 0, invocation: '' }
+  return { service, unit, load: 'same-unit', ...ofNone }
+}
+
 function reportOf(
   { service, unit, run }: ConfiguredService,
   properties: Properties,
-  bootedAtMs: number,
+  manager: ManagerFacts,
 ): UnitReport {
   const text = (name: string) => properties.get(name) ?? ''
   const load = text('LoadState')
@@ -50,6 +66,8 @@ function reportOf(
   const exitStatus = hasEnded ? numberOf(properties, 'ExecMainStatus') : undefined
   const isActive = active === 'active' || active === 'reloading'
   const enteredUs = isActive ? numberOf(properties, 'ActiveEnterTimestampMonotonic') : undefined
+  // The manager knows the number of a named user once it has started the unit.
+  const uid = numberOf(properties, 'UID') ?? (text('User') === '' ? manager.uid : undefined)
   const memory = numberOf(properties, 'MemoryCurrent')
   return {
     service,
@@ -61,7 +79,8 @@ function reportOf(
     ...(exitStatus !== undefined && { exitStatus }),
     restarts: numberOf(properties, 'NRestarts') ?? 0,
     invocation: text('InvocationID'),
-    ...(enteredUs !== undefined && { activeSinceMs: bootedAtMs + Math.round(enteredUs / 1000) }),
+    ...(enteredUs !== undefined && { activeSinceMs: manager.bootedAtMs + Math.round(enteredUs / 1000) }),
+    ...(isActive && uid !== undefined && { uid }),
     ...(memory !== undefined && { memoryBytes: memory - (memory % memoryStep) }),
   }
 }

@@ -31,6 +31,8 @@ export class UnitRequests {
   /** The same for a stop. A unit that does not run is stopped already. */
   stop(service: string): Promise<string | undefined> {
     return this.#request(service, async (manager, configured) => {
+      const report = this.#parts.looks.reportOf(service) ?? (await this.#lookAt(service))
+      if (report?.load === 'same-unit') return report.load
       const finished = await this.#parts.run(stopCommand(manager, configured))
       return finished.status === 0 || isNotLoaded(finished)
         ? undefined
@@ -64,8 +66,7 @@ export class UnitRequests {
     let report = looks.reportOf(service.service)
     // A transient unit that runs cannot be started again, and one that did not load may have been repaired since the last look.
     if (service.run !== undefined || report === undefined || !canStart(report)) {
-      await looks.look()
-      report = looks.reportOf(service.service)
+      report = await this.#lookAt(service.service)
     }
     if (report === undefined) return 'manager-unreachable'
     if (!canStart(report)) return report.load
@@ -75,6 +76,11 @@ export class UnitRequests {
     await run(resetCommand(manager, service))
     const finished = await run(startCommand(manager, service))
     return finished.status === 0 ? undefined : this.#refused('start', service, finished)
+  }
+
+  async #lookAt(service: string): Promise<UnitReport | undefined> {
+    await this.#parts.looks.look()
+    return this.#parts.looks.reportOf(service)
   }
 
   #refused(verb: string, { unit }: ConfiguredService, finished: Finished): string {

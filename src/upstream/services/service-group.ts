@@ -124,7 +124,7 @@ export class ServiceGroup {
       const isLost = unknownSinceMs !== undefined && state !== 'starting'
       for (const waiting of line) {
         const lostAtMs = isLost ? Math.max(unknownSinceMs, waiting.sinceMs) + starterGraceMs : Infinity
-        if (lostAtMs <= nowMs) line.end(waiting, this.#end(service, 'starter-unreachable'))
+        if (lostAtMs <= nowMs) line.end(waiting, this.#end(service, service.unknownReason))
         else if (waiting.deadlineMs <= nowMs) line.end(waiting, this.#end(service, this.#lateness(service)))
         else nextMs = Math.min(nextMs, lostAtMs, waiting.deadlineMs)
       }

@@ -47,7 +47,7 @@ export class ServicePool implements Services {
   constructor(parts: PoolParts) {
     this.#parts = parts
     const onReports = (reports: readonly UnitReport[], isWhole: boolean) => this.#onReports(reports, isWhole)
-    const onLost = () => this.#onLost()
+    const onLost = (reason?: string) => this.#onLost(reason)
     parts.starter.onReports = onReports
     parts.starter.onLost = onLost
   }
@@ -212,8 +212,8 @@ export class ServicePool implements Services {
     this.#examine(Array.from(changed, (service) => this.#groups.get(service)!))
   }
 
-  #onLost(): void {
-    for (const service of this.#services.values()) service.onLost()
+  #onLost(reason: string | undefined): void {
+    for (const service of this.#services.values()) service.onLost(reason)
     this.#examine(this.#groups.values())
   }
 

@@ -8,6 +8,7 @@ import type { UnitReport } from '../../platform/unit-report.ts'
 import { BackOff } from './back-off.ts'
 import type { Member } from './group-policy.ts'
 import type { ServiceChange, ServiceStateName } from './service-change.ts'
+import type { Readiness } from './readiness-probes.ts'
 import { ServiceLine } from './service-line.ts'
 import { ServiceRun, type RunOwner } from './service-run.ts'
 import type { NotStarted, ServiceState, ServiceVisit } from './services.ts'
@@ -18,8 +19,8 @@ import { failureOf, phaseOf } from './unit-phase.ts'
 
 export interface ServiceParts {
   readonly starter: Pick<Starter, 'start' | 'stop'>
-  /** One probe of a provider's server. Never rejects. */
-  readonly isReady: (provider: string) => Promise<boolean>
+  /** One probe of a provider's server. Never rejects. @param uid of its unit, as it is reported. */
+  readonly isReady: (provider: string, uid: number | undefined) => Promise<Readiness>
   readonly clock: Clock
   readonly onChange?: ((change: ServiceChange) => void) | undefined
 }
@@ -31,6 +32,11 @@ export interface ServiceWatcher {
   /** The last visit has left. On the way of each call. */
   readonly onEmpty: (service: Service) => void
 }
+
+const unreachable = 'starter-unreachable'
+
+/** Failures that end when units are reported again. */
+const ofStarter: ReadonlySet<string> = new Set([unreachable, 'configuration'])
 
 export class Service {
   readonly name: string
@@ -49,6 +55,7 @@ export class Service {
   #report: UnitReport | undefined
   /** The last report, or that there is none, cannot be relied on since this moment. Undefined: it can. */
   #unknownSinceMs: number | undefined
+  #unknownReason = unreachable
   /** While it starts. */
   #attempt: StartAttempt | undefined
   /** The start that was under way when it was stopped last. */
@@ -88,6 +95,11 @@ export class Service {
   /** Since when nothing is known of its unit, in milliseconds of the monotonic clock. */
   get unknownSinceMs(): number | undefined {
     return this.#unknownSinceMs
+  }
+
+  /** Why nothing is known of its unit, as the failure of a call that waits. */
+  get unknownReason(): string {
+    return this.#unknownReason
   }
 
   /** Whether its unit runs, starts or stops, or is about to. */
@@ -200,8 +212,9 @@ export class Service {
     this.#becomeKnown()
   }
 
-  /** Nothing is known until the next report. */
-  onLost(): void {
+  /** Nothing is known until the next report. @param reason absent: the starter cannot be reached. */
+  onLost(reason: string = unreachable): void {
+    this.#unknownReason = reason
     this.#unknownSinceMs ??= this.#now()
   }
 
@@ -238,7 +251,7 @@ export class Service {
       waiting: this.line.length,
       memoryBytes: phaseOf(this.#report) === 'down' ? undefined : this.#report?.memoryBytes,
       lastStartMs: this.#lastStartMs,
-      failure: this.#failure,
+      failure: this.#isKnown || this.#unknownReason === unreachable ? this.#failure : this.#unknownReason,
       retryAtMs: waitMs > 0 ? Math.round(this.#parts.clock.wallNow() + waitMs) : undefined,
       ...this.#counts,
     }
@@ -258,7 +271,7 @@ export class Service {
 
   #becomeKnown(): void {
     this.#unknownSinceMs = undefined
-    if (this.#state !== 'failed' || this.#failure !== 'starter-unreachable') return
+    if (this.#state !== 'failed' || !ofStarter.has(this.#failure!)) return
     this.#backOff.reset()
     if (!this.holdsPlace) this.#become('stopped')
   }
@@ -267,9 +280,9 @@ export class Service {
     this.startsNow = false
     const attempt: StartAttempt = new StartAttempt(reason, this.#now(), before, {
       clock: this.#parts.clock,
-      isReady: () => this.#parts.isReady(this.name),
+      isReady: () => this.#parts.isReady(this.name, this.#report?.uid),
       isUp: () => phaseOf(this.#report) === 'up',
-      onReady: () => this.#onReady(attempt),
+      onEnd: (result) => this.#onProbed(attempt, result),
     })
     this.#attempt = attempt
     this.#endRun()
@@ -288,7 +301,7 @@ export class Service {
     else attempt.refuse()
     if (attempt !== this.#attempt) return
     // A command that was lost on its way may have been carried out: what has been seen to start goes on.
-    const isLost = refusal === 'starter-unreachable' && attempt.isSeen
+    const isLost = refusal === unreachable && attempt.isSeen
     if (refusal !== undefined && !isLost) this.#fail(refusal)
     this.#onMoved()
   }
@@ -300,7 +313,13 @@ export class Service {
     else if (sign.kind === 'up') attempt.probes.begin()
   }
 
-  #onReady(attempt: StartAttempt): void {
+  #onProbed(attempt: StartAttempt, result: 'ready' | 'port-taken'): void {
+    if (result === 'ready') this.#becomeReady(attempt)
+    else this.#fail(result)
+    this.#onMoved()
+  }
+
+  #becomeReady(attempt: StartAttempt): void {
     const tookMs = this.#now() - attempt.sinceMs
     if (attempt.isOwn) this.#lastStartMs = tookMs
     this.#endAttempt()
@@ -308,7 +327,6 @@ export class Service {
     this.#failure = undefined
     this.#run = new ServiceRun(this.#report!.invocation, this.#runOwner)
     this.#become('ready', undefined, { tookMs })
-    this.#onMoved()
   }
 
   #endAttempt(): void {

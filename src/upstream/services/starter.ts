@@ -9,8 +9,11 @@ export interface Starter {
   look(): void
   /** One listener each, set before `connect`. */
   onReports: ((reports: readonly UnitReport[], isWhole: boolean) => void) | undefined
-  /** The connection has ended: until the next whole report nothing is known. */
-  onLost: (() => void) | undefined
+  /**
+   * Until the next whole report nothing is known: the connection has ended, or for the reason that the other end reports
+   * (`StarterMessage`).
+   */
+  onLost: ((reason?: string) => void) | undefined
   /** Connects, and again after a loss, until `close`. */
   connect(): void
   close(): void
