@@ -79,7 +79,7 @@ export class Starter {
     this.#cancelIdle?.()
     connection.send({ kind: 'hello', version: 1 })
     if (this.#looks.isUnusable) connection.send(unusable)
-    if (this.#connections.size === 1) this.#sendAlive()
+    if (this.#connections.size === 1) this.#sayAliveLater()
     socket.on('close', () => {
       this.#connections.delete(connection)
       if (this.#connections.size > 0) return
@@ -123,10 +123,11 @@ export class Starter {
     }
   }
 
-  #sendAlive(): void {
-    this.#cancelAlive?.()
-    for (const connection of this.#connections) connection.send({ kind: 'alive' })
-    this.#cancelAlive = this.#clock.setTimer(() => this.#sendAlive(), aliveEveryMs)
+  #sayAliveLater(): void {
+    this.#cancelAlive = this.#clock.setTimer(() => {
+      for (const connection of this.#connections) connection.send({ kind: 'alive' })
+      this.#sayAliveLater()
+    }, aliveEveryMs)
   }
 
   #waitForIdle(): void {

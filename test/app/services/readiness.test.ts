@@ -6,7 +6,6 @@ import { suite, test, type TestContext } from 'node:test'
 import { probeReadiness } from '../../../src/app/services/readiness.ts'
 import type { HttpProvider } from '../../../src/config/provider-types.ts'
 import type { ServiceConfig } from '../../../src/config/service-types.ts'
-import {  } from '../../../src/config/secret.ts'
 import { systemClock } from '../../../src/platform/clock.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 
@@ -27,7 +26,7 @@ function providerAt(origin: string, settings: Partial<ServiceConfig> = {}): Http
     origin,
     basePath: '/v1',
     isLocal: true,
-    apiKey: ('sk-of-the-server'),
+    apiKey: { reveal: () => 'sk-of-the-server', source: 'test' },
     auth: 'bearer',
     headers: [['x-team', 'blue']],
     includeUsage: 'auto',
