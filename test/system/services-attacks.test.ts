@@ -66,6 +66,19 @@ server.serve_forever()
   },
 )
 
+test("root's program on a server's port, as Docker's proxy is, serves its calls", { skip }, async (t) => {
+  const manager = await startServices(t, { servers: { one: {} } })
+  await manager.ok('cat >.config/systemd/user/one.service; systemctl --user daemon-reload', {
+    input: '[Service]\nExecStart=/bin/sleep infinity\n',
+  })
+  const server = `${process.execPath} llm-gateway/test/support/model-server.ts 9200 one 0`
+  await manager.ok(`${server} >/dev/null 2>&1 </dev/null &`, { isRoot: true })
+  assert.match(await manager.ok(callCommand('one')), /DONE/)
+  // Otherwise this would hold of every user.
+  const pid = await manager.ok('systemctl --user show -P MainPID llm-gateway')
+  assert.match(await manager.ok(`cat /proc/${pid}/uid_map`), /^1501\s+1501\s+1$/)
+})
+
 test('a starter that stands still does not make two members run in one place', { skip }, async (t) => {
   const groups = { g: { members: ['one', 'two'], running: 1 } }
   const manager = await startServices(t, {

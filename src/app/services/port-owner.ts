@@ -1,6 +1,6 @@
 // Whose program listens at the address of a server. Every user of the machine can listen on a port while the server of a service
 // is not there, and answer in its place.
-import { closeSync, openSync, readFileSync, readSync } from 'node:fs'
+import { closeSync, openSync, readFileSync, readlinkSync, readSync } from 'node:fs'
 import { addressForms, parseSocketRow, upperHex } from '../../platform/proc-net.ts'
 
 /** What a process in a user namespace sees in place of a user that its namespace lacks: user_namespaces(7). */
@@ -9,19 +9,32 @@ const overflowUid = 65_534
 /** The kernel lists the sockets that listen before all others. */
 const pieceBytes = 65_536
 
+/** What a list of the kernel says of sockets that listen. */
+export interface PortTable {
+  /** Its lines; others may be among them. */
+  readonly lines: string
+  /** `/proc/PID/uid_map` of whoever has opened it: the users that it can name. */
+  readonly uidMap: string
+}
+
 export interface PortTables {
-  /** The rows of sockets that listen, of `/proc/self/net/tcp` and `tcp6`. @throws what reading them throws. */
-  readonly tcp: () => string
-  readonly tcp6: () => string
-  /** `/proc/self/uid_map`. */
-  readonly uidMap: () => string
+  /** @throws what reading it throws. */
+  readonly tcp: () => PortTable
+  readonly tcp6: () => PortTable
 }
 
 export const kernelTables: PortTables = {
-  tcp: () => readListening('/proc/self/net/tcp'),
-  tcp6: () => readListening('/proc/self/net/tcp6'),
-  uidMap: () => readFileSync('/proc/self/uid_map', 'latin1'),
+  tcp() {
+    if (isList(standardInput)) return { lines: readListening(standardInput), uidMap: allUsers }
+    return openTable('/proc/self/net/tcp')
+  },
+  tcp6: () => openTable('/proc/self/net/tcp6'),
 }
+
+/** Where the unit passes the list of IPv4 as the service manager sees it, which knows root from other users. */
+const standardInput = 0
+
+const allUsers = '0 0 4294967295'
 
 /**
  * `own`: only programs of this user, or of root, listen where a connection to the origin would end. `none`: nobody does.
@@ -30,25 +43,25 @@ export const kernelTables: PortTables = {
 export function portOwner(origin: string, uid: number, tables = kernelTables): 'own' | 'foreign' | 'none' {
   const { hostname, port, protocol } = new URL(origin)
   const number = port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port)
-  const shown = isMapped(tables.uidMap(), uid) ? uid : overflowUid
-  const listening = [...listenersOf(tables.tcp(), number), ...listenersOf(tables.tcp6(), number)]
-  const owners = addressesOf(hostname).flatMap((address) => ownersAt(address, listening))
-  if (owners.length === 0) return 'none'
-  return owners.every((owner) => owner === shown || owner === 0) ? 'own' : 'foreign'
+  const listening = [tables.tcp(), tables.tcp6()].flatMap((table) => listenersOf(table, number, uid))
+  const found = addressesOf(hostname).flatMap((address) => listenersAt(address, listening))
+  if (found.length === 0) return 'none'
+  return found.every(({ isOwn }) => isOwn) ? 'own' : 'foreign'
 }
 
 interface Listener {
   readonly address: string
-  readonly uid: number
+  readonly isOwn: boolean
 }
 
-function listenersOf(table: string, port: number): Listener[] {
+function listenersOf({ lines, uidMap }: PortTable, port: number, uid: number): Listener[] {
   const hex = upperHex(port, 4)
-  return table.split('\n').flatMap((line) => {
+  const shown = isMapped(uidMap, uid) ? uid : overflowUid
+  return lines.split('\n').flatMap((line) => {
     const row = parseSocketRow(line)
     if (row?.state !== '0A') return []
     const [address = '', localPort] = row.ends.split(/[: ]/)
-    return localPort === hex ? [{ address, uid: row.uid }] : []
+    return localPort === hex ? [{ address, isOwn: row.uid === shown || row.uid === 0 }] : []
   })
 }
 
@@ -59,13 +72,13 @@ function addressesOf(hostname: string): readonly string[] {
 }
 
 /** The kernel prefers a socket at the address itself to one at all of its family, and that to one at all of IPv6. */
-function ownersAt(address: string, listening: readonly Listener[]): number[] {
+function listenersAt(address: string, listening: readonly Listener[]): readonly Listener[] {
   const { tcp, tcp6 } = addressForms(address)
   const all = [[tcp, tcp6], tcp === undefined ? [] : ['0'.repeat(8)], ['0'.repeat(32)]]
   const nearest = all
     .map((forms) => listening.filter((each) => forms.includes(each.address)))
     .find((found) => found.length > 0)
-  return (nearest ?? []).map(({ uid }) => uid)
+  return nearest ?? []
 }
 
 function isMapped(uidMap: string, uid: number): boolean {
@@ -75,20 +88,35 @@ function isMapped(uidMap: string, uid: number): boolean {
   })
 }
 
-/** Reads until a row of another state. */
-function readListening(path: string): string {
+/** The link of one that is open for long may end in ` (deleted)`. */
+function isList(descriptor: number): boolean {
+  try {
+    return /\/\d+\/net\/tcp(?: \(deleted\))?$/.test(readlinkSync(`/proc/self/fd/${descriptor}`))
+  } catch {
+    return false
+  }
+}
+
+function openTable(path: string): PortTable {
   const descriptor = openSync(path, 'r')
   try {
-    const buffer = Buffer.allocUnsafe(pieceBytes)
-    let text = ''
-    for (;;) {
-      const count = readSync(descriptor, buffer)
-      text += buffer.toString('latin1', 0, count)
-      const last = text.slice(0, text.lastIndexOf('\n')).split('\n').at(-1) ?? ''
-      const row = parseSocketRow(last)
-      if (count === 0 || (row !== undefined && row.state !== '0A')) return text
-    }
+    return { lines: readListening(descriptor), uidMap: readFileSync('/proc/self/uid_map', 'latin1') }
   } finally {
     closeSync(descriptor)
+  }
+}
+
+/** From its beginning until a row of another state. */
+function readListening(descriptor: number): string {
+  const buffer = Buffer.allocUnsafe(pieceBytes)
+  let text = ''
+  let at = 0
+  for (;;) {
+    const count = readSync(descriptor, buffer, 0, pieceBytes, at)
+    at += count
+    text += buffer.toString('latin1', 0, count)
+    const last = text.slice(0, text.lastIndexOf('\n')).split('\n').at(-1) ?? ''
+    const row = parseSocketRow(last)
+    if (count === 0 || (row !== undefined && row.state !== '0A')) return text
   }
 }

@@ -29,7 +29,8 @@ function ownerOf(
   tcp: ReturnType<typeof table>,
   { tcp6 = table(), origin = 'http://127.0.0.1:8081', uid = 1000, uidMap = whole } = {},
 ) {
-  return portOwner(origin, uid, { tcp: () => tcp, tcp6: () => tcp6, uidMap: () => uidMap })
+  const of = (lines: string) => () => ({ lines, uidMap })
+  return portOwner(origin, uid, { tcp: of(tcp), tcp6: of(tcp6) })
 }
 
 test("the unit's user and root may listen, another user may not", () => {
