@@ -10,20 +10,20 @@ const overflowUid = 65_534
 const pieceBytes = 65_536
 
 /** What a list of the kernel says of sockets that listen. */
-export interface PortTable {
+interface PortTable {
   /** Its lines; others may be among them. */
   readonly lines: string
   /** `/proc/PID/uid_map` of whoever has opened it: the users that it can name. */
   readonly uidMap: string
 }
 
-export interface PortTables {
+interface PortTables {
   /** @throws what reading it throws. */
   readonly tcp: () => PortTable
   readonly tcp6: () => PortTable
 }
 
-export const kernelTables: PortTables = {
+const kernelTables: PortTables = {
   tcp() {
     if (isList(standardInput)) return { lines: readListening(standardInput), uidMap: allUsers }
     return openTable('/proc/self/net/tcp')
