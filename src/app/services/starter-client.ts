@@ -3,7 +3,7 @@
 import { connect, type Socket } from 'node:net'
 import type { SetTimer } from '../../platform/clock.ts'
 import type { StarterMessage, StarterRequest } from '../../platform/unit-report.ts'
-import type { Starter } from '../../upstream/services/starter.ts'
+import { type Starter, unreachable } from '../../upstream/services/starter.ts'
 import { readStarterMessage } from './starter-messages.ts'
 
 /** `found`: units are known and can be started, for the first time or again. */
@@ -35,8 +35,6 @@ const answerMs = 20_000
 const silenceMs = 10_000
 /** Of a line, in characters: far more than a report of all services has. */
 const maxLine = 1_048_576
-
-const unreachable = 'starter-unreachable'
 
 export class StarterClient implements Starter {
   onReports: Starter['onReports']

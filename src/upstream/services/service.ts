@@ -13,7 +13,7 @@ import { ServiceLine } from './service-line.ts'
 import { ServiceRun, type RunOwner } from './service-run.ts'
 import type { NotStarted, ServiceState, ServiceVisit } from './services.ts'
 import { StartAttempt, type StartReason } from './start-attempt.ts'
-import type { Starter } from './starter.ts'
+import { endsWithReport, type Starter, unreachable } from './starter.ts'
 import { StopCommand, type StopReason } from './stop-command.ts'
 import { failureOf, phaseOf } from './unit-phase.ts'
 
@@ -32,11 +32,6 @@ export interface ServiceWatcher {
   /** The last visit has left. On the way of each call. */
   readonly onEmpty: (service: Service) => void
 }
-
-const unreachable = 'starter-unreachable'
-
-/** Failures that end when units are reported again. */
-const ofStarter: ReadonlySet<string> = new Set([unreachable, 'configuration'])
 
 export class Service {
   readonly name: string
@@ -271,7 +266,7 @@ export class Service {
 
   #becomeKnown(): void {
     this.#unknownSinceMs = undefined
-    if (this.#state !== 'failed' || !ofStarter.has(this.#failure!)) return
+    if (this.#state !== 'failed' || !endsWithReport.has(this.#failure!)) return
     this.#backOff.reset()
     if (!this.holdsPlace) this.#become('stopped')
   }

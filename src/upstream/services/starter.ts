@@ -1,8 +1,13 @@
 // The gateway's end of the process that starts model servers, as the pool of services sees it.
 import type { UnitReport } from '../../platform/unit-report.ts'
 
+export const unreachable = 'starter-unreachable'
+
+/** Failures that are over when units are reported again. */
+export const endsWithReport: ReadonlySet<string> = new Set([unreachable, 'configuration'])
+
 export interface Starter {
-  /** @returns why it was refused (`StarterMessage`), or `starter-unreachable`; undefined: the manager has accepted it. Never rejects. */
+  /** @returns why it was refused (`StarterMessage`), or `unreachable`; undefined: the manager has accepted it. Never rejects. */
   start(service: string): Promise<string | undefined>
   stop(service: string): Promise<string | undefined>
   /** Has all units reported now. */
