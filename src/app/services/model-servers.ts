@@ -5,8 +5,8 @@ import type { Config } from '../../config/types.ts'
 import type { Clock } from '../../platform/clock.ts'
 import type { ServiceChange } from '../../upstream/services/service-change.ts'
 import { type PoolParts, ServicePool } from '../../upstream/services/service-pool.ts'
-import type { ProviderSet } from '../provider-pool.ts'
-import { isServerReady } from './readiness.ts'
+import type { Readiness } from '../../upstream/services/readiness-probes.ts'
+import { probeReadiness } from './readiness.ts'
 import { type StarterChange, StarterClient } from './starter-client.ts'
 
 interface ModelServerParts {
@@ -19,13 +19,14 @@ interface ModelServerParts {
   readonly onLeft: PoolParts['onLeft']
   readonly onStarter: (change: StarterChange) => void
   readonly onBug: (error: unknown) => void
+  /** Of probes. */
+  readonly userAgent: string
 }
 
 export class ModelServers {
   readonly #parts: ModelServerParts
   #pool: ServicePool | undefined
   #configs: Config['providers'] = new Map()
-  #providers: ProviderSet = new Map()
   #isClosed = false
 
   constructor(parts: ModelServerParts) {
@@ -42,10 +43,9 @@ export class ModelServers {
     return this.#pool?.isOpen(provider) ?? true
   }
 
-  follow(config: Pick<Config, 'providers' | 'services'>, providers: ProviderSet): void {
+  follow(config: Pick<Config, 'providers' | 'services'>): void {
     if (this.#isClosed) return
     this.#configs = config.providers
-    this.#providers = providers
     if (this.#pool === undefined && servedProviders(config.providers).length === 0) return
     this.#pool ??= this.#open()
     this.#pool.follow(config)
@@ -61,14 +61,13 @@ export class ModelServers {
   #open(): ServicePool {
     const { clock, onChange, onLeft, callsOf, onStarter, onBug, starterPath: path } = this.#parts
     const starter = new StarterClient({ path, setTimer: clock.setTimer, onChange: onStarter, onBug })
-    const isReady = (provider: string) => this.#isReady(provider)
+    const isReady: PoolParts['isReady'] = (name, uid) => this.#isReady(name, uid)
     return new ServicePool({ starter, clock, onChange, onLeft, callsOf, isReady })
   }
 
-  async #isReady(name: string): Promise<boolean> {
-    const provider = this.#providers.get(name)
+  async #isReady(name: string, uid: number | undefined): Promise<Readiness> {
     const config = this.#configs.get(name)
-    if (provider === undefined || config === undefined || config.kind === 'echo') return false
-    return isServerReady(provider, config, this.#parts.clock, this.#parts.onBug)
+    if (config === undefined || config.kind === 'echo') return 'not-yet'
+    return probeReadiness(config, uid, this.#parts)
   }
 }

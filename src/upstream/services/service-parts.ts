@@ -3,6 +3,7 @@ import type { Clock } from '../../platform/clock.ts'
 import type { ServiceConfig } from '../../config/service-types.ts'
 import type { EarlierCalls } from './earlier-calls.ts'
 import type { ServiceChange } from './service-change.ts'
+import type { Readiness } from './readiness-probes.ts'
 import type { Starter } from './starter.ts'
 
 export interface NewService {
@@ -14,8 +15,8 @@ export interface NewService {
 
 export interface ServiceParts {
   readonly starter: Pick<Starter, 'start' | 'stop'>
-  /** One probe of a provider's server. Never rejects. */
-  readonly isReady: (provider: string) => Promise<boolean>
+  /** One probe of a provider's server. Never rejects. @param uid of its unit, as it is reported. */
+  readonly isReady: (provider: string, uid: number | undefined) => Promise<Readiness>
   readonly clock: Clock
   readonly onChange?: ((change: ServiceChange) => void) | undefined
 }

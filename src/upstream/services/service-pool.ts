@@ -64,7 +64,7 @@ export class ServicePool implements Services {
   constructor(parts: PoolParts) {
     this.#parts = parts
     const onReports = (reports: readonly UnitReport[], isWhole: boolean) => this.#onReports(reports, isWhole)
-    const onLost = () => this.#onLost()
+    const onLost = (reason?: string) => this.#onLost(reason)
     parts.starter.onReports = onReports
     parts.starter.onLost = onLost
   }
@@ -263,8 +263,8 @@ export class ServicePool implements Services {
     this.#dropRetired()
   }
 
-  #onLost(): void {
-    for (const service of this.#byUnit.values()) service.onLost()
+  #onLost(reason: string | undefined): void {
+    for (const service of this.#byUnit.values()) service.onLost(reason)
     this.#examine(this.#groups.values())
   }
 

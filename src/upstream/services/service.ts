@@ -16,6 +16,7 @@ import type { NewService, ServiceParts } from './service-parts.ts'
 import { ServiceRun, type RunOwner } from './service-run.ts'
 import type { NotStarted, ServiceState, ServiceVisit } from './services.ts'
 import { StartAttempt, type StartReason } from './start-attempt.ts'
+import { endsWithReport, unreachable } from './starter.ts'
 import type { StopReason } from './stop-command.ts'
 import { phaseOf } from './unit-phase.ts'
 import { UnitStops } from './unit-stops.ts'
@@ -37,6 +38,8 @@ export class Service {
   /** Of the configuration. Undefined: it has none. */
   group: string | undefined
   readonly earlierCalls: EarlierCalls
+  /** Since when nothing is known of its unit, and why, as the failure of a call that waits. Undefined: its last report counts. */
+  unknown: { readonly sinceMs: number; readonly reason: string } | undefined
   /** Starts as soon as it is known not to run. */
   startsNow = false
   readonly #parts: ServiceParts
@@ -46,8 +49,6 @@ export class Service {
   #state: ServiceStateName = 'stopped'
   #sinceMs: number
   #report: UnitReport | undefined
-  /** The last report, or that there is none, cannot be relied on since this moment. Undefined: it can. */
-  #unknownSinceMs: number | undefined
   /** While it starts. */
   #attempt: StartAttempt | undefined
   /** The start that was under way when it was stopped last. */
@@ -78,7 +79,7 @@ export class Service {
     const { now, wallNow } = parts.clock
     this.line = new ServiceLine(config.unit, now, () => this.#onMoved())
     this.#sinceMs = wallNow()
-    this.#unknownSinceMs = now()
+    this.unknown = { sinceMs: now(), reason: unreachable }
     const onEmpty = (run: ServiceRun) => run === this.#run && watcher.onEmpty(this)
     this.#runOwner = { calls: 0, now, onEmpty }
   }
@@ -93,11 +94,6 @@ export class Service {
 
   get state(): ServiceStateName {
     return this.#state
-  }
-
-  /** Since when nothing is known of its unit, in milliseconds of the monotonic clock. */
-  get unknownSinceMs(): number | undefined {
-    return this.#unknownSinceMs
   }
 
   /** Whether its unit runs, starts or stops, or is about to. */
@@ -237,15 +233,15 @@ export class Service {
 
   /** The starter has reported units, whether this one was among them or not. */
   becomeKnown(): void {
-    this.#unknownSinceMs = undefined
-    if (this.#state !== 'failed' || this.#failure !== 'starter-unreachable') return
+    this.unknown = undefined
+    if (this.#state !== 'failed' || !endsWithReport.has(this.#failure!)) return
     this.#backOff.reset()
     if (!this.holdsPlace) this.#become('stopped')
   }
 
-  /** Nothing is known until the next report. */
-  onLost(): void {
-    this.#unknownSinceMs ??= this.#now()
+  /** Nothing is known until the next report. @param reason absent: the starter cannot be reached. */
+  onLost(reason: string = unreachable): void {
+    this.unknown = { sinceMs: this.unknown?.sinceMs ?? this.#now(), reason }
   }
 
   /** It belongs to the configuration no longer, or the gateway stops; its unit stays as it is. */
@@ -281,7 +277,7 @@ export class Service {
       waiting: this.line.calls,
       memoryBytes: phaseOf(this.#report) === 'down' ? undefined : this.#report?.memoryBytes,
       lastStartMs: this.#lastStartMs,
-      failure: this.#failure,
+      failure: this.#isKnown || this.unknown?.reason === unreachable ? this.#failure : this.unknown?.reason,
       retryAtMs: waitMs > 0 ? Math.round(this.#parts.clock.wallNow() + waitMs) : undefined,
       ...this.#counts,
       stops: this.#stops.count,
@@ -297,7 +293,7 @@ export class Service {
   }
 
   get #isKnown(): boolean {
-    return this.#unknownSinceMs === undefined
+    return this.unknown === undefined
   }
 
   #onMoved(): void {
@@ -308,9 +304,9 @@ export class Service {
     this.startsNow = false
     const attempt: StartAttempt = new StartAttempt(reason, this.#now(), before, {
       clock: this.#parts.clock,
-      isReady: () => this.#parts.isReady(this.name),
+      isReady: () => this.#parts.isReady(this.name, this.#report?.uid),
       isUp: () => phaseOf(this.#report) === 'up',
-      onReady: () => this.#onReady(attempt),
+      onEnd: (result) => this.#onProbed(attempt, result),
     })
     this.#attempt = attempt
     this.#endRun()
@@ -366,12 +362,18 @@ export class Service {
     else attempt.refuse()
     if (attempt !== this.#attempt) return
     // A command that was lost on its way may have been carried out: what has been seen to start goes on.
-    const isLost = refusal === 'starter-unreachable' && attempt.isSeen
+    const isLost = refusal === unreachable && attempt.isSeen
     if (refusal !== undefined && !isLost) this.#fail(refusal)
     this.#onMoved()
   }
 
-  #onReady(attempt: StartAttempt): void {
+  #onProbed(attempt: StartAttempt, result: 'ready' | 'port-taken'): void {
+    if (result === 'ready') this.#becomeReady(attempt)
+    else this.#fail(result)
+    this.#onMoved()
+  }
+
+  #becomeReady(attempt: StartAttempt): void {
     const tookMs = this.#now() - attempt.sinceMs
     if (attempt.isOwn) this.#lastStartMs = tookMs
     this.#endAttempt()
@@ -379,7 +381,6 @@ export class Service {
     this.#run = new ServiceRun(this.#report!.invocation, this.#runOwner)
     this.earlierCalls.enter(this.#run)
     this.#become('ready', undefined, { tookMs })
-    this.#onMoved()
   }
 
   #endAttempt(): void {
