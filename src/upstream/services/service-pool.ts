@@ -125,7 +125,7 @@ export class ServicePool implements Services {
 
   enterIfOpen(provider: string): ServiceVisit | undefined {
     const service = this.#services.get(provider)
-    return service === undefined ? freeVisit : service.enterIfOpen()
+    return service === undefined ? freeVisit : service.enterIfOpen(false)
   }
 
   wake(provider: string): void {

@@ -133,8 +133,9 @@ export class Service {
     else if (this.#isOurs && this.#state === 'starting') this.stop('removed')
   }
 
-  enterIfOpen(): ServiceVisit | undefined {
-    return this.#state === 'ready' ? this.#run!.enter() : undefined
+  /** @param isCall as `ServiceRun.enter`. */
+  enterIfOpen(isCall = true): ServiceVisit | undefined {
+    return this.#state === 'ready' ? this.#run!.enter(isCall) : undefined
   }
 
   /** Why no call may wait for it. Undefined: one may. */

@@ -53,6 +53,20 @@ suite('a service', () => {
     assert.equal(scene.clock.pendingTimers, 0)
   })
 
+  test('is not kept running by what only asks', async () => {
+    const scene = new Scene({ qwen: { stopAfterIdleMs: 10_000 } })
+    const call = scene.call('qwen')
+    await scene.clock.run(1_000)
+    call.visit!.leave()
+    for (let i = 0; i < 12; i++) {
+      const question = scene.pool.enterIfOpen('qwen')
+      await scene.clock.run(100)
+      question?.leave()
+      await scene.clock.run(800)
+    }
+    assert.equal(scene.units.activeOf('qwen'), 'inactive')
+  })
+
   test('that crashes while it starts refuses its calls, and is left alone for longer each time', async () => {
     const scene = new Scene({ qwen: { behaviour: { ends: crashed, endsAfterMs: 30 } } })
     await scene.clock.run(100)
