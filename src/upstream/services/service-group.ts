@@ -55,7 +55,9 @@ export class ServiceGroup {
   }
 
   onEmpty(service: Service): void {
-    if (service.state === 'draining' || this.#turns.length > 0 || this.#isCrowded) this.examine()
+    const isAwaited = service.state === 'draining' || this.#turns.length > 0 || this.#isCrowded
+    // It has been idle for its time, but for a question.
+    if (isAwaited || service.nextMs() <= this.#clock.now()) this.examine()
   }
 
   examine(): void {
