@@ -1,5 +1,6 @@
 // Model servers as text: `llm-gateway status` and `llm-gateway services`.
 import { durationText } from '../platform/duration.ts'
+import { resultText } from './result-text.ts'
 import type { ServiceRow } from './status-report.ts'
 
 export const serviceHeads = [
@@ -51,7 +52,7 @@ export function failureText({ state, failure, retry_at }: ServiceRow, nowMs: num
   if (failure === null) return undefined
   const inMs = retry_at === null ? 0 : Date.parse(retry_at) - nowMs
   const again = inMs > 0 ? `calls start it again in ${durationText(inMs)}` : 'the next call starts it again'
-  return `${failure}${state === 'failed' ? `; ${again}` : ''}`
+  return `${resultText(failure)}${state === 'failed' ? `; ${again}` : ''}`
 }
 
 /** In powers of 1024, as the service manager has them: `850.0M`, `4.2G`. */

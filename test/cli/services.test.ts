@@ -224,6 +224,16 @@ suite('`services start`', () => {
     )
   })
 
+  test('says that the file has changed when what starts units has another state of it', async (t) => {
+    const { servers, steer } = await scene(t, [stopped])
+    servers.onStart = async () => ({ unit: stopped.unit, result: 'configuration-changed', retryAfterMs: 0 })
+    const { stderr } = await steer('start', 'qwen')
+    assert.match(
+      stderr,
+      /^error: qwen is not ready: the configuration file has changed: reload the gateway\n/,
+    )
+  })
+
   test('names the group whose other members keep its place', async (t) => {
     const { servers, steer } = await scene(t, [stopped])
     servers.onStart = async () => ({ unit: stopped.unit, result: 'busy', group: 'gpu0', retryAfterMs: 0 })
@@ -269,5 +279,18 @@ suite('`services stop`', () => {
     const { status, stderr } = await steer('stop', 'qwen')
     assert.equal(status, 1)
     assert.match(stderr, /^error: qwen has not stopped: not-permitted\n/)
+  })
+
+  test('ends when its unit takes longer to stop than systemd lets it', async (t) => {
+    const stopping = { state: 'stopping', calls: 0, sinceMs: Date.now() - 121_000 } as const
+    const { servers, steer, journal } = await scene(t, [serviceState(stopping)])
+    servers.onStop = () => new Promise(() => {})
+    const { status, stderr } = await steer('stop', 'qwen')
+    assert.equal(status, 1)
+    assert.match(
+      stderr,
+      /^error: qwen has not stopped: its unit has been stopping for 2 min \d s, and systemd allows it 1 min 30 s\n/,
+    )
+    assert.ok(journal.calls.some((call) => /^systemctl --user show .*TimeoutStopUSec/.test(call)))
   })
 })

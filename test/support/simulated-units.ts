@@ -198,6 +198,10 @@ export class SimulatedUnits implements Starter {
     this.#connection += 1
   }
 
+  reload(): void {
+    if (this.#isConnected) this.#sendAll()
+  }
+
   look(): void {
     this.looks += 1
     this.#sendAll()

@@ -9,6 +9,7 @@ import type { Config } from '../../config/types.ts'
 import type { RunProgram } from '../../systemd/programs.ts'
 import { type ServicePaths, scopeOptions, servicesSocket, serviceUnit } from '../../systemd/scope.ts'
 import { readUnitState, type UnitState } from '../../systemd/unit-state.ts'
+import { durationText } from '../../platform/duration.ts'
 import { journalOption, readServiceJournal } from '../service-journal.ts'
 import type { Finding } from './finding.ts'
 
@@ -50,6 +51,7 @@ const wanted = [
   'TriggeredBy',
   'NeedDaemonReload',
   'ActiveEnterTimestampMonotonic',
+  'ActiveExitTimestampMonotonic',
 ]
 
 /** @param chosen names of the providers to examine; empty: all. */
@@ -153,6 +155,12 @@ class Examiner {
     if (sub === 'auto-restart' || sub === 'auto-restart-queued') {
       const detail = `${unit} has failed (${resultText(state)}), and systemd starts it again`
       return { state: 'changing', findings: found({ state: 'warn', detail, ...this.#journal(unit) }) }
+    }
+    const stoppingMs = active === 'deactivating' ? monotonicMs() - exitedMs(state) : 0
+    if (stoppingMs > longStopMs) {
+      const detail = `${unit} has been stopping for ${durationText(stoppingMs)}: a process of it does not end`
+      const fix = `${this.#systemctl} status ${unit}; to end it: ${this.#systemctl} kill -s KILL ${unit}`
+      return { state: 'changing', findings: found({ state: 'fail', detail, fix }) }
     }
     if (active === 'activating' || active === 'deactivating') {
       const detail = `${unit} is ${active === 'activating' ? 'starting' : 'stopping'} at this moment`
@@ -260,6 +268,18 @@ class Examiner {
     if (shares === undefined) return { state: 'ok', detail, fix }
     return { state: 'warn', detail: `${detail}, whether or not the group ${shares[0]} has room`, fix }
   }
+}
+
+/** Longer than systemd lets a unit stop by default: 90 s. */
+const longStopMs = 120_000
+
+function monotonicMs(): number {
+  return Number(process.hrtime.bigint() / 1_000_000n)
+}
+
+/** When the unit was active last, in milliseconds of CLOCK_MONOTONIC. Infinity: not known. */
+function exitedMs({ ActiveExitTimestampMonotonic: us = '' }: UnitState): number {
+  return Number(us) > 0 ? Number(us) / 1000 : Infinity
 }
 
 /** `exit-code 1`, `signal 9`, `oom-kill`. */

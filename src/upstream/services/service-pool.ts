@@ -78,8 +78,8 @@ export class ServicePool implements Services {
     this.#examine(this.#groups.values())
     this.#dropRetired()
     if (current.size === 0) return
-    if (this.#hasConnected) this.#parts.starter.look()
-    else this.#parts.starter.connect()
+    this.#parts.starter.reload()
+    if (!this.#hasConnected) this.#parts.starter.connect()
     this.#hasConnected = true
   }
 

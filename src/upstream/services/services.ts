@@ -26,7 +26,7 @@ export interface NotStarted {
   /**
    * As the manager names it: `exit-code 1`, `signal 9`, `oom-kill`, `timeout`, `not-found`, `masked`, `start-limit-hit`; `exit-code 0`: it
    * has ended without a failure; `stopped`: somebody has stopped it while it started, or by a command while calls waited for it; or what kept the gateway from asking the
-   * manager: `starter-unreachable`, `not-permitted`, `unknown-service`; or `busy`: other services kept its place in its group for
+   * manager: `starter-unreachable`, `configuration-changed`, `not-permitted`, `unknown-service`; or `busy`: other services kept its place in its group for
    * all of the time that the call may wait, or too many calls wait.
    */
   readonly result: string

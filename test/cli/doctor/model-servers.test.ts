@@ -270,3 +270,14 @@ test('a gateway of the user does not reach the units of the system', (t) => {
   assert.ok(commands.every((command) => !command.includes('--user')))
   assert.equal(examine(t, { rest }).findings[0]!.state, 'ok')
 })
+
+test('a unit that does not stop for minutes is a failure', (t) => {
+  const nowUs = Number(process.hrtime.bigint() / 1000n)
+  const stopping = (forMs: number) =>
+    `LoadState=loaded\nActiveState=deactivating\nSubState=stop-sigterm\nActiveExitTimestampMonotonic=${nowUs - forMs * 1000}\n`
+  assert.match(
+    shown(one(t, stopping(300_000)).findings)[0]!,
+    /^fail a: unit: a\.service has been stopping for 5 min: .* kill -s KILL a\.service$/,
+  )
+  assert.match(shown(one(t, stopping(60_000)).findings)[0]!, /^ok a: unit: a\.service is stopping at this/)
+})

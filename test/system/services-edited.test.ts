@@ -1,0 +1,59 @@
+// Model servers whose configuration or units change under a gateway that runs.
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+
+import { until } from '../support/deadline.ts'
+import { callCommand, serverCommand, startServices, stateOf } from '../support/installed-services.ts'
+import { configFile, noUserManager, type UserManager } from '../support/user-manager.ts'
+
+const skip = noUserManager()
+const gateway = 'llm-gateway/bin/llm-gateway'
+const config = { services: { groups: { gpu0: { members: ['one', 'two'], running: 1, min_run_ms: 100 } } } }
+
+/** Another unit for the provider `one`, at another port, in the file alone. */
+async function rename(manager: UserManager): Promise<void> {
+  const lines = `[Service]\nExecStart=${serverCommand(9250, 'one', {})}\n`
+  await manager.ok('cat >.config/systemd/user/other.service; systemctl --user daemon-reload', {
+    input: lines,
+  })
+  await manager.ok(`sed -i 's/"one.service"/"other.service"/; s/:9200/:9250/' ${configFile}`)
+}
+
+suite('a configuration that changes', { skip }, () => {
+  test('before its reload, a server stops as the configuration in force has it', async (t) => {
+    const manager = await startServices(t, { servers: { one: {}, two: {} }, config })
+    await manager.ok(callCommand('one'))
+    await rename(manager)
+    const { stdout, stderr, status } = await manager.sh(`timeout 20 ${gateway} services stop one`)
+    assert.equal(status, 0, stdout + stderr)
+    assert.equal(await stateOf(manager, 'one'), 'inactive')
+    assert.match(await manager.ok(callCommand('two')), /data: \[DONE\]$/)
+  })
+
+  test('before its reload, a server starts as in force, and is refused once what starts it has only the new file', async (t) => {
+    const manager = await startServices(t, { servers: { one: {}, two: {} }, config })
+    await manager.ok(callCommand('one'))
+    await manager.ok(`${gateway} services stop one`)
+    await manager.ok(`sed -i 's/"one.service"/"missing.service"/' ${configFile}`)
+    assert.match(await manager.ok(`${gateway} services start one`), /^one is ready/)
+    await manager.ok(`${gateway} services stop one`)
+    await manager.ok('systemctl --user restart llm-gateway-services')
+    await until(
+      async () => (await manager.sh(`${gateway} services start one`)).stderr.includes('reload the gateway'),
+      'the refusal',
+    )
+  })
+
+  test('after a reload that names another unit, the old one does not keep the place of the group', async (t) => {
+    const manager = await startServices(t, { servers: { one: {}, two: {} }, config })
+    await manager.ok(callCommand('one'))
+    await rename(manager)
+    await manager.ok('systemctl --user reload llm-gateway')
+    assert.match(await manager.ok(callCommand('two')), /data: \[DONE\]$/)
+    assert.notDeepEqual(
+      [await stateOf(manager, 'one'), await stateOf(manager, 'two')],
+      ['active', 'active'],
+      'two servers on one GPU',
+    )
+  })
+})
