@@ -56,4 +56,32 @@ suite('a configuration that changes', { skip }, () => {
       'two servers on one GPU',
     )
   })
+
+  test('after a reload that changes its port, a server is not ready before it has answered there', async (t) => {
+    const manager = await startServices(t, { servers: { one: { service: { start_timeout_ms: 2_000 } } } })
+    await manager.ok(callCommand('one'))
+    await manager.ok(`sed -i 's/:9200/:9299/' ${configFile}`)
+    await manager.ok('systemctl --user reload llm-gateway')
+    await until(
+      async () => !/^state +ready/m.test(await manager.ok(`${gateway} services one`)),
+      'the end of the state',
+    )
+  })
+
+  test('doctor reports the start that timed out at a wrong port', async (t) => {
+    const manager = await startServices(t, { servers: { one: { service: { start_timeout_ms: 1_000 } } } })
+    await manager.ok(`sed -i 's/:9200/:9299/' ${configFile}`)
+    await manager.ok('systemctl --user start llm-gateway')
+    await manager.sh(`${gateway} services start one`)
+    const { status, stdout } = await manager.sh(`${gateway} doctor --provider one`)
+    assert.equal(status, 1, stdout)
+  })
+
+  test('a member that cannot start does not take the place of one that runs', async (t) => {
+    const manager = await startServices(t, { servers: { one: {}, two: {} }, config })
+    await manager.ok(callCommand('one'))
+    await manager.ok('mv .config/systemd/user/two.service . && systemctl --user mask two.service; sleep 1.5')
+    await manager.ok(callCommand('two', { isStream: false }))
+    assert.equal(await stateOf(manager, 'one'), 'active')
+  })
 })

@@ -23,6 +23,8 @@ export class ModelServers {
   #pool: ServicePool | undefined
   #configs: Config['providers'] = new Map()
   #providers: ProviderSet = new Map()
+  /** By provider: what the last probe got. */
+  readonly #lastProbes = new Map<string, string>()
   #isClosed = false
 
   constructor(parts: ModelServerParts) {
@@ -43,6 +45,7 @@ export class ModelServers {
     if (this.#isClosed) return
     this.#configs = config.providers
     this.#providers = providers
+    for (const name of this.#lastProbes.keys()) if (!config.providers.has(name)) this.#lastProbes.delete(name)
     if (this.#pool === undefined && servedProviders(config.providers).length === 0) return
     this.#pool ??= this.#open()
     this.#pool.follow(config)
@@ -58,13 +61,16 @@ export class ModelServers {
   #open(): ServicePool {
     const { clock, onChange, onStarter, onBug, starterPath: path } = this.#parts
     const starter = new StarterClient({ path, setTimer: clock.setTimer, onChange: onStarter, onBug })
-    return new ServicePool({ starter, clock, onChange, isReady: (provider) => this.#isReady(provider) })
+    const isReady = (provider: string) => this.#isReady(provider)
+    const lastProbe = (provider: string) => this.#lastProbes.get(provider)
+    return new ServicePool({ starter, clock, onChange, isReady, lastProbe })
   }
 
   async #isReady(name: string): Promise<boolean> {
     const provider = this.#providers.get(name)
     const config = this.#configs.get(name)
     if (provider === undefined || config === undefined || config.kind === 'echo') return false
-    return isServerReady(provider, config, this.#parts.clock, this.#parts.onBug)
+    const onOutcome = (outcome: string) => void this.#lastProbes.set(name, outcome)
+    return isServerReady(provider, config, this.#parts, onOutcome)
   }
 }

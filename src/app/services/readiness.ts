@@ -2,7 +2,7 @@
 import { defaults } from '../../config/defaults.ts'
 import type { HttpProvider } from '../../config/provider-types.ts'
 import type { Clock } from '../../platform/clock.ts'
-import { probe } from '../../upstream/probe.ts'
+import { probe, type ProbeOutcome } from '../../upstream/probe.ts'
 import type { Provider } from '../../upstream/provider.ts'
 
 const limits = { maxBytes: 65_536, timeoutMs: 2_000 }
@@ -20,20 +20,35 @@ export function isReadyStatus(status: number): boolean {
   return (status >= 200 && status < 300) || status === 401 || status === 403
 }
 
-/** One probe. Never rejects. @param onBug is called with what was thrown while its answer was handled. */
+interface ProbeParts {
+  readonly clock: Pick<Clock, 'now' | 'setTimer'>
+  /** Called with what was thrown while its answer was handled. */
+  readonly onBug: (error: unknown) => void
+}
+
+/** One probe. Never rejects. @param onOutcome receives what it got, for people: `status 503`, `ECONNREFUSED`, `timeout`. */
 export function isServerReady(
   provider: Provider,
   config: Pick<HttpProvider, 'kind' | 'service'>,
-  clock: Pick<Clock, 'now' | 'setTimer'>,
-  onBug: (error: unknown) => void,
+  { clock, onBug }: ProbeParts,
+  onOutcome: (outcome: string) => void,
 ): Promise<boolean> {
   return new Promise((resolve) => {
     probe(provider, { path: readyPathOf(config), ...limits }, clock, {
-      onResult: (outcome) => resolve(outcome.kind !== 'failed' && isReadyStatus(outcome.head.status)),
+      onResult(outcome) {
+        onOutcome(outcomeText(outcome))
+        resolve(outcome.kind !== 'failed' && isReadyStatus(outcome.head.status))
+      },
       onBug(error) {
         onBug(error)
         resolve(false)
       },
     })
   })
+}
+
+function outcomeText(outcome: ProbeOutcome): string {
+  if (outcome.kind !== 'failed') return `status ${outcome.head.status}`
+  const { kind, code } = outcome.failure
+  return kind === 'timeout' ? kind : code
 }

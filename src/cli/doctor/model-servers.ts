@@ -10,6 +10,8 @@ import type { RunProgram } from '../../systemd/programs.ts'
 import { type ServicePaths, scopeOptions, servicesSocket, serviceUnit } from '../../systemd/scope.ts'
 import { readUnitState, type UnitState } from '../../systemd/unit-state.ts'
 import { durationText } from '../../platform/duration.ts'
+import { failureReason } from '../../status/services-text.ts'
+import type { ServiceRow } from '../../status/status-report.ts'
 import { journalOption, readServiceJournal } from '../service-journal.ts'
 import type { Finding } from './finding.ts'
 
@@ -17,6 +19,8 @@ export interface ModelServerParts {
   /** Of the gateway's own units. */
   readonly paths: ServicePaths
   readonly run: RunProgram
+  /** As the running gateway has them; empty: none runs, or it knows of none. */
+  readonly running: readonly ServiceRow[]
   /** How to call this program from the current shell. */
   readonly command: string
 }
@@ -171,6 +175,12 @@ class Examiner {
       const detail = `${unit} has failed (${resultText(state)})`
       return { state: 'stopped', findings: found({ state: 'fail', detail, fix, ...this.#journal(unit) }) }
     }
+    const failed = this.#parts.running.find((row) => row.provider === provider.name && row.unit === unit)
+    if (active === 'inactive' && (failed?.failure ?? null) !== null) {
+      const detail = `${unit} is stopped, because its last start has failed (${failureReason(failed!)})`
+      const fix = this.#failureFix(provider, unit, failed!.failure!)
+      return { state: 'stopped', findings: found({ state: 'fail', detail, fix, ...this.#journal(unit) }) }
+    }
     const detail = `${unit} is stopped; ${startsAtBoot ? 'it starts with the gateway' : 'the first call starts it'}`
     return { state: 'stopped', findings: found({ state: 'ok', detail }) }
   }
@@ -179,6 +189,10 @@ class Examiner {
     const again = `${this.#parts.command} services start ${name}`
     if (result === 'oom-kill')
       return `allow it more memory (MemoryMax=), or a smaller model or context; then ${again}`
+    if (result === 'timeout') {
+      return `check base_url and ready of providers.${name}, or raise start_timeout_ms; then ${again}`
+    }
+    if (result === 'configuration-changed') return 'reload the gateway'
     if (result === 'start-limit-hit') return `${this.#systemctl} reset-failed ${unit}; then ${again}`
     return `journalctl ${journalOption(this.#services.manager, unit)} -n 50; then ${again}`
   }

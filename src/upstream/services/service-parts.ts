@@ -7,6 +7,8 @@ export interface ServiceParts {
   readonly starter: Pick<Starter, 'start' | 'stop'>
   /** One probe of a provider's server. Never rejects. */
   readonly isReady: (provider: string) => Promise<boolean>
+  /** What the last probe of it got, where that was not an answer that it takes calls: `ECONNREFUSED`, `status 503`. */
+  readonly lastProbe?: (provider: string) => string | undefined
   readonly clock: Clock
   readonly onChange?: ((change: ServiceChange) => void) | undefined
 }

@@ -3,7 +3,7 @@
 // Units belong to the service manager. This pool decides when each of them runs, from calls (services.ts) and from reports of
 // the units; the starter carries it out. If the starter cannot be reached, services that are ready go on serving calls, and no
 // other is started or stopped: without reports, nobody knows how many run.
-import type { ServiceConfig } from '../../config/service-types.ts'
+import { type ServedProvider, servedProviders } from '../../config/served-providers.ts'
 import type { Config } from '../../config/types.ts'
 import type { UnitReport } from '../../platform/unit-report.ts'
 import { ServiceGroup } from './service-group.ts'
@@ -65,11 +65,10 @@ export class ServicePool implements Services {
   follow({ providers, services }: ServicesOf): void {
     const former = this.#services
     const current = new Map<string, Service>()
-    for (const [name, provider] of providers) {
-      if (provider.kind === 'echo' || provider.service === undefined) continue
+    for (const provider of servedProviders(providers)) {
       const known = this.#byUnit.get(provider.service.unit)
-      known?.follow(name, provider.service)
-      current.set(name, known ?? this.#newService(name, provider.service))
+      known?.follow(provider)
+      current.set(provider.name, known ?? this.#newService(provider))
     }
     for (const group of new Set(this.#groups.values())) group.close()
     this.#services = current
@@ -162,10 +161,10 @@ export class ServicePool implements Services {
     return this.#groups.get(service)!.wait(service, caller, reason)
   }
 
-  #newService(name: string, config: ServiceConfig): Service {
-    const service = new Service(name, config, this.#parts, this.#watcher)
-    service.startsNow = config.startsAtBoot
-    this.#byUnit.set(config.unit, service)
+  #newService(provider: ServedProvider): Service {
+    const service = new Service(provider, this.#parts, this.#watcher)
+    service.startsNow = provider.service.startsAtBoot
+    this.#byUnit.set(service.unit, service)
     return service
   }
 

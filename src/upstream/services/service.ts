@@ -4,6 +4,7 @@
 // The reports are the truth, but they may be older than a command: a start and a stop know which report they can trust
 // (start-attempt.ts, stop-command.ts). What is done at which moment is decided in `tick`, which the group calls.
 import { isDeepStrictEqual } from 'node:util'
+import type { ServedProvider } from '../../config/served-providers.ts'
 import type { ServiceConfig } from '../../config/service-types.ts'
 import type { UnitReport } from '../../platform/unit-report.ts'
 import { BackOff } from './back-off.ts'
@@ -56,6 +57,11 @@ export class Service {
   /** While its unit stops without a command. `failure`: how it ended; undefined: it did not fail. */
   #outsideStop: { readonly failure: string | undefined } | undefined
   #failure: string | undefined
+  /** What the last probe of a start that took too long got. */
+  #probe: string | undefined
+  /** The run of before its server had another address, until it has answered there: its calls go on. */
+  #moved: ServiceRun | undefined
+  #address: string
   #lastStartMs: number | undefined
   /** Of its provider. */
   #name: string
@@ -66,14 +72,15 @@ export class Service {
   readonly #counts = { starts: 0, failures: 0 }
   readonly #runOwner: RunOwner
 
-  constructor(name: string, config: ServiceConfig, parts: ServiceParts, watcher: ServiceWatcher) {
-    this.unit = config.unit
+  constructor({ name, origin, service }: ServedProvider, parts: ServiceParts, watcher: ServiceWatcher) {
+    this.unit = service.unit
     this.#name = name
-    this.#config = config
+    this.#config = service
+    this.#address = origin
     this.#parts = parts
     this.#watcher = watcher
     const { now, wallNow } = parts.clock
-    this.line = new ServiceLine(config.unit, now, () => this.#onMoved())
+    this.line = new ServiceLine(service.unit, now, () => this.#onMoved())
     this.#sinceMs = wallNow()
     this.#unknownSinceMs = now()
     this.#runOwner = { calls: 0, now, onEmpty: (run) => this.#onEmpty(run) }
@@ -113,13 +120,35 @@ export class Service {
   }
 
   /** Goes over to a configuration with the same unit, which may have it under another name, or start another command with it next time. */
-  follow(name: string, config: ServiceConfig): void {
+  follow({ name, origin, service: config }: ServedProvider): void {
     if (!isDeepStrictEqual(config.run, this.#config.run)) this.forgetFailures()
+    const isElsewhere = origin !== this.#address
     this.#name = name
     this.#config = config
-    if (!this.#isRetired) return
-    this.#isRetired = false
-    if (this.#state === 'draining' && this.#drainReason === 'removed') this.resume()
+    this.#address = origin
+    if (this.#isRetired) {
+      this.#isRetired = false
+      if (this.#state === 'draining' && this.#drainReason === 'removed') this.resume()
+    }
+    if (isElsewhere && this.#state === 'ready') this.#judgeAnew()
+  }
+
+  /** No call goes to its new address before the server has answered there; those under way go on. */
+  #judgeAnew(): void {
+    const run = this.#run!
+    this.#begin('address')
+    run.isOver = false
+    this.#moved = run
+    this.#judge(this.#report!, undefined)
+  }
+
+  /** Calls of before it had another address are under way: it can only drain. @returns false: there are none. */
+  #takeBack(): boolean {
+    const run = this.#moved
+    if (this.#state !== 'starting' || run === undefined || run.visits === 0) return false
+    this.#endAttempt()
+    this.#run = run
+    return true
   }
 
   /**
@@ -130,6 +159,7 @@ export class Service {
     if (this.#isRetired) return
     this.#isRetired = true
     if (!this.#isOurs || !this.holdsPlace || this.#stops.command !== undefined) return
+    this.#takeBack()
     if (this.#run !== undefined && !this.#run.isOver) this.drain('removed')
     else if (this.#state === 'starting') this.stop('removed')
   }
@@ -163,6 +193,18 @@ export class Service {
       .then((refusal) => this.#onStartAnswer(attempt, refusal))
   }
 
+  /** Why its unit cannot be loaded, by its last report: `masked`, `not-found`. Undefined: it can, or nothing is known. */
+  get loadFault(): string | undefined {
+    const load = this.#report?.load
+    const isFine = load === undefined || load === 'loaded' || load === 'transient'
+    return isFine || !this.canStart() ? undefined : load
+  }
+
+  /** Its unit cannot be loaded, so that no other member has to make room for it. */
+  refuseToStart(loadFault: string): void {
+    this.#fail(loadFault)
+  }
+
   /** A person wants it to start, whatever has failed before. */
   forgetFailures(): void {
     this.#backOff.reset()
@@ -185,6 +227,7 @@ export class Service {
     this.#refuseWaiting(this.failure('stopped', stoppedRetryMs))
     if (!this.holdsPlace) return Promise.resolve(undefined)
     const end = this.#stops.ended()
+    this.#takeBack()
     if (this.#run !== undefined && !this.#run.isOver) this.drain('command')
     else if (this.#stops.command === undefined) this.stop('command')
     return end
@@ -275,6 +318,7 @@ export class Service {
       memoryBytes: phaseOf(this.#report) === 'down' ? undefined : this.#report?.memoryBytes,
       lastStartMs: this.#lastStartMs,
       failure: this.#failure,
+      probe: this.#failure === 'timeout' ? this.#probe : undefined,
       retryAtMs: waitMs > 0 ? Math.round(this.#parts.clock.wallNow() + waitMs) : undefined,
       ...this.#counts,
       stops: this.#stops.count,
@@ -370,9 +414,11 @@ export class Service {
   #onReady(attempt: StartAttempt): void {
     const tookMs = this.#now() - attempt.sinceMs
     if (attempt.isOwn) this.#lastStartMs = tookMs
+    const moved = this.#moved
     this.#endAttempt()
     this.#failure = undefined
-    this.#run = new ServiceRun(this.#report!.invocation, this.#runOwner)
+    const { invocation } = this.#report!
+    this.#run = moved?.invocation === invocation ? moved : new ServiceRun(invocation, this.#runOwner)
     this.#become('ready', undefined, { tookMs })
     this.#onMoved()
   }
@@ -380,6 +426,7 @@ export class Service {
   #endAttempt(): void {
     this.#attempt?.probes.end()
     this.#attempt = undefined
+    this.#moved = undefined
   }
 
   /** Who waits is refused, unless it may be started again at once. A unit that may still run is stopped, so that the manager's restarts leave the pause alone. */
@@ -390,8 +437,10 @@ export class Service {
     this.#endRun()
     this.#counts.failures += 1
     this.#failure = result
+    const probe = result === 'timeout' ? this.#parts.lastProbe?.(this.#name) : undefined
+    this.#probe = probe
     const retryAfterMs = this.#backOff.fail(this.#now(), workedMs)
-    this.#become('failed', result, { retryAfterMs })
+    this.#become('failed', result, { retryAfterMs, ...(probe !== undefined && { probe }) })
     if (retryAfterMs > 0) this.#refuseWaiting(this.failure(result, retryAfterMs))
     if (mayRun) this.#commandStop('failed')
     else this.#stops.release(undefined)
@@ -453,7 +502,8 @@ export class Service {
 
   /** When a start takes too long. */
   #startEndMs(): number {
-    return this.#attempt === undefined ? Infinity : this.#attempt.sinceMs + this.#config.startTimeoutMs
+    if (this.#attempt === undefined || (this.#moved?.visits ?? 0) > 0) return Infinity
+    return this.#attempt.sinceMs + this.#config.startTimeoutMs
   }
 
   /** When a start has failed that the manager did not even try. */
@@ -483,12 +533,13 @@ export class Service {
 
   #onEmpty(run: ServiceRun): void {
     if (run === this.#run) this.#watcher.onEmpty(this)
+    else if (run === this.#moved) this.#onMoved()
   }
 
   #become(
     to: ServiceStateName,
     reason?: string,
-    more?: Pick<ServiceChange, 'tookMs' | 'retryAfterMs'>,
+    more?: Pick<ServiceChange, 'tookMs' | 'retryAfterMs' | 'probe'>,
   ): void {
     const from = this.#state
     this.#state = to

@@ -92,6 +92,8 @@ export interface ServiceState {
   readonly lastStartMs: number | undefined
   /** Why it failed last; `exit-code 1`. Undefined: it has not, or has been ready since. */
   readonly failure: string | undefined
+  /** Of a start that took too long: what the last question whether it is ready got. */
+  readonly probe?: string | undefined
   /** When it may be started again after a failure, in milliseconds since 1970. Undefined: now. */
   readonly retryAtMs: number | undefined
   /** How often it was started and stopped by this gateway, and how often a start has failed or its server has crashed. */

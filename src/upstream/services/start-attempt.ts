@@ -3,8 +3,8 @@ import type { UnitReport } from '../../platform/unit-report.ts'
 import { type Probing, ReadinessProbes } from './readiness-probes.ts'
 import { failureOf, isAutoRestart, phaseOf } from './unit-phase.ts'
 
-/** Who has started it: the gateway, for a call, a command or at its own start; somebody else; or the manager, again. */
-export type StartReason = 'call' | 'boot' | 'command' | 'adopted' | 'restart'
+/** Who has started it: the gateway, for a call, a command or at its own start; somebody else; or the manager, again. `address`: it runs, and has another address now. */
+export type StartReason = 'call' | 'boot' | 'command' | 'adopted' | 'restart' | 'address'
 
 /** `stopped`: somebody has stopped a unit that the gateway did not start. */
 export type StartSign =
@@ -43,7 +43,7 @@ export class StartAttempt {
 
   /** Whether the gateway has started it. */
   get isOwn(): boolean {
-    return this.reason !== 'adopted' && this.reason !== 'restart'
+    return this.reason !== 'adopted' && this.reason !== 'restart' && this.reason !== 'address'
   }
 
   get isSeen(): boolean {

@@ -19,8 +19,10 @@ function ask(settings: Partial<ServiceConfig> = {}, kind: HttpProvider['kind'] =
   const clock = new FakeClock()
   const on = new AskedProvider('p')
   const config = { kind, service: { ...service, ...settings } }
-  const ready = isServerReady(on.provider, config, clock, assert.ifError)
-  return { clock, on, ready }
+  const outcomes: string[] = []
+  const parts = { clock, onBug: assert.ifError }
+  const ready = isServerReady(on.provider, config, parts, (outcome) => void outcomes.push(outcome))
+  return { clock, on, ready, outcomes }
 }
 
 suite('the probe of a service', () => {
