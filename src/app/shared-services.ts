@@ -184,6 +184,8 @@ export class OwnServices implements SharedServices {
       clock,
       starterPath: parts.starterPath,
       onChange: (change) => this.#onService(change),
+      onLeft: (service) => events.emit({ kind: 'service_left', ...service }),
+      callsOf: (provider) => this.coordinator.load.of(provider),
       onStarter: (change) =>
         events.emit(
           change.kind === 'found'

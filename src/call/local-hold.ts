@@ -65,6 +65,8 @@ export class LocalHold implements Hold {
   #isSettled = false
   /** The use of its target's service. Undefined: there is none, or the call is not in it. */
   #visit: ServiceVisit | undefined
+  /** Since which change of the services it is at its target's provider. */
+  #since: number
   #observed: ObservedProviderCall | undefined
 
   constructor(owner: HoldOwner, { request, choice, scopes, estimate, admitted }: HoldParts) {
@@ -80,6 +82,7 @@ export class LocalHold implements Hold {
     this.placement = placedOf(choice, this.target)
     this.countsAs = owner.countedPrompts.countsAsOf(request, this.target)
     owner.load.add(this.target.provider)
+    this.#since = owner.services?.generation ?? 0
     this.#placed = owner.placer.start(choice, request, this.target)
     this.#begin()
   }
@@ -120,6 +123,7 @@ export class LocalHold implements Hold {
     const entering = services.enter(provider, { client, program, disconnect, maxWaitMs })
     if (entering instanceof Promise) return entering.then((entry) => this.#takeEntry(entry))
     this.#visit = entering
+    this.#leaveEarlier()
     return undefined
   }
 
@@ -129,6 +133,7 @@ export class LocalHold implements Hold {
     if (this.#isSettled) visit.leave()
     else {
       this.#visit = visit
+      this.#leaveEarlier()
       // What was measured of its attempt begins now.
       this.#placed?.moveTo(this.target)
       this.#begin()
@@ -205,6 +210,7 @@ export class LocalHold implements Hold {
       calibration.learnCut(model, provider, size, usage.completionTokens)
     }
     this.#visit?.leave()
+    this.#leaveEarlier()
     load.remove(provider)
     if (this.#observed !== undefined) {
       this.#observed.learner.end(this.#observed.call)
@@ -214,6 +220,14 @@ export class LocalHold implements Hold {
     this.#placed?.end(usage?.isEstimated === false ? usage : undefined)
     if (this.#spending !== undefined) admission.budgets.settle(this.#spending, outcome, spent)
     admission.settle(this.#reservation, outcome)
+  }
+
+  /** It does not count any more as a call that was at its provider before that had a service. */
+  #leaveEarlier(): void {
+    const { services } = this.#owner
+    if (services === undefined) return
+    services.leaveEarlier(this.target.provider, this.#since)
+    this.#since = services.generation
   }
 
   #chosenOf(targets: readonly Target[], scopes: readonly Scope[]): Target {
@@ -233,6 +247,7 @@ export class LocalHold implements Hold {
     const { load } = this.#owner
     const before = this.target.provider
     load.remove(before)
+    this.#leaveEarlier()
     this.target = this.#chosenOf(targets, scopes)
     if (this.target.provider !== before) {
       this.#visit?.leave()

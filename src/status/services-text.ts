@@ -1,6 +1,5 @@
 // Model servers as text: `llm-gateway status` and `llm-gateway services`.
 import { durationText } from '../platform/duration.ts'
-import { resultText } from './result-text.ts'
 import type { ServiceRow } from './status-report.ts'
 
 export const serviceHeads = [
@@ -73,4 +72,14 @@ function memoryText(bytes: number | null): string {
 
 function ago(iso: string, nowMs: number): string {
   return `${durationText(nowMs - Date.parse(iso))} ago`
+}
+
+/** Where the word alone does not show what to do. */
+const sentences: Readonly<Record<string, string>> = {
+  'configuration-changed': 'the configuration file has changed: reload the gateway',
+}
+
+/** @param result as `NotStarted.result` has it. */
+export function resultText(result: string): string {
+  return sentences[result] ?? result
 }

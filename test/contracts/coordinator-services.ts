@@ -80,6 +80,30 @@ export function testServices(name: string, make: (owner: LocalCoordinator) => Co
     assert.deepEqual(services.inside, [])
   })
 
+  test(`${name}: calls that began before there was a service are reported when they end`, async () => {
+    const { owner } = startOwner()
+    const coordinator = make(owner)
+    const result = await coordinator.admit(request({ targets: [a] }))
+    assert.ok(result.kind === 'admitted')
+    const services = new FakeServices('a')
+    owner.services = services
+    result.hold.settle({ kind: 'used', tokens: 1 })
+    await settled()
+    assert.deepEqual(services.leftEarlier, [['a', 0]])
+  })
+
+  contract('a call that has entered is none of those', async ({ services, hold }) => {
+    services.open('a')
+    await hold.enterService({ isGone: false, onGone: undefined })
+    services.generation = 2
+    hold.settle({ kind: 'used', tokens: 1 })
+    await settled()
+    assert.deepEqual(services.leftEarlier, [
+      ['a', 1],
+      ['a', 1],
+    ])
+  })
+
   contract('a further attempt enters anew where the server has ended', async ({ services, hold }) => {
     services.open('a')
     await hold.enterService({ isGone: false, onGone: undefined })

@@ -27,6 +27,14 @@ export class FakeServices implements Services {
     this.#names = new Set(names)
   }
 
+  generation = 1
+  /** Calls that have left, each with since when it was there. */
+  readonly leftEarlier: [string, number][] = []
+
+  leaveEarlier(provider: string, since: number): void {
+    this.leftEarlier.push([provider, since])
+  }
+
   has(provider: string): boolean {
     return this.#names.has(provider)
   }

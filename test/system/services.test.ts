@@ -36,7 +36,7 @@ suite('model servers in the user manager', { skip }, () => {
     assert.match(whole, /"content":"(slow ){10}"/)
     const lines = await journal(manager)
     const call = lines.find(({ message }) => message.includes('"event":"call"'))
-    assert.match(call!.message, /"start_ms":1\d{3}/)
+    assert.match(call!.message, /"start_ms":[1-9]\d{3}/)
   })
 
   test('a server that does not start is an error with its unit and result, and nothing of its output', async (t) => {
@@ -92,22 +92,27 @@ suite('model servers in the user manager', { skip }, () => {
       assert.match(text, /data: .*"error":/)
       assert.doesNotMatch(text, /\[DONE\]/)
       await until(async () => !isRunning(await stateOf(manager, 'one')), 'the end of the unit')
-      const again = atFirstEvent(callCommand('one'), 'pkill -u gateway curl')
+      const again = `${callCommand('one')} | grep -m 1 content`
       await until(async () => (await manager.sh(again)).stdout.includes('"content":"one "'), 'the next start')
     })
   }
 
-  test('a server that is stopped by hand in a stream has no back-off, and the log counts the call', async (t) => {
+  test('a server that is stopped by hand in a stream has not failed, so the next call starts it at once', async (t) => {
     const manager = await startServices(t, { servers: { one: { fault: 'long' } } })
     await manager.ok(atFirstEvent(callCommand('one'), 'systemctl --user stop one'))
-    const lines = await journal(manager)
-    const stopped = lines.find(({ message }) => message.includes('"event":"service_stopped"'))
-    assert.match(stopped?.message ?? '', /"provider":"one".*"reason":"outside".*"calls":1/)
-    assert.ok(!lines.some(({ message }) => message.includes('"event":"service_failed"')))
-    assert.match(
-      await manager.ok(callCommand('one', { isStream: false, options: '-sS -i' })),
-      /^HTTP\/1\.1 200/,
+    let lines: string[] = []
+    await until(async () => {
+      lines = (await journal(manager)).map(({ message }) => message)
+      return lines.some((line) => line.includes('"event":"service_stopped"'))
+    }, 'the report of the stop')
+    const stops = lines.filter((line) => line.includes('"event":"service_stop'))
+    assert.ok(
+      stops.some((line) => line.includes('"reason":"outside"')),
+      stops.join('\n'),
     )
+    assert.ok(!lines.some((line) => line.includes('"event":"service_failed"')))
+    const next = await manager.ok(`${callCommand('one')} | grep -m 1 content`)
+    assert.match(next, /^data: .*"content":"one "/)
   })
 
   test('a gateway that is restarted takes over what runs', async (t) => {
@@ -151,7 +156,10 @@ suite('model servers in the user manager', { skip }, () => {
     const manager = await startServices(t, {
       servers: {
         good: { loads: 300 },
-        broken: { lines: ['ExecStart=', "ExecStart=/bin/sh -c 'echo cannot open the model; exit 1'"] },
+        // The journal knows the unit of a process only while that runs: systemd/systemd#2913.
+        broken: {
+          lines: ['ExecStart=', "ExecStart=/bin/sh -c 'echo cannot open the model; sleep 0.3; exit 1'"],
+        },
       },
     })
     await manager.ok('systemctl --user start llm-gateway')
@@ -170,6 +178,9 @@ suite('model servers in the user manager', { skip }, () => {
     assert.match(await manager.ok(`${services} good`), /^unit +good\.service$/m)
     assert.match(await manager.ok(`${services} stop good`), /^good is stopped after /)
     assert.equal(await stateOf(manager, 'good'), 'inactive')
+    const hasStop = async () => /^\S+ \S+ +stopped +command$/m.test(await manager.ok(`${services} good`))
+    await until(hasStop, 'the stop in the ledger')
+    assert.match(await manager.ok(`${services} good`), /^\S+ \S+ +ready +after \d+ (ms|s)$/m)
   })
 
   test('members of a group take turns, and no call fails or is cut', async (t) => {

@@ -4,7 +4,7 @@ import { servedProviders } from '../../config/served-providers.ts'
 import type { Config } from '../../config/types.ts'
 import type { Clock } from '../../platform/clock.ts'
 import type { ServiceChange } from '../../upstream/services/service-change.ts'
-import { ServicePool } from '../../upstream/services/service-pool.ts'
+import { type PoolParts, ServicePool } from '../../upstream/services/service-pool.ts'
 import type { ProviderSet } from '../provider-pool.ts'
 import { isServerReady } from './readiness.ts'
 import { type StarterChange, StarterClient } from './starter-client.ts'
@@ -14,6 +14,9 @@ interface ModelServerParts {
   readonly onChange: (change: ServiceChange) => void
   /** Of the socket of the process that starts units. Undefined: there is none. */
   readonly starterPath: string | undefined
+  /** Calls under way at a provider. */
+  readonly callsOf: (provider: string) => number
+  readonly onLeft: PoolParts['onLeft']
   readonly onStarter: (change: StarterChange) => void
   readonly onBug: (error: unknown) => void
 }
@@ -59,11 +62,11 @@ export class ModelServers {
   }
 
   #open(): ServicePool {
-    const { clock, onChange, onStarter, onBug, starterPath: path } = this.#parts
+    const { clock, onChange, onLeft, callsOf, onStarter, onBug, starterPath: path } = this.#parts
     const starter = new StarterClient({ path, setTimer: clock.setTimer, onChange: onStarter, onBug })
     const isReady = (provider: string) => this.#isReady(provider)
     const lastProbe = (provider: string) => this.#lastProbes.get(provider)
-    return new ServicePool({ starter, clock, onChange, isReady, lastProbe })
+    return new ServicePool({ starter, clock, onChange, onLeft, callsOf, isReady, lastProbe })
   }
 
   async #isReady(name: string): Promise<boolean> {

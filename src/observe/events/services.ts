@@ -5,6 +5,7 @@ export type ServiceEvent =
   | ServiceStarting
   | ServiceReady
   | ServiceAdopted
+  | ServiceLeft
   | ServiceStopping
   | ServiceStopped
   | ServiceStopRefused
@@ -48,6 +49,11 @@ interface ServiceReady extends OfService {
 /** Its unit runs already: the gateway was started again, or somebody else has started the unit. */
 interface ServiceAdopted extends OfService {
   readonly kind: 'service_adopted'
+}
+
+/** The configuration has it no longer, and its unit still runs: somebody else has started it, or it could not be stopped. */
+interface ServiceLeft extends OfService {
+  readonly kind: 'service_left'
 }
 
 interface ServiceStopping extends OfService {

@@ -165,6 +165,7 @@ function write(event: GatewayEvent, log: Log): void {
     case 'server_reported':
     case 'service_adopted':
     case 'service_commanded':
+    case 'service_left':
     case 'service_ready':
     case 'service_stopping':
     case 'starter_found':

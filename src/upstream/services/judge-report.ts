@@ -52,30 +52,23 @@ export function judgeReport(situation: Situation, report: UnitReport, nowMs: num
 }
 
 function ofRun({ invocation }: ServiceRun, isStopWanted: boolean, report: UnitReport): Meaning {
-  switch (phaseOf(report)) {
-    case 'going':
-      return { kind: 'stopping', failure: report.result === 'success' ? undefined : failureOf(report) }
-    case 'down':
-      return report.result === 'success' ? { kind: 'stopped' } : { kind: 'failed', result: failureOf(report) }
-    case 'up':
-      if (report.invocation === invocation) return nothing
-      return { kind: isStopWanted ? 'unwanted' : 'restarted' }
-    default:
-      return { kind: isStopWanted ? 'unwanted' : 'restarted' }
-  }
+  const phase = phaseOf(report)
+  if (phase === 'up' && report.invocation === invocation) return nothing
+  const hasSucceeded = report.result === 'success'
+  if (phase === 'going') return { kind: 'stopping', failure: hasSucceeded ? undefined : failureOf(report) }
+  if (phase === 'down')
+    return hasSucceeded ? { kind: 'stopped' } : { kind: 'failed', result: failureOf(report) }
+  return { kind: isStopWanted ? 'unwanted' : 'restarted' }
 }
 
 function ofOutsideStop(failure: string | undefined, isStopWanted: boolean, report: UnitReport): Meaning {
-  switch (phaseOf(report)) {
-    case 'going':
-      return nothing
-    case 'down':
-      // One that somebody stops may end with any status.
-      return failure === undefined || report.result === 'success'
-        ? { kind: 'stopped' }
-        : { kind: 'failed', result: failureOf(report) }
-    default:
-      // A crash that the manager answers with a restart leaves a command to stop in force; a person who restarts the unit does not.
-      return { kind: isStopWanted && failure !== undefined ? 'unwanted' : 'restarted' }
+  const phase = phaseOf(report)
+  if (phase === 'going') return nothing
+  if (phase === 'down') {
+    // One that somebody stops may end with any status.
+    const isStopped = failure === undefined || report.result === 'success'
+    return isStopped ? { kind: 'stopped' } : { kind: 'failed', result: failureOf(report) }
   }
+  // A crash that the manager answers with a restart leaves a command to stop in force; a person who restarts the unit does not.
+  return { kind: isStopWanted && failure !== undefined ? 'unwanted' : 'restarted' }
 }

@@ -174,8 +174,7 @@ export class ServiceGroup {
   /** Otherwise another member would be stopped for one that can't start. With room for it the starter looks anew. */
   #refuseUnloadable(): void {
     for (const each of this.#members) {
-      const fault = each.line.length > 0 ? each.loadFault : undefined
-      if (fault !== undefined) each.refuseToStart(fault)
+      if (each.line.length > 0) each.refuseIfUnloadable()
     }
   }
 

@@ -103,6 +103,11 @@ export class ServiceLine {
     resolve({ ...end, waitedMs: this.#now() - sinceMs })
   }
 
+  /** Nobody waits any more. */
+  endAll(end: WaitEnd): void {
+    for (const waiting of this) this.end(waiting, end)
+  }
+
   /** In the order of arrival. They may be ended on the way. */
   [Symbol.iterator](): Iterator<Waiting> {
     return this.#queue[Symbol.iterator]()

@@ -1,7 +1,18 @@
 // What a service is made with.
 import type { Clock } from '../../platform/clock.ts'
+import type { HttpProvider } from '../../config/provider-types.ts'
+import type { ServiceConfig } from '../../config/service-types.ts'
+import type { EarlierCalls } from './earlier-calls.ts'
 import type { ServiceChange } from './service-change.ts'
 import type { Starter } from './starter.ts'
+
+/** A provider with a service. */
+export type ServedProvider = Pick<HttpProvider, 'name' | 'origin'> & { readonly service: ServiceConfig }
+
+export interface NewService {
+  readonly provider: ServedProvider
+  readonly earlierCalls: EarlierCalls
+}
 
 export interface ServiceParts {
   readonly starter: Pick<Starter, 'start' | 'stop'>

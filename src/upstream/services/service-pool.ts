@@ -3,13 +3,13 @@
 // Units belong to the service manager. This pool decides when each of them runs, from calls (services.ts) and from reports of
 // the units; the starter carries it out. If the starter cannot be reached, services that are ready go on serving calls, and no
 // other is started or stopped: without reports, nobody knows how many run.
-import { type ServedProvider, servedProviders } from '../../config/served-providers.ts'
 import type { Config } from '../../config/types.ts'
 import type { UnitReport } from '../../platform/unit-report.ts'
 import { ServiceGroup } from './service-group.ts'
+import { EarlierCalls } from './earlier-calls.ts'
 import type { WaitReason } from './service-line.ts'
 import { freeVisit } from './service-run.ts'
-import type { ServiceParts } from './service-parts.ts'
+import type { ServedProvider, ServiceParts } from './service-parts.ts'
 import { Service, type ServiceWatcher } from './service.ts'
 import type {
   NotStarted,
@@ -23,6 +23,10 @@ import type { Starter } from './starter.ts'
 
 export interface PoolParts extends ServiceParts {
   readonly starter: Starter
+  /** Calls under way at a provider, whether they visit a service or not. */
+  readonly callsOf: (provider: string) => number
+  /** The configuration has a service no longer, and its unit is left running. */
+  readonly onLeft?: ((service: { readonly provider: string; readonly unit: string }) => void) | undefined
 }
 
 type ServicesOf = Pick<Config, 'providers' | 'services'>
@@ -37,8 +41,11 @@ export class ServicePool implements Services {
   /** By the names of their providers. */
   #services: ReadonlyMap<string, Service> = new Map()
   /** By their units, with those that were removed and whose unit is still to be stopped. */
-  #byUnit = new Map<string, Service>()
+  readonly #byUnit = new Map<string, Service>()
   #groups = new Map<Service, ServiceGroup>()
+  /** With the generation that each is from. */
+  readonly #generations = new WeakMap<Service, number>()
+  #generation = 0
   #suspectedAtMs = -Infinity
   #hasConnected = false
   #isClosed = false
@@ -47,7 +54,10 @@ export class ServicePool implements Services {
       this.#groups.get(service)?.examine()
       this.#dropRetired()
     },
-    onEmpty: (service) => this.#groups.get(service)?.onEmpty(service),
+    onEmpty: (service) => {
+      this.#groups.get(service)?.onEmpty(service)
+      this.#dropRetired()
+    },
   }
 
   constructor(parts: PoolParts) {
@@ -64,11 +74,15 @@ export class ServicePool implements Services {
    */
   follow({ providers, services }: ServicesOf): void {
     const former = this.#services
+    this.#generation += 1
     const current = new Map<string, Service>()
-    for (const provider of servedProviders(providers)) {
-      const known = this.#byUnit.get(provider.service.unit)
+    for (const each of providers.values()) {
+      if (each.kind === 'echo' || each.service === undefined) continue
+      const { name, origin, service } = each
+      const provider = { name, origin, service }
+      const known = this.#byUnit.get(service.unit)
       known?.follow(provider)
-      current.set(provider.name, known ?? this.#newService(provider))
+      current.set(name, known ?? this.#newService(provider, former.has(name)))
     }
     for (const group of new Set(this.#groups.values())) group.close()
     this.#services = current
@@ -89,6 +103,15 @@ export class ServicePool implements Services {
   isOpen(provider: string): boolean {
     const service = this.#services.get(provider)
     return service === undefined || service.state === 'ready'
+  }
+
+  get generation(): number {
+    return this.#generation
+  }
+
+  leaveEarlier(provider: string, since: number): void {
+    const service = this.#services.get(provider)
+    if (service !== undefined && since < this.#generations.get(service)!) service.earlierCalls.leave()
   }
 
   whenStarting(provider: string): 'wait' | 'failover' {
@@ -150,7 +173,7 @@ export class ServicePool implements Services {
     for (const group of new Set(this.#groups.values())) group.close()
     for (const service of this.#byUnit.values()) {
       service.close()
-      for (const waiting of service.line) service.line.end(waiting, { kind: 'shutting_down' })
+      service.line.endAll({ kind: 'shutting_down' })
     }
     this.#parts.starter.close()
   }
@@ -161,8 +184,11 @@ export class ServicePool implements Services {
     return this.#groups.get(service)!.wait(service, caller, reason)
   }
 
-  #newService(provider: ServedProvider): Service {
-    const service = new Service(provider, this.#parts, this.#watcher)
+  /** @param hadService its provider did: the calls under way are in that one. */
+  #newService(provider: ServedProvider, hadService: boolean): Service {
+    const earlierCalls = new EarlierCalls(hadService ? 0 : this.#parts.callsOf(provider.name))
+    const service = new Service({ provider, earlierCalls }, this.#parts, this.#watcher)
+    this.#generations.set(service, this.#generation)
     service.startsNow = provider.service.startsAtBoot
     this.#byUnit.set(service.unit, service)
     return service
@@ -177,7 +203,7 @@ export class ServicePool implements Services {
       if (successor !== undefined) service.line.handOver(successor.line)
       service.retire()
       const failure = service.failure('unknown-service', noRetryMs)
-      for (const waiting of service.line) service.line.end(waiting, { kind: 'not_started', failure })
+      service.line.endAll({ kind: 'not_started', failure })
     }
   }
 
@@ -186,7 +212,9 @@ export class ServicePool implements Services {
     if (this.#byUnit.size === this.#services.size) return
     for (const service of this.#retired()) {
       if (service.isLeaving && !unknown.has(service)) continue
-      this.#byUnit.delete(service.unit)
+      const { name: provider, unit } = service
+      if (service.holdsPlace) this.#parts.onLeft?.({ provider, unit })
+      this.#byUnit.delete(unit)
       service.close()
       this.#groups.get(service)?.drop(service)
       this.#groups.delete(service)
@@ -229,7 +257,7 @@ export class ServicePool implements Services {
       changed.add(service)
       service.onReport(report)
     }
-    for (const service of missing) service.onMissing()
+    for (const service of missing) service.becomeKnown()
     // The starter was started again, and knows the configuration alone.
     this.#dropRetired(missing)
     this.#examine([...changed].flatMap((service) => this.#groups.get(service) ?? []))

@@ -35,6 +35,11 @@ export class ServiceRun {
     return this.#lastCallEndedMs
   }
 
+  /** Since when it has no visit, in milliseconds of the monotonic clock. With visits: now. */
+  get idleSinceMs(): number {
+    return this.#visits > 0 ? this.#owner.now() : (this.#lastCallEndedMs ?? this.readySinceMs)
+  }
+
   enter(): ServiceVisit {
     this.#visits += 1
     this.#owner.calls += 1

@@ -4,20 +4,21 @@
 // The reports are the truth, but they may be older than a command: a start and a stop know which report they can trust
 // (start-attempt.ts, stop-command.ts). What is done at which moment is decided in `tick`, which the group calls.
 import { isDeepStrictEqual } from 'node:util'
-import type { ServedProvider } from '../../config/served-providers.ts'
 import type { ServiceConfig } from '../../config/service-types.ts'
 import type { UnitReport } from '../../platform/unit-report.ts'
 import { BackOff } from './back-off.ts'
+import type { EarlierCalls } from './earlier-calls.ts'
 import type { Member } from './group-policy.ts'
 import { judgeReport } from './judge-report.ts'
-import type { ServiceChange, ServiceStateName } from './service-change.ts'
+import type { ServiceStateName } from './service-change.ts'
 import { ServiceLine } from './service-line.ts'
-import type { ServiceParts } from './service-parts.ts'
+import type { NewService, ServedProvider, ServiceParts } from './service-parts.ts'
+import { type ServiceDetails, ServiceRecord } from './service-record.ts'
 import { ServiceRun, type RunOwner } from './service-run.ts'
 import type { NotStarted, ServiceState, ServiceVisit } from './services.ts'
 import { StartAttempt, type StartReason } from './start-attempt.ts'
 import type { StopReason } from './stop-command.ts'
-import { phaseOf } from './unit-phase.ts'
+import { loadFaultOf, phaseOf } from './unit-phase.ts'
 import { UnitStops } from './unit-stops.ts'
 
 /** When a call that was refused by a command to stop may try again. */
@@ -36,14 +37,14 @@ export class Service {
   readonly line: ServiceLine
   /** Of the configuration. Undefined: it has none. */
   group: string | undefined
+  readonly earlierCalls: EarlierCalls
   /** Starts as soon as it is known not to run. */
   startsNow = false
   readonly #parts: ServiceParts
   readonly #watcher: ServiceWatcher
   readonly #backOff = new BackOff()
   readonly #stops = new UnitStops()
-  #state: ServiceStateName = 'stopped'
-  #sinceMs: number
+  readonly #record: ServiceRecord
   #report: UnitReport | undefined
   /** The last report, or that there is none, cannot be relied on since this moment. Undefined: it can. */
   #unknownSinceMs: number | undefined
@@ -56,46 +57,35 @@ export class Service {
   #drainReason: Exclude<StopReason, 'failed'> | undefined
   /** While its unit stops without a command. `failure`: how it ended; undefined: it did not fail. */
   #outsideStop: { readonly failure: string | undefined } | undefined
-  #failure: string | undefined
-  /** What the last probe of a start that took too long got. */
-  #probe: string | undefined
-  /** The run of before its server had another address, until it has answered there: its calls go on. */
-  #moved: ServiceRun | undefined
-  #address: string
-  #lastStartMs: number | undefined
-  /** Of its provider. */
-  #name: string
-  #config: ServiceConfig
+  #provider: ServedProvider
   /** This gateway has started its unit, rather than found it running. */
   #isOurs = false
   #isRetired = false
-  readonly #counts = { starts: 0, failures: 0 }
   readonly #runOwner: RunOwner
 
-  constructor({ name, origin, service }: ServedProvider, parts: ServiceParts, watcher: ServiceWatcher) {
-    this.unit = service.unit
-    this.#name = name
-    this.#config = service
-    this.#address = origin
+  constructor({ provider, earlierCalls }: NewService, parts: ServiceParts, watcher: ServiceWatcher) {
+    this.earlierCalls = earlierCalls
+    this.unit = provider.service.unit
+    this.#provider = provider
     this.#parts = parts
     this.#watcher = watcher
-    const { now, wallNow } = parts.clock
-    this.line = new ServiceLine(service.unit, now, () => this.#onMoved())
-    this.#sinceMs = wallNow()
+    const { now } = parts.clock
+    this.#record = new ServiceRecord(parts)
+    this.line = new ServiceLine(provider.service.unit, now, () => this.#onMoved())
     this.#unknownSinceMs = now()
     this.#runOwner = { calls: 0, now, onEmpty: (run) => this.#onEmpty(run) }
   }
 
   get name(): string {
-    return this.#name
+    return this.#provider.name
   }
 
   get config(): ServiceConfig {
-    return this.#config
+    return this.#provider.service
   }
 
   get state(): ServiceStateName {
-    return this.#state
+    return this.#record.state
   }
 
   /** Since when nothing is known of its unit, in milliseconds of the monotonic clock. */
@@ -108,70 +98,64 @@ export class Service {
     return (
       this.#stops.command !== undefined ||
       phaseOf(this.#report) !== 'down' ||
-      (this.#state !== 'stopped' && this.#state !== 'failed')
+      (this.state !== 'stopped' && this.state !== 'failed')
     )
   }
 
-  /** Of one that was retired: its unit is about to be down. */
+  /** Of one that was retired: its unit is about to be down, or has calls that must not be cut if the service comes back. */
   get isLeaving(): boolean {
-    if (!this.#isRetired || !this.holdsPlace) return false
-    if (this.#state === 'draining') return this.#drainReason === 'removed'
-    return this.#state !== 'ready' && this.#state !== 'starting'
+    if (!this.#isRetired || !this.holdsPlace || this.state === 'starting') return false
+    return this.state !== 'ready' || this.#run!.visits > 0
   }
 
   /** Goes over to a configuration with the same unit, which may have it under another name, or start another command with it next time. */
-  follow({ name, origin, service: config }: ServedProvider): void {
-    if (!isDeepStrictEqual(config.run, this.#config.run)) this.forgetFailures()
-    const isElsewhere = origin !== this.#address
-    this.#name = name
-    this.#config = config
-    this.#address = origin
-    if (this.#isRetired) {
-      this.#isRetired = false
-      if (this.#state === 'draining' && this.#drainReason === 'removed') this.resume()
-    }
-    if (isElsewhere && this.#state === 'ready') this.#judgeAnew()
+  follow(provider: ServedProvider): void {
+    const { origin, service } = this.#provider
+    this.#provider = provider
+    if (!isDeepStrictEqual(service.run, this.config.run)) this.forgetFailures()
+    const wasRetired = this.#isRetired
+    this.#isRetired = false
+    if (wasRetired && this.state === 'draining' && this.#drainReason === 'removed') this.resume()
+    if (origin !== provider.origin && this.state === 'ready') this.#judgeAnew()
   }
 
   /** No call goes to its new address before the server has answered there; those under way go on. */
   #judgeAnew(): void {
     const run = this.#run!
-    this.#begin('address')
+    this.#begin('address').carried = run
     run.isOver = false
-    this.#moved = run
     this.#judge(this.#report!, undefined)
   }
 
-  /** Calls of before it had another address are under way: it can only drain. @returns false: there are none. */
-  #takeBack(): boolean {
-    const run = this.#moved
-    if (this.#state !== 'starting' || run === undefined || run.visits === 0) return false
+  /** If calls of before it had another address are under way, it can only drain. */
+  #takeBack(): void {
+    const run = this.#attempt?.carried
+    if (run === undefined || run.visits === 0) return
     this.#endAttempt()
     this.#run = run
-    return true
   }
 
   /**
-   * The configuration has it no longer. A unit that this gateway has started is stopped once its calls have ended, which `isLeaving`
-   * is until then; one that somebody else has started is left as it is.
+   * The configuration has it no longer. A unit that this gateway has started is stopped once its calls have ended; one that somebody
+   * else has started is left as it is. Until then `isLeaving`.
    */
   retire(): void {
-    if (this.#isRetired) return
     this.#isRetired = true
-    if (!this.#isOurs || !this.holdsPlace || this.#stops.command !== undefined) return
-    this.#takeBack()
-    if (this.#run !== undefined && !this.#run.isOver) this.drain('removed')
-    else if (this.#state === 'starting') this.stop('removed')
+    if (!this.holdsPlace || this.#stops.command !== undefined) return
+    if (this.#isOurs) this.#takeBack()
+    if (!this.#isOurs && this.asMember().drainsForOthers) this.resume()
+    else if (this.#isOurs && this.#run?.isOver === false) this.drain('removed')
+    else if (this.#isOurs && this.state === 'starting') this.stop('removed')
   }
 
   enterIfOpen(): ServiceVisit | undefined {
-    return this.#state === 'ready' ? this.#run!.enter() : undefined
+    return this.state === 'ready' ? this.#run!.enter() : undefined
   }
 
   /** Why no call may wait for it. Undefined: one may. */
   refusal(): NotStarted | undefined {
     const waitMs = this.#backOff.untilMs - this.#now()
-    return this.#state === 'failed' && waitMs > 0 ? this.failure(this.#failure!, waitMs) : undefined
+    return this.state === 'failed' && waitMs > 0 ? this.failure(this.#record.failure!, waitMs) : undefined
   }
 
   failure(result: string, retryAfterMs: number): NotStarted {
@@ -180,29 +164,24 @@ export class Service {
 
   canStart(): boolean {
     if (!this.#isKnown || this.holdsPlace) return false
-    return this.#state === 'stopped' || this.#backOff.untilMs <= this.#now()
+    return this.state === 'stopped' || this.#backOff.untilMs <= this.#now()
   }
 
   /** Only if it can. */
   start(reason: StartReason): void {
     const attempt = this.#begin(reason)
     this.#isOurs = true
-    this.#counts.starts += 1
+    this.earlierCalls.forget()
+    this.#record.countStart()
     void this.#parts.starter
       .start(this.name, this.unit)
       .then((refusal) => this.#onStartAnswer(attempt, refusal))
   }
 
-  /** Why its unit cannot be loaded, by its last report: `masked`, `not-found`. Undefined: it can, or nothing is known. */
-  get loadFault(): string | undefined {
-    const load = this.#report?.load
-    const isFine = load === undefined || load === 'loaded' || load === 'transient'
-    return isFine || !this.canStart() ? undefined : load
-  }
-
-  /** Its unit cannot be loaded, so that no other member has to make room for it. */
-  refuseToStart(loadFault: string): void {
-    this.#fail(loadFault)
+  /** Its unit cannot be loaded, so no other member has to make room for it. */
+  refuseIfUnloadable(): void {
+    const fault = loadFaultOf(this.#report)
+    if (fault !== undefined && this.canStart()) this.#fail(fault)
   }
 
   /** A person wants it to start, whatever has failed before. */
@@ -213,7 +192,7 @@ export class Service {
   /** Takes no further calls and stops when the last one has left. */
   drain(reason: 'group' | 'command' | 'removed'): void {
     this.#drainReason = reason
-    if (this.#state !== 'draining') this.#become('draining', reason)
+    if (this.state !== 'draining') this.#become('draining', reason)
   }
 
   /** Goes on after it drained. */
@@ -224,7 +203,7 @@ export class Service {
 
   /** Calls that wait for it already are refused, so that it stays stopped until the next one. @returns why it was refused; undefined: it is stopped. */
   stopByCommand(): Promise<string | undefined> {
-    this.#refuseWaiting(this.failure('stopped', stoppedRetryMs))
+    this.line.endAll({ kind: 'not_started', failure: this.failure('stopped', stoppedRetryMs) })
     if (!this.holdsPlace) return Promise.resolve(undefined)
     const end = this.#stops.ended()
     this.#takeBack()
@@ -247,11 +226,13 @@ export class Service {
   tick(): void {
     const nowMs = this.#now()
     if (nowMs >= this.#startEndMs()) this.#fail('timeout')
-    else if (this.#isKnown && nowMs >= this.#refusedAtMs()) this.#fail('start-limit-hit')
+    else if (this.#isKnown && nowMs >= (this.#attempt?.refusedAtMs(this.#report) ?? Infinity))
+      this.#fail('start-limit-hit')
     else if (this.#isKnown && nowMs >= this.#stops.downAtMs) this.#endStop()
-    else if (this.#state === 'draining' && this.#run!.visits === 0) this.stop(this.#drainReason!)
+    else if (this.state === 'draining' && this.#run!.visits === 0) this.stop(this.#drainReason!)
     else if (this.#isKnown && this.#run?.visits === 0 && nowMs >= this.#idleEndMs()) this.stop('idle')
-    else if (nowMs >= this.#stopAgainMs()) this.#commandStop(this.#stops.command?.reason ?? 'failed')
+    else if (this.#isKnown && nowMs >= this.#stops.againAtMs(this.#report))
+      this.#commandStop(this.#stops.command?.reason ?? 'failed')
     else if (this.line.length > 0 && this.#isLeftRunning()) this.#adopt()
   }
 
@@ -260,9 +241,9 @@ export class Service {
     if (!this.#isKnown) return this.#startEndMs()
     return Math.min(
       this.#startEndMs(),
-      this.#refusedAtMs(),
+      this.#attempt?.refusedAtMs(this.#report) ?? Infinity,
       this.#idleEndMs(),
-      this.#stopAgainMs(),
+      this.#stops.againAtMs(this.#report),
       this.#stops.downAtMs,
     )
   }
@@ -270,13 +251,16 @@ export class Service {
   onReport(report: UnitReport): void {
     const last = this.#report
     this.#report = report
-    this.#becomeKnown()
+    this.becomeKnown()
     this.#judge(report, last)
   }
 
-  /** All units were reported, and this one was not among them. */
-  onMissing(): void {
-    this.#becomeKnown()
+  /** The starter has reported units, whether this one was among them or not. */
+  becomeKnown(): void {
+    this.#unknownSinceMs = undefined
+    if (this.state !== 'failed' || this.#record.failure !== 'starter-unreachable') return
+    this.#backOff.reset()
+    if (!this.holdsPlace) this.#become('stopped')
   }
 
   /** Nothing is known until the next report. */
@@ -291,13 +275,13 @@ export class Service {
   }
 
   asMember(): Member {
-    const isOpen = this.#state === 'ready' || this.#state === 'draining'
+    const isOpen = this.state === 'ready' || this.state === 'draining'
     return {
       name: this.unit,
-      isKept: this.#config.isKept,
+      isKept: this.#isKept,
       holdsPlace: this.holdsPlace,
-      isLeaving: this.holdsPlace && this.#state !== 'ready' && this.#state !== 'starting',
-      drainsForOthers: this.#state === 'draining' && this.#drainReason === 'group',
+      isLeaving: this.holdsPlace && this.state !== 'ready' && this.state !== 'starting',
+      drainsForOthers: this.state === 'draining' && this.#drainReason === 'group',
       readySinceMs: isOpen ? this.#run!.readySinceMs : undefined,
       visits: isOpen ? this.#run!.visits : 0,
       lastCallEndedMs: this.#run?.lastCallEndedMs,
@@ -306,21 +290,11 @@ export class Service {
   }
 
   describe(): ServiceState {
-    const waitMs = this.#state === 'failed' ? this.#backOff.untilMs - this.#now() : 0
     return {
-      provider: this.name,
-      unit: this.unit,
-      group: this.group,
-      state: this.#state,
-      sinceMs: this.#sinceMs,
-      calls: this.#runOwner.calls,
+      ...this.#subject,
+      ...this.#record.describe(this.#backOff.untilMs - this.#now()),
       waiting: this.line.calls,
       memoryBytes: phaseOf(this.#report) === 'down' ? undefined : this.#report?.memoryBytes,
-      lastStartMs: this.#lastStartMs,
-      failure: this.#failure,
-      probe: this.#failure === 'timeout' ? this.#probe : undefined,
-      retryAtMs: waitMs > 0 ? Math.round(this.#parts.clock.wallNow() + waitMs) : undefined,
-      ...this.#counts,
       stops: this.#stops.count,
     }
   }
@@ -329,19 +303,16 @@ export class Service {
     return this.#parts.clock.now()
   }
 
+  get #isKept(): boolean {
+    return this.config.isKept || this.#isRetired
+  }
+
   get #isKnown(): boolean {
     return this.#unknownSinceMs === undefined
   }
 
   #onMoved(): void {
     this.#watcher.onMoved(this)
-  }
-
-  #becomeKnown(): void {
-    this.#unknownSinceMs = undefined
-    if (this.#state !== 'failed' || this.#failure !== 'starter-unreachable') return
-    this.#backOff.reset()
-    if (!this.holdsPlace) this.#become('stopped')
   }
 
   #begin(reason: StartReason, before = this.#report): StartAttempt {
@@ -413,12 +384,14 @@ export class Service {
 
   #onReady(attempt: StartAttempt): void {
     const tookMs = this.#now() - attempt.sinceMs
-    if (attempt.isOwn) this.#lastStartMs = tookMs
-    const moved = this.#moved
+    if (attempt.isOwn) this.#record.lastStartMs = tookMs
     this.#endAttempt()
-    this.#failure = undefined
-    const { invocation } = this.#report!
-    this.#run = moved?.invocation === invocation ? moved : new ServiceRun(invocation, this.#runOwner)
+    const [{ invocation }, { carried }] = [this.#report!, attempt]
+    if (carried?.invocation === invocation) this.#run = carried
+    else {
+      this.#run = new ServiceRun(invocation, this.#runOwner)
+      this.earlierCalls.enter(this.#run)
+    }
     this.#become('ready', undefined, { tookMs })
     this.#onMoved()
   }
@@ -426,7 +399,6 @@ export class Service {
   #endAttempt(): void {
     this.#attempt?.probes.end()
     this.#attempt = undefined
-    this.#moved = undefined
   }
 
   /** Who waits is refused, unless it may be started again at once. A unit that may still run is stopped, so that the manager's restarts leave the pause alone. */
@@ -435,19 +407,12 @@ export class Service {
     const workedMs = this.#workedMs()
     this.#endAttempt()
     this.#endRun()
-    this.#counts.failures += 1
-    this.#failure = result
-    const probe = result === 'timeout' ? this.#parts.lastProbe?.(this.#name) : undefined
-    this.#probe = probe
     const retryAfterMs = this.#backOff.fail(this.#now(), workedMs)
-    this.#become('failed', result, { retryAfterMs, ...(probe !== undefined && { probe }) })
-    if (retryAfterMs > 0) this.#refuseWaiting(this.failure(result, retryAfterMs))
+    this.#become('failed', result, { retryAfterMs })
+    const failure = this.failure(result, retryAfterMs)
+    if (retryAfterMs > 0) this.line.endAll({ kind: 'not_started', failure })
     if (mayRun) this.#commandStop('failed')
     else this.#stops.release(undefined)
-  }
-
-  #refuseWaiting(failure: NotStarted): void {
-    for (const waiting of this.line) this.line.end(waiting, { kind: 'not_started', failure })
   }
 
   #stopped(reason: StopReason | 'outside'): void {
@@ -481,8 +446,8 @@ export class Service {
 
   /** A service that was ready still is, and one that was about to start still starts; what has failed is stopped later. */
   #onStopRefused(refusal: string): void {
-    this.#stops.refuse(refusal, this.#state === 'failed' ? this.#report?.invocation : undefined, this.#now())
-    if (this.#state !== 'stopping') return
+    this.#stops.refuse(refusal, this.state === 'failed' ? this.#report?.invocation : undefined, this.#now())
+    if (this.state !== 'stopping') return
     const [run, stopped] = [this.#run, this.#stoppedAttempt]
     this.#drainReason = undefined
     if (run !== undefined && phaseOf(this.#report) === 'up') {
@@ -496,56 +461,38 @@ export class Service {
   #endStop(): void {
     const { reason } = this.#stops.command!
     this.#stops.finish()
-    if (this.#state === 'stopping') this.#stopped(reason)
+    if (this.state === 'stopping') this.#stopped(reason)
     else this.#stops.release(undefined)
   }
 
   /** When a start takes too long. */
   #startEndMs(): number {
-    if (this.#attempt === undefined || (this.#moved?.visits ?? 0) > 0) return Infinity
-    return this.#attempt.sinceMs + this.#config.startTimeoutMs
-  }
-
-  /** When a start has failed that the manager did not even try. */
-  #refusedAtMs(): number {
-    return this.#attempt?.refusedAtMs(this.#report) ?? Infinity
+    return this.#attempt?.endMs(this.config.startTimeoutMs) ?? Infinity
   }
 
   /** When it has been idle for its time. While it has visits: the first moment that this can be, so that no timer moves with each of them. */
   #idleEndMs(): number {
-    const { isKept, stopAfterIdleMs } = this.#config
-    if (this.#state !== 'ready' || isKept || stopAfterIdleMs === undefined) return Infinity
-    const { readySinceMs, visits, lastCallEndedMs = readySinceMs } = this.#run!
-    const sinceMs = visits > 0 ? this.#now() : lastCallEndedMs
-    return Math.max(sinceMs + stopAfterIdleMs, this.#stops.mayBeginAtMs)
-  }
-
-  /** When a unit is stopped again that should be down and is not. */
-  #stopAgainMs(): number {
-    return this.#isKnown ? this.#stops.againAtMs(this.#report) : Infinity
+    const { stopAfterIdleMs } = this.config
+    if (this.state !== 'ready' || this.#isKept || stopAfterIdleMs === undefined) return Infinity
+    return Math.max(this.#run!.idleSinceMs + stopAfterIdleMs, this.#stops.mayBeginAtMs)
   }
 
   /** It has failed, its unit could not be stopped, and the time has come for the next start. */
   #isLeftRunning(): boolean {
-    const mayRetry = this.#state === 'failed' && this.#backOff.untilMs <= this.#now()
-    return mayRetry && this.#stops.command === undefined && phaseOf(this.#report) === 'up'
+    if (this.state !== 'failed' || this.#backOff.untilMs > this.#now()) return false
+    return this.#stops.command === undefined && phaseOf(this.#report) === 'up'
   }
 
   #onEmpty(run: ServiceRun): void {
     if (run === this.#run) this.#watcher.onEmpty(this)
-    else if (run === this.#moved) this.#onMoved()
+    else if (run === this.#attempt?.carried) this.#onMoved()
   }
 
-  #become(
-    to: ServiceStateName,
-    reason?: string,
-    more?: Pick<ServiceChange, 'tookMs' | 'retryAfterMs' | 'probe'>,
-  ): void {
-    const from = this.#state
-    this.#state = to
-    this.#sinceMs = this.#parts.clock.wallNow()
-    const { name: provider, group } = this
-    const change = { provider, unit: this.unit, group, from, to, calls: this.#runOwner.calls, ...more }
-    this.#parts.onChange?.(reason === undefined ? change : { ...change, reason })
+  #become(to: ServiceStateName, ...more: [reason?: string, details?: ServiceDetails]): void {
+    this.#record.become(to, this.#subject, ...more)
+  }
+
+  get #subject() {
+    return { provider: this.name, unit: this.unit, group: this.group, calls: this.#runOwner.calls }
   }
 }

@@ -43,8 +43,19 @@ export type ServiceEntry =
   | { readonly kind: 'gone'; readonly waitedMs: number }
   | { readonly kind: 'shutting_down'; readonly waitedMs: number }
 
+/** For calls that began at a provider before it had a service. */
+interface EarlierCallCount {
+  /** Another one after each change of the configuration. */
+  readonly generation: number
+  /**
+   * A call of the provider has ended, has moved to another one or has entered the service. It matters where the service is newer.
+   * @param since the generation when the call came to the provider; 0: there were no services.
+   */
+  leaveEarlier(provider: string, since: number): void
+}
+
 /** The names are those of providers. */
-export interface Services {
+export interface Services extends EarlierCallCount {
   /** Whether the provider's server is started on demand. */
   has(provider: string): boolean
   /** Whether a call is let in at once: of a provider without a service, always. */

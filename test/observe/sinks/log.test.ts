@@ -241,6 +241,11 @@ const lines: readonly (readonly [event: GatewayEvent, level: string, rest: strin
     '"event":"service_adopted","provider":"p","unit":"p.service"}',
   ],
   [
+    { kind: 'service_left', provider: 'p', unit: 'p.service' },
+    'INFO',
+    '"event":"service_left","provider":"p","unit":"p.service"}',
+  ],
+  [
     { kind: 'service_stopping', provider: 'p', unit: 'p.service', reason: 'idle' },
     'INFO',
     '"event":"service_stopping","provider":"p","unit":"p.service","reason":"idle"}',

@@ -629,6 +629,7 @@ suite('a reload', () => {
       'stopping removed',
       'stopped removed',
     ])
+    assert.deepEqual(scene.left, [])
     assert.equal(scene.clock.pendingTimers, 0)
   })
 
@@ -649,7 +650,24 @@ suite('a reload', () => {
     scene.follow({})
     await scene.clock.run(1000)
     assert.deepEqual(scene.units.running, ['qwen'])
+    assert.deepEqual(scene.left, ['qwen.service'])
     assert.deepEqual(scene.units.commands, [])
+  })
+
+  test('that removes such a service, and one that brings it back, cut no call', async () => {
+    const scene = new Scene({ qwen: {} })
+    scene.units.startUnit('qwen')
+    await scene.clock.run(500)
+    const call = scene.call('qwen')
+    scene.follow({})
+    await scene.clock.run(1000)
+    scene.follow({ coder: { unit: 'qwen.service', stopAfterIdleMs: 1000 } })
+    await scene.clock.run(10_000)
+    assert.equal(call.visit?.isValid, true)
+    assert.deepEqual(scene.units.running, ['coder'])
+    call.visit.leave()
+    await scene.clock.run(1500)
+    assert.deepEqual(scene.units.running, [])
   })
 
   test('that brings a service back while its last call ends lets it go on', async () => {
@@ -661,6 +679,34 @@ suite('a reload', () => {
     await scene.clock.run(1000)
     assert.equal(scene.stateOf('qwen'), 'ready')
     assert.deepEqual(scene.units.commands, ['start qwen'])
+  })
+
+  test('that gives a provider a service whose unit runs leaves the calls of before in it', async () => {
+    const scene = new Scene({})
+    scene.units.add('qwen')
+    scene.units.startUnit('qwen')
+    scene.load.set('qwen', 2)
+    const before = scene.pool.generation
+    scene.follow({ qwen: { stopAfterIdleMs: 5000 } })
+    scene.pool.leaveEarlier('qwen', before)
+    const now = scene.pool.generation
+    await scene.clock.run(10_000)
+    scene.pool.leaveEarlier('qwen', now)
+    await scene.clock.run(10_000)
+    assert.deepEqual(scene.units.running, ['qwen'])
+    assert.equal(scene.pool.describe()[0]?.calls, 1)
+    scene.pool.leaveEarlier('qwen', before)
+    await scene.clock.run(5500)
+    assert.deepEqual(scene.units.running, [])
+  })
+
+  test('that gives a provider a service whose unit does not run has no calls of before in it', async () => {
+    const scene = new Scene({})
+    scene.load.set('qwen', 2)
+    scene.follow({ qwen: {} })
+    scene.call('qwen')
+    await scene.clock.run(500)
+    assert.equal(scene.pool.describe()[0]?.calls, 1)
   })
 
   test('after which the starter knows nothing of a unit any more leaves it alone', async () => {

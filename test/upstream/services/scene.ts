@@ -33,10 +33,16 @@ export class Scene {
   readonly clock = new FakeClock()
   readonly units = new SimulatedUnits(this.clock)
   readonly changes: (ServiceChange & { readonly atMs: number })[] = []
+  /** Units that were left running. */
+  readonly left: string[] = []
+  /** Calls under way of providers, where a test needs them. */
+  readonly load = new Map<string, number>()
   readonly pool = new ServicePool({
+    callsOf: (provider) => this.load.get(provider) ?? 0,
     starter: this.units,
     isReady: this.units.isReady,
     clock: this.clock,
+    onLeft: ({ unit }) => void this.left.push(unit),
     onChange: (change) => void this.changes.push({ ...change, atMs: this.clock.now() }),
   })
 
