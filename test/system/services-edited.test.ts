@@ -80,8 +80,20 @@ suite('a configuration that changes', { skip }, () => {
   test('a member that cannot start does not take the place of one that runs', async (t) => {
     const manager = await startServices(t, { servers: { one: {}, two: {} }, config })
     await manager.ok(callCommand('one'))
+    // A second after its last call, the running one would go for another.
     await manager.ok('mv .config/systemd/user/two.service . && systemctl --user mask two.service; sleep 1.5')
     await manager.ok(callCommand('two', { isStream: false }))
     assert.equal(await stateOf(manager, 'one'), 'active')
+  })
+
+  test('a server of start: boot runs after a boot, without a call', async (t) => {
+    const manager = await startServices(t, { servers: { one: { service: { start: 'boot' } } } })
+    const wants = await manager.ok('systemctl --user list-dependencies default.target --plain --all | cat')
+    assert.match(wants, /llm-gateway\.service/)
+    await manager.ok(`sed -i 's/"boot"/"call"/' ${configFile}; ${gateway} systemd install`)
+    assert.equal((await manager.sh('systemctl --user is-enabled llm-gateway.service')).stdout, 'disabled\n')
+    await manager.ok(`sed -i 's/"call"/"boot"/' ${configFile}; ${gateway} systemd install`)
+    await manager.ok(`${gateway} systemd uninstall`)
+    assert.equal(await manager.ok("find .config/systemd -name 'llm-gateway*'"), '')
   })
 })
