@@ -317,11 +317,7 @@ class Installer {
 
   /** Of an earlier configuration. */
   #isEnabled(): boolean {
-    const { stdout } = this.#run('systemctl', [
-      ...scopeOptions(this.#paths.scope),
-      'is-enabled',
-      serviceUnit,
-    ])
+    const { stdout } = this.#run('systemctl', [...scopeOptions(this.#paths.scope), 'is-enabled', serviceUnit])
     return stdout.trim() === 'enabled'
   }
 

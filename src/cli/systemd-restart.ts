@@ -68,7 +68,8 @@ async function restartWhenQuiet(
   return 0
 }
 
-function installedConfig({ unitDirectory }: ServicePaths): string | undefined {
+/** The configuration file that the installed service uses. Undefined: none is installed. */
+export function installedConfig({ unitDirectory }: ServicePaths): string | undefined {
   try {
     return configOf(readFileSync(join(unitDirectory, serviceUnit), 'utf8'))
   } catch {

@@ -31,11 +31,16 @@ const failed = serviceState({
 class Servers implements ServiceControl {
   readonly asked: string[] = []
   states: readonly ServiceState[] = []
+  left: readonly ServiceState[] = []
   onStart: () => Promise<NotStarted | undefined> = async () => undefined
   onStop: () => Promise<string | undefined> = async () => undefined
 
   describe(): readonly ServiceState[] {
     return this.states
+  }
+
+  leaving(): readonly ServiceState[] {
+    return this.left
   }
 
   start(provider: string): Promise<NotStarted | undefined> {
@@ -114,6 +119,14 @@ suite('`services`', () => {
     assert.deepEqual(journal.calls, [
       'journalctl --user-unit=llama-server@gemma.service --lines=10 --no-pager --quiet --output=cat',
     ])
+  })
+
+  test('lists a unit that the configuration has no longer until it is stopped, after the others', async (t) => {
+    const { servers, list } = await scene(t, [serviceState()])
+    servers.left = [serviceState({ unit: 'former.service', state: 'draining' })]
+    const { stdout } = await list()
+    assert.match(stdout, /^qwen +ready .* llama-server@qwen\.service\nqwen +draining .* former\.service$/m)
+    assert.match((await list('qwen')).stdout, /^unit +llama-server@qwen\.service$/m)
   })
 
   test('prints one in detail, with more of its journal', async (t) => {

@@ -53,7 +53,8 @@ export function serviceCommands(
       'GET /-/services',
       () => {
         const { manager = null, control } = servers() ?? {}
-        return { manager, services: serviceRows(control?.describe() ?? [], true) }
+        const services = [control?.describe() ?? [], control?.leaving() ?? []]
+        return { manager, services: services.flatMap((each) => serviceRows(each, true)) }
       },
     ],
     ['POST /-/services/start', (input) => carryOut(input, servers(), start)],

@@ -146,6 +146,10 @@ export class ServicePool implements Services {
     return Array.from(this.#services.values(), (service) => service.describe())
   }
 
+  leaving(): readonly ServiceState[] {
+    return this.#retired().flatMap((service) => (service.isLeaving ? [service.describe()] : []))
+  }
+
   /** For a person: also while it is left alone after a failure. @returns why it did not start; undefined: it is ready. */
   async start(provider: string): Promise<NotStarted | undefined> {
     const service = this.#services.get(provider)

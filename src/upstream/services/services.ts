@@ -80,6 +80,8 @@ export const serviceStates = ['stopped', 'starting', 'ready', 'draining', 'stopp
 /** The services for those who look at them and steer them. */
 export interface ServiceControl {
   describe(): readonly ServiceState[]
+  /** Those that the configuration has no longer and whose unit is about to be stopped. Their providers may have other units now. */
+  leaving(): readonly ServiceState[]
   /** As a call would, without one. Resolves when it is ready, or to the reason why it is not. Never rejects. */
   start(provider: string): Promise<NotStarted | undefined>
   /** Once the calls under way have ended. Resolves when it has stopped, or to the reason why it has not. Never rejects. */
