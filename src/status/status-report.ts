@@ -105,8 +105,8 @@ export interface ServiceRow {
   readonly unit: string
   /** Services that share something with it; null: none do. */
   readonly group: string | null
-  /** `draining`: it finishes its calls, and is stopped then. */
-  readonly state: 'stopped' | 'starting' | 'ready' | 'draining' | 'stopping' | 'failed'
+  /** `draining`: it finishes its calls, and is stopped then. `unknown`: nothing that starts units answers; in `llm-gateway services` alone. */
+  readonly state: 'stopped' | 'starting' | 'ready' | 'draining' | 'stopping' | 'failed' | 'unknown'
   readonly since: string
   /** Under way. */
   readonly calls: number

@@ -64,10 +64,16 @@ function scriptedJournal(): { run: RunProgram; calls: string[] } {
   return { run, calls }
 }
 
+interface SceneOptions {
+  readonly manager?: 'user' | 'system'
+  readonly has?: boolean
+  readonly starterFault?: string
+}
+
 async function scene(
   t: TestContext,
   states: readonly ServiceState[],
-  { manager = 'user', has = true }: { manager?: 'user' | 'system'; has?: boolean } = {},
+  { manager = 'user', has = true, starterFault }: SceneOptions = {},
 ) {
   const servers = new Servers()
   servers.states = states
@@ -76,7 +82,7 @@ async function scene(
   mkdirSync(join(home, '.local/state'), { recursive: true })
   const commands = new Map(
     serviceCommands(
-      () => (has ? { control: servers, manager } : undefined),
+      () => (has ? { control: servers, manager, starterFault } : undefined),
       (command) => void commanded.push(command),
     ),
   )
@@ -127,6 +133,18 @@ suite('`services`', () => {
     const { stdout } = await list()
     assert.match(stdout, /^qwen +ready .* llama-server@qwen\.service\nqwen +draining .* former\.service$/m)
     assert.match((await list('qwen')).stdout, /^unit +llama-server@qwen\.service$/m)
+  })
+
+  test('says that states are unknown, and why, when nothing that starts units answers', async (t) => {
+    const stopped = serviceState({ provider: 'gemma', state: 'stopped' })
+    const { list } = await scene(t, [serviceState(), stopped], { starterFault: 'its socket is missing' })
+    const { status, stdout, stderr } = await list()
+    assert.equal(status, 0)
+    assert.match(stdout, /^gemma +unknown .*\nqwen +ready /m)
+    assert.match(
+      stderr,
+      /^warning: the states are unknown, .*\(its socket is missing\); to install it: .*systemd install$/m,
+    )
   })
 
   test('prints one in detail, with more of its journal', async (t) => {

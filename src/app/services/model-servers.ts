@@ -28,6 +28,7 @@ export class ModelServers {
   #providers: ProviderSet = new Map()
   /** By provider: what the last probe got. */
   readonly #lastProbes = new Map<string, string>()
+  #starterFault: string | undefined
   #isClosed = false
 
   constructor(parts: ModelServerParts) {
@@ -37,6 +38,11 @@ export class ModelServers {
   /** Undefined: no configuration so far has had a service. */
   get pool(): ServicePool | undefined {
     return this.#pool
+  }
+
+  /** Why the process that starts units does not answer, so that nothing is known of them: a clause. Undefined: it does. */
+  get starterFault(): string | undefined {
+    return this.#starterFault
   }
 
   /** Whether a provider takes requests now: each does that has no service. */
@@ -63,7 +69,11 @@ export class ModelServers {
 
   #open(): ServicePool {
     const { clock, onChange, onLeft, callsOf, onStarter, onBug, starterPath: path } = this.#parts
-    const starter = new StarterClient({ path, setTimer: clock.setTimer, onChange: onStarter, onBug })
+    const reportStarter = (change: StarterChange) => {
+      this.#starterFault = change.kind === 'lost' ? change.reason : undefined
+      onStarter(change)
+    }
+    const starter = new StarterClient({ path, setTimer: clock.setTimer, onChange: reportStarter, onBug })
     const isReady = (provider: string) => this.#isReady(provider)
     const lastProbe = (provider: string) => this.#lastProbes.get(provider)
     return new ServicePool({ starter, clock, onChange, onLeft, callsOf, isReady, lastProbe })

@@ -619,6 +619,10 @@ suite('a reload', () => {
     scene.follow({})
     await scene.clock.run(10_000)
     assert.equal(scene.pool.has('qwen'), false)
+    assert.deepEqual(
+      scene.pool.leaving().map(({ unit, state }) => [unit, state]),
+      [['qwen.service', 'draining']],
+    )
     assert.equal(call.visit!.isValid, true)
     assert.deepEqual(scene.units.running, ['qwen'])
     call.visit!.leave()
