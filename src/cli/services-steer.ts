@@ -6,7 +6,7 @@ import { systemClock } from '../platform/clock.ts'
 import type { ServiceRow } from '../status/status-report.ts'
 import { resultText } from '../status/services-text.ts'
 import type { RunProgram } from '../systemd/programs.ts'
-import type { Scope } from '../systemd/scope.ts'
+import { type Scope, scopeOptions } from '../systemd/scope.ts'
 import { timeSpanMs } from '../systemd/time-span.ts'
 import { readUnitState } from '../systemd/unit-state.ts'
 import { askControl, problemOf } from './control-client.ts'
@@ -67,6 +67,7 @@ export async function servicesSteerCommand(
       return 0
     case 'refused':
       fail(`${name} ${not}: ${resultText(ended.reason)}`)
+      reportChangedFile(errors, run, running.scope, service)
       printJournal(errors, run, running.scope, service)
       return 1
     case 'lost':
@@ -139,6 +140,14 @@ async function hungStop(
   const tookMs = Date.now() - Date.parse(row.since)
   if (tookMs < stopTimeoutMs + stopMarginMs) return undefined
   return `its unit has been stopping for ${durationText(tookMs)}, and systemd allows it ${durationText(stopTimeoutMs)}`
+}
+
+/** Otherwise a person edits the unit's file again and again, and sees the same failure. */
+function reportChangedFile(out: Output, run: RunProgram, scope: Scope, { unit }: ServiceRow): void {
+  const { NeedDaemonReload: isOld } = readUnitState(unit, ['NeedDaemonReload'], scope, run)
+  if (isOld !== 'yes') return
+  const command = ['systemctl', ...scopeOptions(scope), 'daemon-reload'].join(' ')
+  out.line(printable(`the file of ${unit} has changed since systemd read it: ${command}`))
 }
 
 function printJournal(out: Output, run: RunProgram, scope: Scope, { unit }: ServiceRow): void {

@@ -55,13 +55,15 @@ class Servers implements ServiceControl {
 }
 
 /** Prints two lines, the second of which is an attack on the terminal. */
-function scriptedJournal(): { run: RunProgram; calls: string[] } {
+function scriptedJournal(): { run: RunProgram; calls: string[]; shown: string } {
   const calls: string[] = []
-  const run: RunProgram = (program, args) => {
+  const journal = { calls, shown: '', run: (() => assert.fail()) as RunProgram }
+  journal.run = (program, args) => {
     calls.push([program, ...args].join(' '))
+    if (program === 'systemctl') return { status: 0, stdout: journal.shown, stderr: '' }
     return { status: 0, stdout: 'loading model\ncannot open \u001b[2J/models/x.gguf\n', stderr: '' }
   }
-  return { run, calls }
+  return journal
 }
 
 interface SceneOptions {
@@ -253,6 +255,14 @@ suite('`services start`', () => {
         'the last lines of the journal of llama-server@qwen.service:\n' +
         '  | loading model\n  | cannot open \\u001b[2J/models/x.gguf\n',
     )
+  })
+
+  test('says so when systemd has not read the changed file of the unit', async (t) => {
+    const { servers, steer, journal } = await scene(t, [stopped])
+    journal.shown = 'NeedDaemonReload=yes\n'
+    servers.onStart = async () => ({ unit: stopped.unit, result: 'exit-code 1', retryAfterMs: 1_000 })
+    const { stderr } = await steer('start', 'qwen')
+    assert.match(stderr, /has changed since systemd read it: systemctl --user daemon-reload$/m)
   })
 
   test('says that the file has changed when what starts units has another state of it', async (t) => {
