@@ -183,6 +183,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   const snapshots = new Snapshots(config, longLived, providers, (model) => shared.refreshModels(model))
   const pseudonyms = pseudonymsOf(config.usage)
   const readUsage = usageReader((question) => shared.readUsage(question), pseudonyms)
+  shared.onServerEnded = (name) => snapshots.current.providers.get(name)?.retireConnections?.()
   shared.onModels = (discovered) => snapshots.setDiscovered(discovered)
   if (shared.discovered.size > 0) snapshots.setDiscovered(shared.discovered)
   const { cors, server } = config

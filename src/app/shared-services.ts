@@ -64,6 +64,8 @@ export interface SharedServices {
   readonly discovered: Discovered
   /** Called with all lists of models when one has changed. One listener. */
   onModels: ((discovered: Discovered) => void) | undefined
+  /** The server of a provider with a service ends, has ended or is another one: whoever listens there next is not known. */
+  onServerEnded: ((provider: string) => void) | undefined
 }
 
 export interface OwnerParts {
@@ -90,6 +92,8 @@ export class OwnServices implements SharedServices {
   discovered: Discovered = new Map()
   status: StatusSource | undefined
   onModels: ((discovered: Discovered) => void) | undefined
+  /** The server of a provider with a service ends, has ended or is another one: whoever listens there next is not known. */
+  onServerEnded: ((provider: string) => void) | undefined
   readonly #onServiceChange: (change: ServiceChange) => void
   readonly formats: FormatDiscovery
   readonly keySets: KeySets
@@ -182,6 +186,7 @@ export class OwnServices implements SharedServices {
     })
     this.#modelServers = new ModelServers({
       clock,
+      userAgent: `llm-gateway/${version}`,
       starterPath: parts.starterPath,
       onChange: (change) => this.#onService(change),
       onLeft: (service) => events.emit({ kind: 'service_left', ...service }),
@@ -279,7 +284,7 @@ export class OwnServices implements SharedServices {
     this.#metrics?.follow(config)
     // A reload may still come while the last calls end.
     if (this.#isStopped) return
-    this.#modelServers.follow(config, providers)
+    this.#modelServers.follow(config)
     this.coordinator.services = this.#modelServers.pool
     this.#discovery.follow(config, providers)
     this.#healthChecks.follow(config, providers)
@@ -296,6 +301,7 @@ export class OwnServices implements SharedServices {
       health.forget(provider)
       if (from !== 'draining') this.formats.restarted(provider)
     } else health.recordCheck(provider, undefined)
+    if (to !== 'ready' && to !== 'draining') this.onServerEnded?.(provider)
     if (to === 'stopped' || to === 'failed') placer.forgetCache(provider)
     for (const asking of [this.#discovery, this.#healthChecks, this.#serverLooks, this.#loadLooks]) {
       asking.reconsider(provider)

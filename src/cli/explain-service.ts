@@ -63,7 +63,7 @@ export function serviceRows(service: ExplainedService): readonly (readonly [labe
   return [
     ['service', `${unit} (${whose} systemd${what})`],
     ['starts', startText(service)],
-    ['ready', `when ${readyUrl} answers with 2xx, within ${durationText(startTimeoutMs)}`],
+    ['ready', `when ${readyUrl} answers with 2xx, 401 or 403, within ${durationText(startTimeoutMs)}`],
     ['stops', stopText(service)],
     ...(group === undefined ? [] : [['group', groupText(group, service.isKept)] as const]),
   ]

@@ -7,7 +7,7 @@ import { findConfigFile } from '../config/find.ts'
 import { loadConfig } from '../config/load.ts'
 import { fileVersion } from '../config/watch.ts'
 import { type Clock, systemClock } from '../platform/clock.ts'
-import { systemAccounts } from '../platform/ownership.ts'
+import { pathFault, systemAccounts } from '../platform/ownership.ts'
 import { printable } from '../platform/printable.ts'
 import { takePassedSockets } from '../systemd/listen-fds.ts'
 import { takeManagerSettings } from '../systemd/notify.ts'
@@ -59,7 +59,11 @@ export async function servicesRunCommand(
 /** The services of a configuration file, read without its secrets. */
 function servicesFile(file: string, env: NodeJS.ProcessEnv): ServicesFile {
   return {
-    version: () => fileVersion(file),
+    version() {
+      const version = fileVersion(file)
+      const fault = version === undefined ? undefined : pathFault(file, systemAccounts())
+      return fault === undefined ? version : `${version} ${fault.path} ${fault.message}`
+    },
     read() {
       const trusted = readConfigFile(file, env, systemAccounts())
       if (trusted.kind === 'refused') {

@@ -7,7 +7,10 @@ export interface UnitReport {
   /** The provider that it belongs to. */
   readonly service: string
   readonly unit: string
-  /** `LoadState`: `loaded`, `not-found`, `masked`, `bad-setting`, `error`. Of a transient unit that is not there: `transient`. */
+  /**
+   * `LoadState`: `loaded`, `not-found`, `masked`, `bad-setting`, `error`. Of a transient unit that is not there: `transient`.
+   * `same-unit`: its name is another one of an earlier service's unit; the rest is then that of a unit that does not run.
+   */
   readonly load: string
   /** `ActiveState`: `active`, `activating`, `deactivating`, `reloading`, `inactive`, `failed`. */
   readonly active: string
@@ -23,6 +26,8 @@ export interface UnitReport {
   readonly invocation: string
   /** `ActiveEnterTimestamp`, in milliseconds since 1970. Absent: it is not active. */
   readonly activeSinceMs?: number
+  /** `UID`: of its processes, whose server no other user's program may stand in for. Absent: not known. */
+  readonly uid?: number
   /** `MemoryCurrent`. Absent: it does not run, or is not accounted for. */
   readonly memoryBytes?: number
 }
@@ -50,10 +55,18 @@ export type StarterMessage =
   | { readonly kind: 'hello'; readonly version: 1 }
   /** Of all services, and of those that earlier readings had, at the beginning and after a change of the configuration, else of those whose report has changed. */
   | { readonly kind: 'units'; readonly reports: readonly UnitReport[]; readonly isWhole: boolean }
+  /** Every two seconds: the process still works. */
+  | { readonly kind: 'alive' }
+  /**
+   * Nothing is known and every request is refused, until the next whole report: the configuration cannot be used, because others can
+   * write it or it never was valid.
+   */
+  | { readonly kind: 'unusable'; readonly reason: 'configuration' }
   /** The manager has accepted the request, which says nothing yet about how it goes. */
   | { readonly kind: 'done'; readonly id: number }
   /**
    * It was refused. `reason`: a word like those of `Result`: `unknown-service`, `configuration-changed` (the starter has not read such a unit:
-   * the gateway has another state of the file), `not-found`, `masked`, `not-permitted`, `manager-unreachable`, `configuration`, `refused`.
+   * the gateway has another state of the file), `not-found`, `masked`, `not-permitted`, `manager-unreachable`, `configuration`, `same-unit`,
+   * `refused`.
    */
   | { readonly kind: 'refused'; readonly id: number; readonly reason: string }

@@ -47,6 +47,11 @@ export class Connections {
     return exchange
   }
 
+  /** No further request uses the connections that there are: idle ones end now, the others with their requests. */
+  retire(): void {
+    for (const connection of this.#all) connection.retire()
+  }
+
   /** Ends idle connections, and the others with their requests. Resolves when all have ended. */
   async close(): Promise<void> {
     await Promise.all(Array.from(this.#all, ({ client }) => client.close()))
@@ -83,6 +88,7 @@ class Connection implements Indexed, ConnectionInUse {
   index = -1
   readonly client: Client
   readonly #listener: Listener
+  #isRetired = false
   /** While the connection is being made, and after. */
   #socket: Socket | undefined
 
@@ -106,9 +112,14 @@ class Connection implements Indexed, ConnectionInUse {
     // One turn of the event loop later: some providers close a connection right after a response that did not announce
     // it, and a request that crosses that close may be served and lost.
     setImmediate(() => {
-      if (this.client.stats.connected) this.#listener.onIdle()
+      if (this.client.stats.connected && !this.#isRetired) this.#listener.onIdle()
       else this.end()
     })
+  }
+
+  retire(): void {
+    this.#isRetired = true
+    if (this.index >= 0) this.end()
   }
 
   end(): void {

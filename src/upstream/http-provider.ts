@@ -115,6 +115,10 @@ export function createHttpProvider(
 
     get: (path, handler) => get(usual, path, handler),
 
+    retireConnections() {
+      for (const { connections } of [usual, ...bounded.values()]) connections.retire()
+    },
+
     async close() {
       await Promise.all([usual, ...bounded.values()].map(({ connections }) => connections.close()))
     },

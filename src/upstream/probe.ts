@@ -166,7 +166,12 @@ export interface Probe {
 }
 
 /** @param now milliseconds of a monotonic clock. */
-export function createProbe(config: HttpProvider, userAgent: string, now: () => number): Probe {
+export function createProbe(
+  config: HttpProvider,
+  userAgent: string,
+  now: () => number,
+  setTimer = systemClock.setTimer,
+): Probe {
   let connectMs: number | undefined
   const connectPlain = createConnector(config)
   const connect: buildConnector.connector = (options, callback) => {
@@ -178,7 +183,7 @@ export function createProbe(config: HttpProvider, userAgent: string, now: () => 
   }
   const connections = new Connections(config.origin, connect)
   const headers = headersOf(config, userAgent)
-  const clock = { now, setTimer: systemClock.setTimer }
+  const clock = { now, setTimer }
   return {
     mask: createMask(secretsOf(config)),
     connectMs: () => connectMs,

@@ -136,6 +136,8 @@ export interface Provider {
   pass(request: PassedRequest, handler: ResponseHandler): Exchange
   /** A GET of `path` below the base URL, with the provider's key and headers: its models, its health. */
   get(path: string, handler: ResponseHandler): Exchange
+  /** Its server has ended: no further request uses the connections that there are. Absent: it has none. */
+  retireConnections?(): void
   /** Ends idle connections and lets open exchanges finish. */
   close(): Promise<void>
 }

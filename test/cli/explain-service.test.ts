@@ -45,7 +45,10 @@ test('a target shows its unit, when it starts and stops, and with whom it shares
   const [qwen = '', gemma = '', whisper = '', plain = ''] = shown.split(/^\d\. /m).slice(1)
   assert.match(qwen, /^ +service +llama-server@qwen\.service \(the user's systemd\)$/m)
   assert.match(qwen, /^ +starts +when a call comes, which waits for it$/m)
-  assert.match(qwen, /^ +ready +when http:\/\/127\.0\.0\.1:8081\/health answers with 2xx, within 2 min$/m)
+  assert.match(
+    qwen,
+    /^ +ready +when http:\/\/127\.0\.0\.1:8081\/health answers with 2xx, 401 or 403, within 2 min$/m,
+  )
   assert.match(qwen, /^ +stops +after 15 min without a call$/m)
   assert.match(
     qwen,
@@ -61,7 +64,7 @@ test('a target shows its unit, when it starts and stops, and with whom it shares
   )
   assert.match(
     whisper,
-    /^ +ready +when http:\/\/127\.0\.0\.1:8083\/api\/version answers with 2xx, within 5 s$/m,
+    /^ +ready +when http:\/\/127\.0\.0\.1:8083\/api\/version answers with 2xx, 401 or 403, within 5 s$/m,
   )
   assert.match(whisper, /^ +stops +after 1 min without a call$/m)
   assert.doesNotMatch(plain, /service|stops/)

@@ -52,6 +52,7 @@ export async function startAskingWorkers(
     floodWindows: undefined,
     discovered: new Map(),
     onModels: undefined,
+    onServerEnded: undefined,
     refreshModels: () => Promise.resolve(),
     readMetrics: () => Promise.resolve([]),
     readUsage: () => Promise.resolve({ state: undefined, report: undefined, spending: [] }),

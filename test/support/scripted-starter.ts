@@ -93,6 +93,7 @@ export class ScriptedStarter {
       result: 'success',
       invocation,
       activeSinceMs: Date.now(),
+      uid: process.getuid!(),
     })
   }
 

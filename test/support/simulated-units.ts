@@ -1,6 +1,7 @@
 // A service manager with the process that speaks to it, on a fake clock: units that start slowly, crash, never get ready.
 // Commands and reports take their time, so that reports may be older than what was commanded.
 import type { UnitReport } from '../../src/platform/unit-report.ts'
+import type { Readiness } from '../../src/upstream/services/readiness-probes.ts'
 import type { Starter } from '../../src/upstream/services/starter.ts'
 import type { FakeClock } from './fake-clock.ts'
 
@@ -23,6 +24,8 @@ export interface UnitBehaviour {
   /** Commands are refused with this. */
   refusesStart?: string
   refusesStop?: string
+  /** Another user's program answers on its port. */
+  isTaken?: boolean
   /** A command to stop changes nothing. */
   ignoresStop?: boolean
 }
@@ -232,10 +235,11 @@ export class SimulatedUnits implements Starter {
   }
 
   /** One probe of its server. */
-  readonly isReady = (service: string): Promise<boolean> =>
+  readonly isReady = (service: string): Promise<Readiness> =>
     new Promise((resolve) => {
-      const isReady = this.#unit(service).isServing
-      this.#clock.setTimer(() => resolve(isReady), 1)
+      const { isServing: isReady, behaviour } = this.#unit(service)
+      const { isTaken } = behaviour
+      this.#clock.setTimer(() => resolve(isTaken ? 'port-taken' : isReady ? 'ready' : 'not-yet'), 1)
     })
 
   #unit(service: string): Unit {

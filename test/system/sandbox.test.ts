@@ -9,18 +9,20 @@ import {
   runtimeDirectory,
   startInstalled,
   streamCommand,
+  untilUp,
 } from '../support/user-manager.ts'
 import type { UserManager } from '../support/user-manager.ts'
 
 const skip = noUserManager()
 const key = '.config/llm-gateway/credentials/slow_api_key'
 
+/** Makes `probe.service` of the gateway's unit, with `probe.mjs` in its place. */
+const probeUnit = `sed "s|^ExecStart=\\([^ ]*\\) .*|ExecStart=\\1 --disable-sigusr1 $HOME/probe.mjs|; s|^Type=notify|Type=exec|; s|^Requires=.*||; s|^Restart=.*|Restart=no|; s|^SyslogIdentifier=.*|StandardOutput=file:/home/gateway/out|" .config/systemd/user/llm-gateway.service >.config/systemd/user/probe.service`
+
 /** The service with this program in the place of the gateway, under the same directives; gives what it wrote. */
 async function inSandbox(manager: UserManager, script: string): Promise<string> {
   await manager.ok('cat >probe.mjs', { input: script })
-  await manager.ok(
-    `sed "s|^ExecStart=\\([^ ]*\\) .*|ExecStart=\\1 --disable-sigusr1 $HOME/probe.mjs|; s|^Type=notify|Type=exec|; s|^Requires=.*||; s|^Restart=.*|Restart=no|; s|^SyslogIdentifier=.*|StandardOutput=file:/home/gateway/out|" .config/systemd/user/llm-gateway.service >.config/systemd/user/probe.service`,
-  )
+  await manager.ok(probeUnit)
   await manager.ok('systemctl --user daemon-reload && systemctl --user start probe')
   await manager.ok('while systemctl --user is-active -q probe; do sleep 0.05; done')
   return manager.ok('cat out')
@@ -158,5 +160,79 @@ test(
     assert.equal((await manager.sh('test -e escaped')).status, 1)
     // Ends well once the gateway has notified the manager that it is ready.
     await manager.ok('systemctl --user start llm-gateway')
+  },
+)
+
+test('a manager that executes itself again makes nothing reachable', { skip }, async (t) => {
+  const manager = await startInstalled(t)
+  const foreign = `${runtimeDirectory}/editor.sock`
+  const sockets = [
+    `${runtimeDirectory}/systemd/private`,
+    `${runtimeDirectory}/bus`,
+    foreign,
+    '/run/docker.sock',
+  ]
+  await manager.ok('cat >listen.mjs', {
+    input: `import { rmSync, writeFileSync } from 'node:fs'
+    import { createServer } from 'node:net'
+    process.umask(0)
+    for (const path of ${JSON.stringify(sockets.slice(1))}) {
+      rmSync(path, { force: true })
+      await new Promise((resolve) => createServer((socket) => socket.end()).listen(path, resolve))
+    }
+    writeFileSync('${home}/listening', '')`,
+  })
+  await manager.ok('cat >probe.mjs', {
+    input: `import { execFileSync } from 'node:child_process'
+    import { existsSync } from 'node:fs'
+    import { connect } from 'node:net'
+    import { setTimeout } from 'node:timers/promises'
+    const manager = execFileSync('/usr/bin/pgrep', ['-x', '-u', '1501', 'systemd']).toString().split('\\n')[0]
+    execFileSync('/usr/bin/kill', ['-s', 'RTMIN+25', manager])
+    while (!existsSync('${home}/listening')) await setTimeout(50)
+    for (const path of ${JSON.stringify(sockets)}) {
+      console.log(path, await new Promise((resolve) => {
+        connect(path).on('connect', () => resolve('reached')).on('error', (error) => resolve(error.code))
+      }))
+    }
+    execFileSync('/usr/bin/systemd-notify', ['--status=seen'])
+    process.exit()`,
+  })
+  const before = await manager.ok(`stat -c %i ${sockets[0]}`)
+  await manager.ok(probeUnit)
+  await manager.ok('systemctl --user daemon-reload && systemctl --user start probe')
+  // The manager has executed itself again once its socket is another one.
+  await manager.ok(
+    `for i in $(seq 200); do [ "$(stat -c %i ${sockets[0]})" != ${before} ] && exit; sleep 0.05; done; exit 1`,
+  )
+  await manager.ok('llm-gateway/node_modules/.bin/node listen.mjs >/dev/null 2>&1 &', { isRoot: true })
+  await manager.ok('while systemctl --user is-active -q probe; do sleep 0.05; done')
+  assert.deepEqual(
+    (await manager.ok('cat out')).split('\n'),
+    sockets.map((path) => `${path} ENOENT`),
+  )
+  assert.equal(await manager.ok('systemctl --user show -P Result probe'), 'success')
+})
+
+test(
+  'notifications, the watchdog and reloads go on after the manager has executed itself again',
+  { skip },
+  async (t) => {
+    const manager = await startInstalled(t)
+    await manager.ok(
+      'mkdir -p .config/systemd/user/llm-gateway.service.d; cat >.config/systemd/user/llm-gateway.service.d/a.conf; systemctl --user daemon-reload',
+      { input: '[Service]\nWatchdogSec=2\n' },
+    )
+    await manager.ok(streamCommand())
+    const pid = await manager.ok('systemctl --user show -P MainPID llm-gateway')
+    await manager.ok('systemctl --user daemon-reexec')
+    await manager.ok(untilUp('--user'))
+    const show = 'systemctl --user show -P WatchdogTimestampMonotonic llm-gateway'
+    await manager.ok(
+      `for n in 1 2 3; do last=$(${show}); for i in $(seq 200); do [ "$(${show})" != "$last" ] && break; sleep 0.05; [ $i != 200 ] || exit 1; done; done`,
+    )
+    await manager.ok('systemctl --user reload llm-gateway')
+    await manager.ok(streamCommand())
+    assert.equal(await manager.ok('systemctl --user show -P MainPID llm-gateway'), pid)
   },
 )

@@ -158,3 +158,19 @@ test('closing waits for the requests under way', async (t) => {
   await answer(held!, sent)
   await closing
 })
+
+test('connections that are retired carry no further request: idle ones end now, the others after theirs', async (t) => {
+  const provider = new Provider(t)
+  const connections = await provider.start()
+  const [first, second] = [send(connections, '/1'), send(connections, '/2')]
+  const held = await provider.hasGot(2)
+  const [heldFirst, heldSecond] = ['/1', '/2'].map((path) => held.find((each) => each.path === path)!)
+  await answer(heldFirst!, first)
+  connections.retire()
+  await answer(heldSecond!, second)
+  const third = send(connections)
+  const { port } = (await provider.hasGot(3))[2]!
+  assert.ok(!held.slice(0, 2).some((each) => each.port === port))
+  await answer(held[2]!, third)
+  await connections.close()
+})

@@ -5,8 +5,8 @@ import type { Config } from '../../config/types.ts'
 import type { Clock } from '../../platform/clock.ts'
 import type { ServiceChange } from '../../upstream/services/service-change.ts'
 import { type PoolParts, ServicePool } from '../../upstream/services/service-pool.ts'
-import type { ProviderSet } from '../provider-pool.ts'
-import { isServerReady } from './readiness.ts'
+import type { Readiness } from '../../upstream/services/readiness-probes.ts'
+import { probeReadiness } from './readiness.ts'
 import { type StarterChange, StarterClient } from './starter-client.ts'
 
 interface ModelServerParts {
@@ -19,13 +19,14 @@ interface ModelServerParts {
   readonly onLeft: PoolParts['onLeft']
   readonly onStarter: (change: StarterChange) => void
   readonly onBug: (error: unknown) => void
+  /** Of probes. */
+  readonly userAgent: string
 }
 
 export class ModelServers {
   readonly #parts: ModelServerParts
   #pool: ServicePool | undefined
   #configs: Config['providers'] = new Map()
-  #providers: ProviderSet = new Map()
   /** By provider: what the last probe got. */
   readonly #lastProbes = new Map<string, string>()
   #starterFault: string | undefined
@@ -50,10 +51,9 @@ export class ModelServers {
     return this.#pool?.isOpen(provider) ?? true
   }
 
-  follow(config: Pick<Config, 'providers' | 'services'>, providers: ProviderSet): void {
+  follow(config: Pick<Config, 'providers' | 'services'>): void {
     if (this.#isClosed) return
     this.#configs = config.providers
-    this.#providers = providers
     for (const name of this.#lastProbes.keys()) if (!config.providers.has(name)) this.#lastProbes.delete(name)
     if (this.#pool === undefined && servedProviders(config.providers).length === 0) return
     this.#pool ??= this.#open()
@@ -74,16 +74,15 @@ export class ModelServers {
       onStarter(change)
     }
     const starter = new StarterClient({ path, setTimer: clock.setTimer, onChange: reportStarter, onBug })
-    const isReady = (provider: string) => this.#isReady(provider)
+    const isReady: PoolParts['isReady'] = (name, uid) => this.#isReady(name, uid)
     const lastProbe = (provider: string) => this.#lastProbes.get(provider)
     return new ServicePool({ starter, clock, onChange, onLeft, callsOf, isReady, lastProbe })
   }
 
-  async #isReady(name: string): Promise<boolean> {
-    const provider = this.#providers.get(name)
+  async #isReady(name: string, uid: number | undefined): Promise<Readiness> {
     const config = this.#configs.get(name)
-    if (provider === undefined || config === undefined || config.kind === 'echo') return false
+    if (config === undefined || config.kind === 'echo') return 'not-yet'
     const onOutcome = (outcome: string) => void this.#lastProbes.set(name, outcome)
-    return isServerReady(provider, config, this.#parts, onOutcome)
+    return probeReadiness(config, uid, { ...this.#parts, onOutcome })
   }
 }

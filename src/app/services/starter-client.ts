@@ -3,7 +3,7 @@
 import { connect, type Socket } from 'node:net'
 import type { SetTimer } from '../../platform/clock.ts'
 import type { StarterMessage, StarterRequest } from '../../platform/unit-report.ts'
-import type { Starter } from '../../upstream/services/starter.ts'
+import { type Starter, unreachable } from '../../upstream/services/starter.ts'
 import { readStarterMessage } from './starter-messages.ts'
 
 /** `found`: units are known and can be started, for the first time or again. */
@@ -31,10 +31,10 @@ const helloMs = 5_000
 const waitMs = 2_000
 /** How long a request waits for its answer: the manager accepts or refuses at once, even when it is busy. */
 const answerMs = 20_000
+/** A process that works sends something every two seconds. */
+const silenceMs = 10_000
 /** Of a line, in characters: far more than a report of all services has. */
 const maxLine = 1_048_576
-
-const unreachable = 'starter-unreachable'
 
 export class StarterClient implements Starter {
   onReports: Starter['onReports']
@@ -49,7 +49,7 @@ export class StarterClient implements Starter {
   #owesReload = false
   /** What was reported last. */
   #reported: StarterChange['kind'] | undefined
-  /** Of the next attempt, or of what is waited for on a connection. */
+  /** Of the next attempt, or of what comes next on a connection. */
   #stopTimer: (() => void) | undefined
   #lastId = 0
   readonly #answers = new Map<number, (reason: string | undefined) => void>()
@@ -117,7 +117,10 @@ export class StarterClient implements Starter {
     if (!this.#isGreeted && !(await this.#greeted())) return unreachable
     const id = this.#nextId()
     return new Promise((resolve) => {
-      const stopTimer = this.#parts.setTimer(() => this.#answer(id, unreachable), answerMs)
+      // Whether it is carried out later is not known, nor how old what follows is.
+      const stopTimer = this.#parts.setTimer(() => {
+        this.#end(`it has not answered within ${answerMs / 1000} s`, reconnectMs)
+      }, answerMs)
       this.#answers.set(id, (reason) => {
         stopTimer()
         resolve(reason)
@@ -150,8 +153,17 @@ export class StarterClient implements Starter {
       }
       if (this.#socket !== socket) return
     }
+    this.#awaitMore()
     if (this.#rest.length > maxLine)
       this.#end(`it has sent a line of more than ${maxLine} characters`, afterFaultMs)
+  }
+
+  #awaitMore(): void {
+    if (!this.#isGreeted) return
+    this.#stopTimer?.()
+    this.#stopTimer = this.#parts.setTimer(() => {
+      this.#end(`nothing has come from it for ${silenceMs / 1000} s`, reconnectMs)
+    }, silenceMs)
   }
 
   /** @returns false: it may not come now. */
@@ -160,9 +172,14 @@ export class StarterClient implements Starter {
     switch (message.kind) {
       case 'hello':
         this.#isGreeted = true
-        this.#stopTimer?.()
         if (this.#owesReload) this.reload()
         this.#release(true)
+        return true
+      case 'alive':
+        return true
+      case 'unusable':
+        this.#report({ kind: 'lost', reason: 'it cannot use its configuration: its journal has the reason' })
+        this.#notify(() => this.onLost?.(message.reason))
         return true
       case 'units': {
         if (message.isWhole) this.#report({ kind: 'found' })

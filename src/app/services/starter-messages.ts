@@ -23,6 +23,10 @@ export function readStarterMessage(line: string): StarterMessage | undefined {
       const read = reports.map(readReport)
       return read.every((report) => report !== undefined) ? { kind, reports: read, isWhole } : undefined
     }
+    case 'alive':
+      return { kind }
+    case 'unusable':
+      return reason === 'configuration' ? { kind, reason } : undefined
     case 'done':
       return isCount(id) ? { kind, id } : undefined
     case 'refused':
@@ -45,10 +49,11 @@ function readReport(value: unknown): UnitReport | undefined {
     invocation,
     activeSinceMs,
     memoryBytes,
+    uid,
   } = membersOf(value)
   if (!isText(service) || !isText(unit) || !isText(load) || !isText(active) || !isText(sub)) return undefined
   if (!isText(result) || !isText(invocation) || !isCount(restarts)) return undefined
-  if (![exitStatus, activeSinceMs, memoryBytes].every((each) => each === undefined || isCount(each)))
+  if (![exitStatus, activeSinceMs, memoryBytes, uid].every((each) => each === undefined || isCount(each)))
     return undefined
   return {
     service,
@@ -62,6 +67,7 @@ function readReport(value: unknown): UnitReport | undefined {
     ...(isCount(exitStatus) && { exitStatus }),
     ...(isCount(activeSinceMs) && { activeSinceMs }),
     ...(isCount(memoryBytes) && { memoryBytes }),
+    ...(isCount(uid) && { uid }),
   }
 }
 

@@ -267,6 +267,7 @@ export type Command =
 export type OwnerMessage =
   | { readonly kind: 'response'; readonly id: number; readonly result: unknown }
   | { readonly kind: 'models'; readonly discovered: Discovered }
+  | { readonly kind: 'server_ended'; readonly provider: string }
   | { readonly kind: 'formats'; readonly found: FoundFormats }
   /** Further permits of the flood limit, and that all unused ones are to be returned. */
   | { readonly kind: 'permits'; readonly client: string; readonly count: number }

@@ -32,6 +32,7 @@ export class RemoteServices implements SharedServices {
   readonly keySets: RemoteKeySets
   discovered: Discovered
   onModels: ((discovered: Discovered) => void) | undefined
+  onServerEnded: ((provider: string) => void) | undefined
   readonly status: StatusSource
   readonly #requests: PendingRequests
 
@@ -81,6 +82,9 @@ export class RemoteServices implements SharedServices {
       case 'models':
         this.discovered = message.discovered
         this.onModels?.(message.discovered)
+        return
+      case 'server_ended':
+        this.onServerEnded?.(message.provider)
         return
       case 'formats':
         this.formats.onFound(message.found)

@@ -165,6 +165,10 @@ class WorkerPool implements App {
     services.onModels = (discovered) => {
       for (const worker of this.#workers.values()) worker.post({ kind: 'models', discovered })
     }
+    services.onServerEnded = (provider) => {
+      this.#providerSet.get(provider)?.retireConnections?.()
+      for (const worker of this.#workers.values()) worker.post({ kind: 'server_ended', provider })
+    }
     services.onFormats = () => {
       const found = services.formats.confirmed()
       for (const worker of this.#workers.values()) worker.post({ kind: 'formats', found })

@@ -123,6 +123,7 @@ function onMessage(message: ToWorker): void {
   switch (message.kind) {
     case 'response':
     case 'models':
+    case 'server_ended':
     case 'formats':
     case 'permits':
     case 'recall':

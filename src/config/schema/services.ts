@@ -73,7 +73,7 @@ export const serviceSchema = {
     ready: {
       type: 'string',
       description:
-        "Path below the server's root (the base URL without `/v1`) that answers with 2xx once the server takes calls. Default: `/health` for `llama_cpp` and `vllm`, `/api/version` for `ollama`, otherwise `/models` below the base URL.",
+        "Path below the server's root (the base URL without `/v1`) that answers with 2xx, 401 or 403 once the server takes calls; it is asked without the key. Default: `/health` for `llama_cpp` and `vllm`, `/api/version` for `ollama`, otherwise `/models` below the base URL.",
       maxLength: 1024,
       // As of health checks, and without a fragment. Two slashes at its beginning would be another path.
       pattern: '^/(?:[!-"$-.0-~][!-"$-~]*)?$',

@@ -23,7 +23,7 @@ export type ReadServices =
   | { readonly kind: 'untrusted' | 'invalid'; readonly message: string }
 
 export interface ServicesFile {
-  /** Differs once the file's content, owner or mode has changed. Undefined: there is no file. */
+  /** Differs once the file's content, owner or mode has changed, or whether others can replace it. Undefined: there is no file. */
   version(): string | undefined
   read(): ReadServices
 }

@@ -2,26 +2,38 @@
 import type { UnitReport } from '../../platform/unit-report.ts'
 import type { ConfiguredService } from './unit-commands.ts'
 
+export interface ManagerFacts {
+  /** When the monotonic clock was 0, in milliseconds since 1970. Always the same, so that a report does not change by it. */
+  readonly bootedAtMs: number
+  /** Whose processes those of a unit without `User=` are. */
+  readonly uid: number
+}
+
 /**
- * One report of each service whose unit the text has with its states, in the order of `services`; one unit may belong to several.
- * @param bootedAtMs when the monotonic clock was 0, in milliseconds since 1970. Always the same, so that a report does not change by it.
+ * One report of each service whose unit the text has with its states, in the order of `services`. Where several names of units lead
+ * to one, it is reported by the first of these names alone.
  */
 export function readReports(
   text: string,
   services: readonly ConfiguredService[],
-  bootedAtMs: number,
+  manager: ManagerFacts,
 ): UnitReport[] {
+  const names = new Map<Properties, string>()
   const units = new Map<string, Properties>()
   for (const block of text.split(/\n{2,}/)) {
     const properties = readProperties(block)
     if (!properties.has('LoadState') || !properties.has('ActiveState')) continue
     // A unit that is named by an alias is printed with its own name.
-    const names = `${properties.get('Names') ?? ''} ${properties.get('Id') ?? ''}`.split(' ')
-    for (const name of names) if (name !== '') units.set(name, properties)
+    const ofUnit = `${properties.get('Names') ?? ''} ${properties.get('Id') ?? ''}`.split(' ')
+    for (const name of ofUnit) if (name !== '') units.set(name, properties)
   }
   return services.flatMap((service) => {
     const properties = units.get(service.unit)
-    return properties === undefined ? [] : [reportOf(service, properties, bootedAtMs)]
+    if (properties === undefined) return []
+    const name = names.get(properties) ?? service.unit
+    if (name !== service.unit) return [sameUnit(service)]
+    names.set(properties, name)
+    return [reportOf(service, properties, manager)]
   })
 }
 
@@ -39,10 +51,15 @@ function readProperties(block: string): Properties {
   )
 }
 
+function sameUnit({ service, unit }: ConfiguredService): UnitReport {
+  const ofNone = { active: 'inactive', sub: 'dead', result: 'success', restarts: 0, invocation: '' }
+  return { service, unit, load: 'same-unit', ...ofNone }
+}
+
 function reportOf(
   { service, unit, run }: ConfiguredService,
   properties: Properties,
-  bootedAtMs: number,
+  manager: ManagerFacts,
 ): UnitReport {
   const text = (name: string) => properties.get(name) ?? ''
   const load = text('LoadState')
@@ -51,6 +68,8 @@ function reportOf(
   const exitStatus = hasEnded ? numberOf(properties, 'ExecMainStatus') : undefined
   const isActive = active === 'active' || active === 'reloading'
   const enteredUs = isActive ? numberOf(properties, 'ActiveEnterTimestampMonotonic') : undefined
+  // The manager knows the number of a named user once it has started the unit.
+  const uid = numberOf(properties, 'UID') ?? (text('User') === '' ? manager.uid : undefined)
   const memory = numberOf(properties, 'MemoryCurrent')
   return {
     service,
@@ -62,7 +81,8 @@ function reportOf(
     ...(exitStatus !== undefined && { exitStatus }),
     restarts: numberOf(properties, 'NRestarts') ?? 0,
     invocation: text('InvocationID'),
-    ...(enteredUs !== undefined && { activeSinceMs: bootedAtMs + Math.round(enteredUs / 1000) }),
+    ...(enteredUs !== undefined && { activeSinceMs: manager.bootedAtMs + Math.round(enteredUs / 1000) }),
+    ...(isActive && uid !== undefined && { uid }),
     ...(memory !== undefined && { memoryBytes: memory - (memory % memoryStep) }),
   }
 }

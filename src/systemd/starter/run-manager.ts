@@ -20,14 +20,15 @@ export function managerRunner(env: NodeJS.ProcessEnv): RunManager {
   )
   // refusal.ts reads the English messages.
   const ownEnv = { ...Object.fromEntries(passed), LC_ALL: 'C', SYSTEMD_COLORS: '0', SYSTEMD_PAGER: '' }
-  return ({ program, args }) => {
+  return ({ program, args, environment = [] }) => {
     const path = absoluteProgram(program)
     if (path === undefined) {
       return Promise.resolve({ status: undefined, stdout: '', stderr: `there is no ${program}` })
     }
     return new Promise((resolve) => {
       const options = {
-        env: ownEnv,
+        // What leads to the manager is not the configuration's to change here.
+        env: { ...Object.fromEntries(environment), ...ownEnv },
         cwd: '/',
         timeout: timeoutMs,
         killSignal: 'SIGKILL',

@@ -33,6 +33,9 @@ const maxOpenRequests = 256
 /** Of a connection that does not read what it is sent. */
 const maxUnreadBytes = 4 * 1024 * 1024
 
+/** So that the gateway notices within seconds when this process stands still. */
+const aliveEveryMs = 2_000
+
 /** systemd starts it again for the next connection. */
 const idleMs = 30_000
 
@@ -45,6 +48,7 @@ export class Starter {
   readonly #clock: Clock
   readonly #onIdle: (() => void) | undefined
   #cancelIdle: (() => void) | undefined
+  #cancelAlive: (() => void) | undefined
 
   constructor({ file, run, clock, log: write, onIdle }: StarterParts) {
     const log = (message: string) => write(printable(message.replaceAll('\n', ' ')))
@@ -54,7 +58,8 @@ export class Starter {
     this.#onIdle = onIdle
     const onReports = (changed: readonly UnitReport[], isWhole: boolean) => this.#report(changed, isWhole)
     const bootedAtMs = Math.round(clock.wallNow() - Number(process.hrtime.bigint() / 1_000_000n))
-    this.#looks = new UnitLooks({ configured, run, clock, bootedAtMs, onReports, log })
+    const onUnusable = () => this.#sendUnusable()
+    this.#looks = new UnitLooks({ configured, run, clock, bootedAtMs, onReports, onUnusable, log })
     this.#requests = new UnitRequests({ configured, looks: this.#looks, run, log })
     this.server = createServer((socket) => this.#accept(socket))
     this.server.maxConnections = maxConnections
@@ -64,6 +69,7 @@ export class Starter {
   /** Ends everything; requests that were accepted are carried out by the manager all the same. */
   close(): void {
     this.#cancelIdle?.()
+    this.#cancelAlive?.()
     this.#looks.stop()
     this.server.close()
     for (const { socket } of this.#connections) socket.destroy()
@@ -74,9 +80,12 @@ export class Starter {
     this.#connections.add(connection)
     this.#cancelIdle?.()
     connection.send({ kind: 'hello', version: 1 })
+    if (this.#looks.isUnusable) connection.send(unusable)
+    if (this.#connections.size === 1) this.#sayAliveLater()
     socket.on('close', () => {
       this.#connections.delete(connection)
       if (this.#connections.size > 0) return
+      this.#cancelAlive?.()
       this.#looks.stop()
       this.#waitForIdle()
     })
@@ -93,9 +102,9 @@ export class Starter {
 
   /** @returns why nothing is known; undefined: everything was reported. */
   async #look(connection: Connection): Promise<string | undefined> {
-    const hasResponded = await this.#looks.look()
-    if (this.#configured.current() === undefined) return 'configuration'
-    if (!hasResponded) return 'manager-unreachable'
+    if (!(await this.#looks.look())) {
+      return this.#looks.isUnusable ? unusable.reason : 'manager-unreachable'
+    }
     connection.send({ kind: 'units', reports: this.#looks.reports, isWhole: true })
     return undefined
   }
@@ -111,12 +120,28 @@ export class Starter {
     }
   }
 
+  #sendUnusable(): void {
+    for (const connection of this.#connections) {
+      connection.hasWhole = false
+      connection.send(unusable)
+    }
+  }
+
+  #sayAliveLater(): void {
+    this.#cancelAlive = this.#clock.setTimer(() => {
+      for (const connection of this.#connections) connection.send({ kind: 'alive' })
+      this.#sayAliveLater()
+    }, aliveEveryMs)
+  }
+
   #waitForIdle(): void {
     this.#cancelIdle?.()
     const onIdle = this.#onIdle
     if (onIdle !== undefined) this.#cancelIdle = this.#clock.setTimer(onIdle, idleMs)
   }
 }
+
+const unusable = { kind: 'unusable', reason: 'configuration' } as const
 
 class Connection {
   readonly socket: Socket
@@ -137,9 +162,13 @@ class Connection {
           return
         }
         this.#openRequests += 1
-        void perform(request).then((answer) => {
-          this.#openRequests -= 1
-          this.send(answer)
+        // After a standstill, requests are here of connections that were given up meanwhile; their end is read next.
+        setImmediate(() => {
+          if (socket.destroyed || socket.readableEnded) return
+          void perform(request).then((answer) => {
+            this.#openRequests -= 1
+            this.send(answer)
+          })
         })
       },
       overflow: () => void socket.destroy(),

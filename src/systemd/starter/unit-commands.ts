@@ -16,6 +16,8 @@ export interface ConfiguredService {
 export interface UnitCommand {
   readonly program: 'systemctl' | 'systemd-run'
   readonly args: readonly string[]
+  /** Besides what leads to the manager. Other users can read arguments, but not the environment. */
+  readonly environment?: ReadonlyMap<string, string>
 }
 
 /** What `readReports` reads. */
@@ -32,6 +34,8 @@ const properties = [
   'InvocationID',
   'ActiveEnterTimestampMonotonic',
   'MemoryCurrent',
+  'UID',
+  'User',
 ]
 
 /** Reports all units in one run. */
@@ -52,6 +56,7 @@ export function startCommand(manager: Scope, service: ConfiguredService): UnitCo
   const [program = '', ...rest] = command
   return {
     program: 'systemd-run',
+    environment: new Map([...environment].filter(([name]) => !concernsProgram.test(name))),
     args: [
       ...scopeOptions(manager),
       '--quiet',
@@ -64,7 +69,10 @@ export function startCommand(manager: Scope, service: ConfiguredService): UnitCo
       ...sandbox.map((property) => `--property=${property}`),
       `--property=SyslogIdentifier=${service.service}`,
       ...(memoryMax === undefined ? [] : [`--property=MemoryMax=${memoryMax}`]),
-      ...[...environment].map(([name, value]) => `--setenv=${name}=${value}`),
+      // Without a value, it takes that of its own environment.
+      ...[...environment].map(([name, value]) =>
+        concernsProgram.test(name) ? `--setenv=${name}=${value}` : `--setenv=${name}`,
+      ),
       ...(workingDirectory === undefined ? [] : [`--working-directory=${workingDirectory}`]),
       '--',
       program,
@@ -73,6 +81,10 @@ export function startCommand(manager: Scope, service: ConfiguredService): UnitCo
     ],
   }
 }
+
+/** What would change how systemd-run itself works; these are arguments with their values, and hold no secrets. */
+const concernsProgram =
+  /^(?:DBUS_|GLIBC_|LANG|LC_|LD_|MALLOC_|SYSTEMD_|(?:GCONV_PATH|LOCPATH|NLSPATH|XDG_RUNTIME_DIR)$)/
 
 /** Asks the manager to stop it, and does not wait for that. */
 export function stopCommand(manager: Scope, { unit }: ConfiguredService): UnitCommand {

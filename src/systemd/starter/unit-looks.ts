@@ -30,6 +30,8 @@ export interface LookParts {
    * @param changed the reports that differ from the last ones. @param isWhole the services are others than before.
    */
   readonly onReports: (changed: readonly UnitReport[], isWhole: boolean) => void
+  /** Called once when the configuration cannot be used any more, or at the first look. The next report is whole. */
+  readonly onUnusable: () => void
   readonly log: (message: string) => void
 }
 
@@ -46,6 +48,7 @@ export class UnitLooks {
   #cancelTimer: (() => void) | undefined
   #fastUntilMs = -Infinity
   #hasFailed = false
+  #isUnusable = false
 
   constructor(parts: LookParts) {
     this.#parts = parts
@@ -61,6 +64,11 @@ export class UnitLooks {
     return this.#reports.get(unit)
   }
 
+  /** The configuration cannot be used. */
+  get isUnusable(): boolean {
+    return this.#isUnusable
+  }
+
   /** Looks at once, and then again and again until `stop`. */
   start(): void {
     this.#isOn = true
@@ -70,6 +78,7 @@ export class UnitLooks {
   /** What is known so far is forgotten: it would be old at the next start. */
   stop(): void {
     this.#isOn = false
+    this.#isUnusable = false
     this.#cancelTimer?.()
     this.#list = undefined
     this.#reports = new Map()
@@ -112,22 +121,25 @@ export class UnitLooks {
   }
 
   async #examine(): Promise<'known' | 'old' | 'unknown'> {
-    const { configured, run, bootedAtMs, onReports, log } = this.#parts
+    const { configured, run, bootedAtMs, onReports, onUnusable, log } = this.#parts
     const requests = this.#requests
     const list = configured.current()
     if (list === undefined) {
       this.#list = undefined
       this.#reports = new Map()
+      if (this.#isOn && !this.#isUnusable) onUnusable()
+      this.#isUnusable = this.#isOn
       return 'unknown'
     }
     const { manager } = list
+    const uid = manager === 'system' ? 0 : (process.getuid?.() ?? 0)
     const services = [...list.services, ...list.former]
     let found: UnitReport[] = []
     if (services.length > 0) {
       const units = [...new Set(services.map(({ unit }) => unit))]
       const { status, stdout, stderr } = await run(showCommand(manager, units))
       // One that was killed may have printed a part of a unit's properties.
-      found = status === 0 ? readReports(stdout, services, bootedAtMs) : []
+      found = status === 0 ? readReports(stdout, services, { bootedAtMs, uid }) : []
       const isFailure = found.length === 0
       if (isFailure && !this.#hasFailed) log(`the service manager does not respond: ${stderr.trim()}`)
       this.#hasFailed = isFailure
@@ -140,6 +152,7 @@ export class UnitLooks {
     const isMoving = changed.some((report) => inTransition(report) && hasMoved(report, this.#reports))
     if (isMoving) this.#beFastFor(transitionMs)
     this.#list = list
+    this.#isUnusable = false
     this.#reports = new Map(found.map((report) => [report.unit, report]))
     onReports(changed, isWhole)
     return 'known'

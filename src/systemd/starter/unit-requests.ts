@@ -51,6 +51,8 @@ export class UnitRequests {
 
   /** A unit that does not run is stopped already. */
   async #stop(manager: Scope, service: ConfiguredService): Promise<string | undefined> {
+    const report = this.#parts.looks.reportOf(service.unit) ?? (await this.#lookAt(service.unit))
+    if (report?.load === 'same-unit') return report.load
     const finished = await this.#parts.run(stopCommand(manager, service))
     return finished.status === 0 || isNotLoaded(finished)
       ? undefined
@@ -62,8 +64,7 @@ export class UnitRequests {
     let report = looks.reportOf(service.unit)
     // A transient unit that runs cannot be started again, and one that did not load may have been repaired since the last look.
     if (service.run !== undefined || report === undefined || !canStart(report)) {
-      await looks.look()
-      report = looks.reportOf(service.unit)
+      report = await this.#lookAt(service.unit)
     }
     if (report === undefined) return 'manager-unreachable'
     if (!canStart(report)) return report.load
@@ -73,6 +74,11 @@ export class UnitRequests {
     await run(resetCommand(manager, service))
     const finished = await run(startCommand(manager, service))
     return finished.status === 0 ? undefined : this.#refused('start', service, finished)
+  }
+
+  async #lookAt(unit: string): Promise<UnitReport | undefined> {
+    await this.#parts.looks.look()
+    return this.#parts.looks.reportOf(unit)
   }
 
   #refused(verb: string, { unit }: ConfiguredService, finished: Finished): string {

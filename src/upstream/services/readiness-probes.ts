@@ -1,14 +1,17 @@
 // Asks a server that starts whether it takes calls: often at first, as a server that starts quickly is not to be kept waiting.
 import type { Clock } from '../../platform/clock.ts'
 
+/** `port-taken`: a program of another user listens on the server's port. */
+export type Readiness = 'ready' | 'not-yet' | 'port-taken'
+
 export interface Probing {
   readonly clock: Pick<Clock, 'now' | 'setTimer'>
   /** One probe. Never rejects. */
-  readonly isReady: () => Promise<boolean>
+  readonly isReady: () => Promise<Readiness>
   /** Whether the unit is active: until then, another server may answer on its port. */
   readonly isUp: () => boolean
-  /** Once. */
-  readonly onReady: () => void
+  /** Once, with the last result. */
+  readonly onEnd: (result: Exclude<Readiness, 'not-yet'>) => void
 }
 
 /** First and last pause from probe to probe, in milliseconds; between them a fiftieth of the time since the start. */
@@ -33,7 +36,7 @@ export class ReadinessProbes {
     const { clock, isReady } = this.#probing
     this.#isUnderWay = true
     const sinceMs = clock.now()
-    void isReady().then((isReady) => this.#onAnswer(isReady, sinceMs))
+    void isReady().then((result) => this.#onAnswer(result, sinceMs))
   }
 
   end(): void {
@@ -41,12 +44,12 @@ export class ReadinessProbes {
     this.#stopTimer?.()
   }
 
-  #onAnswer(isReady: boolean, sinceMs: number): void {
-    const { clock, isUp, onReady } = this.#probing
+  #onAnswer(result: Readiness, sinceMs: number): void {
+    const { clock, isUp, onEnd } = this.#probing
     this.#isUnderWay = false
     if (this.#hasEnded || !isUp()) return
-    if (isReady) {
-      onReady()
+    if (result !== 'not-yet') {
+      onEnd(result)
       return
     }
     const nowMs = clock.now()

@@ -90,7 +90,7 @@ export class ServiceGroup {
   }
 
   get #isKnown(): boolean {
-    return this.#members.every((each) => each.unknownSinceMs === undefined)
+    return this.#members.every((each) => each.unknown === undefined)
   }
 
   get #room(): number {
@@ -120,11 +120,12 @@ export class ServiceGroup {
     const nowMs = this.#clock.now()
     let nextMs = Infinity
     for (const service of this.#members) {
-      const { line, state, unknownSinceMs } = service
-      const isLost = unknownSinceMs !== undefined && state !== 'starting'
+      const { line, state, unknown } = service
+      const lost = state === 'starting' ? undefined : unknown
       for (const waiting of line) {
-        const lostAtMs = isLost ? Math.max(unknownSinceMs, waiting.sinceMs) + starterGraceMs : Infinity
-        if (lostAtMs <= nowMs) line.end(waiting, this.#end(service, 'starter-unreachable'))
+        const lostAtMs =
+          lost === undefined ? Infinity : Math.max(lost.sinceMs, waiting.sinceMs) + starterGraceMs
+        if (lostAtMs <= nowMs) line.end(waiting, this.#end(service, lost!.reason))
         else if (waiting.deadlineMs <= nowMs) line.end(waiting, this.#end(service, this.#lateness(service)))
         else nextMs = Math.min(nextMs, lostAtMs, waiting.deadlineMs)
       }

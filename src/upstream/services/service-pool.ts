@@ -63,7 +63,7 @@ export class ServicePool implements Services {
   constructor(parts: PoolParts) {
     this.#parts = parts
     const onReports = (reports: readonly UnitReport[], isWhole: boolean) => this.#onReports(reports, isWhole)
-    const onLost = () => this.#onLost()
+    const onLost = (reason?: string) => this.#onLost(reason)
     parts.starter.onReports = onReports
     parts.starter.onLost = onLost
   }
@@ -126,7 +126,7 @@ export class ServicePool implements Services {
 
   enterIfOpen(provider: string): ServiceVisit | undefined {
     const service = this.#services.get(provider)
-    return service === undefined ? freeVisit : service.enterIfOpen()
+    return service === undefined ? freeVisit : service.enterIfOpen(false)
   }
 
   wake(provider: string): void {
@@ -268,8 +268,8 @@ export class ServicePool implements Services {
     this.#dropRetired()
   }
 
-  #onLost(): void {
-    for (const service of this.#byUnit.values()) service.onLost()
+  #onLost(reason: string | undefined): void {
+    for (const service of this.#byUnit.values()) service.onLost(reason)
     this.#examine(this.#groups.values())
   }
 

@@ -40,27 +40,30 @@ export class ServiceRun {
     return this.#visits > 0 ? this.#owner.now() : (this.#lastCallEndedMs ?? this.readySinceMs)
   }
 
-  enter(): ServiceVisit {
+  /** @param isCall false: a question, which is not cut, but keeps the server running no longer than that. */
+  enter(isCall = true): ServiceVisit {
     this.#visits += 1
     this.#owner.calls += 1
-    return new Visit(this)
+    return new Visit(this, isCall)
   }
 
   /** Once for each visit. */
-  leave(): void {
+  leave(isCall: boolean): void {
     this.#visits -= 1
     this.#owner.calls -= 1
-    this.#lastCallEndedMs = this.#owner.now()
+    if (isCall) this.#lastCallEndedMs = this.#owner.now()
     if (this.#visits === 0) this.#owner.onEmpty(this)
   }
 }
 
 class Visit implements ServiceVisit {
   readonly #run: ServiceRun
+  readonly #isCall: boolean
   #hasLeft = false
 
-  constructor(run: ServiceRun) {
+  constructor(run: ServiceRun, isCall: boolean) {
     this.#run = run
+    this.#isCall = isCall
   }
 
   get isValid(): boolean {
@@ -70,7 +73,7 @@ class Visit implements ServiceVisit {
   leave(): void {
     if (this.#hasLeft) return
     this.#hasLeft = true
-    this.#run.leave()
+    this.#run.leave(this.#isCall)
   }
 }
 

@@ -17,6 +17,7 @@ import { type ServiceDetails, ServiceRecord } from './service-record.ts'
 import { ServiceRun, type RunOwner } from './service-run.ts'
 import type { NotStarted, ServiceState, ServiceVisit } from './services.ts'
 import { StartAttempt, type StartReason } from './start-attempt.ts'
+import { endsWithReport, unreachable } from './starter.ts'
 import type { StopReason } from './stop-command.ts'
 import { loadFaultOf, phaseOf } from './unit-phase.ts'
 import { UnitStops } from './unit-stops.ts'
@@ -38,6 +39,8 @@ export class Service {
   /** Of the configuration. Undefined: it has none. */
   group: string | undefined
   readonly earlierCalls: EarlierCalls
+  /** Since when nothing is known of its unit, and why, as the failure of a call that waits. Undefined: its last report counts. */
+  unknown: { readonly sinceMs: number; readonly reason: string } | undefined
   /** Starts as soon as it is known not to run. */
   startsNow = false
   readonly #parts: ServiceParts
@@ -46,8 +49,6 @@ export class Service {
   readonly #stops = new UnitStops()
   readonly #record: ServiceRecord
   #report: UnitReport | undefined
-  /** The last report, or that there is none, cannot be relied on since this moment. Undefined: it can. */
-  #unknownSinceMs: number | undefined
   /** While it starts. */
   #attempt: StartAttempt | undefined
   /** The start that was under way when it was stopped last. */
@@ -72,7 +73,7 @@ export class Service {
     const { now } = parts.clock
     this.#record = new ServiceRecord(parts)
     this.line = new ServiceLine(provider.service.unit, now, () => this.#onMoved())
-    this.#unknownSinceMs = now()
+    this.unknown = { sinceMs: now(), reason: unreachable }
     this.#runOwner = { calls: 0, now, onEmpty: (run) => this.#onEmpty(run) }
   }
 
@@ -86,11 +87,6 @@ export class Service {
 
   get state(): ServiceStateName {
     return this.#record.state
-  }
-
-  /** Since when nothing is known of its unit, in milliseconds of the monotonic clock. */
-  get unknownSinceMs(): number | undefined {
-    return this.#unknownSinceMs
   }
 
   /** Whether its unit runs, starts or stops, or is about to. */
@@ -135,10 +131,7 @@ export class Service {
     this.#run = run
   }
 
-  /**
-   * The configuration has it no longer. A unit that this gateway has started is stopped once its calls have ended; one that somebody
-   * else has started is left as it is. Until then `isLeaving`.
-   */
+  /** The configuration has it no longer. A unit that this gateway has started is stopped once its calls have ended; another is left as it is. */
   retire(): void {
     this.#isRetired = true
     if (!this.holdsPlace || this.#stops.command !== undefined) return
@@ -148,8 +141,9 @@ export class Service {
     else if (this.#isOurs && this.state === 'starting') this.stop('removed')
   }
 
-  enterIfOpen(): ServiceVisit | undefined {
-    return this.state === 'ready' ? this.#run!.enter() : undefined
+  /** @param isCall as `ServiceRun.enter`. */
+  enterIfOpen(isCall = true): ServiceVisit | undefined {
+    return this.state === 'ready' ? this.#run!.enter(isCall) : undefined
   }
 
   /** Why no call may wait for it. Undefined: one may. */
@@ -257,15 +251,15 @@ export class Service {
 
   /** The starter has reported units, whether this one was among them or not. */
   becomeKnown(): void {
-    this.#unknownSinceMs = undefined
-    if (this.state !== 'failed' || this.#record.failure !== 'starter-unreachable') return
+    this.unknown = undefined
+    if (this.state !== 'failed' || !endsWithReport.has(this.#record.failure!)) return
     this.#backOff.reset()
     if (!this.holdsPlace) this.#become('stopped')
   }
 
-  /** Nothing is known until the next report. */
-  onLost(): void {
-    this.#unknownSinceMs ??= this.#now()
+  /** Nothing is known until the next report. @param reason absent: the starter cannot be reached. */
+  onLost(reason: string = unreachable): void {
+    this.unknown = { sinceMs: this.unknown?.sinceMs ?? this.#now(), reason }
   }
 
   /** It belongs to the configuration no longer, or the gateway stops; its unit stays as it is. */
@@ -295,6 +289,7 @@ export class Service {
       ...this.#record.describe(this.#backOff.untilMs - this.#now()),
       waiting: this.line.calls,
       memoryBytes: phaseOf(this.#report) === 'down' ? undefined : this.#report?.memoryBytes,
+      ...(this.#isKnown || this.unknown?.reason === unreachable ? {} : { failure: this.unknown?.reason }),
       stops: this.#stops.count,
     }
   }
@@ -308,7 +303,7 @@ export class Service {
   }
 
   get #isKnown(): boolean {
-    return this.#unknownSinceMs === undefined
+    return this.unknown === undefined
   }
 
   #onMoved(): void {
@@ -319,9 +314,9 @@ export class Service {
     this.startsNow = false
     const attempt: StartAttempt = new StartAttempt(reason, this.#now(), before, {
       clock: this.#parts.clock,
-      isReady: () => this.#parts.isReady(this.name),
+      isReady: () => this.#parts.isReady(this.name, this.#report?.uid),
       isUp: () => phaseOf(this.#report) === 'up',
-      onReady: () => this.#onReady(attempt),
+      onEnd: (result) => this.#onProbed(attempt, result),
     })
     this.#attempt = attempt
     this.#endRun()
@@ -377,12 +372,18 @@ export class Service {
     else attempt.refuse()
     if (attempt !== this.#attempt) return
     // A command that was lost on its way may have been carried out: what has been seen to start goes on.
-    const isLost = refusal === 'starter-unreachable' && attempt.isSeen
+    const isLost = refusal === unreachable && attempt.isSeen
     if (refusal !== undefined && !isLost) this.#fail(refusal)
     this.#onMoved()
   }
 
-  #onReady(attempt: StartAttempt): void {
+  #onProbed(attempt: StartAttempt, result: 'ready' | 'port-taken'): void {
+    if (result === 'ready') this.#becomeReady(attempt)
+    else this.#fail(result)
+    this.#onMoved()
+  }
+
+  #becomeReady(attempt: StartAttempt): void {
     const tookMs = this.#now() - attempt.sinceMs
     if (attempt.isOwn) this.#record.lastStartMs = tookMs
     this.#endAttempt()
@@ -393,7 +394,6 @@ export class Service {
       this.earlierCalls.enter(this.#run)
     }
     this.#become('ready', undefined, { tookMs })
-    this.#onMoved()
   }
 
   #endAttempt(): void {

@@ -1,5 +1,8 @@
 // What the owner of services does when their servers come and go, whose units the test starts and stops.
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { suite, test, type TestContext } from 'node:test'
 
 import { OwnServices } from '../../../src/app/shared-services.ts'
@@ -12,14 +15,22 @@ import { at } from '../../support/gateway-config.ts'
 import { startStarter } from '../../support/scripted-starter.ts'
 import { AskedProvider, configOf, KeptEvents, setOf } from '../asked-provider.ts'
 
-const address = { url: 'http://127.0.0.1:1' }
 const service = { unit: 'qwen.service', ready: '/ready' } as const
 
-async function start(t: TestContext, settings: RawProvider, stateDirectory?: string) {
+async function start(t: TestContext, settings: RawProvider, stateDirectory?: string, port = 0) {
   const clock = new FakeClock()
   const events = new KeptEvents()
   const provider = new AskedProvider('qwen')
   const starter = await startStarter(t, 'qwen')
+  const server = createServer((_, response) => void response.end()).listen(port, '127.0.0.1')
+  await once(server, 'listening')
+  const close = async () => {
+    server.close()
+    server.closeAllConnections()
+    if (server.listening) await once(server, 'close')
+  }
+  t.after(close)
+  const address = { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` }
   Object.assign(provider.provider, { kind: settings.kind ?? 'openai', hasService: true })
   const configWith = (more: RawProvider) =>
     configOf(t, { providers: { qwen: at(address, { ...settings, ...more }) } })
@@ -34,20 +45,21 @@ async function start(t: TestContext, settings: RawProvider, stateDirectory?: str
     starterPath: starter.path,
   })
   const follow = (more: RawProvider = { service }) => services.follow(configWith(more), setOf(provider))
-  /** Of all requests but those that only find out whether the server is ready. */
-  const paths = () => provider.asked.map(({ path }) => path).filter((path) => path !== '//ready')
+  const paths = () => provider.asked.map(({ path }) => path)
   const trouble = () => services.coordinator.health.troubleOf('qwen', clock.now())
   const stateIs = (wanted: ServiceState['state']) =>
     until(() => services.describeModelServers()[0]?.state === wanted, `the state ${wanted}`)
-  const run = async () => {
-    const before = provider.asked.length
-    starter.activate('qwen')
-    await until(() => {
+  /** While time passes. */
+  const becomes = (wanted: ServiceState['state']) =>
+    until(() => {
+      if (services.describeModelServers()[0]?.state === wanted) return true
       clock.advance(100)
-      return provider.asked.slice(before).some(({ path }) => path === '//ready')
-    }, 'the question whether it is ready')
-    await provider.respond(200)
-    await stateIs('ready')
+      return false
+    }, `the state ${wanted}`)
+  const run = async () => {
+    starter.activate('qwen')
+    await becomes('ready')
+    await settled()
   }
   const halt = async () => {
     starter.set('qwen', { active: 'inactive', sub: 'dead' })
@@ -57,14 +69,28 @@ async function start(t: TestContext, settings: RawProvider, stateDirectory?: str
     services.stopWatching()
     await services.save()
   })
-  return { clock, events, provider, starter, services, follow, paths, trouble, run, halt, stateIs }
+  return {
+    clock,
+    events,
+    provider,
+    starter,
+    services,
+    follow,
+    paths,
+    trouble,
+    run,
+    halt,
+    becomes,
+    close,
+    port: (server.address() as AddressInfo).port,
+  }
 }
 
 const polled = { kind: 'llama_cpp', discover_models: true, health_check: true } as const satisfies RawProvider
 
 suite('a server that is started on demand', () => {
   test('is asked nothing before it is ready, all there is to ask at once then, and nothing after', async (t) => {
-    const { clock, provider, starter, services, follow, paths, run, halt, stateIs } = await start(t, polled)
+    const { clock, provider, starter, services, follow, paths, run, halt, becomes } = await start(t, polled)
     follow()
     await until(() => starter.connections === 1, 'the connection to the starter')
     clock.advance(700_000)
@@ -72,13 +98,12 @@ suite('a server that is started on demand', () => {
     const format = { name: 'messages', path: '/messages' }
     assert.equal(await services.formats.find('qwen', format), undefined)
     starter.set('qwen', { active: 'activating', sub: 'start' })
-    await stateIs('starting')
+    await becomes('starting')
     assert.deepEqual(paths(), [])
     await run()
     assert.deepEqual(paths().toSorted(), ['//health', '//props', '/models'])
     await halt()
-    const asked = provider.asked.filter(({ path }) => path !== '//ready')
-    assert.ok(asked.every(({ isAborted }) => isAborted))
+    assert.ok(provider.asked.every(({ isAborted }) => isAborted))
     clock.advance(700_000)
     assert.equal(paths().length, 3)
   })
@@ -150,7 +175,8 @@ suite('a server that is started on demand', () => {
     await first.provider.list('m')
     first.services.stopWatching()
     await first.services.save()
-    const second = await start(t, { discover_models: true }, directory)
+    await first.close()
+    const second = await start(t, { discover_models: true }, directory, first.port)
     second.follow()
     assert.deepEqual(
       second.services.discovered.get('qwen')?.map(({ id }) => id),

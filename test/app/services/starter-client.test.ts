@@ -27,10 +27,14 @@ function clientOf(t: TestContext, path: string | undefined) {
     seen.push({ services: reports.map(({ service }) => service), isWhole })
     for (const report of reports) units.set(report.service, report)
   }
-  client.onLost = () => void (losses += 1)
+  const reasons: string[] = []
+  client.onLost = (reason) => {
+    losses += 1
+    if (reason !== undefined) reasons.push(reason)
+  }
   t.after(() => client.close())
   const kinds = () => changes.map(({ kind }) => kind)
-  return { clock, client, changes, kinds, bugs, seen, units, losses: () => losses }
+  return { clock, client, changes, kinds, bugs, seen, units, reasons, losses: () => losses }
 }
 
 async function connected(t: TestContext, ...services: readonly string[]) {
@@ -185,14 +189,57 @@ suite('the connection to what starts model servers', () => {
     assert.deepEqual(changes, [{ kind: 'lost', reason: 'it has not responded within 5 s' }])
   })
 
-  test('a request without an answer ends after 20 s', async (t) => {
-    const { starter, client, clock } = await connected(t, 'qwen')
+  test('a request without an answer ends after 20 s, and the connection with it', async (t) => {
+    const { starter, client, clock, seen, losses, changes } = await connected(t, 'qwen')
     starter.answers = false
     const unanswered = client.start('qwen', 'qwen.service')
     await starter.asked('start', 'qwen')
-    clock.advance(20_000)
+    for (let count = 0; count < 2; count++) {
+      await until(() => seen.length === 2 + count, 'a report')
+      clock.advance(9_000)
+      starter.set('qwen', {})
+    }
+    await until(() => seen.length === 4, 'a report')
+    assert.equal(losses(), 0)
+    clock.advance(2_000)
     assert.equal(await unanswered, 'starter-unreachable')
-    assert.equal(clock.pendingTimers, 0)
+    assert.equal(losses(), 1)
+    assert.deepEqual(changes.at(-1), { kind: 'lost', reason: 'it has not answered within 20 s' })
+  })
+
+  test('ten seconds of silence end it', async (t) => {
+    const { starter, client, clock, losses, changes } = await connected(t, 'qwen')
+    starter.answers = false
+    const unanswered = client.stop('qwen', 'qwen.service')
+    clock.advance(9_999)
+    assert.equal(losses(), 0)
+    clock.advance(1)
+    assert.equal(losses(), 1)
+    assert.equal(await unanswered, 'starter-unreachable')
+    assert.deepEqual(changes.at(-1), { kind: 'lost', reason: 'nothing has come from it for 10 s' })
+    await until(() => starter.openConnections === 0, 'the end of the connection')
+  })
+
+  test('signs of life keep it', async (t) => {
+    const { starter, client, clock, losses } = await connected(t, 'qwen')
+    for (let count = 0; count < 5; count++) {
+      clock.advance(9_000)
+      starter.say('{"kind":"alive"}')
+      // The answer comes after it.
+      assert.equal(await client.start('qwen', 'qwen.service'), undefined)
+    }
+    assert.equal(losses(), 0)
+  })
+
+  test('a configuration that cannot be used is a loss with that reason, until all units are reported again', async (t) => {
+    const { starter, client, kinds, reasons } = await connected(t, 'qwen')
+    starter.say('{"kind":"unusable","reason":"configuration"}')
+    await until(() => reasons.length === 1, 'the loss')
+    assert.deepEqual(reasons, ['configuration'])
+    assert.equal(starter.openConnections, 1)
+    client.look()
+    await until(() => kinds().length === 3, 'all units')
+    assert.deepEqual(kinds(), ['found', 'lost', 'found'])
   })
 
   for (const [what, line] of [

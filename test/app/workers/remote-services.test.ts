@@ -39,6 +39,7 @@ function connect(
     floodWindows: windows,
     discovered: new Map(),
     onModels: undefined,
+    onServerEnded: undefined,
     readMetrics: () => Promise.resolve([]),
     readUsage: () => Promise.resolve({ state: undefined, report: undefined, spending: [] }),
     refreshModels: (model) => Promise.resolve(void refreshed.push(model)),

@@ -37,10 +37,11 @@ const stopped = {
   invocation: '',
 }
 const bootedAtMs = 1_750_000_000_000
+const manager = { bootedAtMs, uid: 1000 }
 
 suite('systemctl show → reports', () => {
   test('a unit that never ran', () => {
-    assert.deepEqual(readReports(block({}), [a], bootedAtMs), [stopped])
+    assert.deepEqual(readReports(block({}), [a], manager), [stopped])
   })
 
   test('a unit that runs', () => {
@@ -52,7 +53,7 @@ suite('systemctl show → reports', () => {
       ActiveEnterTimestampMonotonic: '81234567',
       MemoryCurrent: String(5 * 1024 * 1024 + 4096),
     })
-    assert.deepEqual(readReports(text, [a], bootedAtMs), [
+    assert.deepEqual(readReports(text, [a], manager), [
       {
         ...stopped,
         active: 'active',
@@ -60,6 +61,7 @@ suite('systemctl show → reports', () => {
         restarts: 2,
         invocation: '0123456789abcdef0123456789abcdef',
         activeSinceMs: bootedAtMs + 81_235,
+        uid: 1000,
         memoryBytes: 5 * 1024 * 1024,
       },
     ])
@@ -72,11 +74,7 @@ suite('systemctl show → reports', () => {
       Result: 'exit-code',
       ActiveEnterTimestampMonotonic: '9',
     }
-    const [report] = readReports(
-      block({ ...failed, ExecMainCode: '1', ExecMainStatus: '3' }),
-      [a],
-      bootedAtMs,
-    )
+    const [report] = readReports(block({ ...failed, ExecMainCode: '1', ExecMainStatus: '3' }), [a], manager)
     assert.deepEqual(report, {
       ...stopped,
       active: 'failed',
@@ -88,41 +86,60 @@ suite('systemctl show → reports', () => {
 
   test('no memory where none is counted', () => {
     for (const MemoryCurrent of ['[not set]', '18446744073709551615', '']) {
-      assert.deepEqual(readReports(block({ MemoryCurrent }), [a], bootedAtMs), [stopped])
+      assert.deepEqual(readReports(block({ MemoryCurrent }), [a], manager), [stopped])
     }
   })
 
-  test('several units in any order, an alias, and one unit of two services', () => {
+  test("the user of a unit that runs: its own, the manager's without one, and not known before it is resolved", () => {
+    const uidOf = (values: Readonly<Record<string, string>>) =>
+      readReports(block({ ActiveState: 'active', ...values }), [a], manager)[0]?.uid
+    assert.equal(uidOf({ User: 'ollama', UID: '988' }), 988)
+    assert.equal(uidOf({ User: '', UID: '[not set]' }), 1000)
+    assert.equal(uidOf({ User: 'ollama', UID: '[not set]' }), undefined)
+    assert.equal(uidOf({ ActiveState: 'inactive', UID: '988' }), undefined)
+  })
+
+  test('several units in any order, and an alias', () => {
     const text = `${block({ Id: 'real.service', Names: 'real.service alias.service' })}\n${block({})}`
-    const services = [a, { service: 'two', unit: 'alias.service' }, { service: 'three', unit: 'a.service' }]
-    const found = readReports(text, services, bootedAtMs)
+    const services = [a, { service: 'two', unit: 'alias.service' }]
+    const found = readReports(text, services, manager)
     assert.deepEqual(
       found.map(({ service, unit }) => [service, unit]),
       [
         ['one', 'a.service'],
         ['two', 'alias.service'],
-        ['three', 'a.service'],
       ],
     )
+  })
+
+  test('a unit that two services lead to belongs to the first', () => {
+    const text = block({ Names: 'a.service b.service', ActiveState: 'active', InvocationID: 'f00' })
+    const [first, second] = readReports(
+      `${text}\n${text}`,
+      [a, { service: 'two', unit: 'b.service' }],
+      manager,
+    )
+    assert.deepEqual([first?.load, first?.active], ['loaded', 'active'])
+    assert.deepEqual(second, { ...stopped, service: 'two', unit: 'b.service', load: 'same-unit' })
   })
 
   test('a transient unit that is not there is no fault', () => {
     const run = { command: ['/bin/x'], environment: new Map<string, string>() }
     const text = block({ LoadState: 'not-found' })
-    assert.equal(readReports(text, [{ ...a, run }], bootedAtMs)[0]?.load, 'transient')
-    assert.equal(readReports(text, [a], bootedAtMs)[0]?.load, 'not-found')
+    assert.equal(readReports(text, [{ ...a, run }], manager)[0]?.load, 'transient')
+    assert.equal(readReports(text, [a], manager)[0]?.load, 'not-found')
   })
 
   test('nothing of a unit that is missing in the text', () => {
     for (const text of ['', '\n\n\n', 'nonsense', '=\n=', block({ Id: 'b.service', Names: 'b.service' })]) {
-      assert.deepEqual(readReports(text, [a], bootedAtMs), [], text)
+      assert.deepEqual(readReports(text, [a], manager), [], text)
     }
   })
 
   test('nothing of a unit without its states', () => {
     for (const name of ['LoadState', 'ActiveState']) {
       const text = block({}).replace(new RegExp(`^${name}=.*\n`, 'm'), '')
-      assert.deepEqual(readReports(text, [a], bootedAtMs), [], name)
+      assert.deepEqual(readReports(text, [a], manager), [], name)
     }
   })
 })

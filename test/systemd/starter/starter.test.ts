@@ -1,9 +1,10 @@
 // The starter over a real socket, with a manager that the test plays.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { connect } from 'node:net'
+import { connect, type Server } from 'node:net'
 import { join } from 'node:path'
 import { suite, test, type TestContext } from 'node:test'
+import { isDeepStrictEqual } from 'node:util'
 
 import type { ReadServices } from '../../../src/systemd/starter/configured-services.ts'
 import type { Finished } from '../../../src/systemd/starter/refusal.ts'
@@ -20,6 +21,8 @@ const done: Finished = { status: 0, stdout: '', stderr: '' }
 class FakeManager {
   readonly commands: string[] = []
   readonly units = new Map<string, { load?: string; active?: string; memory?: number }>()
+  /** Other names of units. */
+  readonly aliases = new Map<string, string>()
   looks = 0
   /** The most looks that ran at the same time. */
   mostLooks = 0
@@ -53,7 +56,9 @@ class FakeManager {
     if (!this.isReachable) return { status: 1, stdout: '', stderr: 'Failed to connect to bus: x' }
     const blocks = args.slice(args.indexOf('--') + 1).map((unit) => {
       const { load = 'loaded', active = 'inactive', memory = 0 } = found.get(unit) ?? {}
-      return `Id=${unit}\nNames=${unit}\nLoadState=${load}\nActiveState=${active}\nMemoryCurrent=${memory}\n`
+      const id = this.aliases.get(unit) ?? unit
+      const names = [id, ...[...this.aliases].flatMap(([name, of]) => (of === id ? [name] : []))]
+      return `Id=${id}\nNames=${names.join(' ')}\nLoadState=${load}\nActiveState=${active}\nMemoryCurrent=${memory}\n`
     })
     return { status: 0, stdout: blocks.join('\n'), stderr: '' }
   }
@@ -339,12 +344,14 @@ suite('looks', () => {
   })
 
   test('end with the last connection, and the starter is idle 30 s later', async (t) => {
-    const { manager, clock, open, idle } = await started(t)
+    const { manager, clock, starter, open, idle } = await started(t)
     const client = await informed(await open())
     clock.advance(60_000)
     assert.equal(idle(), 0)
     client.socket.destroy()
-    await until(() => clock.pendingTimers === 1, 'the end of the looks')
+    await until(() => countOf(starter.server).then((count) => count === 0), 'the end of the connection')
+    await settled()
+    assert.equal(clock.pendingTimers, 1)
     const before = manager.looks
     clock.advance(29_000)
     await settled()
@@ -465,6 +472,30 @@ suite('the configuration', () => {
     assert.deepEqual(log, ['x.yaml:1 is wrong'])
   })
 
+  test('that cannot be used is reported to all, and what comes after is whole', async (t) => {
+    const { file, manager, clock, open } = await started(t)
+    const client = await informed(await open())
+    Object.assign(file, { version: '2', content: { kind: 'untrusted', message: 'x.yaml is writable' } })
+    const unusable = { kind: 'unusable', reason: 'configuration' }
+    const isTold = (other: StarterClient) => other.messages.some((each) => isDeepStrictEqual(each, unusable))
+    await until(() => {
+      clock.advance(100)
+      return isTold(client)
+    }, 'the report')
+    assert.equal(client.messages.filter(({ kind }) => kind === 'unusable').length, 1)
+    const second = await open()
+    await until(() => isTold(second), 'the report to another one')
+    assert.equal(await second.request('look'), 'configuration')
+    assert.deepEqual(manager.commands, [])
+    client.reports.clear()
+    Object.assign(file, { version: '3', content: list(['a', 'b']) })
+    await until(() => {
+      clock.advance(100)
+      return client.reports.size === services.length && second.reports.size === services.length
+    }, 'all units')
+    assert.equal(await client.request('start', 'a'), 'done')
+  })
+
   test('that others can write is not used until it is mended, even by a directory', async (t) => {
     const { file, manager, open } = await started(t)
     const client = await informed(await open())
@@ -476,6 +507,46 @@ suite('the configuration', () => {
     assert.equal(await client.request('start', 'a'), 'done')
   })
 })
+
+test('a sign of life comes every two seconds', async (t) => {
+  const { clock, open } = await started(t)
+  const client = await informed(await open())
+  const count = () => client.messages.filter(({ kind }) => kind === 'alive').length
+  for (const wanted of [1, 2]) {
+    clock.advance(1_999)
+    await settled()
+    assert.equal(count(), wanted - 1)
+    clock.advance(1)
+    await until(() => count() === wanted, 'a sign of life')
+  }
+})
+
+test('requests of a connection that has ended are not carried out', async (t) => {
+  const { manager, path, open } = await started(t)
+  const client = await informed(await open())
+  const request = (id: number) => `${JSON.stringify({ kind: 'start', id, service: 'a' })}\n`
+  const left = connect(path)
+  await once(left, 'connect')
+  left.write(request(1))
+  left.destroy()
+  assert.equal(await client.request('start', 'b'), 'done')
+  assert.ok(!manager.commands.includes('start a.service'), String(manager.commands))
+})
+
+test('a unit that belongs to an earlier service is neither started nor stopped for another one', async (t) => {
+  const { manager, open } = await started(t)
+  manager.aliases.set('b.service', 'a.service')
+  const client = await informed(await open())
+  await client.reported('b', { load: 'same-unit', active: 'inactive' })
+  assert.equal(await client.request('start', 'b'), 'same-unit')
+  assert.equal(await client.request('stop', 'b'), 'same-unit')
+  assert.deepEqual(manager.commands, [])
+  assert.equal(await client.request('start', 'a'), 'done')
+})
+
+function countOf(server: Server): Promise<number> {
+  return new Promise((resolve) => server.getConnections((_, count) => resolve(count)))
+}
 
 test('a client that connects and leaves at once does no harm', async (t) => {
   const { path, open } = await started(t)

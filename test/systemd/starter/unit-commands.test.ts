@@ -47,16 +47,18 @@ test('environment, directory and memory are options before the command', () => {
   const environment = new Map([
     ['A', '1'],
     ['B', 'x y=$z'],
+    ['LD_LIBRARY_PATH', '/opt/lib'],
   ])
   const full = { ...run, environment, workingDirectory: '/models', memoryMax: '4G' }
-  const { args } = startCommand('user', { ...transient, run: full })
+  const { args, environment: passed } = startCommand('user', { ...transient, run: full })
   const options = args.slice(0, args.indexOf('--'))
   for (const option of [
     '--user',
     `--unit=${transient.unit}`,
     '--no-block',
-    '--setenv=A=1',
-    '--setenv=B=x y=$z',
+    '--setenv=A',
+    '--setenv=B',
+    '--setenv=LD_LIBRARY_PATH=/opt/lib',
     '--working-directory=/models',
     '--property=MemoryMax=4G',
     '--property=NoNewPrivileges=yes',
@@ -64,6 +66,8 @@ test('environment, directory and memory are options before the command', () => {
   ]) {
     assert.ok(options.includes(option), option)
   }
+  // Every user of the machine can read arguments.
+  assert.deepEqual(passed && Object.fromEntries(passed), { A: '1', B: 'x y=$z' })
   const bare = startCommand('user', transient).args
   assert.ok(!bare.some((word) => /^--(?:setenv|working-directory)|MemoryMax/.test(word)))
 })

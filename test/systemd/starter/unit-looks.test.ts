@@ -25,6 +25,7 @@ test('a look whose systemctl was killed in the middle of its text reports nothin
     run: () => Promise.resolve(finished),
     clock: new FakeClock(),
     bootedAtMs: 0,
+    onUnusable: () => {},
     onReports: (changed) =>
       void reported.push(...changed.map(({ service, active }) => `${service} ${active}`)),
     log: (message) => void log.push(message),

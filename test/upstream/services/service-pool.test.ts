@@ -53,6 +53,20 @@ suite('a service', () => {
     assert.equal(scene.clock.pendingTimers, 0)
   })
 
+  test('is not kept running by what only asks', async () => {
+    const scene = new Scene({ qwen: { stopAfterIdleMs: 10_000 } })
+    const call = scene.call('qwen')
+    await scene.clock.run(1_000)
+    call.visit!.leave()
+    for (let i = 0; i < 12; i++) {
+      const question = scene.pool.enterIfOpen('qwen')
+      await scene.clock.run(100)
+      question?.leave()
+      await scene.clock.run(800)
+    }
+    assert.equal(scene.units.activeOf('qwen'), 'inactive')
+  })
+
   test('that crashes while it starts refuses its calls, and is left alone for longer each time', async () => {
     const scene = new Scene({ qwen: { behaviour: { ends: crashed, endsAfterMs: 30 } } })
     await scene.clock.run(100)
@@ -71,5 +85,35 @@ suite('a service', () => {
     }
     assert.deepEqual(pauses, [1000, 2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000])
     assert.equal(scene.units.commands.filter((each) => each === 'start qwen').length, 8)
+  })
+
+  test("whose port another user's program has is stopped again, and its calls are refused", async () => {
+    const scene = new Scene({ qwen: { behaviour: { isTaken: true, loadMs: Infinity } } })
+    await scene.clock.run(100)
+    const call = scene.call('qwen')
+    await scene.clock.run(300)
+    assert.equal(call.entry?.kind, 'not_started')
+    assert.equal(call.entry.failure.result, 'port-taken')
+    await scene.clock.run(300)
+    assert.deepEqual(scene.units.commands, ['start qwen', 'stop qwen'])
+    assert.equal(scene.units.activeOf('qwen'), 'inactive')
+  })
+
+  test('of which nothing is known for a reason refuses calls for it, until units are reported again', async () => {
+    const scene = new Scene({ qwen: {} })
+    await scene.clock.run(100)
+    scene.units.onLost!('configuration')
+    const call = scene.call('qwen')
+    await scene.clock.run(5_000)
+    assert.equal(call.entry?.kind, 'not_started')
+    assert.equal(call.entry.failure.result, 'configuration')
+    assert.equal(scene.pool.describe()[0]?.failure, 'configuration')
+    assert.deepEqual(scene.units.commands, [])
+    scene.units.look()
+    await scene.clock.run(100)
+    assert.equal(scene.pool.describe()[0]?.failure, undefined)
+    const again = scene.call('qwen')
+    await scene.clock.run(500)
+    assert.equal(again.entry?.kind, 'entered')
   })
 })
