@@ -310,8 +310,8 @@ export class OwnServices implements SharedServices {
 
   /** @param config in force. */
   modelServersBy({ services }: Pick<Config, 'services'>): SteeredServices | undefined {
-    const { pool } = this.#modelServers
-    return pool && { control: pool, manager: services.manager }
+    const { pool, starterFault } = this.#modelServers
+    return pool && { control: pool, manager: services.manager, starterFault }
   }
 
   describeModelServers(): readonly ServiceState[] {

@@ -9,6 +9,8 @@ export interface RunningServices {
   readonly services: readonly ServiceRow[]
   /** Whose units they are. */
   readonly scope: Scope
+  /** Why the gateway knows nothing of their units: a clause about the process that starts them. Undefined: it does. */
+  readonly starterFault: string | undefined
 }
 
 /** @returns the reason as a text where no gateway answers, or one that knows nothing of services. */
@@ -18,14 +20,25 @@ export async function askServices(
 ): Promise<RunningServices | string> {
   const answer = await askControl(env, 'GET /-/services', config)
   if (answer.kind !== 'answered') return problemOf(answer)
-  const { services, manager } = answer.body
+  const { services, manager, starter_fault: fault } = answer.body
   if (!Array.isArray(services)) return 'the gateway is of another version; restart it'
-  return { services: services.filter(isRow), scope: manager === 'system' ? 'system' : 'user' }
+  const scope = manager === 'system' ? 'system' : 'user'
+  return {
+    services: services.filter(isRow),
+    scope,
+    starterFault: typeof fault === 'string' ? fault : undefined,
+  }
 }
 
 /** Members are added from version to version, and never removed. */
 function isRow(row: unknown): row is ServiceRow {
   return isObject(row) && typeof row['provider'] === 'string' && typeof row['unit'] === 'string'
+}
+
+/** What a command prints of that, with what to do. */
+export function starterFaultText(fault: string, scope: Scope, command: string): string {
+  const install = `${command} systemd install${scope === 'system' ? ' --system' : ''}`
+  return `the states are unknown, because llm-gateway-services does not answer (${fault}); to install it: ${install}`
 }
 
 /** @returns the reason as a text where there is none of this name. */

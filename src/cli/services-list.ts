@@ -4,7 +4,8 @@ import { failureText, serviceCells, serviceFacts, serviceHeads } from '../status
 import type { ServiceRow } from '../status/status-report.ts'
 import type { RunProgram } from '../systemd/programs.ts'
 import { type CommandIo, Output } from './output.ts'
-import { askServices, findService, none, type RunningServices } from './running-services.ts'
+import { ownCommand } from './invocation.ts'
+import { askServices, findService, none, type RunningServices, starterFaultText } from './running-services.ts'
 import { historyJson, printHistory, type ServiceHistory, serviceHistory } from './service-history.ts'
 import { journalText, readServiceJournal } from './service-journal.ts'
 import { printTable } from './table.ts'
@@ -33,8 +34,15 @@ export async function servicesListCommand(
     new Output(io.stderr, io.env).line(printable(`error: ${problem}`))
     return 1
   }
-  const running = await askServices(io.env, options.config)
-  if (typeof running === 'string') return fail(running)
+  const asked = await askServices(io.env, options.config)
+  if (typeof asked === 'string') return fail(asked)
+  const running =
+    asked.starterFault === undefined ? asked : { ...asked, services: asked.services.map(asUnknown) }
+  const { starterFault, scope } = running
+  if (starterFault !== undefined && running.services.length > 0) {
+    const text = starterFaultText(starterFault, scope, ownCommand(io.env))
+    new Output(io.stderr, io.env).line(printable(`warning: ${text}`))
+  }
   if (name === undefined) {
     printAll(io, running, options)
     return 0
@@ -46,8 +54,14 @@ export async function servicesListCommand(
   return 0
 }
 
-function printAll(io: CommandIo, { services, scope }: RunningServices, options: ServicesOptions): void {
+/** One that takes calls does so by its own answers; whether another one runs is not known. */
+function asUnknown(row: ServiceRow): ServiceRow {
+  return row.state === 'stopped' || row.state === 'failed' ? { ...row, state: 'unknown' } : row
+}
+
+function printAll(io: CommandIo, running: RunningServices, options: ServicesOptions): void {
   const out = new Output(io.stdout, io.env)
+  const { services, scope } = running
   const { json, lines = usualLines, run } = options
   const nowMs = Date.now()
   const failed = services.filter(({ failure }) => failure !== null)

@@ -4,8 +4,11 @@ import { durationText } from '../platform/duration.ts'
 import { printable } from '../platform/printable.ts'
 import { systemClock } from '../platform/clock.ts'
 import type { ServiceRow } from '../status/status-report.ts'
+import { resultText } from '../status/services-text.ts'
 import type { RunProgram } from '../systemd/programs.ts'
-import type { Scope } from '../systemd/scope.ts'
+import { type Scope, scopeOptions } from '../systemd/scope.ts'
+import { timeSpanMs } from '../systemd/time-span.ts'
+import { readUnitState } from '../systemd/unit-state.ts'
 import { askControl, problemOf } from './control-client.ts'
 import { Progress } from './doctor/progress.ts'
 import { type CommandIo, Output } from './output.ts'
@@ -54,7 +57,7 @@ export async function servicesSteerCommand(
     return 0
   }
   const sinceMs = performance.now()
-  const ended = await waitForEnd(io, verb, service, { config, isWaiting })
+  const ended = await waitForEnd(io, verb, service, { config, isWaiting, run, scope: running.scope })
   switch (ended.kind) {
     case 'under_way':
       out.line(printable(`${name} is ${doing}`))
@@ -63,7 +66,8 @@ export async function servicesSteerCommand(
       out.line(printable(`${name} is ${goal} after ${durationText(performance.now() - sinceMs)}`))
       return 0
     case 'refused':
-      fail(`${name} ${not}: ${ended.reason}`)
+      fail(`${name} ${not}: ${resultText(ended.reason)}`)
+      reportChangedFile(errors, run, running.scope, service)
       printJournal(errors, run, running.scope, service)
       return 1
     case 'lost':
@@ -80,15 +84,16 @@ type Ended =
   /** The gateway does not answer. */
   | { readonly kind: 'lost'; readonly reason: string }
 
-/** What is under way is joined by each question, so that it is begun once. The gateway bounds the time that it takes. */
+/** What is under way is joined by each question, so that it is begun once. The gateway bounds a start, and systemd a stop. */
 async function waitForEnd(
   io: CommandIo,
   verb: Verb,
   { provider, unit }: ServiceRow,
-  { config, isWaiting }: Pick<SteerOptions, 'config' | 'isWaiting'>,
+  { config, isWaiting, run, scope }: SteerOptions & { readonly scope: Scope },
 ): Promise<Ended> {
   const actor = `user:${userInfo().username}`
   const progress = new Progress(io, systemClock)
+  let stopTimeoutMs: number | undefined
   if (isWaiting) progress.wait(provider, `${words[verb].doing} ${unit}`)
   try {
     for (;;) {
@@ -99,10 +104,50 @@ async function waitForEnd(
       if (typeof failure === 'string') return { kind: 'refused', reason: failure }
       if (done === true) return { kind: 'done' }
       if (!isWaiting) return { kind: 'under_way' }
+      if (verb !== 'stop') continue
+      stopTimeoutMs ??= stopTimeoutOf(run, scope, unit)
+      const hung = await hungStop(io, config, provider, stopTimeoutMs)
+      if (hung !== undefined) return { kind: 'refused', reason: hung }
     }
   } finally {
     progress.done(provider)
   }
+}
+
+/** What systemd may take after the time that it lets the unit's processes have. */
+const stopMarginMs = 30_000
+
+/** systemd's own default, for a unit without a limit or one that cannot be read. */
+const usualStopMs = 90_000
+
+function stopTimeoutOf(run: RunProgram, scope: Scope, unit: string): number {
+  const { TimeoutStopUSec: text = '' } = readUnitState(unit, ['TimeoutStopUSec'], scope, run)
+  const ms = timeSpanMs(text) ?? Infinity
+  return ms === Infinity ? usualStopMs : ms
+}
+
+/** @returns that its unit takes longer to stop than systemd lets it. Undefined: it does not, or its calls have not ended. */
+async function hungStop(
+  io: CommandIo,
+  config: string | undefined,
+  provider: string,
+  stopTimeoutMs: number,
+): Promise<string | undefined> {
+  const running = await askServices(io.env, config)
+  if (typeof running === 'string') return undefined
+  const row = running.services.find((each) => each.provider === provider)
+  if (row?.state !== 'stopping') return undefined
+  const tookMs = Date.now() - Date.parse(row.since)
+  if (tookMs < stopTimeoutMs + stopMarginMs) return undefined
+  return `its unit has been stopping for ${durationText(tookMs)}, and systemd allows it ${durationText(stopTimeoutMs)}`
+}
+
+/** Otherwise a person edits the unit's file again and again, and sees the same failure. */
+function reportChangedFile(out: Output, run: RunProgram, scope: Scope, { unit }: ServiceRow): void {
+  const { NeedDaemonReload: isOld } = readUnitState(unit, ['NeedDaemonReload'], scope, run)
+  if (isOld !== 'yes') return
+  const command = ['systemctl', ...scopeOptions(scope), 'daemon-reload'].join(' ')
+  out.line(printable(`the file of ${unit} has changed since systemd read it: ${command}`))
 }
 
 function printJournal(out: Output, run: RunProgram, scope: Scope, { unit }: ServiceRow): void {

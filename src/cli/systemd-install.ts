@@ -75,6 +75,13 @@ export async function systemdInstallCommand(
   }
 }
 
+/** What an installation has besides the gateway and its socket. */
+interface Parts {
+  readonly hasDoctor: boolean
+  readonly hasServices: boolean
+  readonly startsAtBoot: boolean
+}
+
 class Installer {
   readonly #out: Output
   readonly #err: Output
@@ -115,7 +122,7 @@ class Installer {
     this.#directory(credentialsDirectory)
     // For the system's service systemd creates it (StateDirectory=).
     if (scope === 'user') this.#directory(stateDirectory)
-    const { hosts, port, hasServices } = read.config
+    const { hosts, port, hasServices, startsAtBoot } = read.config
     const hasDoctor = this.#options.hasDoctorTimer || existsSync(join(unitDirectory, doctorUnit))
     const facts = {
       node: program.node,
@@ -145,7 +152,7 @@ class Installer {
       this.#out.line('Nothing was changed (--dry-run).')
       return 0
     }
-    return this.#enable({ hasDoctor, hasServices })
+    return this.#enable({ hasDoctor, hasServices, startsAtBoot })
   }
 
   #warnOfUsers(names: readonly string[]): void {
@@ -261,13 +268,14 @@ class Installer {
     return line.startsWith('-') ? this.#out.styled('red', text) : text
   }
 
-  #enable({ hasDoctor, hasServices }: { hasDoctor: boolean; hasServices: boolean }): number {
+  #enable({ hasDoctor, hasServices, startsAtBoot }: Parts): number {
     const { scope, systemctl } = this.#paths
     if (hasServices && scope === 'system' && !this.#createUsers()) return 1
     const wasRunning = this.#systemctl('is-active', '--quiet', serviceUnit) === undefined
     const steps = [
       ['daemon-reload'],
       ['enable', socketUnit],
+      ...(startsAtBoot ? [['enable', serviceUnit]] : this.#isEnabled() ? [['disable', serviceUnit]] : []),
       ...(wasRunning ? [] : [['start', socketUnit]]),
       ...(hasServices ? [['enable', '--now', servicesSocket]] : []),
       ...(hasDoctor ? [['enable', '--now', doctorTimer]] : []),
@@ -284,6 +292,10 @@ class Installer {
     this.#out.line(
       `${this.#out.styled('green', 'enabled')}    ${socketUnit}: the first call starts the gateway`,
     )
+    if (startsAtBoot) {
+      const detail = `the gateway starts at ${scope === 'user' ? 'login' : 'boot'}, and with it the servers of start: boot`
+      this.#out.line(`${this.#out.styled('green', 'enabled')}    ${serviceUnit}: ${detail}`)
+    }
     if (hasServices) {
       this.#out.line(
         `${this.#out.styled('green', 'enabled')}    ${servicesSocket}: for model servers on demand`,
@@ -301,6 +313,12 @@ class Installer {
       )
     }
     return 0
+  }
+
+  /** Of an earlier configuration. */
+  #isEnabled(): boolean {
+    const { stdout } = this.#run('systemctl', [...scopeOptions(this.#paths.scope), 'is-enabled', serviceUnit])
+    return stdout.trim() === 'enabled'
   }
 
   /** @returns whether the users of the services are there. */

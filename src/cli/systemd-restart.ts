@@ -1,13 +1,16 @@
 // `llm-gateway systemd restart`: checks the configuration before the running gateway stops. systemd itself could check it only
 // after that.
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { loadConfig } from '../config/load.ts'
+import { servedProviders } from '../config/served-providers.ts'
+import type { Config } from '../config/types.ts'
 import type { RunProgram } from '../systemd/programs.ts'
-import { scopeOptions, type ServicePaths, serviceUnit } from '../systemd/scope.ts'
+import { scopeOptions, type ServicePaths, servicesSocket, serviceUnit } from '../systemd/scope.ts'
 import { readUnitState } from '../systemd/unit-state.ts'
 import { configOf } from '../systemd/units.ts'
+import { ownCommand } from './invocation.ts'
 import { type CommandIo, Output } from './output.ts'
 import { printable } from '../platform/printable.ts'
 import { printProblems } from './validate-config.ts'
@@ -31,7 +34,17 @@ export async function systemdRestartCommand(
     err.line('The running service was not restarted.')
     return 1
   }
+  warnOfStarter(err, paths, loaded.config, ownCommand(io.env))
   return restartWhenQuiet(io, paths, loaded.config.server.shutdownGraceMs, run)
+}
+
+/** What starts model servers is installed with the first `service` of the configuration. */
+function warnOfStarter(err: Output, paths: ServicePaths, { providers }: Config, command: string): void {
+  const isInstalled = existsSync(join(paths.unitDirectory, servicesSocket))
+  if (isInstalled || servedProviders(providers).length === 0) return
+  const option = paths.scope === 'system' ? ' --system' : ''
+  const text = `the configuration has services, and ${servicesSocket} is not installed, so no model server can be started; run: ${command} systemd install${option}`
+  err.line(`${err.styled('yellow', 'warning:')} ${printable(text)}`)
 }
 
 const checkEveryMs = 100
@@ -68,7 +81,8 @@ async function restartWhenQuiet(
   return 0
 }
 
-function installedConfig({ unitDirectory }: ServicePaths): string | undefined {
+/** The configuration file that the installed service uses. Undefined: none is installed. */
+export function installedConfig({ unitDirectory }: ServicePaths): string | undefined {
   try {
     return configOf(readFileSync(join(unitDirectory, serviceUnit), 'utf8'))
   } catch {

@@ -1,4 +1,9 @@
 // `llm-gateway systemd uninstall`: removes the units and the copy of the program, and keeps the configuration and the keys.
+import { loadConfig } from '../config/load.ts'
+import { servedProviders } from '../config/served-providers.ts'
+import { shellWord } from '../platform/shell-word.ts'
+import { readUnitState } from '../systemd/unit-state.ts'
+import { installedConfig } from './systemd-restart.ts'
 import { existsSync, lstatSync, readdirSync, rmdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { credentialsDropIn } from '../systemd/credentials.ts'
@@ -42,6 +47,7 @@ export async function systemdUninstallCommand(
     return 0
   }
   const scope = scopeOptions(paths.scope)
+  const running = runningServers(io.env, paths, run)
   if (!isDryRun) {
     // A single unit that does not exist would make it do nothing.
     const installed = units.filter((unit) => present.includes(join(unitDirectory, unit)))
@@ -67,8 +73,31 @@ export async function systemdUninstallCommand(
   if (status !== 0) {
     out.line(`The systemd manager could not be notified. Once it is running, run: ${systemctl} daemon-reload`)
   }
+  if (running.length > 0) {
+    const command = [
+      ...(paths.scope === 'user' ? ['systemctl', '--user'] : ['systemctl']),
+      'stop',
+      ...running,
+    ]
+    out.line(
+      `Model servers that the gateway has started still run. To stop them: ${printable(command.map(shellWord).join(' '))}`,
+    )
+  }
   out.line(`Kept: ${printable(paths.configFile)}, ${printable(paths.credentialsDirectory)}/`)
   return 0
+}
+
+/** The units of model servers that run now. A configuration that cannot be loaded names none. */
+function runningServers(env: NodeJS.ProcessEnv, paths: ServicePaths, run: RunProgram): string[] {
+  const file = installedConfig(paths)
+  const loaded =
+    file === undefined ? undefined : loadConfig(file, { env, withoutSecrets: true, withoutPriceList: true })
+  if (loaded?.ok !== true) return []
+  const units = servedProviders(loaded.config.providers).map(({ service }) => service.unit)
+  return units.filter((unit) => {
+    const { ActiveState: active = '' } = readUnitState(unit, ['ActiveState'], paths.scope, run)
+    return ['active', 'activating', 'reloading', 'deactivating'].includes(active)
+  })
 }
 
 /** Of the weekly check: links to drop-ins of the gateway. */

@@ -23,6 +23,8 @@ export interface PartialConfig {
   }
   /** Whether the service manager starts model servers when they are called. */
   readonly hasServices: boolean
+  /** Whether one of them starts with the gateway, so that the gateway itself must not wait for its first call. */
+  readonly startsAtBoot: boolean
   /** Whether there is an audit log. */
   readonly isAudited: boolean
 }
@@ -48,6 +50,7 @@ export function readPartialConfig(
     const { credential } = membersOf(membersOf(provider)['api_key'])
     return [name, typeof credential === 'string' ? credential : undefined] as const
   })
+  const services = Object.values(membersOf(root['providers'])).map((each) => membersOf(each)['service'])
   return {
     kind: 'read',
     config: {
@@ -61,9 +64,8 @@ export function readPartialConfig(
         ...viewers,
       ].filter((user) => typeof user === 'string'),
       keys: keysOf(membersOf(root['keys'])),
-      hasServices: Object.values(membersOf(root['providers'])).some(
-        (provider) => membersOf(provider)['service'] !== undefined,
-      ),
+      hasServices: services.some((service) => service !== undefined),
+      startsAtBoot: services.some((service) => membersOf(service)['start'] === 'boot'),
       isAudited: isAudited(root),
     },
   }

@@ -35,8 +35,8 @@ export interface UnitReport {
 /** What the gateway asks for. `service` is a name of the configuration; `id` comes back with the answer. */
 export type StarterRequest =
   /**
-   * `unit`: of the service as the gateway knows it. The file may have given it another one since, or not have it any more: that one is
-   * not started, and still stopped if the starter has read it in an earlier state of the file. Absent: that of the file.
+   * `unit`: of the service as the gateway knows it. One that the starter did not read last is not started, and still stopped if an
+   * earlier reading had it. Absent: that of the last reading.
    */
   | {
       readonly kind: 'start' | 'stop'
@@ -46,12 +46,14 @@ export type StarterRequest =
     }
   /** All units are reported anew, at once. */
   | { readonly kind: 'look'; readonly id: number }
+  /** The gateway has loaded the configuration: so does the starter, before the requests after it, and reports all units anew. */
+  | { readonly kind: 'reload'; readonly id: number }
 
 /** What comes back. */
 export type StarterMessage =
   /** First on each connection. Another version has other messages. */
   | { readonly kind: 'hello'; readonly version: 1 }
-  /** Of all services, and of those that the file had before, at the beginning and after a change of the configuration, else of those whose report has changed. */
+  /** Of all services, and of those that earlier readings had, at the beginning and after a change of the configuration, else of those whose report has changed. */
   | { readonly kind: 'units'; readonly reports: readonly UnitReport[]; readonly isWhole: boolean }
   /** Every two seconds: the process still works. */
   | { readonly kind: 'alive' }
@@ -63,7 +65,8 @@ export type StarterMessage =
   /** The manager has accepted the request, which says nothing yet about how it goes. */
   | { readonly kind: 'done'; readonly id: number }
   /**
-   * It was refused. `reason`: a word like those of `Result`: `unknown-service`, `not-found`, `masked`, `not-permitted`,
-   * `manager-unreachable`, `configuration`, `same-unit`, `refused`.
+   * It was refused. `reason`: a word like those of `Result`: `unknown-service`, `configuration-changed` (the starter has not read such a unit:
+   * the gateway has another state of the file), `not-found`, `masked`, `not-permitted`, `manager-unreachable`, `configuration`, `same-unit`,
+   * `refused`.
    */
   | { readonly kind: 'refused'; readonly id: number; readonly reason: string }

@@ -22,6 +22,7 @@ export function serviceRows(services: readonly ServiceState[], seesAll: boolean)
       memory_bytes: service.memoryBytes ?? null,
       last_start_ms: service.lastStartMs === undefined ? null : Math.round(service.lastStartMs),
       failure: seesAll ? shownOrNull(service.failure) : null,
+      probe: seesAll ? shownOrNull(service.probe) : null,
       retry_at: service.retryAtMs === undefined ? null : isoOf(service.retryAtMs),
       starts: service.starts,
       stops: service.stops,

@@ -46,12 +46,21 @@ export function serviceFacts(each: ServiceRow, nowMs: number): (readonly [string
   ]
 }
 
+/** Why, in words. @param probe absent in the answer of an older gateway. */
+export function failureReason({ failure, probe }: Pick<ServiceRow, 'failure' | 'probe'>): string {
+  const reason = resultText(failure ?? '')
+  return (probe ?? null) === null ? reason : `${reason}: the last request to its ready path got ${probe}`
+}
+
 /** Why a service has failed that has not been ready since. Undefined: it has not. */
-export function failureText({ state, failure, retry_at }: ServiceRow, nowMs: number): string | undefined {
+export function failureText(
+  { state, failure, probe, retry_at }: ServiceRow,
+  nowMs: number,
+): string | undefined {
   if (failure === null) return undefined
   const inMs = retry_at === null ? 0 : Date.parse(retry_at) - nowMs
   const again = inMs > 0 ? `calls start it again in ${durationText(inMs)}` : 'the next call starts it again'
-  return `${failure}${state === 'failed' ? `; ${again}` : ''}`
+  return `${failureReason({ failure, probe })}${state === 'failed' ? `; ${again}` : ''}`
 }
 
 /** In powers of 1024, as the service manager has them: `850.0M`, `4.2G`. */
@@ -63,4 +72,14 @@ function memoryText(bytes: number | null): string {
 
 function ago(iso: string, nowMs: number): string {
   return `${durationText(nowMs - Date.parse(iso))} ago`
+}
+
+/** Where the word alone does not show what to do. */
+const sentences: Readonly<Record<string, string>> = {
+  'configuration-changed': 'the configuration file has changed: reload the gateway',
+}
+
+/** @param result as `NotStarted.result` has it. */
+export function resultText(result: string): string {
+  return sentences[result] ?? result
 }

@@ -105,8 +105,8 @@ export interface ServiceRow {
   readonly unit: string
   /** Services that share something with it; null: none do. */
   readonly group: string | null
-  /** `draining`: it finishes its calls, and is stopped then. */
-  readonly state: 'stopped' | 'starting' | 'ready' | 'draining' | 'stopping' | 'failed'
+  /** `draining`: it finishes its calls, and is stopped then. `unknown`: nothing that starts units answers; in `llm-gateway services` alone. */
+  readonly state: 'stopped' | 'starting' | 'ready' | 'draining' | 'stopping' | 'failed' | 'unknown'
   readonly since: string
   /** Under way. */
   readonly calls: number
@@ -118,6 +118,8 @@ export interface ServiceRow {
   readonly last_start_ms: number | null
   /** Why it failed last: `exit-code 1`. Null: it has not, or has been ready since. */
   readonly failure: string | null
+  /** Of a start that took too long: what the last question whether it is ready got, `ECONNREFUSED` or `status 503`. */
+  readonly probe: string | null
   /** When a call starts it again after a failure; null: at once. */
   readonly retry_at: string | null
   /** By this gateway. */

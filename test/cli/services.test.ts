@@ -31,11 +31,16 @@ const failed = serviceState({
 class Servers implements ServiceControl {
   readonly asked: string[] = []
   states: readonly ServiceState[] = []
+  left: readonly ServiceState[] = []
   onStart: () => Promise<NotStarted | undefined> = async () => undefined
   onStop: () => Promise<string | undefined> = async () => undefined
 
   describe(): readonly ServiceState[] {
     return this.states
+  }
+
+  leaving(): readonly ServiceState[] {
+    return this.left
   }
 
   start(provider: string): Promise<NotStarted | undefined> {
@@ -50,19 +55,27 @@ class Servers implements ServiceControl {
 }
 
 /** Prints two lines, the second of which is an attack on the terminal. */
-function scriptedJournal(): { run: RunProgram; calls: string[] } {
+function scriptedJournal(): { run: RunProgram; calls: string[]; shown: string } {
   const calls: string[] = []
-  const run: RunProgram = (program, args) => {
+  const journal = { calls, shown: '', run: (() => assert.fail()) as RunProgram }
+  journal.run = (program, args) => {
     calls.push([program, ...args].join(' '))
+    if (program === 'systemctl') return { status: 0, stdout: journal.shown, stderr: '' }
     return { status: 0, stdout: 'loading model\ncannot open \u001b[2J/models/x.gguf\n', stderr: '' }
   }
-  return { run, calls }
+  return journal
+}
+
+interface SceneOptions {
+  readonly manager?: 'user' | 'system'
+  readonly has?: boolean
+  readonly starterFault?: string
 }
 
 async function scene(
   t: TestContext,
   states: readonly ServiceState[],
-  { manager = 'user', has = true }: { manager?: 'user' | 'system'; has?: boolean } = {},
+  { manager = 'user', has = true, starterFault }: SceneOptions = {},
 ) {
   const servers = new Servers()
   servers.states = states
@@ -71,7 +84,7 @@ async function scene(
   mkdirSync(join(home, '.local/state'), { recursive: true })
   const commands = new Map(
     serviceCommands(
-      () => (has ? { control: servers, manager } : undefined),
+      () => (has ? { control: servers, manager, starterFault } : undefined),
       (command) => void commanded.push(command),
     ),
   )
@@ -114,6 +127,26 @@ suite('`services`', () => {
     assert.deepEqual(journal.calls, [
       'journalctl --user-unit=llama-server@gemma.service --lines=10 --no-pager --quiet --output=cat',
     ])
+  })
+
+  test('lists a unit that the configuration has no longer until it is stopped, after the others', async (t) => {
+    const { servers, list } = await scene(t, [serviceState()])
+    servers.left = [serviceState({ unit: 'former.service', state: 'draining' })]
+    const { stdout } = await list()
+    assert.match(stdout, /^qwen +ready .* llama-server@qwen\.service\nqwen +draining .* former\.service$/m)
+    assert.match((await list('qwen')).stdout, /^unit +llama-server@qwen\.service$/m)
+  })
+
+  test('says that states are unknown, and why, when nothing that starts units answers', async (t) => {
+    const stopped = serviceState({ provider: 'gemma', state: 'stopped' })
+    const { list } = await scene(t, [serviceState(), stopped], { starterFault: 'its socket is missing' })
+    const { status, stdout, stderr } = await list()
+    assert.equal(status, 0)
+    assert.match(stdout, /^gemma +unknown .*\nqwen +ready /m)
+    assert.match(
+      stderr,
+      /^warning: the states are unknown, .*\(its socket is missing\); to install it: .*systemd install$/m,
+    )
   })
 
   test('prints one in detail, with more of its journal', async (t) => {
@@ -224,6 +257,24 @@ suite('`services start`', () => {
     )
   })
 
+  test('says so when systemd has not read the changed file of the unit', async (t) => {
+    const { servers, steer, journal } = await scene(t, [stopped])
+    journal.shown = 'NeedDaemonReload=yes\n'
+    servers.onStart = async () => ({ unit: stopped.unit, result: 'exit-code 1', retryAfterMs: 1_000 })
+    const { stderr } = await steer('start', 'qwen')
+    assert.match(stderr, /has changed since systemd read it: systemctl --user daemon-reload$/m)
+  })
+
+  test('says that the file has changed when what starts units has another state of it', async (t) => {
+    const { servers, steer } = await scene(t, [stopped])
+    servers.onStart = async () => ({ unit: stopped.unit, result: 'configuration-changed', retryAfterMs: 0 })
+    const { stderr } = await steer('start', 'qwen')
+    assert.match(
+      stderr,
+      /^error: qwen is not ready: the configuration file has changed: reload the gateway\n/,
+    )
+  })
+
   test('names the group whose other members keep its place', async (t) => {
     const { servers, steer } = await scene(t, [stopped])
     servers.onStart = async () => ({ unit: stopped.unit, result: 'busy', group: 'gpu0', retryAfterMs: 0 })
@@ -269,5 +320,18 @@ suite('`services stop`', () => {
     const { status, stderr } = await steer('stop', 'qwen')
     assert.equal(status, 1)
     assert.match(stderr, /^error: qwen has not stopped: not-permitted\n/)
+  })
+
+  test('ends when its unit takes longer to stop than systemd lets it', async (t) => {
+    const stopping = { state: 'stopping', calls: 0, sinceMs: Date.now() - 121_000 } as const
+    const { servers, steer, journal } = await scene(t, [serviceState(stopping)])
+    servers.onStop = () => new Promise(() => {})
+    const { status, stderr } = await steer('stop', 'qwen')
+    assert.equal(status, 1)
+    assert.match(
+      stderr,
+      /^error: qwen has not stopped: its unit has been stopping for 2 min \d s, and systemd allows it 1 min 30 s\n/,
+    )
+    assert.ok(journal.calls.some((call) => /^systemctl --user show .*TimeoutStopUSec/.test(call)))
   })
 })

@@ -61,7 +61,7 @@ suite('a server that is started when it is called', () => {
     await reported(starter)
     assert.deepEqual(await offered(t, gateway), { echo: 'echo', own: 'qwen' })
     assert.equal((await chat(gateway, 'unknown')).status, 404)
-    assert.deepEqual([targets(server), starter.requests], [[], []])
+    assert.deepEqual([targets(server), starter.requests.map(({ kind }) => kind)], [[], ['reload']])
 
     const { status, headers } = await chat(gateway, 'qwen/m')
     assert.deepEqual([status, headers.get('x-llm-gateway-provider')], [200, 'qwen'])

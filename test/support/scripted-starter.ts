@@ -128,7 +128,7 @@ export class ScriptedStarter {
     const reason = this.onRequest(request)
     const answer = reason === undefined ? { kind: 'done', id } : { kind: 'refused', id, reason }
     if (this.answers) socket.write(`${JSON.stringify(answer)}\n`)
-    if (kind === 'look') this.#reportAll(socket)
+    if (kind === 'look' || kind === 'reload') this.#reportAll(socket)
   }
 
   #reportAll(socket: Socket): void {

@@ -17,6 +17,8 @@ export interface UnitBehaviour {
   endsAfterMs?: number
   /** `Restart=on-failure`, after so long. Absent: `Restart=no`. */
   restartMs?: number
+  /** `LoadState`. Absent: `loaded`. */
+  load?: string
   /** The manager starts nothing and reports this result. */
   startFails?: string
   /** Commands are refused with this. */
@@ -201,6 +203,15 @@ export class SimulatedUnits implements Starter {
     this.#connection += 1
   }
 
+  /** Its server runs on, and answers no probe until its next start. */
+  silence(service: string): void {
+    this.#unit(service).isServing = false
+  }
+
+  reload(): void {
+    if (this.#isConnected) this.#sendAll()
+  }
+
   look(): void {
     this.looks += 1
     this.#sendAll()
@@ -333,8 +344,9 @@ function reportOf({
   exitStatus,
   restarts,
   invocation,
+  behaviour,
 }: Unit): UnitReport {
-  const report = { service, unit, load: 'loaded', active, sub, result, restarts }
+  const report = { service, unit, load: behaviour.load ?? 'loaded', active, sub, result, restarts }
   const id = invocation === 0 ? '' : `invocation-${invocation}`
   return { ...report, invocation: id, ...(exitStatus === undefined ? {} : { exitStatus }) }
 }

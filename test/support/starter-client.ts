@@ -36,9 +36,11 @@ export class StarterClient {
   }
 
   /** @returns `done`, or the reason of the refusal. */
-  async request(kind: 'start' | 'stop' | 'look', service = '', unit?: string): Promise<string> {
+  async request(kind: 'start' | 'stop' | 'look' | 'reload', service = '', unit?: string): Promise<string> {
     const id = (this.#id += 1)
-    this.socket.write(`${JSON.stringify({ kind, id, ...(kind !== 'look' && { service }), unit })}\n`)
+    this.socket.write(
+      `${JSON.stringify({ kind, id, ...((kind === 'start' || kind === 'stop') && { service }), unit })}\n`,
+    )
     const isAnswer = (message: StarterMessage) => 'id' in message && message.id === id
     await until(() => this.messages.some(isAnswer), `the answer to ${kind} ${service}`)
     const answer = this.messages.find(isAnswer)

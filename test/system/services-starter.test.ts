@@ -187,16 +187,21 @@ suite('the starter in the user manager', { skip }, async () => {
     const { manager, client } = await startStarter(t)
     await t.test('a service that is added is reported and can be started', async () => {
       await writeConfig(manager, configOf({ ...services, late: { run: ['/bin/sleep', 'infinity'] } }))
+      assert.equal(await client.request('start', 'late'), 'unknown-service')
+      await client.request('reload')
       await client.reported('late', { load: 'transient' })
       assert.equal(await client.request('start', 'late'), 'done')
       await client.reported('late', { active: 'active' })
     })
-    await t.test('a service that is removed can no longer be started, but its unit stopped', async () => {
+    await t.test('a service that is removed can no longer be started, but stopped by its unit', async () => {
       await writeConfig(manager, configOf(services))
-      const unit = 'llm-gateway-run-late.service'
-      assert.equal(await client.request('start', 'late'), 'unknown-service')
-      assert.equal(await client.request('start', 'late', unit), 'unknown-service')
-      assert.equal(await client.request('stop', 'late', unit), 'done')
+      await client.request('reload')
+      assert.equal(await client.request('stop', 'late'), 'unknown-service')
+      assert.equal(
+        await client.request('start', 'late', 'llm-gateway-run-late.service'),
+        'configuration-changed',
+      )
+      assert.equal(await client.request('stop', 'late', 'llm-gateway-run-late.service'), 'done')
       await client.reported('late', { active: 'inactive' })
     })
     await t.test('a file with an error changes nothing', async () => {

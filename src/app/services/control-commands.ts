@@ -7,6 +7,8 @@ import type { NotStarted, ServiceControl } from '../../upstream/services/service
 export interface SteeredServices {
   readonly control: ServiceControl
   readonly manager: 'user' | 'system'
+  /** Why nothing is known of their units: a clause about the process that starts them. Undefined: they are known. */
+  readonly starterFault?: string | undefined
 }
 
 /** A command is answered sooner: its connection waits no longer than 5 s. */
@@ -52,8 +54,10 @@ export function serviceCommands(
     [
       'GET /-/services',
       () => {
-        const { manager = null, control } = servers() ?? {}
-        return { manager, services: serviceRows(control?.describe() ?? [], true) }
+        const { manager = null, control, starterFault = null } = servers() ?? {}
+        const services = [control?.describe() ?? [], control?.leaving() ?? []]
+        const rows = services.flatMap((each) => serviceRows(each, true))
+        return { manager, services: rows, starter_fault: starterFault }
       },
     ],
     ['POST /-/services/start', (input) => carryOut(input, servers(), start)],

@@ -27,6 +27,9 @@ export class ModelServers {
   readonly #parts: ModelServerParts
   #pool: ServicePool | undefined
   #configs: Config['providers'] = new Map()
+  /** By provider: what the last probe got. */
+  readonly #lastProbes = new Map<string, string>()
+  #starterFault: string | undefined
   #isClosed = false
 
   constructor(parts: ModelServerParts) {
@@ -38,6 +41,11 @@ export class ModelServers {
     return this.#pool
   }
 
+  /** Why the process that starts units does not answer, so that nothing is known of them: a clause. Undefined: it does. */
+  get starterFault(): string | undefined {
+    return this.#starterFault
+  }
+
   /** Whether a provider takes requests now: each does that has no service. */
   isOpen(provider: string): boolean {
     return this.#pool?.isOpen(provider) ?? true
@@ -46,6 +54,7 @@ export class ModelServers {
   follow(config: Pick<Config, 'providers' | 'services'>): void {
     if (this.#isClosed) return
     this.#configs = config.providers
+    for (const name of this.#lastProbes.keys()) if (!config.providers.has(name)) this.#lastProbes.delete(name)
     if (this.#pool === undefined && servedProviders(config.providers).length === 0) return
     this.#pool ??= this.#open()
     this.#pool.follow(config)
@@ -60,14 +69,20 @@ export class ModelServers {
 
   #open(): ServicePool {
     const { clock, onChange, onLeft, callsOf, onStarter, onBug, starterPath: path } = this.#parts
-    const starter = new StarterClient({ path, setTimer: clock.setTimer, onChange: onStarter, onBug })
+    const reportStarter = (change: StarterChange) => {
+      this.#starterFault = change.kind === 'lost' ? change.reason : undefined
+      onStarter(change)
+    }
+    const starter = new StarterClient({ path, setTimer: clock.setTimer, onChange: reportStarter, onBug })
     const isReady: PoolParts['isReady'] = (name, uid) => this.#isReady(name, uid)
-    return new ServicePool({ starter, clock, onChange, onLeft, callsOf, isReady })
+    const lastProbe = (provider: string) => this.#lastProbes.get(provider)
+    return new ServicePool({ starter, clock, onChange, onLeft, callsOf, isReady, lastProbe })
   }
 
   async #isReady(name: string, uid: number | undefined): Promise<Readiness> {
     const config = this.#configs.get(name)
     if (config === undefined || config.kind === 'echo') return 'not-yet'
-    return probeReadiness(config, uid, this.#parts)
+    const onOutcome = (outcome: string) => void this.#lastProbes.set(name, outcome)
+    return probeReadiness(config, uid, { ...this.#parts, onOutcome })
   }
 }

@@ -3,7 +3,7 @@
 import { defaults } from '../../config/defaults.ts'
 import type { HttpProvider } from '../../config/provider-types.ts'
 import type { Clock } from '../../platform/clock.ts'
-import { createProbe } from '../../upstream/probe.ts'
+import { createProbe, type ProbeOutcome } from '../../upstream/probe.ts'
 import type { Readiness } from '../../upstream/services/readiness-probes.ts'
 import { portOwner } from './port-owner.ts'
 
@@ -13,6 +13,8 @@ interface ProbeParts {
   readonly userAgent: string
   readonly clock: Pick<Clock, 'now' | 'setTimer'>
   readonly onBug: (error: unknown) => void
+  /** Receives what it got, for people: `status 503`, `ECONNREFUSED`, `timeout`. */
+  readonly onOutcome?: (outcome: string) => void
   readonly ownerOf?: typeof portOwner
 }
 
@@ -37,12 +39,14 @@ export function isReadyStatus(status: number): boolean {
 export async function probeReadiness(
   config: HttpProvider,
   uid: number | undefined,
-  { userAgent, clock, onBug, ownerOf = portOwner }: ProbeParts,
+  { userAgent, clock, onBug, onOutcome, ownerOf = portOwner }: ProbeParts,
 ): Promise<Readiness> {
   const { apiKey: _, ...rest } = config
   const bare = createProbe({ ...rest, apiKey: undefined, headers: [] }, userAgent, clock.now, clock.setTimer)
   try {
-    const { head, kind } = await bare.send({ path: readyPathOf(config), ...limits })
+    const outcome = await bare.send({ path: readyPathOf(config), ...limits })
+    onOutcome?.(outcomeText(outcome))
+    const { head, kind } = outcome
     if (kind === 'failed' || !isReadyStatus(head.status) || uid === undefined) return 'not-yet'
     const owner = ownerOf(config.origin, uid)
     return owner === 'own' ? 'ready' : owner === 'foreign' ? 'port-taken' : 'not-yet'
@@ -52,4 +56,10 @@ export async function probeReadiness(
   } finally {
     await bare.close()
   }
+}
+
+function outcomeText(outcome: ProbeOutcome): string {
+  if (outcome.kind !== 'failed') return `status ${outcome.head.status}`
+  const { kind, code } = outcome.failure
+  return kind === 'timeout' ? kind : code
 }

@@ -3,6 +3,9 @@ import type { Events, GatewayEvent } from '../../observe/events.ts'
 import { type StopReason, stopReasons } from '../../observe/events/services.ts'
 import type { ServiceChange } from '../../upstream/services/service-change.ts'
 
+/** Why a service starts that this gateway did not start now. */
+const notOwn: ReadonlySet<string | undefined> = new Set(['adopted', 'restart', 'address'])
+
 /** @returns what receives each step. */
 export function serviceReporter(events: Events): (step: ServiceChange) => void {
   /** Those that this gateway is starting. */
@@ -10,7 +13,7 @@ export function serviceReporter(events: Events): (step: ServiceChange) => void {
   return (step) => {
     const { provider, to, reason } = step
     const isOwn = own.has(provider)
-    if (to === 'starting' && reason !== 'adopted' && reason !== 'restart') own.add(provider)
+    if (to === 'starting' && !notOwn.has(reason)) own.add(provider)
     else own.delete(provider)
     const event = eventOf(step, isOwn)
     if (event !== undefined) events.emit(event)
@@ -19,14 +22,19 @@ export function serviceReporter(events: Events): (step: ServiceChange) => void {
 
 /** @returns undefined for a step that nobody needs to know of: it finishes its calls, or goes on after all. */
 function eventOf(step: ServiceChange, isOwn: boolean): GatewayEvent | undefined {
-  const { provider, unit, from, to, reason, tookMs, calls, retryAfterMs } = step
+  const { provider, unit, from, to, reason, tookMs, calls, retryAfterMs, probe } = step
   const of = { provider, unit }
   const hasRun = from === 'ready' || from === 'draining'
   const interrupted = hasRun && calls > 0 ? { calls } : {}
   switch (to) {
     case 'starting':
       if (reason === 'adopted') return { kind: 'service_adopted', ...of }
-      return { kind: 'service_starting', ...of, reason: reason ?? 'call', ...interrupted }
+      return {
+        kind: 'service_starting',
+        ...of,
+        reason: reason ?? 'call',
+        ...(reason !== 'address' && interrupted),
+      }
     case 'ready':
       if (from === 'draining' || from === 'stopping') {
         const isRefused = reason !== undefined && reason !== 'resumed'
@@ -49,6 +57,7 @@ function eventOf(step: ServiceChange, isOwn: boolean): GatewayEvent | undefined 
         kind: 'service_failed',
         ...of,
         result: reason ?? 'unknown',
+        ...(probe !== undefined && { probe }),
         was_ready: hasRun,
         ...interrupted,
         ...(retryAfterMs !== undefined && { retry_in_ms: Math.round(retryAfterMs) }),

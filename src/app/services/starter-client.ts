@@ -45,6 +45,8 @@ export class StarterClient implements Starter {
   /** `hello` has come on this connection. */
   #isGreeted = false
   #isClosed = false
+  /** The starter does not know yet of the last load of the configuration. */
+  #owesReload = false
   /** What was reported last. */
   #reported: StarterChange['kind'] | undefined
   /** Of the next attempt, or of what comes next on a connection. */
@@ -67,6 +69,11 @@ export class StarterClient implements Starter {
 
   look(): void {
     if (this.#isGreeted) this.#send({ kind: 'look', id: this.#nextId() })
+  }
+
+  reload(): void {
+    this.#owesReload = !this.#isGreeted
+    if (this.#isGreeted) this.#send({ kind: 'reload', id: this.#nextId() })
   }
 
   connect(): void {
@@ -165,6 +172,7 @@ export class StarterClient implements Starter {
     switch (message.kind) {
       case 'hello':
         this.#isGreeted = true
+        if (this.#owesReload) this.reload()
         this.#release(true)
         return true
       case 'alive':

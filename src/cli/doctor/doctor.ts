@@ -26,6 +26,7 @@ import type { ServicePaths } from '../../systemd/scope.ts'
 import { examineAudit } from './audit.ts'
 import { examineBudgets } from './budgets.ts'
 import { examineConfig } from './config.ts'
+import { askServices } from '../running-services.ts'
 import { examineControl } from './control.ts'
 import { type CredentialReport, examineCredentials } from './credentials.ts'
 import { examineDescriptors } from './descriptors.ts'
@@ -129,8 +130,14 @@ async function examine(examination: Examination): Promise<Check[]> {
   const stored = raw === undefined ? new Map() : await openReferenced(raw, file, sources)
   const credentials = raw === undefined ? undefined : examineCredentials(raw, { ...sources, stored }, paths)
   const addresses = addressesOf(examination)
+  const running = loaded.ok ? await askServices(env, file) : ''
   const modelServers = loaded.ok
-    ? examineModelServers(loaded.config, options.providers, { paths, run, command: ownCommand(env) })
+    ? examineModelServers(loaded.config, options.providers, {
+        paths,
+        run,
+        running: typeof running === 'string' ? [] : running.services,
+        command: ownCommand(env),
+      })
     : { findings: [], servers: new Map<string, never>() }
   const notExamined = [skipped('all', notValid)]
   const [listener, providers] = await Promise.all([

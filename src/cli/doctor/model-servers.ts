@@ -9,6 +9,9 @@ import type { Config } from '../../config/types.ts'
 import type { RunProgram } from '../../systemd/programs.ts'
 import { type ServicePaths, scopeOptions, servicesSocket, serviceUnit } from '../../systemd/scope.ts'
 import { readUnitState, type UnitState } from '../../systemd/unit-state.ts'
+import { durationText } from '../../platform/duration.ts'
+import { failureReason } from '../../status/services-text.ts'
+import type { ServiceRow } from '../../status/status-report.ts'
 import { journalOption, readServiceJournal } from '../service-journal.ts'
 import type { Finding } from './finding.ts'
 
@@ -16,6 +19,8 @@ export interface ModelServerParts {
   /** Of the gateway's own units. */
   readonly paths: ServicePaths
   readonly run: RunProgram
+  /** As the running gateway has them; empty: none runs, or it knows of none. */
+  readonly running: readonly ServiceRow[]
   /** How to call this program from the current shell. */
   readonly command: string
 }
@@ -50,6 +55,7 @@ const wanted = [
   'TriggeredBy',
   'NeedDaemonReload',
   'ActiveEnterTimestampMonotonic',
+  'ActiveExitTimestampMonotonic',
 ]
 
 /** @param chosen names of the providers to examine; empty: all. */
@@ -154,6 +160,12 @@ class Examiner {
       const detail = `${unit} has failed (${resultText(state)}), and systemd starts it again`
       return { state: 'changing', findings: found({ state: 'warn', detail, ...this.#journal(unit) }) }
     }
+    const stoppingMs = active === 'deactivating' ? monotonicMs() - exitedMs(state) : 0
+    if (stoppingMs > longStopMs) {
+      const detail = `${unit} has been stopping for ${durationText(stoppingMs)}: a process of it does not end`
+      const fix = `${this.#systemctl} status ${unit}; to end it: ${this.#systemctl} kill -s KILL ${unit}`
+      return { state: 'changing', findings: found({ state: 'fail', detail, fix }) }
+    }
     if (active === 'activating' || active === 'deactivating') {
       const detail = `${unit} is ${active === 'activating' ? 'starting' : 'stopping'} at this moment`
       return { state: 'changing', findings: found({ state: 'ok', detail }) }
@@ -161,6 +173,12 @@ class Examiner {
     if (active === 'failed' || (result !== '' && result !== 'success')) {
       const fix = this.#failureFix(provider, unit, result)
       const detail = `${unit} has failed (${resultText(state)})`
+      return { state: 'stopped', findings: found({ state: 'fail', detail, fix, ...this.#journal(unit) }) }
+    }
+    const failed = this.#parts.running.find((row) => row.provider === provider.name && row.unit === unit)
+    if (active === 'inactive' && (failed?.failure ?? null) !== null) {
+      const detail = `${unit} is stopped, because its last start has failed (${failureReason(failed!)})`
+      const fix = this.#failureFix(provider, unit, failed!.failure!)
       return { state: 'stopped', findings: found({ state: 'fail', detail, fix, ...this.#journal(unit) }) }
     }
     const detail = `${unit} is stopped; ${startsAtBoot ? 'it starts with the gateway' : 'the first call starts it'}`
@@ -171,6 +189,10 @@ class Examiner {
     const again = `${this.#parts.command} services start ${name}`
     if (result === 'oom-kill')
       return `allow it more memory (MemoryMax=), or a smaller model or context; then ${again}`
+    if (result === 'timeout') {
+      return `check base_url and ready of providers.${name}, or raise start_timeout_ms; then ${again}`
+    }
+    if (result === 'configuration-changed') return 'reload the gateway'
     if (result === 'start-limit-hit') return `${this.#systemctl} reset-failed ${unit}; then ${again}`
     return `journalctl ${journalOption(this.#services.manager, unit)} -n 50; then ${again}`
   }
@@ -260,6 +282,18 @@ class Examiner {
     if (shares === undefined) return { state: 'ok', detail, fix }
     return { state: 'warn', detail: `${detail}, whether or not the group ${shares[0]} has room`, fix }
   }
+}
+
+/** Longer than systemd lets a unit stop by default: 90 s. */
+const longStopMs = 120_000
+
+function monotonicMs(): number {
+  return Number(process.hrtime.bigint() / 1_000_000n)
+}
+
+/** When the unit was active last, in milliseconds of CLOCK_MONOTONIC. Infinity: not known. */
+function exitedMs({ ActiveExitTimestampMonotonic: us = '' }: UnitState): number {
+  return Number(us) > 0 ? Number(us) / 1000 : Infinity
 }
 
 /** `exit-code 1`, `signal 9`, `oom-kill`. */

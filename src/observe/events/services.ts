@@ -32,7 +32,8 @@ interface ServiceCommanded extends OfService {
 
 interface ServiceStarting extends OfService {
   readonly kind: 'service_starting'
-  /** `call`, `boot`, `command`; `restart`: it has ended by itself, and the service manager starts it again. */
+  /** `call`, `boot`, `command`; `restart`: it has ended by itself, and the service manager starts it again; `address`: it runs,
+   * and is asked at another address since a reload. */
   readonly reason: string
   /** That its end has interrupted. Absent: none. */
   readonly calls?: number
@@ -80,6 +81,8 @@ interface ServiceFailed extends OfService {
   readonly kind: 'service_failed'
   /** `exit-code 1`, `oom-kill`, `timeout`. */
   readonly result: string
+  /** Of `timeout`: what the last question whether it is ready got: `ECONNREFUSED`, `status 503`. */
+  readonly probe?: string
   /** Whether it had been ready before. */
   readonly was_ready: boolean
   /** That it has interrupted. Absent: none. */

@@ -1,6 +1,6 @@
-// The services that the configuration file names now. The file alone decides which units can be started and with which commands, so a
-// file that others can write is not used at all. One with an error changes nothing: the services of the last one without stay,
-// as in the gateway.
+// The services that the configuration file had when the gateway loaded it. The file alone decides which units can be started and with
+// which commands, so a file that others can write is not used at all. One that was edited comes into force when the gateway reloads, and
+// one with an error changes nothing, as in the gateway.
 import type { Scope } from '../scope.ts'
 import type { ConfiguredService } from './unit-commands.ts'
 
@@ -32,9 +32,12 @@ export class ConfiguredServices {
   readonly #file: ServicesFile
   readonly #log: (message: string) => void
   #version: string | undefined
-  #list: KnownServices | undefined
+  /** What the file had when it was read last. Undefined: it was not read yet. */
+  #last: ReadServices | undefined
+  /** The list that is in force. */
+  #adopted: ServiceList | undefined
+  #known: KnownServices | undefined
   #fault: string | undefined
-  #hasRead = false
 
   /** @param log receives why a file is not used, once each. */
   constructor(file: ServicesFile, log: (message: string) => void) {
@@ -43,25 +46,38 @@ export class ConfiguredServices {
   }
 
   /**
-   * Reads the file if it has changed. The same object as before means the same services. Undefined: no file that can be used.
+   * The services as of the last `reload`, or of the first file that could be read: the gateway goes by these until it reloads. The same
+   * object as before means the same services. Undefined: no file that can be used.
    * @param again a file that was refused is read even if it has not changed: a directory on the way to it may have.
    */
   current({ again = false } = {}): KnownServices | undefined {
+    const last = this.#read(again)
+    if (this.#known === undefined && last.kind === 'read') this.#adopt(last.list)
+    return last.kind === 'untrusted' ? undefined : this.#known
+  }
+
+  /** Goes over to what the file has now. One with an error changes nothing. */
+  reload(): void {
+    const last = this.#read(true)
+    if (last.kind === 'read' && last.list !== this.#adopted) this.#adopt(last.list)
+  }
+
+  #read(again: boolean): ReadServices {
     const version = this.#file.version()
-    const isKnown = this.#hasRead && version === this.#version
-    if (isKnown && !(again && this.#fault !== undefined)) return this.#list
-    this.#hasRead = true
+    const isKnown = this.#last !== undefined && version === this.#version
+    if (isKnown && (this.#last!.kind === 'read' || !again)) return this.#last!
     this.#version = version
-    const read = this.#file.read()
-    if (read.kind === 'read') {
-      this.#fault = undefined
-      this.#list = { ...read.list, former: formerOf(this.#list, read.list) }
-      return this.#list
-    }
-    if (read.message !== this.#fault) this.#log(read.message)
-    this.#fault = read.message
-    if (read.kind === 'untrusted') this.#list = undefined
-    return this.#list
+    const last = this.#file.read()
+    this.#last = last
+    const fault = last.kind === 'read' ? undefined : last.message
+    if (fault !== undefined && fault !== this.#fault) this.#log(fault)
+    this.#fault = fault
+    return last
+  }
+
+  #adopt(list: ServiceList): void {
+    this.#adopted = list
+    this.#known = { ...list, former: formerOf(this.#known, list) }
   }
 }
 

@@ -11,7 +11,7 @@ export function readRequest(line: Buffer): StarterRequest | undefined {
   if (typeof value !== 'object' || value === null) return undefined
   const { kind, id, service, unit } = value as Readonly<Record<string, unknown>>
   if (typeof id !== 'number' || !Number.isSafeInteger(id) || id < 0) return undefined
-  if (kind === 'look') return { kind, id }
+  if (kind === 'look' || kind === 'reload') return { kind, id }
   if (kind !== 'start' && kind !== 'stop') return undefined
   if (!isName(service)) return undefined
   if (unit === undefined) return { kind, id, service }

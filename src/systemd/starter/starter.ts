@@ -42,6 +42,7 @@ const idleMs = 30_000
 export class Starter {
   readonly server: Server
   readonly #connections = new Set<Connection>()
+  readonly #configured: ConfiguredServices
   readonly #looks: UnitLooks
   readonly #requests: UnitRequests
   readonly #clock: Clock
@@ -52,6 +53,7 @@ export class Starter {
   constructor({ file, run, clock, log: write, onIdle }: StarterParts) {
     const log = (message: string) => write(printable(message.replaceAll('\n', ' ')))
     const configured = new ConfiguredServices(file, log)
+    this.#configured = configured
     this.#clock = clock
     this.#onIdle = onIdle
     const onReports = (changed: readonly UnitReport[], isWhole: boolean) => this.#report(changed, isWhole)
@@ -91,8 +93,10 @@ export class Starter {
   }
 
   async #perform(request: StarterRequest, connection: Connection): Promise<StarterMessage> {
-    const { kind, id } = request
-    const reason = await (kind === 'look' ? this.#look(connection) : this.#requests.perform(request))
+    const { id } = request
+    // Before the requests after it are read.
+    if (request.kind === 'reload') this.#configured.reload()
+    const reason = await ('service' in request ? this.#requests.perform(request) : this.#look(connection))
     return reason === undefined ? { kind: 'done', id } : { kind: 'refused', id, reason }
   }
 

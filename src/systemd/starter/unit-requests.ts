@@ -14,7 +14,7 @@ export interface RequestParts {
   readonly log: (message: string) => void
 }
 
-export type UnitRequest = Exclude<StarterRequest, { readonly kind: 'look' }>
+export type UnitRequest = Extract<StarterRequest, { readonly service: string }>
 
 export class UnitRequests {
   readonly #parts: RequestParts
@@ -34,7 +34,8 @@ export class UnitRequests {
       const list = this.#parts.configured.current({ again: true })
       if (list === undefined) return 'configuration'
       const service = find(list, request)
-      if (service === undefined) return 'unknown-service'
+      if (service === undefined)
+        return request.unit === undefined ? 'unknown-service' : 'configuration-changed'
       const { kind } = request
       const reason = await (kind === 'start'
         ? this.#start(list.manager, service)
@@ -87,7 +88,7 @@ export class UnitRequests {
   }
 }
 
-/** A start is of what the file has now; a stop may be of a unit that it had before. */
+/** A start is of what was read last; a stop may be of a unit that an earlier reading had. */
 function find(
   { services, former }: KnownServices,
   { kind, service: name, unit }: UnitRequest,

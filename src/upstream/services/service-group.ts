@@ -151,6 +151,7 @@ export class ServiceGroup {
 
   /** Starts and stops members as far as those who wait need it. @returns when there is more to do. */
   #carryOut(): number {
+    if (this.#room < 1) this.#refuseUnloadable()
     const turns = this.#turnsOfServices()
     const wanted: Wanted[] = []
     for (const unit of turns.keys()) wanted.push({ name: unit, canStart: this.#find(unit).canStart() })
@@ -171,6 +172,13 @@ export class ServiceGroup {
     this.#startAtBoot()
     this.#isCrowded = this.#room < 0
     return plan.nextMs
+  }
+
+  /** Otherwise another member would be stopped for one that can't start. With room for it the starter looks anew. */
+  #refuseUnloadable(): void {
+    for (const each of this.#members) {
+      if (each.line.length > 0) each.refuseIfUnloadable()
+    }
   }
 
   #startAtBoot(): void {

@@ -3,14 +3,13 @@
 // Units belong to the service manager. This pool decides when each of them runs, from calls (services.ts) and from reports of
 // the units; the starter carries it out. If the starter cannot be reached, services that are ready go on serving calls, and no
 // other is started or stopped: without reports, nobody knows how many run.
-import type { ServiceConfig } from '../../config/service-types.ts'
 import type { Config } from '../../config/types.ts'
 import type { UnitReport } from '../../platform/unit-report.ts'
 import { ServiceGroup } from './service-group.ts'
 import { EarlierCalls } from './earlier-calls.ts'
 import type { WaitReason } from './service-line.ts'
 import { freeVisit } from './service-run.ts'
-import type { ServiceParts } from './service-parts.ts'
+import type { ServedProvider, ServiceParts } from './service-parts.ts'
 import { Service, type ServiceWatcher } from './service.ts'
 import type {
   NotStarted,
@@ -77,11 +76,13 @@ export class ServicePool implements Services {
     const former = this.#services
     this.#generation += 1
     const current = new Map<string, Service>()
-    for (const [name, provider] of providers) {
-      if (provider.kind === 'echo' || provider.service === undefined) continue
-      const known = this.#byUnit.get(provider.service.unit)
-      known?.follow(name, provider.service)
-      current.set(name, known ?? this.#newService(name, provider.service, former.has(name)))
+    for (const each of providers.values()) {
+      if (each.kind === 'echo' || each.service === undefined) continue
+      const { name, origin, service } = each
+      const provider = { name, origin, service }
+      const known = this.#byUnit.get(service.unit)
+      known?.follow(provider)
+      current.set(name, known ?? this.#newService(provider, former.has(name)))
     }
     for (const group of new Set(this.#groups.values())) group.close()
     this.#services = current
@@ -90,8 +91,8 @@ export class ServicePool implements Services {
     this.#examine(this.#groups.values())
     this.#dropRetired()
     if (current.size === 0) return
-    if (this.#hasConnected) this.#parts.starter.look()
-    else this.#parts.starter.connect()
+    this.#parts.starter.reload()
+    if (!this.#hasConnected) this.#parts.starter.connect()
     this.#hasConnected = true
   }
 
@@ -145,6 +146,10 @@ export class ServicePool implements Services {
     return Array.from(this.#services.values(), (service) => service.describe())
   }
 
+  leaving(): readonly ServiceState[] {
+    return this.#retired().flatMap((service) => (service.isLeaving ? [service.describe()] : []))
+  }
+
   /** For a person: also while it is left alone after a failure. @returns why it did not start; undefined: it is ready. */
   async start(provider: string): Promise<NotStarted | undefined> {
     const service = this.#services.get(provider)
@@ -184,12 +189,12 @@ export class ServicePool implements Services {
   }
 
   /** @param hadService its provider did: the calls under way are in that one. */
-  #newService(name: string, config: ServiceConfig, hadService: boolean): Service {
-    const earlierCalls = new EarlierCalls(hadService ? 0 : this.#parts.callsOf(name))
-    const service = new Service({ name, config, earlierCalls }, this.#parts, this.#watcher)
+  #newService(provider: ServedProvider, hadService: boolean): Service {
+    const earlierCalls = new EarlierCalls(hadService ? 0 : this.#parts.callsOf(provider.name))
+    const service = new Service({ provider, earlierCalls }, this.#parts, this.#watcher)
     this.#generations.set(service, this.#generation)
-    service.startsNow = config.startsAtBoot
-    this.#byUnit.set(config.unit, service)
+    service.startsNow = provider.service.startsAtBoot
+    this.#byUnit.set(service.unit, service)
     return service
   }
 

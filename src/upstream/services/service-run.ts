@@ -35,6 +35,11 @@ export class ServiceRun {
     return this.#lastCallEndedMs
   }
 
+  /** Since when it has no visit, in milliseconds of the monotonic clock. With visits: now. */
+  get idleSinceMs(): number {
+    return this.#visits > 0 ? this.#owner.now() : (this.#lastCallEndedMs ?? this.readySinceMs)
+  }
+
   /** @param isCall false: a question, which is not cut, but keeps the server running no longer than that. */
   enter(isCall = true): ServiceVisit {
     this.#visits += 1

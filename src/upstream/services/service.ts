@@ -10,15 +10,16 @@ import { BackOff } from './back-off.ts'
 import type { EarlierCalls } from './earlier-calls.ts'
 import type { Member } from './group-policy.ts'
 import { judgeReport } from './judge-report.ts'
-import type { ServiceChange, ServiceStateName } from './service-change.ts'
+import type { ServiceStateName } from './service-change.ts'
 import { ServiceLine } from './service-line.ts'
-import type { NewService, ServiceParts } from './service-parts.ts'
+import type { NewService, ServedProvider, ServiceParts } from './service-parts.ts'
+import { type ServiceDetails, ServiceRecord } from './service-record.ts'
 import { ServiceRun, type RunOwner } from './service-run.ts'
 import type { NotStarted, ServiceState, ServiceVisit } from './services.ts'
 import { StartAttempt, type StartReason } from './start-attempt.ts'
 import { endsWithReport, unreachable } from './starter.ts'
 import type { StopReason } from './stop-command.ts'
-import { phaseOf } from './unit-phase.ts'
+import { loadFaultOf, phaseOf } from './unit-phase.ts'
 import { UnitStops } from './unit-stops.ts'
 
 /** When a call that was refused by a command to stop may try again. */
@@ -46,8 +47,7 @@ export class Service {
   readonly #watcher: ServiceWatcher
   readonly #backOff = new BackOff()
   readonly #stops = new UnitStops()
-  #state: ServiceStateName = 'stopped'
-  #sinceMs: number
+  readonly #record: ServiceRecord
   #report: UnitReport | undefined
   /** While it starts. */
   #attempt: StartAttempt | undefined
@@ -58,42 +58,35 @@ export class Service {
   #drainReason: Exclude<StopReason, 'failed'> | undefined
   /** While its unit stops without a command. `failure`: how it ended; undefined: it did not fail. */
   #outsideStop: { readonly failure: string | undefined } | undefined
-  #failure: string | undefined
-  #lastStartMs: number | undefined
-  /** Of its provider. */
-  #name: string
-  #config: ServiceConfig
+  #provider: ServedProvider
   /** This gateway has started its unit, rather than found it running. */
   #isOurs = false
   #isRetired = false
-  readonly #counts = { starts: 0, failures: 0 }
   readonly #runOwner: RunOwner
 
-  constructor({ name, config, earlierCalls }: NewService, parts: ServiceParts, watcher: ServiceWatcher) {
+  constructor({ provider, earlierCalls }: NewService, parts: ServiceParts, watcher: ServiceWatcher) {
     this.earlierCalls = earlierCalls
-    this.unit = config.unit
-    this.#name = name
-    this.#config = config
+    this.unit = provider.service.unit
+    this.#provider = provider
     this.#parts = parts
     this.#watcher = watcher
-    const { now, wallNow } = parts.clock
-    this.line = new ServiceLine(config.unit, now, () => this.#onMoved())
-    this.#sinceMs = wallNow()
+    const { now } = parts.clock
+    this.#record = new ServiceRecord(parts)
+    this.line = new ServiceLine(provider.service.unit, now, () => this.#onMoved())
     this.unknown = { sinceMs: now(), reason: unreachable }
-    const onEmpty = (run: ServiceRun) => run === this.#run && watcher.onEmpty(this)
-    this.#runOwner = { calls: 0, now, onEmpty }
+    this.#runOwner = { calls: 0, now, onEmpty: (run) => this.#onEmpty(run) }
   }
 
   get name(): string {
-    return this.#name
+    return this.#provider.name
   }
 
   get config(): ServiceConfig {
-    return this.#config
+    return this.#provider.service
   }
 
   get state(): ServiceStateName {
-    return this.#state
+    return this.#record.state
   }
 
   /** Whether its unit runs, starts or stops, or is about to. */
@@ -101,47 +94,62 @@ export class Service {
     return (
       this.#stops.command !== undefined ||
       phaseOf(this.#report) !== 'down' ||
-      (this.#state !== 'stopped' && this.#state !== 'failed')
+      (this.state !== 'stopped' && this.state !== 'failed')
     )
   }
 
   /** Of one that was retired: its unit is about to be down, or has calls that must not be cut if the service comes back. */
   get isLeaving(): boolean {
-    if (!this.#isRetired || !this.holdsPlace || this.#state === 'starting') return false
-    return this.#state !== 'ready' || this.#run!.visits > 0
+    if (!this.#isRetired || !this.holdsPlace || this.state === 'starting') return false
+    return this.state !== 'ready' || this.#run!.visits > 0
   }
 
   /** Goes over to a configuration with the same unit, which may have it under another name, or start another command with it next time. */
-  follow(name: string, config: ServiceConfig): void {
-    if (!isDeepStrictEqual(config.run, this.#config.run)) this.forgetFailures()
-    this.#name = name
-    this.#config = config
-    if (!this.#isRetired) return
+  follow(provider: ServedProvider): void {
+    const { origin, service } = this.#provider
+    this.#provider = provider
+    if (!isDeepStrictEqual(service.run, this.config.run)) this.forgetFailures()
+    const wasRetired = this.#isRetired
     this.#isRetired = false
-    if (this.#state === 'draining' && this.#drainReason === 'removed') this.resume()
+    if (wasRetired && this.state === 'draining' && this.#drainReason === 'removed') this.resume()
+    if (origin !== provider.origin && this.state === 'ready') this.#judgeAnew()
   }
 
-  /**
-   * The configuration has it no longer. A unit that this gateway has started is stopped once its calls have ended; one that somebody
-   * else has started is left as it is. Until then `isLeaving`.
-   */
+  /** No call goes to its new address before the server has answered there; those under way go on. */
+  #judgeAnew(): void {
+    const run = this.#run!
+    this.#begin('address').carried = run
+    run.isOver = false
+    this.#judge(this.#report!, undefined)
+  }
+
+  /** If calls of before it had another address are under way, it can only drain. */
+  #takeBack(): void {
+    const run = this.#attempt?.carried
+    if (run === undefined || run.visits === 0) return
+    this.#endAttempt()
+    this.#run = run
+  }
+
+  /** The configuration has it no longer. A unit that this gateway has started is stopped once its calls have ended; another is left as it is. */
   retire(): void {
     this.#isRetired = true
     if (!this.holdsPlace || this.#stops.command !== undefined) return
+    if (this.#isOurs) this.#takeBack()
     if (!this.#isOurs && this.asMember().drainsForOthers) this.resume()
     else if (this.#isOurs && this.#run?.isOver === false) this.drain('removed')
-    else if (this.#isOurs && this.#state === 'starting') this.stop('removed')
+    else if (this.#isOurs && this.state === 'starting') this.stop('removed')
   }
 
   /** @param isCall as `ServiceRun.enter`. */
   enterIfOpen(isCall = true): ServiceVisit | undefined {
-    return this.#state === 'ready' ? this.#run!.enter(isCall) : undefined
+    return this.state === 'ready' ? this.#run!.enter(isCall) : undefined
   }
 
   /** Why no call may wait for it. Undefined: one may. */
   refusal(): NotStarted | undefined {
     const waitMs = this.#backOff.untilMs - this.#now()
-    return this.#state === 'failed' && waitMs > 0 ? this.failure(this.#failure!, waitMs) : undefined
+    return this.state === 'failed' && waitMs > 0 ? this.failure(this.#record.failure!, waitMs) : undefined
   }
 
   failure(result: string, retryAfterMs: number): NotStarted {
@@ -150,7 +158,7 @@ export class Service {
 
   canStart(): boolean {
     if (!this.#isKnown || this.holdsPlace) return false
-    return this.#state === 'stopped' || this.#backOff.untilMs <= this.#now()
+    return this.state === 'stopped' || this.#backOff.untilMs <= this.#now()
   }
 
   /** Only if it can. */
@@ -158,10 +166,16 @@ export class Service {
     const attempt = this.#begin(reason)
     this.#isOurs = true
     this.earlierCalls.forget()
-    this.#counts.starts += 1
+    this.#record.countStart()
     void this.#parts.starter
       .start(this.name, this.unit)
       .then((refusal) => this.#onStartAnswer(attempt, refusal))
+  }
+
+  /** Its unit cannot be loaded, so no other member has to make room for it. */
+  refuseIfUnloadable(): void {
+    const fault = loadFaultOf(this.#report)
+    if (fault !== undefined && this.canStart()) this.#fail(fault)
   }
 
   /** A person wants it to start, whatever has failed before. */
@@ -172,7 +186,7 @@ export class Service {
   /** Takes no further calls and stops when the last one has left. */
   drain(reason: 'group' | 'command' | 'removed'): void {
     this.#drainReason = reason
-    if (this.#state !== 'draining') this.#become('draining', reason)
+    if (this.state !== 'draining') this.#become('draining', reason)
   }
 
   /** Goes on after it drained. */
@@ -186,6 +200,7 @@ export class Service {
     this.line.endAll({ kind: 'not_started', failure: this.failure('stopped', stoppedRetryMs) })
     if (!this.holdsPlace) return Promise.resolve(undefined)
     const end = this.#stops.ended()
+    this.#takeBack()
     if (this.#run !== undefined && !this.#run.isOver) this.drain('command')
     else if (this.#stops.command === undefined) this.stop('command')
     return end
@@ -205,11 +220,13 @@ export class Service {
   tick(): void {
     const nowMs = this.#now()
     if (nowMs >= this.#startEndMs()) this.#fail('timeout')
-    else if (this.#isKnown && nowMs >= this.#refusedAtMs()) this.#fail('start-limit-hit')
+    else if (this.#isKnown && nowMs >= (this.#attempt?.refusedAtMs(this.#report) ?? Infinity))
+      this.#fail('start-limit-hit')
     else if (this.#isKnown && nowMs >= this.#stops.downAtMs) this.#endStop()
-    else if (this.#state === 'draining' && this.#run!.visits === 0) this.stop(this.#drainReason!)
+    else if (this.state === 'draining' && this.#run!.visits === 0) this.stop(this.#drainReason!)
     else if (this.#isKnown && this.#run?.visits === 0 && nowMs >= this.#idleEndMs()) this.stop('idle')
-    else if (nowMs >= this.#stopAgainMs()) this.#commandStop(this.#stops.command?.reason ?? 'failed')
+    else if (this.#isKnown && nowMs >= this.#stops.againAtMs(this.#report))
+      this.#commandStop(this.#stops.command?.reason ?? 'failed')
     else if (this.line.length > 0 && this.#isLeftRunning()) this.#adopt()
   }
 
@@ -218,9 +235,9 @@ export class Service {
     if (!this.#isKnown) return this.#startEndMs()
     return Math.min(
       this.#startEndMs(),
-      this.#refusedAtMs(),
+      this.#attempt?.refusedAtMs(this.#report) ?? Infinity,
       this.#idleEndMs(),
-      this.#stopAgainMs(),
+      this.#stops.againAtMs(this.#report),
       this.#stops.downAtMs,
     )
   }
@@ -235,7 +252,7 @@ export class Service {
   /** The starter has reported units, whether this one was among them or not. */
   becomeKnown(): void {
     this.unknown = undefined
-    if (this.#state !== 'failed' || !endsWithReport.has(this.#failure!)) return
+    if (this.state !== 'failed' || !endsWithReport.has(this.#record.failure!)) return
     this.#backOff.reset()
     if (!this.holdsPlace) this.#become('stopped')
   }
@@ -252,13 +269,13 @@ export class Service {
   }
 
   asMember(): Member {
-    const isOpen = this.#state === 'ready' || this.#state === 'draining'
+    const isOpen = this.state === 'ready' || this.state === 'draining'
     return {
       name: this.unit,
       isKept: this.#isKept,
       holdsPlace: this.holdsPlace,
-      isLeaving: this.holdsPlace && this.#state !== 'ready' && this.#state !== 'starting',
-      drainsForOthers: this.#state === 'draining' && this.#drainReason === 'group',
+      isLeaving: this.holdsPlace && this.state !== 'ready' && this.state !== 'starting',
+      drainsForOthers: this.state === 'draining' && this.#drainReason === 'group',
       readySinceMs: isOpen ? this.#run!.readySinceMs : undefined,
       visits: isOpen ? this.#run!.visits : 0,
       lastCallEndedMs: this.#run?.lastCallEndedMs,
@@ -267,20 +284,12 @@ export class Service {
   }
 
   describe(): ServiceState {
-    const waitMs = this.#state === 'failed' ? this.#backOff.untilMs - this.#now() : 0
     return {
-      provider: this.name,
-      unit: this.unit,
-      group: this.group,
-      state: this.#state,
-      sinceMs: this.#sinceMs,
-      calls: this.#runOwner.calls,
+      ...this.#subject,
+      ...this.#record.describe(this.#backOff.untilMs - this.#now()),
       waiting: this.line.calls,
       memoryBytes: phaseOf(this.#report) === 'down' ? undefined : this.#report?.memoryBytes,
-      lastStartMs: this.#lastStartMs,
-      failure: this.#isKnown || this.unknown?.reason === unreachable ? this.#failure : this.unknown?.reason,
-      retryAtMs: waitMs > 0 ? Math.round(this.#parts.clock.wallNow() + waitMs) : undefined,
-      ...this.#counts,
+      ...(this.#isKnown || this.unknown?.reason === unreachable ? {} : { failure: this.unknown?.reason }),
       stops: this.#stops.count,
     }
   }
@@ -290,7 +299,7 @@ export class Service {
   }
 
   get #isKept(): boolean {
-    return this.#config.isKept || this.#isRetired
+    return this.config.isKept || this.#isRetired
   }
 
   get #isKnown(): boolean {
@@ -376,11 +385,14 @@ export class Service {
 
   #becomeReady(attempt: StartAttempt): void {
     const tookMs = this.#now() - attempt.sinceMs
-    if (attempt.isOwn) this.#lastStartMs = tookMs
+    if (attempt.isOwn) this.#record.lastStartMs = tookMs
     this.#endAttempt()
-    this.#failure = undefined
-    this.#run = new ServiceRun(this.#report!.invocation, this.#runOwner)
-    this.earlierCalls.enter(this.#run)
+    const [{ invocation }, { carried }] = [this.#report!, attempt]
+    if (carried?.invocation === invocation) this.#run = carried
+    else {
+      this.#run = new ServiceRun(invocation, this.#runOwner)
+      this.earlierCalls.enter(this.#run)
+    }
     this.#become('ready', undefined, { tookMs })
   }
 
@@ -395,8 +407,6 @@ export class Service {
     const workedMs = this.#workedMs()
     this.#endAttempt()
     this.#endRun()
-    this.#counts.failures += 1
-    this.#failure = result
     const retryAfterMs = this.#backOff.fail(this.#now(), workedMs)
     this.#become('failed', result, { retryAfterMs })
     const failure = this.failure(result, retryAfterMs)
@@ -436,8 +446,8 @@ export class Service {
 
   /** A service that was ready still is, and one that was about to start still starts; what has failed is stopped later. */
   #onStopRefused(refusal: string): void {
-    this.#stops.refuse(refusal, this.#state === 'failed' ? this.#report?.invocation : undefined, this.#now())
-    if (this.#state !== 'stopping') return
+    this.#stops.refuse(refusal, this.state === 'failed' ? this.#report?.invocation : undefined, this.#now())
+    if (this.state !== 'stopping') return
     const [run, stopped] = [this.#run, this.#stoppedAttempt]
     this.#drainReason = undefined
     if (run !== undefined && phaseOf(this.#report) === 'up') {
@@ -451,50 +461,38 @@ export class Service {
   #endStop(): void {
     const { reason } = this.#stops.command!
     this.#stops.finish()
-    if (this.#state === 'stopping') this.#stopped(reason)
+    if (this.state === 'stopping') this.#stopped(reason)
     else this.#stops.release(undefined)
   }
 
   /** When a start takes too long. */
   #startEndMs(): number {
-    return this.#attempt === undefined ? Infinity : this.#attempt.sinceMs + this.#config.startTimeoutMs
-  }
-
-  /** When a start has failed that the manager did not even try. */
-  #refusedAtMs(): number {
-    return this.#attempt?.refusedAtMs(this.#report) ?? Infinity
+    return this.#attempt?.endMs(this.config.startTimeoutMs) ?? Infinity
   }
 
   /** When it has been idle for its time. While it has visits: the first moment that this can be, so that no timer moves with each of them. */
   #idleEndMs(): number {
-    const { stopAfterIdleMs } = this.#config
-    if (this.#state !== 'ready' || this.#isKept || stopAfterIdleMs === undefined) return Infinity
-    const { readySinceMs, visits, lastCallEndedMs = readySinceMs } = this.#run!
-    const sinceMs = visits > 0 ? this.#now() : lastCallEndedMs
-    return Math.max(sinceMs + stopAfterIdleMs, this.#stops.mayBeginAtMs)
-  }
-
-  /** When a unit is stopped again that should be down and is not. */
-  #stopAgainMs(): number {
-    return this.#isKnown ? this.#stops.againAtMs(this.#report) : Infinity
+    const { stopAfterIdleMs } = this.config
+    if (this.state !== 'ready' || this.#isKept || stopAfterIdleMs === undefined) return Infinity
+    return Math.max(this.#run!.idleSinceMs + stopAfterIdleMs, this.#stops.mayBeginAtMs)
   }
 
   /** It has failed, its unit could not be stopped, and the time has come for the next start. */
   #isLeftRunning(): boolean {
-    const mayRetry = this.#state === 'failed' && this.#backOff.untilMs <= this.#now()
-    return mayRetry && this.#stops.command === undefined && phaseOf(this.#report) === 'up'
+    if (this.state !== 'failed' || this.#backOff.untilMs > this.#now()) return false
+    return this.#stops.command === undefined && phaseOf(this.#report) === 'up'
   }
 
-  #become(
-    to: ServiceStateName,
-    reason?: string,
-    more?: Pick<ServiceChange, 'tookMs' | 'retryAfterMs'>,
-  ): void {
-    const from = this.#state
-    this.#state = to
-    this.#sinceMs = this.#parts.clock.wallNow()
-    const { name: provider, group } = this
-    const change = { provider, unit: this.unit, group, from, to, calls: this.#runOwner.calls, ...more }
-    this.#parts.onChange?.(reason === undefined ? change : { ...change, reason })
+  #onEmpty(run: ServiceRun): void {
+    if (run === this.#run) this.#watcher.onEmpty(this)
+    else if (run === this.#attempt?.carried) this.#onMoved()
+  }
+
+  #become(to: ServiceStateName, ...more: [reason?: string, details?: ServiceDetails]): void {
+    this.#record.become(to, this.#subject, ...more)
+  }
+
+  get #subject() {
+    return { provider: this.name, unit: this.unit, group: this.group, calls: this.#runOwner.calls }
   }
 }

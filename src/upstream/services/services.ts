@@ -26,7 +26,7 @@ export interface NotStarted {
   /**
    * As the manager names it: `exit-code 1`, `signal 9`, `oom-kill`, `timeout`, `not-found`, `masked`, `start-limit-hit`; `exit-code 0`: it
    * has ended without a failure; `stopped`: somebody has stopped it while it started, or by a command while calls waited for it; or what kept the gateway from asking the
-   * manager: `starter-unreachable`, `not-permitted`, `unknown-service`; or `busy`: other services kept its place in its group for
+   * manager: `starter-unreachable`, `configuration-changed`, `not-permitted`, `unknown-service`; or `busy`: other services kept its place in its group for
    * all of the time that the call may wait, or too many calls wait.
    */
   readonly result: string
@@ -80,6 +80,8 @@ export const serviceStates = ['stopped', 'starting', 'ready', 'draining', 'stopp
 /** The services for those who look at them and steer them. */
 export interface ServiceControl {
   describe(): readonly ServiceState[]
+  /** Those that the configuration has no longer and whose unit is about to be stopped. Their providers may have other units now. */
+  leaving(): readonly ServiceState[]
   /** As a call would, without one. Resolves when it is ready, or to the reason why it is not. Never rejects. */
   start(provider: string): Promise<NotStarted | undefined>
   /** Once the calls under way have ended. Resolves when it has stopped, or to the reason why it has not. Never rejects. */
@@ -103,6 +105,8 @@ export interface ServiceState {
   readonly lastStartMs: number | undefined
   /** Why it failed last; `exit-code 1`. Undefined: it has not, or has been ready since. */
   readonly failure: string | undefined
+  /** Of a start that took too long: what the last question whether it is ready got. */
+  readonly probe?: string | undefined
   /** When it may be started again after a failure, in milliseconds since 1970. Undefined: now. */
   readonly retryAtMs: number | undefined
   /** How often it was started and stopped by this gateway, and how often a start has failed or its server has crashed. */

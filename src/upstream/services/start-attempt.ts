@@ -1,10 +1,11 @@
 // One start of a unit, until it is ready or has failed: what reports mean that may be older than the command.
 import type { UnitReport } from '../../platform/unit-report.ts'
 import { type Probing, ReadinessProbes } from './readiness-probes.ts'
+import type { ServiceRun } from './service-run.ts'
 import { failureOf, isAutoRestart, phaseOf } from './unit-phase.ts'
 
-/** Who has started it: the gateway, for a call, a command or at its own start; somebody else; or the manager, again. */
-export type StartReason = 'call' | 'boot' | 'command' | 'adopted' | 'restart'
+/** Who has started it: the gateway, for a call, a command or at its own start; somebody else; or the manager, again. `address`: it runs, and has another address now. */
+export type StartReason = 'call' | 'boot' | 'command' | 'adopted' | 'restart' | 'address'
 
 /** `stopped`: somebody has stopped a unit that the gateway did not start. */
 export type StartSign =
@@ -23,6 +24,8 @@ export class StartAttempt {
   #acceptedAtMs: number | undefined
   #isRefused = false
   readonly probes: ReadinessProbes
+  /** Of `address`: the run of before, whose calls go on. */
+  carried: ServiceRun | undefined
   /** The last report before the command. */
   #before: UnitReport | undefined
   /** A report has shown the unit that this start is about. */
@@ -43,7 +46,12 @@ export class StartAttempt {
 
   /** Whether the gateway has started it. */
   get isOwn(): boolean {
-    return this.reason !== 'adopted' && this.reason !== 'restart'
+    return this.reason !== 'adopted' && this.reason !== 'restart' && this.reason !== 'address'
+  }
+
+  /** When it takes too long, in milliseconds of the monotonic clock; not before the calls of before have ended. */
+  endMs(timeoutMs: number): number {
+    return (this.carried?.visits ?? 0) > 0 ? Infinity : this.sinceMs + timeoutMs
   }
 
   get isSeen(): boolean {

@@ -12,10 +12,12 @@ export interface Starter {
    * @returns why it was refused (`StarterMessage`), or `unreachable`; undefined: the manager has accepted it. Never rejects.
    */
   start(service: string, unit: string): Promise<string | undefined>
-  /** The same. It also stops a unit that the configuration had before, unless the starter was started again since: `unknown-service`. */
+  /** The same. It also stops a unit that the configuration had before, unless the starter was started again since: `configuration-changed`. */
   stop(service: string, unit: string): Promise<string | undefined>
   /** Has all units reported now. */
   look(): void
+  /** The configuration was loaded: the starter is to go by it, now or once there is a connection. */
+  reload(): void
   /** One listener each, set before `connect`. */
   onReports: ((reports: readonly UnitReport[], isWhole: boolean) => void) | undefined
   /**

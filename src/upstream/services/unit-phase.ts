@@ -20,6 +20,12 @@ export function phaseOf(report: UnitReport | undefined): UnitPhase {
   return phases[report?.active ?? ''] ?? 'down'
 }
 
+/** Why a unit cannot be loaded: `masked`, `not-found`. Undefined: it can, or nothing is known. */
+export function loadFaultOf(report: UnitReport | undefined): string | undefined {
+  const load = report?.load ?? 'loaded'
+  return load === 'loaded' || load === 'transient' ? undefined : load
+}
+
 /** Whether the manager is about to restart the unit by itself, after its process has ended. */
 export function isAutoRestart({ sub }: UnitReport): boolean {
   return sub.startsWith('auto-restart')

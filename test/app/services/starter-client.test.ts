@@ -84,6 +84,20 @@ suite('the connection to what starts model servers', () => {
     assert.equal(new Set(starter.requests.map(({ id }) => id)).size, 4)
   })
 
+  test('reports a load of the configuration, once there is a connection', async (t) => {
+    const starter = await startStarter(t, 'qwen')
+    const { client, seen } = clientOf(t, starter.path)
+    client.reload()
+    client.connect()
+    await until(() => seen.length === 2, 'all reports anew')
+    client.reload()
+    await until(() => seen.length === 3, 'all reports once more')
+    assert.deepEqual(
+      starter.requests.map(({ kind }) => kind),
+      ['reload', 'reload'],
+    )
+  })
+
   test('reads a message in pieces, and several at once', async (t) => {
     const path = join(scratchDirectory(t), 's.sock')
     const report = {

@@ -540,6 +540,7 @@ function service(provider: string, facts: Partial<ServiceRow>): ServiceRow {
     memory_bytes: 19.4 * 2 ** 30,
     last_start_ms: 6400,
     failure: null,
+    probe: null,
     retry_at: null,
     starts: 4,
     stops: 3,

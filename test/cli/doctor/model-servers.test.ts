@@ -8,10 +8,13 @@ import type { Finding } from '../../../src/cli/doctor/finding.ts'
 import { examineModelServers, type ModelServer } from '../../../src/cli/doctor/model-servers.ts'
 import { printJson, printTable } from '../../../src/cli/doctor/report.ts'
 import type { Config } from '../../../src/config/types.ts'
+import { serviceRows } from '../../../src/status/service-rows.ts'
 import type { RunProgram } from '../../../src/systemd/programs.ts'
 import { servicePaths } from '../../../src/systemd/scope.ts'
+import type { ServiceState } from '../../../src/upstream/services/services.ts'
 import { recordedIo } from '../../support/command-io.ts'
 import { loadText, scratchDirectory } from '../../support/config-file.ts'
+import { serviceState } from '../../support/service-state.ts'
 
 const starter = 'LoadState=loaded\nActiveState=active\nUnitFileState=enabled\n'
 const stopped =
@@ -26,6 +29,8 @@ interface Scene {
   readonly journal?: string
   readonly journalStatus?: number
   readonly chosen?: readonly string[]
+  /** As the running gateway has them. */
+  readonly running?: readonly ServiceState[]
   /** The gateway is installed as a service of the user. */
   readonly isInstalled?: boolean
 }
@@ -60,7 +65,9 @@ function examine(t: TestContext, scene: Scene) {
       (unit.endsWith('.socket') ? starter : isOwn ? stopped : missing)
     return { status: 0, stdout: text, stderr: '' }
   }
-  const { findings, servers } = examineModelServers(config, chosen, { paths, run, command: 'llm-gateway' })
+  const { running = [] } = scene
+  const parts = { paths, run, running: serviceRows(running, true), command: 'llm-gateway' }
+  const { findings, servers } = examineModelServers(config, chosen, parts)
   return { findings, servers, commands }
 }
 
@@ -269,4 +276,31 @@ test('a gateway of the user does not reach the units of the system', (t) => {
   )
   assert.ok(commands.every((command) => !command.includes('--user')))
   assert.equal(examine(t, { rest }).findings[0]!.state, 'ok')
+})
+
+test('a unit that does not stop for minutes is a failure', (t) => {
+  const nowUs = Number(process.hrtime.bigint() / 1000n)
+  const stopping = (forMs: number) =>
+    `LoadState=loaded\nActiveState=deactivating\nSubState=stop-sigterm\nActiveExitTimestampMonotonic=${nowUs - forMs * 1000}\n`
+  assert.match(
+    shown(one(t, stopping(300_000)).findings)[0]!,
+    /^fail a: unit: a\.service has been stopping for 5 min: .* kill -s KILL a\.service$/,
+  )
+  assert.match(shown(one(t, stopping(60_000)).findings)[0]!, /^ok a: unit: a\.service is stopping at this/)
+})
+
+test('a start that took too long is a failure, with what the ready path got last', (t) => {
+  const failed = serviceState({
+    provider: 'a',
+    unit: 'a.service',
+    state: 'failed',
+    failure: 'timeout',
+    probe: 'ECONNREFUSED',
+  })
+  assert.match(
+    shown(one(t, stopped, { running: [failed] }).findings)[0]!,
+    /^fail a: unit: .*last start has failed \(timeout: the last request to its ready path got ECONNREFUSED\) → check base_url and ready of providers\.a,/,
+  )
+  const active = 'LoadState=loaded\nActiveState=active\n'
+  assert.match(shown(one(t, active, { running: [failed] }).findings)[0]!, /^ok a: unit: a\.service is active/)
 })

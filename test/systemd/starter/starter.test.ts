@@ -373,12 +373,12 @@ suite('the configuration', () => {
     list: { manager: 'user', services: services.filter(({ service }) => names.includes(service)) },
   })
 
-  test('that has changed is read again, and all is reported anew', async (t) => {
+  test('that has changed is in force once the gateway has reloaded, and all is reported anew', async (t) => {
     const { file, open } = await started(t)
     const client = await informed(await open())
     Object.assign(file, { version: '2', content: list(['b']) })
+    assert.equal(await client.request('reload'), 'done')
     assert.equal(await client.request('start', 'a'), 'unknown-service')
-    assert.equal(await client.request('look'), 'done')
     const last = client.messages.findLast(({ kind }) => kind === 'units')
     assert.ok(last?.kind === 'units' && last.isWhole)
     assert.equal(last.reports[0]?.service, 'b')
@@ -388,8 +388,9 @@ suite('the configuration', () => {
     const { file, manager, open } = await started(t)
     const client = await informed(await open())
     Object.assign(file, { version: '2', content: list(['b']) })
+    await client.request('reload')
     assert.equal(await client.request('stop', 'a'), 'unknown-service')
-    assert.equal(await client.request('stop', 'a', 'c.service'), 'unknown-service')
+    assert.equal(await client.request('stop', 'a', 'c.service'), 'configuration-changed')
     assert.equal(await client.request('stop', 'a', 'a.service'), 'done')
     assert.deepEqual(manager.commands, ['stop a.service'])
     manager.units.set('a.service', { active: 'deactivating' })
@@ -402,9 +403,10 @@ suite('the configuration', () => {
     const client = await informed(await open())
     const changed = { manager: 'user', services: [{ service: 'a', unit: 'new.service' }] }
     Object.assign(file, { version: '2', content: { kind: 'read', list: changed } })
+    await client.request('reload')
     await client.request('stop', 'a', 'a.service')
     await client.request('stop', 'a', 'new.service')
-    assert.equal(await client.request('start', 'a', 'a.service'), 'unknown-service')
+    assert.equal(await client.request('start', 'a', 'a.service'), 'configuration-changed')
     await client.request('start', 'a', 'new.service')
     const commands = ['stop a.service', 'stop new.service', 'reset-failed new.service', 'start new.service']
     assert.deepEqual(manager.commands, commands)
@@ -417,11 +419,48 @@ suite('the configuration', () => {
       version: '2',
       content: { kind: 'read', list: { manager: 'system', services: [] } },
     })
-    assert.equal(await client.request('stop', 'a', 'a.service'), 'unknown-service')
+    await client.request('reload')
+    assert.equal(await client.request('stop', 'a', 'a.service'), 'configuration-changed')
     assert.deepEqual(manager.commands, [])
-    await client.request('look')
     const last = client.messages.findLast(({ kind }) => kind === 'units')
     assert.deepEqual(last, { kind: 'units', reports: [], isWhole: true })
+  })
+
+  test('that was edited changes nothing until the gateway reloads', async (t) => {
+    const { file, manager, open } = await started(t)
+    const client = await informed(await open())
+    const changed = { manager: 'user', services: [{ service: 'a', unit: 'new.service' }] }
+    Object.assign(file, { version: '2', content: { kind: 'read', list: changed } })
+    assert.equal(await client.request('start', 'a', 'a.service'), 'done')
+    assert.equal(await client.request('start', 'a', 'new.service'), 'configuration-changed')
+    assert.deepEqual(manager.commands, ['reset-failed a.service', 'start a.service'])
+    assert.equal(client.messages.filter(({ kind }) => kind === 'units').length, 1)
+  })
+
+  test('that was edited and could be written by others in between is in force as it was before', async (t) => {
+    const { file, manager, open } = await started(t)
+    const client = await informed(await open())
+    Object.assign(file, { version: '2', content: { kind: 'untrusted', message: 'x.yaml is writable' } })
+    assert.equal(await client.request('reload'), 'configuration')
+    assert.equal(await client.request('start', 'a', 'a.service'), 'configuration')
+    Object.assign(file, { version: '3', content: list(['b']) })
+    assert.equal(await client.request('start', 'a', 'a.service'), 'done')
+    assert.deepEqual(manager.commands, ['reset-failed a.service', 'start a.service'])
+  })
+
+  test('that is in force with a reload is so for the requests of the same packet', async (t) => {
+    const { file, manager, open } = await started(t)
+    const client = await informed(await open())
+    const changed = { manager: 'user', services: [{ service: 'a', unit: 'new.service' }] }
+    Object.assign(file, { version: '2', content: { kind: 'read', list: changed } })
+    const lines = [
+      '{"kind":"reload","id":901}',
+      '{"kind":"stop","id":902,"service":"a","unit":"new.service"}',
+      '',
+    ]
+    client.socket.write(lines.join('\n'))
+    await until(() => client.messages.some((message) => 'id' in message && message.id === 902), 'the stop')
+    assert.deepEqual(manager.commands, ['stop new.service'])
   })
 
   test('with an error leaves the services as they were, and is logged once', async (t) => {
@@ -452,7 +491,7 @@ suite('the configuration', () => {
     Object.assign(file, { version: '3', content: list(['a', 'b']) })
     await until(() => {
       clock.advance(100)
-      return client.reports.size === 2 && second.reports.size === 2
+      return client.reports.size === services.length && second.reports.size === services.length
     }, 'all units')
     assert.equal(await client.request('start', 'a'), 'done')
   })

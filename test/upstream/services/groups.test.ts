@@ -30,6 +30,24 @@ suite('of a group with one place', () => {
     assert.deepEqual(scene.units.running, ['gemma'])
   })
 
+  test('one goes for none that cannot be loaded', async () => {
+    const behaviour = { load: 'masked', refusesStart: 'masked' }
+    const { scene, call } = await busyScene({}, { behaviour })
+    call.visit!.leave()
+    await scene.clock.run(2000)
+    const other = scene.call('gemma')
+    await scene.clock.run(500)
+    assert.equal(failureOf(other)?.result, 'masked')
+    assert.deepEqual([scene.stateOf('qwen'), scene.stateOf('gemma')], ['ready', 'failed'])
+    delete (scene.units.behaviourOf('gemma') as { load?: string }).load
+    delete (scene.units.behaviourOf('gemma') as { refusesStart?: string }).refusesStart
+    scene.units.look()
+    await scene.clock.run(1000)
+    const later = scene.call('gemma')
+    await scene.clock.run(500)
+    assert.equal(later.visit?.isValid, true)
+  })
+
   test('one with callers stays for min_run_ms, and then goes at a moment without a visit', async () => {
     const { scene, call } = await busyScene()
     let visit = call.visit!

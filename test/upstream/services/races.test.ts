@@ -537,6 +537,53 @@ suite('a reload', () => {
     assert.deepEqual(scene.units.running, [])
   })
 
+  test('that changes the address of a server lets no call in before it has answered there, and cuts none', async () => {
+    const scene = new Scene({ qwen: { startTimeoutMs: 2000 } })
+    const call = scene.call('qwen')
+    await scene.clock.run(1000)
+    scene.units.silence('qwen')
+    scene.follow({ qwen: { startTimeoutMs: 2000, origin: 'http://127.0.0.1:9999' } })
+    const late = scene.call('qwen')
+    await scene.clock.run(5000)
+    assert.equal(scene.stateOf('qwen'), 'starting')
+    assert.equal(failureOf(late)?.result, 'timeout')
+    assert.equal(call.visit?.isValid, true)
+    assert.deepEqual(scene.units.running, ['qwen'])
+    call.visit.leave()
+    await scene.clock.run(500)
+    assert.deepEqual(scene.units.running, [])
+    assert.deepEqual(scene.statesOf('qwen').slice(2), ['starting address', 'failed timeout'])
+  })
+
+  test('that changes the address of a server that answers there goes on with its calls', async () => {
+    const scene = new Scene({ qwen: { stopAfterIdleMs: 2000 } })
+    const call = scene.call('qwen')
+    await scene.clock.run(1000)
+    scene.follow({ qwen: { stopAfterIdleMs: 2000, origin: 'http://127.0.0.1:9999' } })
+    await scene.clock.run(5000)
+    assert.equal(scene.stateOf('qwen'), 'ready')
+    assert.equal(call.visit?.isValid, true)
+    call.visit.leave()
+    await scene.clock.run(2500)
+    assert.deepEqual(scene.units.running, [])
+  })
+
+  test('a server whose address has changed is stopped by command once its calls have ended', async () => {
+    const scene = new Scene({ qwen: {} })
+    const call = scene.call('qwen')
+    await scene.clock.run(1000)
+    scene.units.silence('qwen')
+    scene.follow({ qwen: { origin: 'http://127.0.0.1:9999' } })
+    await scene.clock.run(100)
+    const stopped = scene.pool.stop('qwen')
+    await scene.clock.run(1000)
+    assert.deepEqual([scene.stateOf('qwen'), scene.units.running], ['draining', ['qwen']])
+    call.visit!.leave()
+    await scene.clock.run(500)
+    assert.equal(await stopped, undefined)
+    assert.deepEqual(scene.units.running, [])
+  })
+
   test('that changes the command of a service that has failed lets the next call start it at once', async () => {
     const behaviour = { ends: crashed, endsAfterMs: 30 }
     const scene = new Scene({ qwen: { run: commandOf('wrong'), behaviour } })
@@ -572,6 +619,10 @@ suite('a reload', () => {
     scene.follow({})
     await scene.clock.run(10_000)
     assert.equal(scene.pool.has('qwen'), false)
+    assert.deepEqual(
+      scene.pool.leaving().map(({ unit, state }) => [unit, state]),
+      [['qwen.service', 'draining']],
+    )
     assert.equal(call.visit!.isValid, true)
     assert.deepEqual(scene.units.running, ['qwen'])
     call.visit!.leave()

@@ -9,6 +9,8 @@ import { SimulatedUnits, type UnitBehaviour } from '../../support/simulated-unit
 
 export interface SceneService extends Partial<ServiceConfig> {
   readonly behaviour?: UnitBehaviour
+  /** Of the provider's base URL. */
+  readonly origin?: string
 }
 
 export type SceneGroup = Pick<ServiceGroupConfig, 'members'> & Partial<ServiceGroupConfig>
@@ -51,11 +53,11 @@ export class Scene {
 
   follow(services: SceneServices, groups: SceneGroups = {}): void {
     const providers = new Map<string, HttpProvider>()
-    for (const [name, { behaviour, ...service }] of Object.entries(services)) {
+    for (const [name, { behaviour, origin, ...service }] of Object.entries(services)) {
       const config = { ...defaults, unit: `${name}.service`, ...service }
       const { unit } = config
       this.units.add(name, { ...behaviour }, unit)
-      providers.set(name, providerOf(name, config))
+      providers.set(name, { ...providerOf(name, config), ...(origin !== undefined && { origin }) })
     }
     const configured = new Map(
       Object.entries(groups).map(([name, group]) => [name, { ...groupDefaults, ...group }] as const),
