@@ -10,6 +10,7 @@ export function* groupProblems(
   services: ReadonlyMap<string, RawService>,
   hasProblem: HasProblem,
 ): Generator<PathProblem> {
+  const isFaulty = (provider: string) => hasProblem(['providers', provider, 'service'])
   const groupOf = new Map<string, string>()
   for (const [group, settings] of Object.entries(raw.services?.groups ?? {})) {
     const path = ['services', 'groups', group]
@@ -18,9 +19,11 @@ export function* groupProblems(
     const { members = [] } = settings
     let hasFault = hasProblem(path)
     for (const [index, member] of members.entries()) {
-      const fault = memberFault(member, raw, services) ?? otherGroupFault(groupOf.get(member), group, member)
+      const fault =
+        (isFaulty(member) ? undefined : memberFault(member, raw, services)) ??
+        otherGroupFault(groupOf.get(member), group, member)
+      hasFault ||= fault !== undefined || isFaulty(member)
       if (fault !== undefined) {
-        hasFault = true
         yield { path: [...path, 'members', index], ...fault }
       }
       groupOf.set(member, group)
@@ -38,7 +41,7 @@ interface Fault {
 
 function memberFault(
   member: string,
-  { providers = {} }: RawConfig,
+  { providers = {}, models = {} }: RawConfig,
   services: ReadonlyMap<string, RawService>,
 ): Fault | undefined {
   if (services.has(member)) return undefined
@@ -48,10 +51,15 @@ function memberFault(
       hint: `add providers.${member}.service, or remove it here`,
     }
   }
+  const message = `there is no provider ${quoted(member)}`
+  const served = Object.hasOwn(models, member) ? models[member]?.provider : undefined
+  if (served !== undefined && services.has(served)) {
+    return { message, hint: `it is a model: write the name of its provider, ${served}` }
+  }
   const near = closestName(member, [...services.keys()])
   const hint =
     near === undefined ? 'write the name of a provider with a service' : `did you mean ${quoted(near)}?`
-  return { message: `there is no provider ${quoted(member)}`, hint }
+  return { message, hint }
 }
 
 function otherGroupFault(other: string | undefined, group: string, member: string): Fault | undefined {

@@ -24,8 +24,8 @@ export function* serviceProblems(
     if (service === undefined || kind === 'echo') return []
     return [{ name, provider, service, path: ['providers', name, 'service'] }]
   })
-  if (served.length > 0 && !hasServiceManager) yield { ...isNotThere, path: served[0]!.path }
   for (const each of served) {
+    if (!hasServiceManager) yield { ...isNotThere, path: each.path }
     yield* placeProblems(each, hasProblem)
     yield* unitProblems(each, hasProblem)
     yield* runProblems(each, raw.services, hasProblem)
@@ -39,7 +39,7 @@ export function* serviceProblems(
 const isNotThere = {
   message:
     'systemd does not run this machine (/run/systemd/system does not exist), so nothing can start this server',
-  hint: "start the server yourself and remove service; in a container, let what starts containers start the server's, too",
+  hint: 'start the server yourself and remove service; in a container, its server can be started by whatever starts the container of the gateway',
   at: 'key',
 } as const
 
@@ -60,7 +60,8 @@ function* unitProblems({ service, path }: Served, hasProblem: HasProblem): Gener
   const { unit, run } = service
   const at = [...path, 'unit']
   if (unit === undefined && run === undefined) {
-    if (hasProblem(at) || hasProblem([...path, 'run'])) return
+    // A key that is unknown or faulty is mostly the one that is missing.
+    if (hasProblem(path)) return
     yield {
       path,
       message: 'names no server to start',

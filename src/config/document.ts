@@ -212,18 +212,30 @@ class ValueReader {
 
   #readMapping(items: readonly Pair[], path: Path, aliasDepth: number): unknown {
     const mapping = Object.create(null) as Record<string, unknown>
+    const firsts = new Map<string, Pair>()
     for (const pair of items) {
       const key = keyOf(pair)
-      const fault = key === undefined ? 'a key must be text' : keyFault(mapping, key)
+      const fault = key === undefined ? 'a key must be text' : this.#keyFault(firsts.get(key), key)
       if (key === undefined || fault !== undefined) {
-        const position = this.#positionAt(rangeOf(pair.key)?.[0] ?? 0)
-        this.problems.push({ path: [...path, key ?? '?'], message: fault!, position })
+        this.problems.push({ path: [...path, key ?? '?'], message: fault!, position: this.#positionOf(pair) })
         this.unread.push(rangeOf(pair.value) ?? [0, 0])
       } else {
+        firsts.set(key, pair)
         mapping[key] = this.read(pair.value, [...path, key], aliasDepth)
       }
     }
     return mapping
+  }
+
+  /** @param first the pair before with the same key. */
+  #keyFault(first: Pair | undefined, key: string): string | undefined {
+    if (dangerousKeys.has(key)) return `the key ${quoted(key)} is not allowed`
+    if (first === undefined) return undefined
+    return `the key ${quoted(key)} occurs twice: it is in line ${this.#positionOf(first).line} already`
+  }
+
+  #positionOf({ key }: Pair): Position {
+    return this.#positionAt(rangeOf(key)?.[0] ?? 0)
   }
 
   #report(path: Path, message: string, hint = ''): void {
@@ -235,11 +247,6 @@ function keyOf(pair: Pair): string | undefined {
   if (!isScalar(pair.key)) return undefined
   const { value } = pair.key
   return typeof value === 'string' ? value : value === null ? '' : undefined
-}
-
-function keyFault(mapping: object, key: string): string | undefined {
-  if (dangerousKeys.has(key)) return `the key ${quoted(key)} is not allowed`
-  return Object.hasOwn(mapping, key) ? `the key ${quoted(key)} occurs twice` : undefined
 }
 
 /** Finds the nodes of paths. The pairs of a mapping are indexed once, as there may be as many paths as keys. */

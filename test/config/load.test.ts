@@ -70,6 +70,16 @@ describe('texts made to exhaust the reader are refused:', () => {
   }
 })
 
+test('a key that occurs twice is reported with the line of the first one', (t) => {
+  const loaded = loadText(t, `# one\n${good}\n# two\nproviders: {}\n`)
+  assert.ok(!loaded.ok)
+  const line = `# one\n${good}`.split('\n').indexOf('providers:') + 1
+  assert.ok(line > 0)
+  const [problem] = loaded.problems
+  assert.equal(problem!.message, `the key "providers" occurs twice: it is in line ${line} already`)
+  assert.ok(problem!.line > line)
+})
+
 describe('a file is refused that', () => {
   const refused: [name: string, text: string | Buffer, message: string, line: number][] = [
     ['is empty', '', 'is empty', 1],

@@ -82,14 +82,18 @@ test('groups have defaults, and keep the order of their members', (t) => {
   })
 })
 
-test('a service without systemd is refused, once and with what to do', (t) => {
+test('each service without systemd is refused, with what to do', (t) => {
   const text = withServices({ a: '{ unit: a.service }', b: '{ unit: b.service }' })
   const loaded = loadText(t, text, { hasServiceManager: false })
   assert.ok(!loaded.ok)
-  const [problem, ...others] = loaded.problems
-  assert.deepEqual(others, [])
-  assert.equal(problem!.path, 'providers.a.service')
-  assert.equal(problem!.line, 2)
+  assert.deepEqual(
+    loaded.problems.map(({ path, line }) => [path, line]),
+    [
+      ['providers.a.service', 2],
+      ['providers.b.service', 3],
+    ],
+  )
+  const [problem] = loaded.problems
   assert.match(problem!.message, /systemd does not run this machine/)
   assert.match(problem!.hint, /start the server yourself and remove service; in a container/)
   const none = loadText(t, withServices({ a: '{ unit: a.service }' }).replace(/, service.*\}/, ' }'), {
@@ -161,6 +165,34 @@ test('a service has a unit or a command, and what belongs to it', (t) => {
     problems(t, '{ run: [/x] }', 'services: { manager: system }\n'),
     /service\.run: run is for the user's service manager only/,
   )
+})
+
+test('what people write instead leads to the right key, and is one error', (t) => {
+  const group = 'services: { groups: { g: { members: [a, b] } } }\n'
+  const b = '{ unit: b.service }'
+  for (const [services, rest, path, hint] of [
+    [{ a: 'a.service', b }, group, 'providers.a.service', 'write { unit: NAME.service }'],
+    [
+      { a: '{ unit: a.service, ttl: 300 }', b },
+      group,
+      'providers.a.service.ttl',
+      'write stop_after_idle_ms, in milliseconds',
+    ],
+    [{ a: '{ cmd: llama-server }' }, '', 'providers.a.service.cmd', 'write run: ['],
+    [
+      { a: '{ unit: a.service }', b },
+      group.replace('[a, b]', '[m, b]'),
+      'services.groups.g.members[0]',
+      'it is a model: write the name of its provider, a',
+    ],
+  ] as const) {
+    const loaded = loadText(t, withServices(services, rest), { hasServiceManager })
+    assert.ok(!loaded.ok)
+    assert.deepEqual(
+      loaded.problems.map((problem) => [problem.path, problem.hint.slice(0, hint.length)]),
+      [[path, hint]],
+    )
+  }
 })
 
 test('what may be a secret is not shown', (t) => {

@@ -18,6 +18,10 @@ export const serviceSchema = {
   description:
     'Let systemd start the server when a call for it comes, and stop it when nobody needs it. Only for a provider at a loopback address. See [services.md](services.md).',
   additionalProperties: false,
+  elsewhere: {
+    ttl: 'write stop_after_idle_ms, in milliseconds',
+    cmd: 'write run: ["/usr/bin/PROGRAM", "ARGUMENT", …], or unit: NAME.service',
+  },
   properties: {
     unit: {
       type: 'string',
