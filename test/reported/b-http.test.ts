@@ -300,7 +300,21 @@ suite('Clients of the HTTP surface', () => {
       ['/health', 'GET /providers/NAME/health asks'],
       ['/slots?model=m', 'GET /providers/NAME/slots asks'],
       ['/version', 'GET /providers/NAME/version asks'],
-      ['/unload', 'Set the client'],
+    ] as const) {
+      const response = await exchange(t, gateway.url, rawRequest(`GET ${path}`))
+      assert.equal(response.status, 404, path)
+      assert.ok(response.body().toString().includes(words), response.body().toString())
+    }
+  })
+
+  test('what llama-swap has at its root leads to the commands', async (t) => {
+    const { gateway } = await startGateway(t)
+    for (const [path, words] of [
+      ['/running', 'on the command line: llm-gateway services.'],
+      ['/unload', 'on the command line: llm-gateway services stop NAME.'],
+      ['/logs/stream/qwen?no-history', 'on the command line: llm-gateway services NAME.'],
+      ['/upstream/qwen/health', 'routes of a model server are below /providers/NAME.'],
+      ['/upstreams', 'Set the client'],
     ] as const) {
       const response = await exchange(t, gateway.url, rawRequest(`GET ${path}`))
       assert.equal(response.status, 404, path)

@@ -61,6 +61,8 @@ interface UnknownTarget {
 /** @param routed the path that was routed in its place. */
 export function unknownUrl({ method, path, host }: UnknownTarget, routed = path): GatewayError {
   const seen = `Unknown URL: ${method} ${JSON.stringify(path.slice(0, 200))}.`
+  const services = servicesHint(path)
+  if (services !== undefined) return new GatewayError('unknown_url', `${seen} ${services}`)
   // Monitors mean the gateway's own, which may be off or not theirs to see.
   if (method === 'GET' && path !== '/metrics' && isServerState(path)) {
     const where = `GET /providers/NAME${path} asks the server of the provider NAME.`
@@ -72,6 +74,21 @@ export function unknownUrl({ method, path, host }: UnknownTarget, routed = path)
     `${seen} ${isOfApi && doubledEndpoint(path) === undefined ? restHint(routed, host) : hintFor(path, host)}`,
   )
 }
+
+/** What people look for who have steered model servers by llama-swap's own routes. */
+function servicesHint(path: string): string | undefined {
+  const first = path.split('/')[1] ?? ''
+  const command = commandsOf.get(first)
+  if (command !== undefined) return `Model servers are listed and stopped on the command line: ${command}.`
+  return first === 'upstream' ? 'The own routes of a model server are below /providers/NAME.' : undefined
+}
+
+/** By the first part of a path. */
+const commandsOf: ReadonlyMap<string, string> = new Map([
+  ['running', 'llm-gateway services'],
+  ['unload', 'llm-gateway services stop NAME'],
+  ['logs', 'llm-gateway services NAME'],
+])
 
 function restHint(path: string, host: string | undefined): string {
   if (!path.startsWith('/v1/')) return baseUrlHint(host)
