@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 
 import { missing } from '../support/needs.ts'
-import { home, noUserManager, startUserManager, writeConfig } from '../support/user-manager.ts'
+import { configFile, home, noUserManager, startUserManager, writeConfig } from '../support/user-manager.ts'
 
 const skip = noUserManager() || missing('python3', 'curl')
 
@@ -47,17 +47,24 @@ function steps(language: string): string[] {
   )
 }
 
+/** A configuration with the lines of an excerpt below its own keys of the same names. */
+function withEntries(config: string, excerpt: string): string {
+  return Array.from(excerpt.matchAll(/^(\w+:\n)((?: .*\n)+)/gm)).reduce((text, [, key = '', lines = '']) => {
+    assert.ok(text.includes(`\n${key}`), key)
+    return text.replace(`\n${key}`, () => `\n${key}${lines}`)
+  }, config)
+}
+
 test(
   'the first steps lead from nothing to an answer of a server that systemd has started',
   { skip },
   async (t) => {
-    const [unit, environment, byHand, gateway, call] = steps('sh')
+    const [unit, environment, byHand, install, gateway, call] = steps('sh')
     const [config] = steps('yaml')
-    assert.ok(unit && environment && byHand && gateway && call && config)
+    assert.ok(unit && environment && byHand && install && gateway && call && config)
     const manager = await startUserManager(t)
     const own = (text: string) => text.replaceAll('/home/you', home)
-    const run = (commands: string) =>
-      `set -e; cd llm-gateway; llm-gateway() { ${home}/llm-gateway/bin/llm-gateway "$@"; }\n${commands}`
+    const run = (commands: string) => `set -e; cd llm-gateway\n${commands}`
     await manager.ok(
       'mkdir -p llama.cpp/build/bin; cat >llama.cpp/build/bin/llama-server; chmod +x llama.cpp/build/bin/*',
       { input: server },
@@ -71,7 +78,8 @@ test(
     const isActive = 'systemctl --user is-active llama-server@qwen'
     assert.equal((await manager.sh(isActive)).stdout, 'inactive\n')
 
-    await writeConfig(manager, config)
+    await manager.ok(run(install))
+    await writeConfig(manager, withEntries(await manager.ok(`cat ${configFile}`), config))
     const key = /LLAMA_API_KEY=(.+)/.exec(environment)?.[1]
     await manager.ok(run(gateway), { input: `${key}\n` })
     assert.equal((await manager.sh(isActive)).stdout, 'inactive\n')
