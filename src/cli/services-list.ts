@@ -1,6 +1,12 @@
 // `llm-gateway services`: the model servers that the running gateway starts, and why one has failed.
 import { printable } from '../platform/printable.ts'
-import { failureText, serviceCells, serviceFacts, serviceHeads } from '../status/services-text.ts'
+import {
+  failureText,
+  isInJournal,
+  serviceCells,
+  serviceFacts,
+  serviceHeads,
+} from '../status/services-text.ts'
 import type { ServiceRow } from '../status/status-report.ts'
 import type { RunProgram } from '../systemd/programs.ts'
 import { type CommandIo, Output } from './output.ts'
@@ -65,7 +71,8 @@ function printAll(io: CommandIo, running: RunningServices, options: ServicesOpti
   const { json, lines = usualLines, run } = options
   const nowMs = Date.now()
   const failed = services.filter(({ failure }) => failure !== null)
-  const journals = new Map(failed.map(({ unit }) => [unit, readServiceJournal(run, scope, unit, lines)]))
+  const ofRuns = failed.filter(({ failure }) => isInJournal(failure!))
+  const journals = new Map(ofRuns.map(({ unit }) => [unit, readServiceJournal(run, scope, unit, lines)]))
   if (json) {
     return out.json(services.map((each) => ({ ...each, journal: journals.get(each.unit)?.lines ?? null })))
   }
@@ -75,7 +82,8 @@ function printAll(io: CommandIo, running: RunningServices, options: ServicesOpti
   for (const service of failed) {
     out.line()
     out.line(out.styled('red', printable(`${service.provider} failed: ${failureText(service, nowMs)}`)))
-    for (const line of journalText(service.unit, journals.get(service.unit)!)) out.line(line)
+    const journal = journals.get(service.unit)
+    for (const line of journal === undefined ? [] : journalText(service.unit, journal)) out.line(line)
   }
 }
 

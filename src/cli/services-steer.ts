@@ -4,7 +4,7 @@ import { durationText } from '../platform/duration.ts'
 import { printable } from '../platform/printable.ts'
 import { systemClock } from '../platform/clock.ts'
 import type { ServiceRow } from '../status/status-report.ts'
-import { resultText } from '../status/services-text.ts'
+import { isInJournal, resultText } from '../status/services-text.ts'
 import type { RunProgram } from '../systemd/programs.ts'
 import { type Scope, scopeOptions } from '../systemd/scope.ts'
 import { timeSpanMs } from '../systemd/time-span.ts'
@@ -68,7 +68,7 @@ export async function servicesSteerCommand(
     case 'refused':
       fail(`${name} ${not}: ${resultText(ended.reason)}`)
       reportChangedFile(errors, run, running.scope, service)
-      printJournal(errors, run, running.scope, service)
+      if (isInJournal(ended.reason)) printJournal(errors, run, running.scope, service)
       return 1
     case 'lost':
       return fail(ended.reason)

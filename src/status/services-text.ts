@@ -74,6 +74,24 @@ function ago(iso: string, nowMs: number): string {
   return `${durationText(nowMs - Date.parse(iso))} ago`
 }
 
+/** Nothing of the unit has run in a start that ends so: what its journal has is of earlier ones. */
+const beforeItsRun: ReadonlySet<string> = new Set([
+  'bad-setting',
+  'busy',
+  'configuration',
+  'configuration-changed',
+  'masked',
+  'not-found',
+  'not-permitted',
+  'same-unit',
+  'starter-unreachable',
+])
+
+/** Whether the journal of the unit can have the cause. @param failure a result, which words may follow after a colon. */
+export function isInJournal(failure: string): boolean {
+  return !beforeItsRun.has(failure.split(':', 1)[0] ?? '')
+}
+
 /** Where the word alone does not show what to do. */
 const sentences: Readonly<Record<string, string>> = {
   'configuration-changed': 'the configuration file has changed: reload the gateway',

@@ -137,6 +137,15 @@ suite('`services`', () => {
     assert.match((await list('qwen')).stdout, /^unit +llama-server@qwen\.service$/m)
   })
 
+  test('shows no journal, which is of earlier runs, for one that could not be started', async (t) => {
+    for (const failure of ['masked', 'starter-unreachable', 'busy']) {
+      const { list, journal } = await scene(t, [{ ...failed, failure }])
+      const { stdout } = await list()
+      assert.match(stdout, new RegExp(`^gemma failed: ${failure}; the next call starts it again\n$`, 'm'))
+      assert.deepEqual(journal.calls, [])
+    }
+  })
+
   test('says that states are unknown, and why, when nothing that starts units answers', async (t) => {
     const stopped = serviceState({ provider: 'gemma', state: 'stopped' })
     const { list } = await scene(t, [serviceState(), stopped], { starterFault: 'its socket is missing' })
@@ -279,7 +288,7 @@ suite('`services start`', () => {
     const { servers, steer } = await scene(t, [stopped])
     servers.onStart = async () => ({ unit: stopped.unit, result: 'busy', group: 'gpu0', retryAfterMs: 0 })
     const { stderr } = await steer('start', 'qwen')
-    assert.match(stderr, /^error: qwen is not ready: busy: other members of the group gpu0 run\n/)
+    assert.equal(stderr, 'error: qwen is not ready: busy: other members of the group gpu0 run\n')
   })
 
   test('does nothing for one that is ready', async (t) => {

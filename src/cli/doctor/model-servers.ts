@@ -10,7 +10,7 @@ import type { RunProgram } from '../../systemd/programs.ts'
 import { type ServicePaths, scopeOptions, servicesSocket, serviceUnit } from '../../systemd/scope.ts'
 import { readUnitState, type UnitState } from '../../systemd/unit-state.ts'
 import { durationText } from '../../platform/duration.ts'
-import { failureReason } from '../../status/services-text.ts'
+import { failureReason, isInJournal } from '../../status/services-text.ts'
 import type { ServiceRow } from '../../status/status-report.ts'
 import { journalOption, readServiceJournal } from '../service-journal.ts'
 import type { Finding } from './finding.ts'
@@ -179,7 +179,8 @@ class Examiner {
     if (active === 'inactive' && (failed?.failure ?? null) !== null) {
       const detail = `${unit} is stopped, because its last start has failed (${failureReason(failed!)})`
       const fix = this.#failureFix(provider, unit, failed!.failure!)
-      return { state: 'stopped', findings: found({ state: 'fail', detail, fix, ...this.#journal(unit) }) }
+      const journal = isInJournal(failed!.failure!) ? this.#journal(unit) : {}
+      return { state: 'stopped', findings: found({ state: 'fail', detail, fix, ...journal }) }
     }
     const detail = `${unit} is stopped; ${startsAtBoot ? 'it starts with the gateway' : 'the first call starts it'}`
     return { state: 'stopped', findings: found({ state: 'ok', detail }) }

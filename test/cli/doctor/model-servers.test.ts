@@ -301,6 +301,10 @@ test('a start that took too long is a failure, with what the ready path got last
     shown(one(t, stopped, { running: [failed] }).findings)[0]!,
     /^fail a: unit: .*last start has failed \(timeout: the last request to its ready path got ECONNREFUSED\) → check base_url and ready of providers\.a,/,
   )
+  const lines = (failure: string) =>
+    one(t, stopped, { running: [{ ...failed, failure }], journal: 'loading\n' }).findings[0]!.lines
+  assert.deepEqual(lines('timeout'), ['loading'])
+  assert.equal(lines('starter-unreachable'), undefined, 'what an earlier run has written')
   const active = 'LoadState=loaded\nActiveState=active\n'
   assert.match(shown(one(t, active, { running: [failed] }).findings)[0]!, /^ok a: unit: a\.service is active/)
 })
