@@ -67,7 +67,13 @@ function optionSpecs({ short, long, description, value }: OptionEntry): string[]
 function action(completes: Completes | undefined): string {
   if (completes === undefined) return ' '
   if (typeof completes !== 'string') return `(${completes.join(' ')})`
-  return direct(completes)
+  // A blank before it: else _arguments inserts options of compadd before the kind.
+  return isOfZsh(completes) ? direct(completes) : ` ${direct(completes)}`
+}
+
+/** Whether zsh has a function for it, which uses those options. */
+function isOfZsh(completes: Completes): boolean {
+  return completes === 'files' || completes === 'directories' || completes === 'users'
 }
 
 function direct(completes: Completes | undefined): string {
