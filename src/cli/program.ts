@@ -189,7 +189,8 @@ function addGatewayCommands(
     })
 }
 
-const helpEnd = `
+/** Ends `--help`, and stands in the manual page. */
+export const helpEnd = `
 The configuration file is the first of: --config, $LLM_GATEWAY_CONFIG,
 ~/.config/llm-gateway/llm-gateway.yaml, /etc/llm-gateway/llm-gateway.yaml,
 and the packaged example.
