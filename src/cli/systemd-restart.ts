@@ -1,11 +1,10 @@
 // `llm-gateway systemd restart`: checks the configuration before the running gateway stops. systemd itself could check it only
 // after that.
 import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { loadConfig } from '../config/load.ts'
 import type { RunProgram } from '../systemd/programs.ts'
-import { scopeOptions, type ServicePaths, serviceUnit } from '../systemd/scope.ts'
+import { scopeOptions, type ServicePaths, serviceUnit, unitFile } from '../systemd/scope.ts'
 import { readUnitState } from '../systemd/unit-state.ts'
 import { configOf } from '../systemd/units.ts'
 import { type CommandIo, Output } from './output.ts'
@@ -68,9 +67,9 @@ async function restartWhenQuiet(
   return 0
 }
 
-function installedConfig({ unitDirectory }: ServicePaths): string | undefined {
+function installedConfig(paths: ServicePaths): string | undefined {
   try {
-    return configOf(readFileSync(join(unitDirectory, serviceUnit), 'utf8'))
+    return configOf(readFileSync(unitFile(paths, serviceUnit), 'utf8'))
   } catch {
     return undefined
   }
