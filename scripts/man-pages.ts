@@ -19,8 +19,7 @@ export function manPages(version: string, configPage: string): Record<string, st
 }
 
 function programPage(version: string): string {
-  const silent = { write: () => true }
-  const { command } = createProgram({ stdout: silent, stderr: silent, env: {} })
+  const { command } = createProgram({ stdout: process.stdout, stderr: process.stderr, env: {} })
   const program = describeCommand(command)
   const commands = [...everyCommand(program)].filter((each) => isRunnable(each) && each.path.length > 0)
   return [

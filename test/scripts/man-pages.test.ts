@@ -31,8 +31,9 @@ for (const page of pages) {
 }
 
 test('llm-gateway(1) has every command and option', { skip: missing('mandoc') }, () => {
-  const silent = { write: () => true }
-  const program = describeCommand(createProgram({ stdout: silent, stderr: silent, env: {} }).command)
+  const program = describeCommand(
+    createProgram({ stdout: process.stdout, stderr: process.stderr, env: {} }).command,
+  )
   const text = rendered('llm-gateway.1')
   const commands = [...everyCommand(program)].filter(({ commands }) => commands.length === 0)
   assert.ok(commands.length > 40)
