@@ -51,6 +51,7 @@ export const nameKinds = [
   'secrets',
   'services',
   'sinks',
+  'units',
 ] as const
 
 export function describeCommand(command: Command, path: readonly string[] = []): CommandEntry {
@@ -96,6 +97,7 @@ const byName: Readonly<Record<string, Completes>> = {
   path: 'files',
   provider: 'providers',
   sink: 'sinks',
+  unit: 'units',
   user: 'users',
 }
 

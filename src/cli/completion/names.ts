@@ -11,6 +11,7 @@ import { readTrustedFile } from '../../config/trusted-file.ts'
 import { systemAccounts } from '../../platform/ownership.ts'
 import { printable } from '../../platform/printable.ts'
 import { listCredentials } from '../../systemd/credentials.ts'
+import { serviceUnit, servicesUnit } from '../../systemd/scope.ts'
 import { listSecretFiles } from '../../vault/secret-files.ts'
 import { chosenPaths, type ScopeOptions } from '../chosen-paths.ts'
 import type { NameKind } from '../command-tree.ts'
@@ -76,5 +77,12 @@ const namesOf: Readonly<Record<NameKind, (place: Place) => readonly string[]>> =
     Object.entries(membersOf(root['providers']))
       .filter(([, provider]) => membersOf(provider)['service'] !== undefined)
       .map(([name]) => name),
+  units: ({ root }) => [
+    serviceUnit,
+    servicesUnit,
+    ...Object.values(membersOf(root['providers']))
+      .map((provider) => membersOf(membersOf(provider)['service'])['unit'])
+      .filter((unit) => typeof unit === 'string'),
+  ],
   sinks: ({ root }) => Object.keys(membersOf(membersOf(root['notify'])['sinks'])),
 }
