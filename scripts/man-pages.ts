@@ -44,7 +44,7 @@ function programPage(version: string): string {
     ...overrideVariables.flatMap(({ name, key, form }) => [
       '.TP',
       `.B LLM_GATEWAY_${name}`,
-      roffInline(key === '' ? `${form}` : `${key.includes('`') ? key : `\`${key}\``}: ${form}`),
+      roffInline(key === '' ? form : `${key.includes('`') ? key : `\`${key}\``}: ${form}`),
     ]),
     '.SH FILES',
     ...files.flatMap(([path, meaning]) => ['.TP', `.I ${roff(path)}`, roff(meaning)]),
@@ -78,7 +78,7 @@ function isRunnable({ commands, options, operands, defaultCommand }: CommandEntr
 }
 
 function commandLines(command: CommandEntry): string[] {
-  const words = [...command.path.map((word) => `\\fB${roff(word)}\\fR`)]
+  const words = command.path.map((word) => `\\fB${roff(word)}\\fR`)
   const options = command.options.some(({ long }) => long !== '--help') ? ['[\\fIOPTION\\fR]...'] : []
   return [
     `.SS ${[...words, ...options, ...command.operands.map(operandText)].join(' ')}`,

@@ -47,11 +47,14 @@ function readRoot(file: string): JsonObject {
   const accounts = file === packagedConfigFile() ? packageAccounts() : systemAccounts()
   const read = readTrustedFile(file, { maxBytes: maxConfigBytes, isSecret: false }, accounts)
   if (read.kind !== 'read') return {}
-  // Names have no variables in them.
-  const document = readDocument(read.text, function* (text) {
-    return text
-  })
+  const document = readDocument(read.text, asWritten)
   return document.kind === 'read' ? membersOf(document.value) : {}
+}
+
+/** Names have no variables in them. */
+function* asWritten(text: string): Generator<never, string> {
+  yield* []
+  return text
 }
 
 const namesOf: Readonly<Record<NameKind, (place: Place) => readonly string[]>> = {
