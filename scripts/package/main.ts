@@ -70,7 +70,7 @@ for (const line of sums) report(line)
 function buildDebs(): void {
   const {
     DEBFULLNAME: name = 'The llm-gateway authors',
-    DEBEMAIL: address = 'llm-gateway@packages.debian.org',
+    DEBEMAIL: address = 'llm-gateway@packages.invalid',
   } = process.env
   for (const architecture of chosen) {
     report(`packing for ${architecture}`)
