@@ -6,6 +6,7 @@ import { packagePath } from '../platform/package.ts'
 import { asErrors, isJournal } from '../systemd/journal.ts'
 import { addAuditCommands } from './audit-commands.ts'
 import { addCallsCommands } from './calls-commands.ts'
+import { addCompletionCommands } from './completion/commands.ts'
 import { addDoctorCommand } from './doctor.ts'
 import { addReportCommand } from './report-command.ts'
 import { ReloadSignal } from './reload-signal.ts'
@@ -27,6 +28,8 @@ type ProgramIo = Omit<ServeIo, 'reloadSignal'>
 /** @returns a program whose `run` resolves to the exit status. */
 export function createProgram(given: ProgramIo & Partial<Pick<CredentialIo, 'stdin'>>): {
   run(args: readonly string[]): Promise<number>
+  /** For what is generated from the commands. */
+  readonly command: Command
 } {
   const { stdout, env } = given
   const io = { stdout, stderr: errorStream(given), env }
@@ -66,9 +69,11 @@ export function createProgram(given: ProgramIo & Partial<Pick<CredentialIo, 'std
   addUsageCommands(program, io, done)
   addNotifyCommands(program, io, done)
   addReportCommand(program, ioWithInput, version, done)
+  addCompletionCommands(program, io, done)
   program.addHelpText('after', helpEnd)
 
   return {
+    command: program,
     async run(args) {
       try {
         await program.parseAsync(args, { from: 'user' })
@@ -184,7 +189,8 @@ function addGatewayCommands(
     })
 }
 
-const helpEnd = `
+/** Ends `--help`, and stands in the manual page. */
+export const helpEnd = `
 The configuration file is the first of: --config, $LLM_GATEWAY_CONFIG,
 ~/.config/llm-gateway/llm-gateway.yaml, /etc/llm-gateway/llm-gateway.yaml,
 and the packaged example.

@@ -7,7 +7,7 @@ import { loadConfig } from '../config/load.ts'
 import { servedProviders } from '../config/served-providers.ts'
 import type { Config } from '../config/types.ts'
 import type { RunProgram } from '../systemd/programs.ts'
-import { scopeOptions, type ServicePaths, servicesSocket, serviceUnit } from '../systemd/scope.ts'
+import { scopeOptions, type ServicePaths, servicesSocket, serviceUnit, unitFile } from '../systemd/scope.ts'
 import { readUnitState } from '../systemd/unit-state.ts'
 import { configOf } from '../systemd/units.ts'
 import { ownCommand } from './invocation.ts'
@@ -82,9 +82,9 @@ async function restartWhenQuiet(
 }
 
 /** The configuration file that the installed service uses. Undefined: none is installed. */
-export function installedConfig({ unitDirectory }: ServicePaths): string | undefined {
+export function installedConfig(paths: ServicePaths): string | undefined {
   try {
-    return configOf(readFileSync(join(unitDirectory, serviceUnit), 'utf8'))
+    return configOf(readFileSync(unitFile(paths, serviceUnit), 'utf8'))
   } catch {
     return undefined
   }
