@@ -134,8 +134,7 @@ async function write(
   }
   const name = file.path(homeOf(io.env))
   const before = readForEdit(name)
-  const edited =
-    before.kind === 'refused' ? before : file.edit(before.kind === 'read' ? before.text : '', to)
+  const edited = before.kind === 'refused' ? before : file.edit(before.kind === 'read' ? before.text : '', to)
   if (before.kind === 'refused' || edited.kind === 'refused') {
     err.line(`error: ${printable(name)} ${(edited as { reason: string }).reason}. Add this to it by hand:`)
     const fresh = file.edit('', to)
@@ -198,7 +197,9 @@ export async function connectListCommand(
     name,
     title,
     is_installed ? printable(program ?? 'yes') : '-',
-    is_connected === true ? `connected (${printable(file ?? '')})` : printable(file ?? 'variables of its environment'),
+    is_connected === true
+      ? `connected (${printable(file ?? '')})`
+      : printable(file ?? 'variables of its environment'),
   ])
   printTable(out, { head: ['client', 'name', 'installed', 'settings'], rows })
   out.line(`Run ${ownCommand(io.env)} connect CLIENT for the lines, with --write to change its file.`)

@@ -106,11 +106,7 @@ export async function initCommand(
   return status
 }
 
-function printFound(
-  out: Output,
-  { servers, unreadable }: FoundServers,
-  clouds: readonly FoundCloud[],
-): void {
+function printFound(out: Output, { servers, unreadable }: FoundServers, clouds: readonly FoundCloud[]): void {
   for (const { title, baseUrl, models } of servers)
     out.line(`  ${title} at ${printable(baseUrl)}: ${counted(models.length, 'model')}`)
   for (const { title, baseUrl, reason } of unreadable)

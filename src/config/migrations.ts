@@ -125,7 +125,7 @@ function proxiesWithUser(
     const at: Range = [range[0], range[0]]
     if (isFirst) return [{ path: key, reason, range: at, text: `- ${user}\n${indent}` }]
     if (!isLoopback[index]) return []
-    const line: Range = [source.lastIndexOf('\n', start) + 1, (source.indexOf('\n', end) + 1) || source.length]
+    const line: Range = [source.lastIndexOf('\n', start) + 1, source.indexOf('\n', end) + 1 || source.length]
     return [{ path: key, reason, range: line, text: '' }]
   })
   return { edits, open: [] }

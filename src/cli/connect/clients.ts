@@ -203,10 +203,7 @@ function continueSettings(before: string, { url, model, needsKey }: Destination)
     capabilities: ['tool_use'],
   }
   const isNew = before.trim() === ''
-  return yamlSettings(before, [
-    ...(isNew ? head : []),
-    { path: ['models'], value: entry, entryKey: 'name' },
-  ])
+  return yamlSettings(before, [...(isNew ? head : []), { path: ['models'], value: entry, entryKey: 'name' }])
 }
 
 function yamlSettings(before: string, changes: readonly YamlChange[]): EditOutcome {

@@ -7,7 +7,8 @@ const table = `model_providers.${provider}`
 
 export function codexSettings(before: string, to: Destination): EditOutcome {
   const statements = tomlStatements(before)
-  if (statements === undefined) return { kind: 'refused', reason: 'is not valid TOML, so it is left as it is' }
+  if (statements === undefined)
+    return { kind: 'refused', reason: 'is not valid TOML, so it is left as it is' }
   const firstTable = statements.findIndex(({ kind }) => kind === 'table')
   const top = firstTable < 0 ? statements : statements.slice(0, firstTable)
   if (isWrittenOtherwise(statements, top)) {
