@@ -19,11 +19,25 @@ import { findFreePort } from './init/free-port.ts'
 import { findLocalServers, type FoundServers, type LocalServer, usualPlaces } from './init/local-servers.ts'
 import { ownCommand } from './invocation.ts'
 import { counted, Output } from './output.ts'
-import type { InitFlags } from './set-up-commands.ts'
 import { storedCredentialNames } from './stored-credentials.ts'
 import { exampleCredential } from './suggest.ts'
 import { systemdInstallCommand } from './systemd-install.ts'
 import { printProblems } from './validate-config.ts'
+
+export interface InitFlags {
+  /** Where to write; undefined: the service's own file. */
+  readonly config?: string
+  readonly user?: boolean
+  readonly system?: boolean
+  /** From 1 to 65535; undefined: 4000, or the next free one. */
+  readonly port?: number
+  /** False: install no service. */
+  readonly service: boolean
+  /** False: store no keys. */
+  readonly keys: boolean
+  readonly yes?: boolean
+  readonly dryRun?: boolean
+}
 
 const usualPort = 4000
 const triedPorts = 20

@@ -1,6 +1,7 @@
 // The commands of the first day and of the day of an update: `init`, `connect` and `migrate`.
 import { type Command, InvalidArgumentError } from 'commander'
 import type { EditIo } from './edited-file.ts'
+import type { InitFlags } from './init.ts'
 import type { SecretInput } from './read-secret.ts'
 
 const configOption = ['-c, --config <file>', 'configuration file (default: see llm-gateway --help)'] as const
@@ -62,17 +63,6 @@ export function addSetUpCommands(
       const { migrateCommand } = await import('./migrate.ts')
       done(await migrateCommand(io, { config, proxyUser, isWritten: write, yes, json }, Date.now()))
     })
-}
-
-export interface InitFlags {
-  readonly config?: string
-  readonly user?: boolean
-  readonly system?: boolean
-  readonly port?: number
-  readonly service: boolean
-  readonly keys: boolean
-  readonly yes?: boolean
-  readonly dryRun?: boolean
 }
 
 interface ConnectFlags {

@@ -11,7 +11,7 @@ export interface MigrationOptions {
   readonly proxyUser?: string | undefined
 }
 
-export interface MigratedKey {
+interface MigratedKey {
   /** `server.trusted_proxies`. */
   readonly path: string
   /** Why, as a sentence. */
@@ -19,7 +19,7 @@ export interface MigratedKey {
 }
 
 /** What nobody but the operator can decide. */
-export interface OpenQuestion extends MigratedKey {
+interface OpenQuestion extends MigratedKey {
   /** What to do, as a sentence. */
   readonly fix: string
 }

@@ -143,7 +143,7 @@ suite('migrate', () => {
   })
 
   test('--json has what changes and what is open', async (t) => {
-    const { migrate } = scene(t, `${older}`.replace('kind: echo }', 'kind: echo }, a: { api_key: "${A}" }'))
+    const { migrate } = scene(t, older.replace('kind: echo }', 'kind: echo }, a: { api_key: "${A}" }'))
     const { status, stdout } = await migrate('--json')
     assert.equal(status, 1)
     const { changed, open } = JSON.parse(stdout) as Record<string, { path: string }[]>

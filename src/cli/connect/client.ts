@@ -24,7 +24,7 @@ export type EditOutcome =
   | { readonly kind: 'refused'; readonly reason: string }
 
 /** A file of the client's own. */
-export interface SettingsFile {
+interface SettingsFile {
   /** The one that is there; else where the client looks for a new one. */
   readonly path: (home: Home) => string
   /** @param before the text so far; empty where there is none. */

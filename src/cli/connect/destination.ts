@@ -2,7 +2,6 @@
 import { findConfigFile, packagedConfigFile } from '../../config/find.ts'
 import { type LoadedConfig, loadConfig } from '../../config/load.ts'
 import { readModelList } from '../../dialects/openai/model-list.ts'
-import { maxModelNameLength } from '../../dialects/request.ts'
 import { get } from '../../outbound/get.ts'
 import type { Destination } from './client.ts'
 
@@ -18,6 +17,8 @@ export type FoundDestination =
   /** What is wrong, and what to do: sentences. */
   | { readonly kind: 'refused'; readonly message: string }
 
+/** In characters: longer ones are refused in calls. */
+const maxNameLength = 256
 const listLimits = { maxBytes: 4_194_304, timeoutMs: 2_000 } as const
 
 /** Models that answer no conversation, by their usual names. */
@@ -83,6 +84,6 @@ export function isForConversations(name: string): boolean {
 async function listedModels(base: string): Promise<string[]> {
   const outcome = await get(`${base}/v1/models`, listLimits)
   if ('fault' in outcome) return []
-  const list = readModelList(Buffer.from(outcome.text), maxModelNameLength, (text) => text)
+  const list = readModelList(Buffer.from(outcome.text), maxNameLength, (text) => text)
   return list?.models.map(({ id }) => id) ?? []
 }

@@ -26,7 +26,7 @@ function merged(into: Record<string, unknown>, members: JsonObjectToSet): Record
   for (const [name, value] of Object.entries(members)) {
     const known = entries.get(name)
     const isMerged = isObject(known) && isObject(value)
-    entries.set(name, isMerged ? merged(known, value as JsonObjectToSet) : value)
+    entries.set(name, isMerged ? merged(known, value) : value)
   }
   return Object.fromEntries(entries)
 }

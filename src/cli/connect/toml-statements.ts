@@ -77,9 +77,9 @@ function endOfString(text: string, from: number): number | undefined {
     else if (!isLong && text[at] === '\n') return undefined
     else if (text.startsWith(closing, at)) {
       // A long string may end in quotes of its own.
-      let end = at + closing.length
-      while (isLong && text[end] === quote && end < at + 5) end += 1
-      return end
+      const end = at + closing.length
+      if (!isLong || text[end] !== quote) return end
+      return text[end + 1] === quote ? end + 2 : end + 1
     }
   }
   return undefined

@@ -1,7 +1,7 @@
 // Clouds whose keys people have in their environment, by the names of the variables. Values are looked at for what is no key.
 import { secretFault } from '../../config/secrets.ts'
 
-export interface Cloud {
+interface Cloud {
   /** Of the provider. */
   readonly name: string
   /** The first one that is set counts. */

@@ -1,5 +1,4 @@
 // The model servers that run on this machine, at the ports where they usually listen. Each is asked for its models, which loads none.
-import { maxModelNameLength } from '../../dialects/request.ts'
 import { type ModelList, readModelList } from '../../dialects/openai/model-list.ts'
 import { get } from '../../outbound/get.ts'
 import { reachOf } from '../../platform/address-reach.ts'
@@ -23,7 +22,7 @@ export interface LocalServer {
 }
 
 /** Something that answers, and whose models cannot be read: with why, as a clause. */
-export interface UnreadableServer {
+interface UnreadableServer {
   readonly title: string
   readonly baseUrl: string
   readonly reason: string
@@ -34,6 +33,8 @@ export interface FoundServers {
   readonly unreadable: readonly UnreadableServer[]
 }
 
+/** In characters: longer ones are refused in calls. */
+const maxNameLength = 256
 const limits = { maxBytes: 4_194_304, timeoutMs: 1_500 } as const
 
 /** @param env may name the address of Ollama (`OLLAMA_HOST`), as Ollama itself reads it. */
@@ -76,7 +77,7 @@ async function look({ title, address }: UsualPlace): Promise<LocalServer | Unrea
     const asksForKey = /^status 40[13]$/.test(outcome.fault)
     return asksForKey ? { title, baseUrl, reason: 'it requires a key' } : undefined
   }
-  const list = readModelList(Buffer.from(outcome.text), maxModelNameLength, (text) => text)
+  const list = readModelList(Buffer.from(outcome.text), maxNameLength, (text) => text)
   if (list === undefined) return undefined
   const software = softwareOf(list, title)
   return { ...software, baseUrl, models: list.models.map(({ id }) => id) }
