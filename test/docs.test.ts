@@ -107,7 +107,7 @@ describe('CHANGELOG.md', () => {
     const releases = read('CHANGELOG.md').split(/^## /m).slice(1)
     assert.ok(releases.length > 0)
     for (const release of releases) {
-      const [title, first] = release.split(/\n+/)
+      const [title = '', first] = release.split(/\n+/)
       assert.equal(first, '### What operators have to do', title)
     }
   })

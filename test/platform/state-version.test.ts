@@ -9,6 +9,7 @@ import { readValue } from '../../src/platform/state-version.ts'
 import { chat } from '../support/calls.ts'
 import { scratchDirectory } from '../support/config-file.ts'
 import { startGatewayProcess } from '../support/gateway-process.ts'
+import { json } from '../support/upstream-script.ts'
 
 const format = {
   current: 3,
@@ -90,13 +91,13 @@ test('a gateway after a later release serves, reports each file, and keeps it', 
     notify: { sinks: { hook: { kind: 'webhook', url: { env: 'HOOK' } } } },
   } as const
   const env = { STATE_DIRECTORY: directory, HOOK: 'http://127.0.0.1:9/' }
-  const { gateway, upstream } = await startGatewayProcess(t, setup as never, env)
-  upstream.respondAlways([])
+  const { gateway, upstream } = await startGatewayProcess(t, setup, env)
+  upstream.respondAlways(json(200, { id: 'x', object: 'chat.completion', choices: [] }))
   for (const name of ['limits.json', 'formats.json', 'alerts.json', 'objects.jsonl'])
     await gateway.says(
       new RegExp(`${name.replace('.', '\\.')} is of a later release of llm-gateway \\(version 99`),
     )
-  await chat(gateway, 'plain').catch(() => {})
+  assert.equal((await chat(gateway, 'plain')).status, 200)
   await gateway.stop()
   for (const name of ['limits.json', 'formats.json', 'alerts.json', 'objects.jsonl'])
     assert.match(readFileSync(join(directory, `${name}.v99`), 'utf8'), /"later":"kept"/, name)
