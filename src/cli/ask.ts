@@ -11,10 +11,10 @@ export interface AskIo {
 export async function ask({ stdin, stdout }: AskIo, question: string): Promise<string | undefined> {
   if (stdin.isTTY !== true) return undefined
   const reader = createInterface({ input: stdin })
-  stdout.write(question)
   const { promise, resolve } = Promise.withResolvers<string | undefined>()
   reader.once('line', resolve)
   reader.once('close', () => resolve(undefined))
+  stdout.write(question)
   const answer = await promise
   reader.close()
   return answer?.trim()

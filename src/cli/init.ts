@@ -164,15 +164,16 @@ async function askAll(io: EditIo, situation: Situation): Promise<Wishes | undefi
   const clouds = usesFound ? situation.clouds : []
   const model = await chooseModel(io, servers, asks)
   if (model === 'none') return undefined
-  const mayStore = clouds.length > 0 && flags.keys && paths.scope === 'user'
-  const names = clouds.map(({ variable }) => variable).join(', ')
-  const storesKeys = mayStore ? await yes(`Store ${names} for the service, readable by you alone?`) : false
-  if (storesKeys === undefined) return undefined
   const mayInstall = flags.service && hasServiceManager(paths, run)
   const installsService = mayInstall
     ? await yes('Install the systemd service? It starts at the first call, and again after a reboot.')
     : false
   if (installsService === undefined) return undefined
+  // Nothing but the service receives what is stored.
+  const mayStore = installsService && clouds.length > 0 && flags.keys
+  const names = clouds.map(({ variable }) => variable).join(', ')
+  const storesKeys = mayStore ? await yes(`Store ${names} as credentials of the service?`) : false
+  if (storesKeys === undefined) return undefined
   if ((await yes(`Write ${printable(file)}?`)) !== true) return undefined
   return { servers, clouds, model, storesKeys, installsService }
 }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { Readable } from 'node:stream'
+import { PassThrough, Readable } from 'node:stream'
 import { suite, test, type TestContext } from 'node:test'
 
 import { initCommand, type InitFlags } from '../../src/cli/init.ts'
@@ -64,6 +64,16 @@ async function scene(t: TestContext, models: readonly string[] = ['nomic-embed-t
   return { home, ollama, env, file, port, init }
 }
 
+/** A manager that does all that it is asked. */
+function manager() {
+  const asked: string[] = []
+  const run: RunProgram = (program, words) => {
+    asked.push([program, ...words].join(' '))
+    return { status: 0, stdout: words.includes('is-system-running') ? 'degraded\n' : '', stderr: '' }
+  }
+  return { asked, run }
+}
+
 const noManager: RunProgram = () => ({ status: undefined, stdout: '', stderr: 'not here' })
 
 suite('init', () => {
@@ -81,10 +91,10 @@ suite('init', () => {
     assert.equal((JSON.parse(call!.body.toString()) as { model: string }).model, 'qwen3:8b')
   })
 
-  test('--yes stores keys of the environment, and shows none', async (t) => {
+  test('--yes stores keys of the environment for the service, and shows none', async (t) => {
     const { home, file, init } = await scene(t)
     const variables = { OPENROUTER_API_KEY: cloudKey, OPENAI_API_KEY: 'none' }
-    const { status, stdout, stderr } = await init({ yes: true }, variables)
+    const { status, stdout, stderr } = await init({ yes: true }, variables, manager().run)
     assert.equal(status, 0, stderr)
     assert.match(stdout, /a key for openrouter in OPENROUTER_API_KEY\n/)
     const text = readFileSync(file, 'utf8')
@@ -94,19 +104,55 @@ suite('init', () => {
     const stored = join(home, '.config/llm-gateway/credentials/openrouter_api_key')
     assert.equal(readFileSync(stored, 'utf8'), cloudKey)
     assert.equal(statSync(stored).mode & 0o777, 0o600)
-    assert.match(
-      readFileSync(join(home, '.config/systemd/user/llm-gateway.service.d/50-credentials.conf'), 'utf8'),
-      /openrouter_api_key/,
-    )
+    const dropIn = join(home, '.config/systemd/user/llm-gateway.service.d/50-credentials.conf')
+    assert.match(readFileSync(dropIn, 'utf8'), /^LoadCredential=openrouter_api_key:/m)
   })
 
-  test('--no-keys leaves them where they are', async (t) => {
-    const { home, file, init } = await scene(t)
-    const variables = { OPENROUTER_API_KEY: cloudKey }
-    const { status } = await init({ yes: true, keys: false }, variables)
-    assert.equal(status, 0)
-    assert.match(readFileSync(file, 'utf8'), /api_key: \{ env: OPENROUTER_API_KEY \}/)
-    assert.ok(!existsSync(join(home, '.config/llm-gateway/credentials')))
+  for (const [what, flags, line] of [
+    [
+      'without a service, they stay in the environment',
+      { service: false },
+      '  openrouter: { base_url: "https://openrouter.ai/api/v1", api_key: { env: OPENROUTER_API_KEY } }',
+    ],
+    [
+      'with --no-keys, the service starts without the cloud',
+      { keys: false },
+      '  # openrouter: { base_url: "https://openrouter.ai/api/v1", api_key: { credential: openrouter_api_key, env: OPENROUTER_API_KEY } }',
+    ],
+  ] as const) {
+    test(`keys: ${what}`, async (t) => {
+      const { home, file, init } = await scene(t)
+      const { status } = await init({ yes: true, ...flags }, { OPENROUTER_API_KEY: cloudKey }, manager().run)
+      assert.equal(status, 0)
+      assert.ok(readFileSync(file, 'utf8').split('\n').includes(line))
+      assert.ok(!existsSync(join(home, '.config/llm-gateway/credentials/openrouter_api_key')))
+    })
+  }
+
+  test('asks five questions at most', async (t) => {
+    const { home, file, port, env } = await scene(t, ['llama3.1:8b', 'qwen3:8b'])
+    const io = recordedIo({ ...env, OPENROUTER_API_KEY: cloudKey })
+    const stdin = Object.assign(new PassThrough(), { isTTY: true })
+    const asked: string[] = []
+    const stdout = {
+      write: (text: string) => {
+        if (/\] $/.test(text)) {
+          asked.push(text)
+          stdin.write('\n')
+        }
+      },
+    }
+    const flags = { user: true, service: true, keys: true, port }
+    assert.equal(await initCommand({ ...io, stdout, stdin }, flags, manager().run), 0)
+    assert.deepEqual(asked, [
+      'Use these? [Y/n] ',
+      'Which one do clients call unless they name another? [1] ',
+      'Install the systemd service? It starts at the first call, and again after a reboot. [Y/n] ',
+      'Store OPENROUTER_API_KEY as credentials of the service? [Y/n] ',
+      `Write ${file}? [Y/n] `,
+    ])
+    assert.ok(existsSync(join(home, '.config/llm-gateway/credentials/openrouter_api_key')))
+    assert.match(readFileSync(file, 'utf8'), /^ {2}"llama3\.1:8b": \{ provider: ollama \}$/m)
   })
 
   test('--dry-run prints the configuration alone, and changes nothing', async (t) => {
@@ -149,11 +195,7 @@ suite('init', () => {
 
   test('installs the service where a manager runs', async (t) => {
     const { home, init } = await scene(t)
-    const asked: string[] = []
-    const run: RunProgram = (program, words) => {
-      asked.push([program, ...words].join(' '))
-      return { status: 0, stdout: words.includes('is-system-running') ? 'degraded\n' : '', stderr: '' }
-    }
+    const { asked, run } = manager()
     const { status, stdout, stderr } = await init({ yes: true }, {}, run)
     assert.equal(status, 0, stdout + stderr)
     assert.ok(asked.includes('systemctl --user enable llm-gateway.socket'), asked.join('\n'))
@@ -173,15 +215,13 @@ suite('init in a terminal', { skip: missing('script', 'stty', 'bash') }, () => {
     return { ...found, terminal, shows }
   }
 
-  test('asks for the servers, the model, the keys and the file', async (t) => {
+  test('asks for the servers, the model and the file', async (t) => {
     const { terminal, shows, file, home } = await start(t, ['llama3.1:8b', 'nomic-embed-text', 'qwen3:8b'])
     await shows('Use these? [Y/n]')
     terminal.type('y\n')
     await shows('Which one do clients call unless they name another? [1]')
     assert.doesNotMatch(terminal.output(), /\d {2}nomic/)
     terminal.type('2\n')
-    await shows('Store OPENROUTER_API_KEY for the service')
-    terminal.type('n\n')
     await shows(`Write ${file}? [Y/n]`)
     assert.ok(!existsSync(file))
     terminal.type('\n')
@@ -190,8 +230,6 @@ suite('init in a terminal', { skip: missing('script', 'stty', 'bash') }, () => {
     assert.match(text, /^ {2}"qwen3:8b": \{ provider: ollama \}$/m)
     assert.match(text, /api_key: \{ env: OPENROUTER_API_KEY \}/)
     assert.ok(!existsSync(join(home, '.config/llm-gateway/credentials')))
-    const questions = terminal.output().match(/\[(?:Y\/n|1)\]/g)
-    assert.ok(questions!.length <= 5)
     assert.doesNotMatch(terminal.output(), /of-a-cloud/)
     assert.ok(loadConfig(file, { env: { OPENROUTER_API_KEY: cloudKey } }).ok)
   })
@@ -203,8 +241,6 @@ suite('init in a terminal', { skip: missing('script', 'stty', 'bash') }, () => {
     test(`${what} at the last question changes nothing`, async (t) => {
       const { terminal, shows, home, file } = await start(t, ['qwen3:8b'])
       await shows('Use these?')
-      terminal.type('\n')
-      await shows('Store')
       terminal.type('\n')
       await shows(`Write ${file}?`)
       terminal.type(keys)
