@@ -134,15 +134,17 @@ async function write(
   }
   const name = file.path(homeOf(io.env))
   const before = readForEdit(name)
-  const edited = before.kind === 'refused' ? before : file.edit(before.kind === 'read' ? before.text : '', to)
-  if (before.kind === 'refused' || edited.kind === 'refused') {
-    err.line(`error: ${printable(name)} ${(edited as { reason: string }).reason}. Add this to it by hand:`)
+  const refuse = (reason: string) => {
+    err.line(`error: ${printable(name)} ${reason}. What belongs in it:`)
     const fresh = file.edit('', to)
     const lines = fresh.kind === 'edited' ? fresh.text.trimEnd().split('\n') : []
     for (const line of lines) err.line(`  ${printable(line)}`)
     return 1
   }
+  if (before.kind === 'refused') return refuse(before.reason)
   const text = before.kind === 'read' ? before.text : ''
+  const edited = file.edit(text, to)
+  if (edited.kind === 'refused') return refuse(edited.reason)
   if (edited.text === text) {
     out.line(`${printable(name)} leads ${title} to ${to.url} already; nothing was changed.`)
     printKeyLine(out, client, to, io.env)

@@ -14,6 +14,8 @@ export type EditIo = CommandIo & AskIo
 const maxBytes = 1_048_576
 const maxLines = 5_000
 
+const ofAnother = 'belongs to another user; run this as that user'
+
 export type ReadForEdit =
   /** `path` is that of the file itself where the name is a link. */
   | { readonly kind: 'read'; readonly path: string; readonly text: string; readonly mode: number }
@@ -27,6 +29,8 @@ export function readForEdit(name: string): ReadForEdit {
     const path = realpathSync(name)
     const status = statSync(path)
     if (!status.isFile()) return { kind: 'refused', reason: 'is not a regular file' }
+    // The file that takes its place would belong to whoever runs this.
+    if (status.uid !== process.geteuid?.()) return { kind: 'refused', reason: ofAnother }
     if (status.size > maxBytes) return { kind: 'refused', reason: `is larger than ${maxBytes} bytes` }
     const bytes = readFileSync(path)
     const text = bytes.toString('utf8')
@@ -74,6 +78,7 @@ export function writeChange(
 ): { readonly copy: string } | { readonly fault: string } {
   try {
     if (before.kind === 'absent') {
+      if (isAtAnother(dirname(name))) return { fault: `${printable(dirname(name))} ${ofAnother}` }
       mkdirSync(dirname(name), { recursive: true, mode: mode === 0o600 ? 0o700 : 0o755 })
       if (readForEdit(name).kind !== 'absent') return { fault: `${printable(name)} has appeared meanwhile` }
       replaceFile(name, after, { mode })
@@ -91,6 +96,14 @@ export function writeChange(
     const { code, path = name } = error as NodeJS.ErrnoException
     return { fault: `${printable(path)} could not be written (${code ?? String(error)})` }
   }
+}
+
+/** Whether root would make a folder, or a file in it, for somebody else, who could not use it. */
+function isAtAnother(folder: string): boolean {
+  if (process.geteuid?.() !== 0) return false
+  const status = statSync(folder, { throwIfNoEntry: false })
+  if (status === undefined) return dirname(folder) !== folder && isAtAnother(dirname(folder))
+  return status.uid !== 0
 }
 
 /** `20261129T064813Z`. */

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import {
   chmodSync,
+  chownSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -97,6 +98,24 @@ suite('connect CLIENT', () => {
     assert.match(read('dotfiles/settings.json'), /ANTHROPIC_BASE_URL/)
   })
 
+  test(
+    "changes nothing of another user, whose file would become root's",
+    { skip: process.getuid?.() !== 0 && 'only root may act for others' },
+    async (t) => {
+      const { home, read, connect } = homeWith(t, { '.claude/settings.json': '{}\n' })
+      chownSync(join(home, '.claude/settings.json'), 65_534, 65_534)
+      const { status, stderr } = await connect('claude', ...gateway, '--write', '--yes')
+      assert.equal(status, 1)
+      assert.match(stderr, /belongs to another user; run this as that user/)
+      assert.equal(read('.claude/settings.json'), '{}\n')
+      chownSync(home, 65_534, 65_534)
+      const fresh = await connect('codex', ...gateway, '--write', '--yes')
+      assert.equal(fresh.status, 1)
+      assert.match(fresh.stderr, /belongs to another user/)
+      assert.ok(!existsSync(join(home, '.codex')))
+    },
+  )
+
   test('shows no key of the file in the diff', async (t) => {
     const key = 'sk-ant-0123456789abcdefghij'
     const text = `{\n  "env": {\n    "ANTHROPIC_API_KEY": "${key}",\n    "ANTHROPIC_AUTH_TOKEN": "plainwordsonly"\n  }\n}\n`
@@ -119,7 +138,7 @@ suite('connect CLIENT', () => {
     for (const [index, [path, before]] of Object.entries(files).entries()) {
       const { status, stderr } = await connect(names[index]!, ...gateway, '--write', '--yes')
       assert.equal(status, 1, path)
-      assert.match(stderr, /left as it is\. Add this to it by hand:\n[^]*127\.0\.0\.1:4000/, path)
+      assert.match(stderr, /left as it is\. What belongs in it:\n[^]*127\.0\.0\.1:4000/, path)
       assert.equal(read(path), before)
     }
   })

@@ -136,7 +136,7 @@ suite('init', () => {
     const asked: string[] = []
     const stdout = {
       write: (text: string) => {
-        if (/\] $/.test(text)) {
+        if (text.endsWith('] ')) {
           asked.push(text)
           stdin.write('\n')
         }
