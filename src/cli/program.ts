@@ -15,6 +15,7 @@ import type { ServeIo } from './serve.ts'
 import { addPricesCommands } from './prices-commands.ts'
 import { addKeyCommands } from './key-commands.ts'
 import { addNotifyCommands } from './notify-commands.ts'
+import { addSetUpCommands } from './set-up-commands.ts'
 import { addServiceCommands } from './service-commands.ts'
 import { addServicesCommands } from './services-commands.ts'
 import { addUsageCommands } from './usage-commands.ts'
@@ -60,6 +61,7 @@ export function createProgram(given: ProgramIo & Partial<Pick<CredentialIo, 'std
       return given.stdin ?? process.stdin
     },
   }
+  addSetUpCommands(program, ioWithInput, done)
   addCallsCommands(program, ioWithInput, done)
   addServiceCommands(program, ioWithInput, done)
   addServicesCommands(program, io, done)

@@ -1,7 +1,6 @@
 // `llm-gateway systemd restart`: checks the configuration before the running gateway stops. systemd itself could check it only
 // after that.
 import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { loadConfig } from '../config/load.ts'
 import { servedProviders } from '../config/served-providers.ts'
@@ -40,7 +39,7 @@ export async function systemdRestartCommand(
 
 /** What starts model servers is installed with the first `service` of the configuration. */
 function warnOfStarter(err: Output, paths: ServicePaths, { providers }: Config, command: string): void {
-  const isInstalled = existsSync(join(paths.unitDirectory, servicesSocket))
+  const isInstalled = existsSync(unitFile(paths, servicesSocket))
   if (isInstalled || servedProviders(providers).length === 0) return
   const option = paths.scope === 'system' ? ' --system' : ''
   const text = `the configuration has services, and ${servicesSocket} is not installed, so no model server can be started; run: ${command} systemd install${option}`

@@ -6,7 +6,7 @@ import { isObject } from '../bytes/json/parse.ts'
 import { isMappedHere, systemUsers, type UnixUsers } from '../platform/unix-users.ts'
 import { configProblems } from './check.ts'
 import { notifyReferences, notifySecretProblems } from './check-notify.ts'
-import { type ConfigFile, readConfigFile } from './config-file.ts'
+import { type ConfigFile, readConfigFile, readConfigText } from './config-file.ts'
 import type { ReadDocument } from './document.ts'
 import { readOverrides, withHome, withOverrides } from './environment.ts'
 import { findTransport } from './log-transport.ts'
@@ -103,6 +103,12 @@ export async function openReferenced(
 export function loadConfig(file: string, options: LoadOptions): LoadedConfig {
   const accounts = options.accounts ?? systemAccounts()
   return judge(file, readConfigFile(file, options.env, accounts), { ...options, accounts })
+}
+
+/** As `loadConfig`, for the text that a command is about to write to `file`. */
+export function checkConfigText(file: string, text: string, options: LoadOptions): LoadedConfig {
+  const accounts = options.accounts ?? systemAccounts()
+  return judge(file, readConfigText(file, text, options.env), { ...options, accounts })
 }
 
 function judge(file: string, read: ConfigFile, options: LoadOptions & SecretSources): LoadedConfig {
