@@ -121,6 +121,7 @@ const packageUnits: Readonly<Record<string, string | readonly string[]>> = {
   commander: 'cli',
   fastify: 'server',
   jose: 'clients',
+  json5: 'config',
   'node:sqlite': 'ledger',
   pino: 'observe',
   preact: 'status',
