@@ -39,6 +39,7 @@ export function writeCommentedYaml(
     key.commentBefore = [...(before ? [before] : []), asComment(comment.lines)].join('\n')
   }
   shortenMappings(document, commented)
+  spaceSections(document.contents)
   document.commentBefore = asComment(head)
   document.comment = asComment(tail) || null
   return { text: document.toString({ lineWidth: 0, flowCollectionPadding: true }), unplaced }
@@ -66,6 +67,11 @@ function keyNode(root: unknown, path: Path): { commentBefore?: string | null } |
     node = pair.value
   }
   return key
+}
+
+function spaceSections(root: unknown): void {
+  if (!isMap(root)) return
+  for (const { key } of root.items.slice(1)) if (isScalar(key)) key.spaceBefore = true
 }
 
 /** Small mappings and lists without comments stand on one line, as people write them. */

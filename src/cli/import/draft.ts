@@ -2,7 +2,7 @@
 // changed or left out. Notes name key paths and never values.
 import type { Path } from '../../config/problems.ts'
 import type { RawConfig, RawModel, RawProvider, RawSecret, RawService } from '../../config/raw.ts'
-import { isPlaceholder, looksLikeCredential } from './credentials.ts'
+import { isPlaceholder, isPlainHeader, looksLikeCredential } from './credentials.ts'
 import type { Foreign } from './foreign.ts'
 
 type NoteKind = 'carried' | 'changed' | 'left_out'
@@ -145,6 +145,15 @@ export class Draft {
     return this.literalKey(from, owner)
   }
 
+  /** The headers of a provider, each as it is or, if it may be a credential, as a reference. */
+  headers(members: Foreign, provider: string): void {
+    for (const [name, value] of members.members()) {
+      const isPlain = typeof value.value === 'string' && isPlainHeader(name, value.value)
+      const carried = isPlain ? this.text(value) : this.key(value, `${provider}_${name}`)
+      if (carried !== undefined) (this.config.providers[provider]!.headers ??= {})[name] = carried
+    }
+  }
+
   variable(name: string): RawSecret | undefined {
     if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) return undefined
     this.variables.add(name)
@@ -156,7 +165,8 @@ export class Draft {
     this.withhold(text)
     const known = this.literalKeys.find((each) => String(each.from) === String(from.path))
     if (known !== undefined) return { secret: known.name }
-    const name = this.#freeSecretName(`${owner}_api_key`.replaceAll(/[^A-Za-z0-9_.-]/g, '_').slice(0, 80))
+    const wanted = /_/.test(owner) ? owner : `${owner}_api_key`
+    const name = this.#freeSecretName(wanted.replaceAll(/[^A-Za-z0-9_.-]/g, '_').slice(0, 80))
     this.literalKeys.push({ name, from: from.path })
     return { secret: name }
   }
@@ -184,7 +194,7 @@ export class Draft {
 
 /** `${` is a reference in our files. */
 export function escaped(text: string): string {
-  return text.replaceAll('${', '$${')
+  return text.replaceAll('${', () => '$${')
 }
 
 /** Without a prototype: names come from the foreign file. */

@@ -3,7 +3,7 @@ import type { Path, PathProblem } from '../../config/problems.ts'
 import { textProblems } from '../../config/text-problems.ts'
 import { writeCommentedYaml } from '../../config/commented-yaml.ts'
 import type { Draft } from './draft.ts'
-import { isPlaceholder } from './credentials.ts'
+import { isTelling, looksLikeCredential } from './credentials.ts'
 
 /** Each round removes something, and what it removes may be what something else refers to. */
 const maxRounds = 200
@@ -13,7 +13,7 @@ export function fitDraft(
   draft: Draft,
   machine: { readonly env: NodeJS.ProcessEnv; readonly hasServiceManager: boolean },
 ): readonly PathProblem[] {
-  removeWithheld(draft)
+  removeCredentials(draft)
   let problems: readonly PathProblem[] = []
   for (let round = 0; round < maxRounds; round += 1) {
     removeEmpty(draft)
@@ -84,7 +84,7 @@ function remove(root: object, path: Path): boolean {
 
 /** Lists and mappings that have become empty, and models without a target. */
 function removeEmpty(draft: Draft): void {
-  const { models } = draft.config
+  const models = (draft.config as Partial<typeof draft.config>).models ?? {}
   for (const [name, model] of Object.entries(models)) {
     for (const key of ['targets', 'fallbacks', 'aliases', 'when'] as const) {
       if (model[key]?.length === 0) delete model[key]
@@ -112,27 +112,10 @@ function removeEmpty(draft: Draft): void {
   if (Object.keys(models).length === 0) delete (config as Partial<typeof config>).models
 }
 
-const leastWithheldLength = 8
-
-/** Whatever repeats a literal credential of the source, wherever it stands. */
-function removeWithheld(draft: Draft): void {
-  const secrets = [...draft.withheld].filter(
-    (text) => text.length >= leastWithheldLength && !isPlaceholder(text) && !/^[a-z]+(?:[-_. ][a-z]+)*$/i.test(text),
-  )
-  if (secrets.length === 0) return
-  const holds = (text: string) => secrets.some((secret) => text.includes(secret))
-  const visit = (value: unknown, path: Path): void => {
-    if (typeof value === 'string') {
-      if (holds(value)) leave(path)
-    } else if (Array.isArray(value)) {
-      for (let index = value.length - 1; index >= 0; index -= 1) visit(value[index], [...path, index])
-    } else if (typeof value === 'object' && value !== null) {
-      for (const [key, member] of Object.entries(value)) {
-        if (holds(key)) leave([...path, key])
-        else visit(member, [...path, key])
-      }
-    }
-  }
+/** Whatever repeats a literal credential of the source or has the form of one, wherever it stands. */
+function removeCredentials(draft: Draft): void {
+  const secrets = [...draft.withheld].filter(isTelling)
+  const holds = (text: string) => looksLikeCredential(text) || secrets.some((secret) => text.includes(secret))
   const leave = (path: Path) => {
     const gone = removable(path)
     if (!remove(draft.config, gone)) return
@@ -141,11 +124,24 @@ function removeWithheld(draft: Draft): void {
       kind: 'left_out',
       from: [],
       ...(isNamed && { to: gone.slice(0, 2) }),
-      text: 'it repeats a literal credential of the file',
+      text: 'a text that is or looks like a credential, which is never copied',
     })
   }
-  visit(draft.config, [])
+  for (const path of [...pathsOf(draft.config, holds)].reverse()) leave(path)
   for (const [name, service] of draft.services) {
-    if (holds(name) || holds(JSON.stringify(service))) draft.services.delete(name)
+    if (holds(name) || !pathsOf(service, holds).next().done) draft.services.delete(name)
+  }
+  for (const name of Object.keys(draft.groups)) if (holds(name)) delete draft.groups[name]
+}
+
+/** Of keys and texts that a test picks. */
+function* pathsOf(value: unknown, picks: (text: string) => boolean, path: Path = []): Generator<Path> {
+  if (typeof value === 'string' && picks(value)) yield path
+  if (typeof value !== 'object' || value === null) return
+  const isList = Array.isArray(value)
+  for (const [key, member] of Object.entries(value)) {
+    const at = [...path, isList ? Number(key) : key]
+    if (!isList && picks(key)) yield at
+    else yield* pathsOf(member, picks, at)
   }
 }

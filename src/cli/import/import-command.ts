@@ -4,17 +4,18 @@ import { dirname, join } from 'node:path'
 
 import { ownConfigFile } from '../../config/find.ts'
 import type { PathProblem } from '../../config/problems.ts'
-import { isObject } from '../../bytes/json/parse.ts'
+import { isObject, membersOf } from '../../bytes/json/parse.ts'
 import { printable } from '../../platform/printable.ts'
 import { replaceFile } from '../../platform/replace-file.ts'
 import { type CommandIo, Output } from '../output.ts'
+import { withoutCredentials } from './credentials.ts'
 import { Draft } from './draft.ts'
 import { fitDraft } from './fit-draft.ts'
 import { Foreign } from './foreign.ts'
 import { readForeignFile, withIncludes } from './read-file.ts'
 import type { Source } from './source.ts'
 import { findSource, sources } from './sources.ts'
-import { printSummary, summaryJson } from './summary.ts'
+import { printCommands, printSummary, summaryJson } from './summary.ts'
 import { placeCommands } from './commands.ts'
 import { foreignPath, writeDraft } from './write-draft.ts'
 
@@ -31,6 +32,11 @@ export interface ImportOptions {
   readonly json: boolean
 }
 
+type ImportMachine = Pick<ImportOptions, 'withCommands'> & {
+  readonly env: NodeJS.ProcessEnv
+  readonly hasServiceManager: boolean
+}
+
 /** What a foreign configuration becomes. */
 interface Imported {
   readonly source: Source
@@ -38,8 +44,16 @@ interface Imported {
   readonly text: string
 }
 
-/** @returns the exit status: 0 when a configuration is written, or would be, 1 when nothing can be, 2 for invalid usage. */
-export async function importCommand(io: CommandIo, file: string, options: ImportOptions): Promise<number> {
+/**
+ * @param hasServiceManager systemd runs this machine.
+ * @returns the exit status: 0 when a configuration is written, or would be, 1 when nothing can be, 2 for invalid usage.
+ */
+export function importCommand(
+  io: CommandIo,
+  file: string,
+  options: ImportOptions,
+  hasServiceManager = existsSync('/run/systemd/system'),
+): number {
   const err = new Output(io.stderr, io.env)
   const fail = (message: string, status = 1) => {
     err.line(`error: ${printable(message)}`)
@@ -64,17 +78,18 @@ export async function importCommand(io: CommandIo, file: string, options: Import
   if (source === undefined || !isObject(read.value)) {
     return fail(`${file} does not have the shape of a configuration that can be imported (${names}); name it with --from`)
   }
-  const imported = importDocument(file, read, source, io, options)
+  const imported = importDocument(file, read, source, { ...options, env: io.env, hasServiceManager })
   if ('refused' in imported) {
     return fail(`nothing of ${file} could become a configuration: ${imported.refused}`)
   }
+  const summaryTo = options.stdout ? err : new Output(io.stdout, io.env)
+  if (!options.json) printCommands(summaryTo, imported.draft)
   if (isWritten) {
     const fault = write(out, imported.text, options.force)
     if (fault !== undefined) return fail(fault)
   }
   const result = { ...imported, file, out: isWritten ? out : undefined }
   if (options.stdout) io.stdout.write(imported.text)
-  const summaryTo = options.stdout ? err : new Output(io.stdout, io.env)
   if (options.json) summaryTo.json(summaryJson(result))
   else printSummary(summaryTo, result, io.env)
   return 0
@@ -84,8 +99,7 @@ function importDocument(
   file: string,
   read: { readonly value: unknown; readonly problems: readonly PathProblem[] },
   source: Source,
-  io: CommandIo,
-  { withCommands }: ImportOptions,
+  { withCommands, env, hasServiceManager }: ImportMachine,
 ): Imported | { readonly refused: string } {
   const { value, refused } = withIncludes(
     file,
@@ -93,7 +107,7 @@ function importDocument(
     isObject(read.value) ? (source.includes?.(read.value) ?? []) : [],
   )
   const root = Foreign.root(value)
-  const draft = new Draft(io.env, source.variables)
+  const draft = new Draft(env, source.variables)
   for (const { path, message } of read.problems) {
     draft.notes.push({ kind: 'left_out', from: path, text: withoutQuotes(message) })
   }
@@ -104,13 +118,14 @@ function importDocument(
   for (const { path, reason } of root.leftovers(source.reasons, 'the gateway has no counterpart')) {
     draft.notes.push({ kind: 'left_out', from: path, text: reason })
   }
-  const hasServiceManager = existsSync('/run/systemd/system')
   placeCommands(draft, { isAsked: withCommands, hasServiceManager })
-  const problems = fitDraft(draft, { env: io.env, hasServiceManager })
-  if (problems.length > 0 || Object.keys(draft.config.providers).length === 0) {
+  const problems = fitDraft(draft, { env, hasServiceManager })
+  const hasProviders = Object.keys(membersOf(draft.config.providers)).length > 0
+  if (problems.length > 0 || !hasProviders) {
     const [first] = draft.notes.filter(({ kind }) => kind === 'left_out')
     const why = first === undefined ? 'it names no server' : `${foreignPath(first.from, draft.withheld)}: ${first.text}`
-    return { refused: problems[0] === undefined ? why : withoutQuotes(problems[0].message) }
+    const reason = problems[0] === undefined || !hasProviders ? why : withoutQuotes(problems[0].message)
+    return { refused: withoutCredentials(reason, draft.withheld) }
   }
   return { source, draft, text: writeDraft(draft, source.title) }
 }

@@ -23,7 +23,7 @@ export function addImportCommand(program: Command, io: CommandIo, done: (status:
       const { check = false, stdout = false, withCommands = false, force = false, json = false } = options
       const { importCommand } = await import('./import-command.ts')
       const { from, out } = options
-      done(await importCommand(io, file, { from, out, check, stdout, withCommands, force, json }))
+      done(importCommand(io, file, { from, out, check, stdout, withCommands, force, json }))
     })
 }
 

@@ -4,6 +4,7 @@ import type { Draft } from './draft.ts'
 import type { Foreign } from './foreign.ts'
 import { guessedKind, type LiteLlmKind, liteLlmKinds } from './lite-llm-kinds.ts'
 import { readPrice } from './lite-llm-price.ts'
+import { clamped, wholeNumbers } from './numbers.ts'
 import { nameOfServer, type ProviderBook } from './provider-book.ts'
 import { addRequest, isHarmless, memberAlong, memberName } from './request-members.ts'
 
@@ -11,6 +12,7 @@ import { addRequest, isHarmless, memberAlong, memberName } from './request-membe
 interface Deployment {
   readonly entry: Foreign
   readonly target: RawTarget
+  readonly order: number | undefined
   readonly rpm: number | undefined
   readonly tpm: number | undefined
   readonly parallel: number | undefined
@@ -111,10 +113,10 @@ function readDeployment(
     target: {
       provider,
       model,
-      ...(order !== undefined && { tier: clamped(order, 1, 100) }),
       ...(weight !== undefined && weight > 0 && { weight }),
       ...(price !== undefined && { price }),
     },
+    order,
     rpm: params.limit('rpm'),
     tpm: params.limit('tpm'),
     parallel: params.limit('max_parallel_requests'),
@@ -173,7 +175,7 @@ function findProvider(
   })
   const header = draft.text(organization)
   if (header !== undefined) headersOf(draft, provider)['OpenAI-Organization'] = header
-  addHeaders(params, draft, provider)
+  for (const each of ['extra_headers', 'headers']) draft.headers(params.own.get(each), provider)
   return provider
 }
 
@@ -186,15 +188,6 @@ function usualKey({ keyVariable }: LiteLlmKind, owner: string, isOwnServer: bool
 
 function headersOf(draft: Draft, provider: string): NonNullable<RawProvider['headers']> {
   return (draft.config.providers[provider]!.headers ??= {})
-}
-
-function addHeaders(params: Parameters, draft: Draft, provider: string): void {
-  for (const key of ['extra_headers', 'headers']) {
-    for (const [name, value] of params.own.get(key).members()) {
-      const secret = draft.key(value, `${provider}_${name}`)
-      if (secret !== undefined) headersOf(draft, provider)[name] = secret
-    }
-  }
 }
 
 const trimmed = (url: string) => url.replace(/\/+$/, '').replace(/\/(?:chat\/completions|embeddings)$/, '')
@@ -233,10 +226,6 @@ function setTimeouts(params: Parameters, draft: Draft, provider: string): void {
 
 const milliseconds = (seconds: number) => clamped(seconds * 1000, 0, 86_400_000)
 
-export function clamped(number: number, least: number, most: number): number {
-  return Math.min(most, Math.max(least, Math.round(number)))
-}
-
 /** Keys with a meaning of their own in LiteLLM; whatever else stands there goes into the body of every request. */
 const ownKeys =
   /^(?:model|custom_llm_provider|api_base|base_url|api_key|api_version|organization|rpm|tpm|itpm|otpm|max_parallel_requests|weight|order|timeout|stream_timeout|max_retries|drop_params|additional_drop_params|litellm_.*|.*_cost_.*|.*_cost|max_budget|budget_duration|use_.*|tags|mock_.*|extra_headers|headers|extra_body|aws_.*|vertex_.*|azure_.*|watsonx_.*|s3_.*|gcs_.*|auto_router_.*|complexity_router_.*|region_name|tenant_id|client_id|client_secret|merge_.*|model_info|configurable_.*|guardrails|cache.*|input_.*|output_.*|default_.*)$/
@@ -250,10 +239,14 @@ function readRequest(params: Parameters, draft: Draft): NonNullable<RawModel['re
     if (isHarmless(name, node.value)) usual.push([memberName(name), node.take()])
     else draft.leftOut(node, 'a member of requests is only carried if it is a number, true, false or a known word')
   }
-  const drop = params.own.get('additional_drop_params').texts()
+  const drop = params.own
+    .get('additional_drop_params')
+    .items()
+    .filter(({ value }) => typeof value === 'string' && !value.includes('['))
+    .flatMap((item) => item.text() ?? [])
   return {
     ...(usual.length > 0 && { default: Object.fromEntries(usual) }),
-    ...(drop.length > 0 && { drop: drop.filter((path) => !path.includes('[')).map(memberAlong) }),
+    ...(drop.length > 0 && { drop: drop.map(memberAlong) }),
   }
 }
 
@@ -262,7 +255,7 @@ function addModel(name: string, deployments: readonly Deployment[], draft: Draft
   const [first, ...others] = deployments
   for (const { entry } of deployments) draft.carried(entry, path)
   const model: RawModel =
-    others.length === 0 && first!.target.tier === undefined
+    others.length === 0
       ? withoutWeight(first!.target)
       : { targets: weighed(deployments, draft, path) }
   draft.config.models[name] = model
@@ -291,22 +284,14 @@ function weighed(deployments: readonly Deployment[], draft: Draft, path: readonl
     ? given.map((each) => each ?? 1)
     : deployments.map((each) => (byLimit === undefined ? 1 : each[byLimit]!))
   const whole = wholeNumbers(weights)
+  // Targets without an order come after all that have one.
+  const orders = deployments.map(({ order }) => order ?? Infinity)
+  const ranks = [...new Set(orders)].sort((one, other) => one - other)
   return deployments.map(({ target }, index) => {
     const { weight: _, ...rest } = target
-    return whole[index] === 1 ? rest : { ...rest, weight: whole[index]! }
+    const tier = Math.min(100, ranks.indexOf(orders[index]!) + 1)
+    return { ...rest, ...(ranks.length > 1 && { tier }), ...(whole[index] !== 1 && { weight: whole[index]! }) }
   })
-}
-
-/** The same shares in small whole numbers. */
-export function wholeNumbers(weights: readonly number[]): number[] {
-  const scale = weights.every((each) => Number.isInteger(each)) ? 1 : 1000
-  const scaled = weights.map((each) => clamped(each * scale, 1, 1_000_000))
-  const divisor = scaled.reduce(commonDivisor)
-  return scaled.map((each) => each / divisor)
-}
-
-function commonDivisor(one: number, other: number): number {
-  return other === 0 ? one : commonDivisor(other, one % other)
 }
 
 function setLimits(

@@ -88,7 +88,7 @@ export const liteLlmReasons: Reasons = [
   ['router_settings.set_verbose', 'use logging.level'],
   ['model_list.*.litellm_params.max_retries', 'use routing.retries'],
   ['model_list.*.litellm_params.drop_params', 'name the members in request.drop of the model'],
-  ['model_list.*.litellm_params.additional_drop_params', 'a path through lists cannot be dropped'],
+  ['model_list.*.litellm_params.additional_drop_params.*', 'a path through lists cannot be dropped'],
   ['model_list.*.litellm_params.max_budget', 'budgets are of keys, clients, or all together (docs/budgets.md)'],
   ['model_list.*.litellm_params.budget_duration', 'budgets are of keys, clients, or all together (docs/budgets.md)'],
   ['model_list.*.litellm_params.itpm', 'tpm counts prompt and answer together'],

@@ -1,11 +1,11 @@
 // LiteLLM's config.yaml, as its proxy reads it (1.108).
-import type { Path } from '../../config/problems.ts'
 import type { RawConfig } from '../../config/raw.ts'
 import { isObject } from '../../bytes/json/parse.ts'
 import { requireKeys } from './client-keys.ts'
 import type { Draft } from './draft.ts'
 import type { Foreign } from './foreign.ts'
-import { clamped, convertModelList } from './lite-llm-models.ts'
+import { convertModelList } from './lite-llm-models.ts'
+import { clamped } from './numbers.ts'
 import { ProviderBook } from './provider-book.ts'
 import { liteLlmReasons } from './lite-llm-reasons.ts'
 import type { Source } from './source.ts'
@@ -191,11 +191,15 @@ function setTimeouts(places: readonly Foreign[], draft: Draft): void {
     const seconds = nodes.map((node) => node.number())
     const index = seconds.findIndex((each) => each !== undefined)
     if (index < 0) continue
-    for (const [name, provider] of Object.entries(draft.config.providers)) {
-      if (provider.timeouts?.[ours] !== undefined) continue
+    const concerned = Object.entries(draft.config.providers).filter(
+      ([, { timeouts }]) => timeouts?.[ours] === undefined,
+    )
+    for (const [, provider] of concerned) {
       provider.timeouts = { ...provider.timeouts, [ours]: clamped(seconds[index]! * 1000, 0, 86_400_000) }
-      draft.carried(nodes[index]!, ['providers', name])
     }
+    const [first] = concerned
+    if (first === undefined) continue
+    draft.changed(nodes[index]!, ['providers', first[0]], 'for every provider whose models have none of their own')
   }
 }
 
@@ -241,9 +245,14 @@ function setGeneral(general: Foreign, draft: Draft): void {
   const interval = general.get('health_check_interval')
   const seconds = interval.number()
   if (checks.boolean() !== true) return
-  for (const [name, provider] of Object.entries(draft.config.providers)) {
+  const [first, ...others] = Object.entries(draft.config.providers)
+  if (first === undefined) return
+  for (const [, provider] of [first, ...others]) {
     provider.health_check = seconds === undefined ? true : { interval_ms: clamped(seconds * 1000, 1000, 3_600_000) }
-    const path: Path = ['providers', name]
-    draft.changed(checks, path, 'a health check asks for the list of models here, not for an answer of a model')
   }
+  draft.changed(
+    checks,
+    ['providers', first[0]],
+    'for every provider; a health check asks for the list of models here, not for an answer of a model',
+  )
 }

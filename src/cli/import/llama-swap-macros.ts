@@ -1,4 +1,5 @@
 // Macros of llama-swap: texts that stand for others, and ports that it counts out.
+import { namesCredential } from './credentials.ts'
 import type { Foreign } from './foreign.ts'
 
 export interface Expanded {
@@ -84,19 +85,19 @@ export function splitCommand(command: string): readonly string[] {
   return words
 }
 
-/** Options of model servers whose value is a credential. */
-const keyOption = /^--?(?:[a-z-]*api-key|hf-token|hf_token|token|password|auth|key|secret)(?:-file)?$/i
-
-/** A command without the options that hold credentials, and whether there were any. */
-export function withoutKeys(words: readonly string[]): { readonly words: readonly string[]; readonly keys: readonly string[] } {
-  const kept: string[] = []
+/** A command without the options that hold credentials, and those credentials. */
+export function withoutKeys(command: readonly string[]): {
+  readonly words: readonly string[]
+  readonly keys: readonly string[]
+} {
+  const words: string[] = []
   const keys: string[] = []
-  for (let index = 0; index < words.length; index += 1) {
-    const word = words[index]!
+  for (let index = 0; index < command.length; index += 1) {
+    const word = command[index]!
     const [option = '', ...rest] = word.split('=')
-    if (!keyOption.test(option)) kept.push(word)
+    if (!/^--?[\w-]+$/.test(option) || !namesCredential(option.replace(/^-+/, ''))) words.push(word)
     else if (rest.length > 0) keys.push(rest.join('='))
-    else keys.push(words[++index] ?? '')
+    else keys.push(command[++index] ?? '')
   }
-  return { words: kept, keys }
+  return { words, keys }
 }

@@ -108,8 +108,10 @@ function addService(words: readonly string[], model: Foreign, parts: ServicePart
     draft.errand(`The server of providers.${provider} had a key in its command, which was not copied: write a unit (docs/services.md).`)
   }
   const [program, ...rest] = kept
+  // A credential may be spread over several words.
+  const hasCredential = looksLikeCredential(kept.join(' '))
   const run = [program === undefined ? undefined : programPath(program, draft.env), ...rest].map((word) =>
-    word === undefined || looksLikeCredential(word) ? undefined : draft.text(cmd, word),
+    word === undefined || hasCredential ? undefined : draft.text(cmd, word),
   )
   if (run.length === 0 || run.some((word) => word === undefined)) {
     draft.leftOut(cmd, 'it is no command that could be carried: a part of it may be a credential, or is not known here')

@@ -2,11 +2,9 @@
 import { isObject } from '../../bytes/json/parse.ts'
 import type { RawModel, RawTarget } from '../../config/raw.ts'
 import { requireKeys } from './client-keys.ts'
-import { namesCredential } from './credentials.ts'
 import type { Draft } from './draft.ts'
 import type { Foreign, Reasons } from './foreign.ts'
-import { clamped } from './lite-llm-models.ts'
-import { wholeNumbers } from './lite-llm-models.ts'
+import { clamped, wholeNumbers } from './numbers.ts'
 import { ProviderBook, withoutRoute, withVersion } from './provider-book.ts'
 import type { Source } from './source.ts'
 
@@ -22,6 +20,8 @@ const reasons: Reasons = [
   ['web-search', 'the gateway runs no tools'],
   ['defaultModel', 'a call names its model; write a model default with use'],
   ['metadata', 'see logging, status and server.watch_config'],
+  ['metadata.*', 'see logging, status and server.watch_config'],
+  ['metadata.localServer.*', 'see logging, status and server.watch_config'],
   ['ollama', 'what a provider of kind ollama lists can be called; Ollama itself keeps models in memory'],
   ['providers.*.enabled', 'leave a provider out to disable it'],
   ['providers.*.anthropicVersion', 'the version that the client names is sent'],
@@ -113,10 +113,7 @@ function addProvider(provider: Foreign, draft: Draft, book: ProviderBook, names:
     },
     ...(auth !== undefined && { auth }),
   })
-  for (const [header, value] of provider.get('headers').members()) {
-    const carried = namesCredential(header) ? draft.key(value, `${id}_${header}`) : draft.text(value)
-    if (carried !== undefined) (draft.config.providers[name]!.headers ??= {})[header] = carried
-  }
+  draft.headers(provider.get('headers'), name)
   const models = provider.get('models').items().flatMap((item) => addModel(item, id, name, draft, names) ?? [])
   addRateLimits(provider.anyOf('rateLimits', 'rate-limits'), models, id, draft)
 }

@@ -2,7 +2,6 @@
 import { isObject, membersOf } from '../../bytes/json/parse.ts'
 import type { RawProvider, RawTarget } from '../../config/raw.ts'
 import { parseDurationMs } from '../../http/duration.ts'
-import { namesCredential } from './credentials.ts'
 import type { Draft } from './draft.ts'
 import type { Foreign, Reasons } from './foreign.ts'
 import { ProviderBook, withVersion } from './provider-book.ts'
@@ -75,12 +74,15 @@ function convert(root: Foreign, draft: Draft): void {
   setListener(root.get('server'), draft)
   setServer(root.get('server'), draft)
   const proxy = root.get('proxy')
-  const timeouts = readTimeouts(proxy)
+  const [timeouts, places] = readTimeouts(proxy)
   const book = new ProviderBook(draft)
   const endpoints = root
     .at('discovery', 'static', 'endpoints')
     .items()
     .flatMap((item) => addEndpoint(item, timeouts, draft, book) ?? [])
+  for (const place of places) {
+    for (const { provider } of endpoints) draft.carried(place, ['providers', provider])
+  }
   const balancer = proxy.get('load_balancer')
   const name = balancer.text()
   if (name === 'least-connections') {
@@ -133,8 +135,10 @@ function durationOf(node: Foreign): number | undefined {
   return ms
 }
 
-function readTimeouts(proxy: Foreign): NonNullable<RawProvider['timeouts']> {
+/** And where they stand. */
+function readTimeouts(proxy: Foreign): readonly [NonNullable<RawProvider['timeouts']>, readonly Foreign[]] {
   const timeouts: NonNullable<RawProvider['timeouts']> = {}
+  const places: Foreign[] = []
   for (const [ours, theirs] of [
     ['connect_ms', 'connection_timeout'],
     ['first_byte_ms', 'response_header_timeout'],
@@ -142,9 +146,11 @@ function readTimeouts(proxy: Foreign): NonNullable<RawProvider['timeouts']> {
     ['total_ms', 'response_timeout'],
   ] as const) {
     const ms = durationOf(proxy.get(theirs))
-    if (ms !== undefined) timeouts[ours] = Math.min(86_400_000, ms)
+    if (ms === undefined) continue
+    timeouts[ours] = Math.min(86_400_000, ms)
+    places.push(proxy.get(theirs))
   }
-  return timeouts
+  return [timeouts, places]
 }
 
 function addEndpoint(
@@ -176,7 +182,7 @@ function addEndpoint(
   entry.discover_models = true
   if (Object.keys(timeouts).length > 0) entry.timeouts = { ...timeouts }
   addHealthCheck(item, entry, draft, provider)
-  addHeaders(item.get('headers'), entry, draft, provider)
+  draft.headers(item.get('headers'), provider)
   return { provider, priority: priorityOf(item.get('priority')) }
 }
 
@@ -189,7 +195,7 @@ function keyOf(auth: Foreign, owner: string, draft: Draft): RawProvider['api_key
   const type = auth.get('type').value
   if (type === 'basic') {
     draft.leftOut(auth, 'a user name and a password are sent as a header: write headers with a reference to a secret')
-    draft.errand(`providers.${owner} had a user name and a password: write headers: { Authorization: { secret: NAME } }.`)
+    draft.errand(`providers.${owner} had a user name and a password: write an Authorization header that refers to a secret (docs/config.md).`)
     return undefined
   }
   const file = auth.anyOf('token_file', 'key_file')
@@ -211,14 +217,6 @@ function addHealthCheck(item: Foreign, entry: RawProvider, draft: Draft, provide
     ...(ms !== undefined && { interval_ms: Math.min(3_600_000, Math.max(1000, ms)) }),
   }
   draft.carried(path.isThere ? path : interval, ['providers', provider])
-}
-
-function addHeaders(headers: Foreign, entry: RawProvider, draft: Draft, provider: string): void {
-  for (const [name, value] of headers.members()) {
-    const isKey = namesCredential(name) || /-key$/i.test(name)
-    const carried = isKey ? draft.key(value, `${provider}_${name}`) : draft.text(value)
-    if (carried !== undefined) (entry.headers ??= {})[name] = carried
-  }
 }
 
 function addAliases(aliases: Foreign, endpoints: readonly Endpoint[], hasTiers: boolean, draft: Draft): void {

@@ -1,6 +1,7 @@
 // What an import reports: what was taken over, what a person has to do, what was left out and why.
 import { printable } from '../../platform/printable.ts'
 import { counted, type Output } from '../output.ts'
+import { withoutCredentials } from './credentials.ts'
 import type { Draft } from './draft.ts'
 import type { Source } from './source.ts'
 import { foreignPath, noteText } from './write-draft.ts'
@@ -15,13 +16,18 @@ export interface ImportResult {
 
 const maxShown = 40
 
-export function printSummary(out: Output, { source, draft, file, out: target }: ImportResult, env: NodeJS.ProcessEnv): void {
-  const { config, notes, withheld } = draft
-  const line = (text = '') => out.line(printable(text))
+/** The commands that the file will have systemd run, before it is written. */
+export function printCommands(out: Output, { config, withheld }: Draft): void {
   for (const [name, { service }] of Object.entries(config.providers)) {
     if (service?.run === undefined) continue
-    line(`command of providers.${name}: ${service.run.map((each) => JSON.stringify(each)).join(' ')}`)
+    const command = service.run.map((each) => JSON.stringify(each)).join(' ')
+    out.line(printable(withoutCredentials(`command of providers.${name}: ${command}`, withheld)))
   }
+}
+
+export function printSummary(out: Output, { source, draft, file, out: target }: ImportResult, env: NodeJS.ProcessEnv): void {
+  const { notes, withheld } = draft
+  const line = (text = '') => out.line(printable(text))
   line(`${file} is a configuration of ${source.title}: ${contents(draft)}.`)
   const of = (kind: string) => notes.filter((note) => note.kind === kind)
   const [changed, leftOut] = [of('changed'), of('left_out')]
@@ -49,8 +55,10 @@ function printSome(line: (text?: string) => void, title: string, texts: readonly
   if (texts.length === 0) return
   line()
   line(title)
-  for (const text of texts.slice(0, maxShown)) line(`  ${text}`)
-  if (texts.length > maxShown) line(`  … and ${texts.length - maxShown} more: they are comments of the file`)
+  const different = [...new Set(texts)]
+  for (const text of different.slice(0, maxShown)) line(`  ${text}`)
+  const more = different.length - maxShown
+  if (more > 0) line(`  … and ${more} more: they are comments of the file`)
 }
 
 function contents({ config, services }: Draft): string {
@@ -85,7 +93,10 @@ function errandsOf(draft: Draft, target: string | undefined, env: NodeJS.Process
     unset.length === 0
       ? []
       : [{ text: `These variables are not set here, and the gateway needs them at its start: ${unset.join(', ')}` }]
-  return [...keys, ...variables, ...draft.errands]
+  return [...keys, ...variables, ...draft.errands].map(({ text, ...rest }) => ({
+    text: withoutCredentials(text, draft.withheld),
+    ...rest,
+  }))
 }
 
 /** The same for programs. */

@@ -2,7 +2,7 @@
 import { formatPath } from '../../platform/key-path.ts'
 import { type PlacedComment, writeCommentedYaml, yamlLines } from '../../config/commented-yaml.ts'
 import type { Path } from '../../config/problems.ts'
-import { looksLikeCredential } from './credentials.ts'
+import { looksLikeCredential, withoutCredentials } from './credentials.ts'
 import type { Draft, Note } from './draft.ts'
 
 const maxStepLength = 80
@@ -11,8 +11,7 @@ const maxStepLength = 80
 export function foreignPath(path: Path, withheld: ReadonlySet<string>): string {
   const steps = path.map((step) => {
     if (typeof step === 'number') return step
-    const isSecret = looksLikeCredential(step) || [...withheld].some((each) => each.length > 7 && step.includes(each))
-    return isSecret || step.length > maxStepLength ? '…' : step
+    return looksLikeCredential(step) || step.length > maxStepLength ? '…' : withoutCredentials(step, withheld)
   })
   return formatPath(steps)
 }
@@ -37,7 +36,10 @@ export function writeDraft(draft: Draft, title: string): string {
   for (const [name, service] of draft.services) {
     placed.push({
       path: ['providers', name],
-      lines: ['the command of its server, to be added below; or import again with --with-commands:', ...yamlLines({ service })],
+      lines: [
+        'the command of its server, to be added below; or import again with --with-commands:',
+        ...yamlLines({ service }),
+      ],
     })
   }
   const head = [
@@ -46,7 +48,8 @@ export function writeDraft(draft: Draft, title: string): string {
     `Imported from ${title} by llm-gateway import. Comments name the keys of that file.`,
     'Check changes with llm-gateway validate-config; docs/config.md explains every key.',
   ]
-  const first = writeCommentedYaml(draft.config, placed, { head, tail: [] })
+  const config = inOrder(draft.config)
+  const first = writeCommentedYaml(config, placed, { head, tail: [] })
   const unplaced = first.unplaced.flatMap(({ lines }) => lines)
   const groups = Object.keys(draft.groups).length === 0 ? [] : [
     'groups of the servers above, once they have their commands:',
@@ -55,5 +58,13 @@ export function writeDraft(draft: Draft, title: string): string {
   ]
   const others = [...rest, ...unplaced]
   const tail = [...groups, ...(others.length === 0 ? [] : ['Not here:', ...others])]
-  return tail.length === 0 ? first.text : writeCommentedYaml(draft.config, placed, { head, tail }).text
+  return tail.length === 0 ? first.text : writeCommentedYaml(config, placed, { head, tail }).text
+}
+
+const order = ['server', 'access', 'keys', 'rate_limit_settings', 'providers', 'services', 'models', 'routing', 'budgets', 'logging']
+
+/** Sections as the shipped file has them. */
+function inOrder(config: object): object {
+  const place = (key: string) => (order.includes(key) ? order.indexOf(key) : order.length)
+  return Object.fromEntries(Object.entries(config).toSorted(([one], [other]) => place(one) - place(other)))
 }
