@@ -61,7 +61,7 @@ function keyNode(root: unknown, path: Path): { commentBefore?: string | null } |
   let key: { commentBefore?: string | null } | undefined
   for (const step of path) {
     if (!isMap(node)) return undefined
-    const pair = (node as YAMLMap).items.find((each) => isScalar(each.key) && each.key.value === step)
+    const pair = node.items.find((each) => isScalar(each.key) && each.key.value === step)
     if (pair === undefined || !isScalar(pair.key)) return undefined
     key = pair.key
     node = pair.value

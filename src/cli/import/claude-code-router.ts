@@ -10,10 +10,14 @@ import { ProviderBook, withoutRoute } from './provider-book.ts'
 import { addRequest, isHarmless, memberName } from './request-members.ts'
 import type { Source } from './source.ts'
 
-const transformer = 'the gateway translates to the format that the server speaks (docs/clients.md); see translation of a provider'
+const transformer =
+  'the gateway translates to the format that the server speaks (docs/clients.md); see translation of a provider'
 
 const reasons: Reasons = [
-  ['API_TIMEOUT_MS', 'it was for Claude Code itself: API_TIMEOUT_MS in its environment; see timeouts of a provider'],
+  [
+    'API_TIMEOUT_MS',
+    'it was for Claude Code itself: API_TIMEOUT_MS in its environment; see timeouts of a provider',
+  ],
   ['LOG', 'use logging'],
   ['LOG_LEVEL', 'use logging.level; keys are never logged'],
   ['NON_INTERACTIVE_MODE', 'the gateway never asks'],
@@ -52,10 +56,11 @@ export const claudeCodeRouter: Source = {
 }
 
 function convert(root: Foreign, draft: Draft): void {
-  setListener(root, draft, ['HOST', 'PORT'])
+  setListener(root, draft, { host: 'HOST', port: 'PORT' })
   const book = new ProviderBook(draft)
   const proxy = draft.text(root.get('PROXY_URL'))
-  for (const provider of root.anyOf('Providers', 'providers').items()) addProvider(provider, proxy, draft, book)
+  for (const provider of root.anyOf('Providers', 'providers').items())
+    addProvider(provider, proxy, draft, book)
   addRoutes(root.get('Router'), root.get('fallback'), draft)
   const key = root.get('APIKEY')
   if (key.isThere && key.value !== '') requireKeys(key, draft)
@@ -102,23 +107,35 @@ function addressOf(url: string): { readonly kind?: RawProvider['kind']; readonly
 }
 
 /** Options of transformers that are members of requests, by model, or for `use`: all models. */
-function readTransformers(node: Foreign, draft: Draft): ReadonlyMap<string, NonNullable<RawModel['request']>> {
+function readTransformers(
+  node: Foreign,
+  draft: Draft,
+): ReadonlyMap<string, NonNullable<RawModel['request']>> {
   const found = new Map<string, NonNullable<RawModel['request']>>()
   const uses: [string, Foreign][] = [
     ['use', node.get('use')],
-    ...node.members().flatMap(([model, of]): [string, Foreign][] => (model === 'use' ? [] : [[model, of.get('use')]])),
+    ...node
+      .members()
+      .flatMap(([model, of]): [string, Foreign][] => (model === 'use' ? [] : [[model, of.get('use')]])),
   ]
   for (const [model, list] of uses) {
     for (const item of list.items()) {
       const [name, options] = item.items()
-      if (options === undefined || !/^(?:maxtoken|maxcompletiontokens|sampling|customparams)$/.test(String(name?.value))) {
+      if (
+        options === undefined ||
+        !/^(?:maxtoken|maxcompletiontokens|sampling|customparams)$/.test(name?.word ?? '')
+      ) {
         draft.leftOut(item, transformer)
         continue
       }
       const set: [string, unknown][] = []
       for (const [member, value] of options.members()) {
         if (isHarmless(member, value.value)) set.push([memberName(member), value.take()])
-        else draft.leftOut(value, 'a member of requests is only carried if it is a number, true, false or a known word')
+        else
+          draft.leftOut(
+            value,
+            'a member of requests is only carried if it is a number, true, false or a known word',
+          )
       }
       name?.take()
       if (set.length > 0) found.set(model, { set: { ...found.get(model)?.set, ...Object.fromEntries(set) } })
@@ -157,13 +174,21 @@ function addRoutes(router: Foreign, fallback: Foreign, draft: Draft): void {
     const before = rules.filter((rule) => rule.prompt_tokens_over !== undefined)
     for (const name of smallModels) {
       models[name] = { ...(before.length > 0 && { when: structuredClone(before) }), use: small }
-      draft.changed(router.get('background'), ['models', name], 'by the names of small models, of which * can only stand at the end')
+      draft.changed(
+        router.get('background'),
+        ['models', name],
+        'by the names of small models, of which * can only stand at the end',
+      )
     }
   }
   const think = uses.get('think')
   if (think !== undefined) rules.push({ thinking: true, use: think })
   models['claude-*'] = { ...(rules.length > 0 && { when: rules }), use: usual }
-  draft.changed(router.get('default'), ['models', 'claude-*'], 'for names that begin with claude-: other unknown names are 404 here')
+  draft.changed(
+    router.get('default'),
+    ['models', 'claude-*'],
+    'for names that begin with claude-: other unknown names are 404 here',
+  )
 }
 
 function addFallbacks(fallback: Foreign, uses: ReadonlyMap<string, string>, draft: Draft): void {
@@ -172,7 +197,10 @@ function addFallbacks(fallback: Foreign, uses: ReadonlyMap<string, string>, draf
     const name = uses.get(scenario)
     if (name === undefined) continue
     const model = draft.config.models[name]!
-    const names = list.texts().map(modelOf).filter((each) => draft.config.models[each] !== undefined && each !== name)
+    const names = list
+      .texts()
+      .map(modelOf)
+      .filter((each) => draft.config.models[each] !== undefined && each !== name)
     if (names.length === 0) continue
     model.fallbacks = [...new Set([...(model.fallbacks ?? []), ...names])]
     draft.changed(list, ['models', name], 'fallbacks belong to the model, whatever has led to it')

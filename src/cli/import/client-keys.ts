@@ -13,5 +13,8 @@ export function requireKeys(from: Foreign, draft: Draft): void {
     ['keys'],
     'every call needs a key here, too, but one that llm-gateway has made: keys of the other gateway are not valid',
   )
-  draft.errand('Clients need a key of the gateway; only a digest of it is kept.', 'llm-gateway key create NAME')
+  draft.errand(
+    'Clients need a key of the gateway; only a digest of it is kept.',
+    'llm-gateway key create NAME',
+  )
 }

@@ -44,7 +44,9 @@ export function withoutCredentials(line: string, withheld: ReadonlySet<string>):
 
 /** False for short texts and plain words, which occur in ordinary text. */
 export function isTelling(credential: string): boolean {
-  return credential.length >= 8 && !isPlaceholder(credential) && !/^[a-z]+(?:[-_. ][a-z]+)*$/i.test(credential)
+  return (
+    credential.length >= 8 && !isPlaceholder(credential) && !/^[a-z]+(?:[-_. ][a-z]+)*$/i.test(credential)
+  )
 }
 
 const words =
@@ -59,7 +61,8 @@ export function namesCredential(name: string): boolean {
   return words.test(parts) && !notSecret.test(parts)
 }
 
-const plainHeaders = /^(?:user-agent|referer|http-referer|x-title|anthropic-version|anthropic-beta|openai-(?:organization|project|beta)|accept(?:-language)?)$/i
+const plainHeaders =
+  /^(?:user-agent|referer|http-referer|x-title|anthropic-version|anthropic-beta|openai-(?:organization|project|beta)|accept(?:-language)?)$/i
 
 /** True for a header that may stand in the file: its name is known for no secrets, or its value is a plain word. */
 export function isPlainHeader(name: string, value: string): boolean {

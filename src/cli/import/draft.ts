@@ -1,8 +1,9 @@
 // What becomes of another program's configuration: ours, as far as it is known, and a note for each thing that was carried,
 // changed or left out. Notes name key paths and never values.
+import { isObject } from '../../bytes/json/parse.ts'
 import type { Path } from '../../config/problems.ts'
 import type { RawConfig, RawModel, RawProvider, RawSecret, RawService } from '../../config/raw.ts'
-import { isPlaceholder, isPlainHeader, looksLikeCredential } from './credentials.ts'
+import { isPlaceholder, isPlainHeader, looksLikeCredential, namesCredential } from './credentials.ts'
 import type { Foreign } from './foreign.ts'
 
 type NoteKind = 'carried' | 'changed' | 'left_out'
@@ -171,6 +172,17 @@ export class Draft {
     return { secret: name }
   }
 
+  /** Withholds every literal text of a document whose key names a credential. */
+  withholdNamed(value: unknown, isNamed = false): void {
+    if (typeof value === 'string') {
+      if (isNamed && this.#form.whole(value) === undefined) this.withhold(value)
+    } else if (Array.isArray(value)) {
+      for (const item of value) this.withholdNamed(item, isNamed)
+    } else if (isObject(value)) {
+      for (const [key, member] of Object.entries(value)) this.withholdNamed(member, namesCredential(key))
+    }
+  }
+
   withhold(text: string): void {
     this.withheld.add(text)
     for (const part of text.split(/[\s,]+/)) this.withheld.add(part)
@@ -193,7 +205,7 @@ export class Draft {
 }
 
 /** `${` is a reference in our files. */
-export function escaped(text: string): string {
+function escaped(text: string): string {
   return text.replaceAll('${', () => '$${')
 }
 

@@ -6,7 +6,7 @@ import type { Draft } from './draft.ts'
 import { isTelling, looksLikeCredential } from './credentials.ts'
 
 /** Each round removes something, and what it removes may be what something else refers to. */
-const maxRounds = 200
+const maxRounds = 40
 
 /** @returns what is still refused: nothing, unless the whole cannot be mended. */
 export function fitDraft(
@@ -35,8 +35,12 @@ export function fitDraft(
 
 /** Words of the check without what it quotes from the file. */
 function reasonOf(path: Path, { message, hint = '' }: PathProblem): string {
-  const keys = path.slice(2).filter((step) => typeof step === 'string').join('.')
-  const plain = (text: string) => text.replaceAll(/"(?:[^"\\]|\\.)*"/g, '…').replaceAll(/https?:\/\/\S+/g, '…')
+  const keys = path
+    .slice(2)
+    .filter((step) => typeof step === 'string')
+    .join('.')
+  const plain = (text: string) =>
+    text.replaceAll(/"(?:[^"\\]|\\.)*"/g, '…').replaceAll(/https?:\/\/\S+/g, '…')
   const advice = hint === '' ? '' : ` (${plain(hint)})`
   return `${keys === '' ? 'it' : keys} is refused by validate-config: ${plain(message)}${advice}`
 }
@@ -105,7 +109,8 @@ function removeEmpty(draft: Draft): void {
       delete config.rate_limit_settings!.limits![name]
     }
   }
-  if (Object.keys(config.rate_limit_settings?.limits ?? { none: 1 }).length === 0) delete config.rate_limit_settings!.limits
+  if (Object.keys(config.rate_limit_settings?.limits ?? { none: 1 }).length === 0)
+    delete config.rate_limit_settings!.limits
   for (const key of ['rate_limit_settings', 'server', 'access', 'routing', 'budgets', 'services'] as const) {
     if (config[key] !== undefined && Object.keys(config[key]).length === 0) delete config[key]
   }
@@ -127,7 +132,7 @@ function removeCredentials(draft: Draft): void {
       text: 'a text that is or looks like a credential, which is never copied',
     })
   }
-  for (const path of [...pathsOf(draft.config, holds)].reverse()) leave(path)
+  for (const path of [...pathsOf(draft.config, holds)].toReversed()) leave(path)
   for (const [name, service] of draft.services) {
     if (holds(name) || !pathsOf(service, holds).next().done) draft.services.delete(name)
   }

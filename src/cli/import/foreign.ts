@@ -65,6 +65,11 @@ export class Foreign {
     return this.value !== undefined && this.value !== null
   }
 
+  /** The text, which stays untaken; empty for anything else. */
+  get word(): string {
+    return typeof this.value === 'string' ? this.value : ''
+  }
+
   items(): readonly Foreign[] {
     if (!Array.isArray(this.value)) return []
     return this.value.map((value, index) => new Foreign(value, [...this.path, index], this.#ledger))

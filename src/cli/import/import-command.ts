@@ -76,7 +76,9 @@ export function importCommand(
   }
   const source = findSource(read.value, options.from)
   if (source === undefined || !isObject(read.value)) {
-    return fail(`${file} does not have the shape of a configuration that can be imported (${names}); name it with --from`)
+    return fail(
+      `${file} does not have the shape of a configuration that can be imported (${names}); name it with --from`,
+    )
   }
   const imported = importDocument(file, read, source, { ...options, env: io.env, hasServiceManager })
   if ('refused' in imported) {
@@ -114,6 +116,7 @@ function importDocument(
   for (const { index, reason } of refused) {
     draft.notes.push({ kind: 'left_out', from: ['include', index], text: reason })
   }
+  draft.withholdNamed(value)
   source.convert(root, draft)
   for (const { path, reason } of root.leftovers(source.reasons, 'the gateway has no counterpart')) {
     draft.notes.push({ kind: 'left_out', from: path, text: reason })
@@ -123,7 +126,8 @@ function importDocument(
   const hasProviders = Object.keys(membersOf(draft.config.providers)).length > 0
   if (problems.length > 0 || !hasProviders) {
     const [first] = draft.notes.filter(({ kind }) => kind === 'left_out')
-    const why = first === undefined ? 'it names no server' : `${foreignPath(first.from, draft.withheld)}: ${first.text}`
+    const why =
+      first === undefined ? 'it names no server' : `${foreignPath(first.from, draft.withheld)}: ${first.text}`
     const reason = problems[0] === undefined || !hasProviders ? why : withoutQuotes(problems[0].message)
     return { refused: withoutCredentials(reason, draft.withheld) }
   }
@@ -136,7 +140,9 @@ const withoutQuotes = (text: string) => text.replaceAll(/"(?:[^"\\]|\\.)*"/g, 'â
 function printReadProblems(err: Output, file: string, problems: readonly PathProblem[]): void {
   for (const { position, message, hint = '' } of problems) {
     const at = position === undefined ? '' : `:${position.line}:${position.column}`
-    err.line(printable(`${file}${at}: ${withoutQuotes(message)}${hint === '' ? '' : ` (${withoutQuotes(hint)})`}`))
+    err.line(
+      printable(`${file}${at}: ${withoutQuotes(message)}${hint === '' ? '' : ` (${withoutQuotes(hint)})`}`),
+    )
   }
   err.line(`error: ${printable(file)} cannot be read`)
 }

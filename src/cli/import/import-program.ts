@@ -6,9 +6,14 @@ import type { CommandIo } from '../output.ts'
 export function addImportCommand(program: Command, io: CommandIo, done: (status: number) => void): void {
   program
     .command('import')
-    .description('write a configuration from that of LiteLLM, llama-swap, Olla, llm-router or claude-code-router')
+    .description(
+      'write a configuration from that of LiteLLM, llama-swap, Olla, llm-router or claude-code-router',
+    )
     .argument('<file>', "the other gateway's configuration file")
-    .option('--from <name>', 'what it is of: litellm, llama-swap, olla, llm-router, claude-code-router (default: by its shape)')
+    .option(
+      '--from <name>',
+      'what it is of: litellm, llama-swap, olla, llm-router, claude-code-router (default: by its shape)',
+    )
     .option('-o, --out <file>', 'write to this file (default: the configuration file of this user)')
     .option('--check', 'report what would be written, and write nothing')
     .option('--stdout', 'write the configuration to standard output, and the report to standard error')

@@ -18,7 +18,8 @@ export interface LiteLlmKind {
 }
 
 const signed = 'its requests are signed or need tokens of a cloud account, which the gateway does not make'
-const otherApi = "it has an API of its own that the gateway does not speak; its vendor's OpenAI-compatible address can be a provider"
+const otherApi =
+  "it has an API of its own that the gateway does not speak; its vendor's OpenAI-compatible address can be a provider"
 
 export const liteLlmKinds: ReadonlyMap<string, LiteLlmKind> = new Map<string, LiteLlmKind>([
   ['openai', { baseUrl: 'https://api.openai.com/v1', keyVariable: 'OPENAI_API_KEY' }],
@@ -53,8 +54,14 @@ export const liteLlmKinds: ReadonlyMap<string, LiteLlmKind> = new Map<string, Li
       change: "calls go to Google's OpenAI-compatible address",
     },
   ],
-  ['azure', { keyVariable: 'AZURE_API_KEY', change: "calls go to Azure's v1 API, which needs no api_version" }],
-  ['azure_ai', { refusal: 'its address depends on the model; add it as a provider by its OpenAI-compatible address' }],
+  [
+    'azure',
+    { keyVariable: 'AZURE_API_KEY', change: "calls go to Azure's v1 API, which needs no api_version" },
+  ],
+  [
+    'azure_ai',
+    { refusal: 'its address depends on the model; add it as a provider by its OpenAI-compatible address' },
+  ],
   ['bedrock', { refusal: signed }],
   ['bedrock_converse', { refusal: signed }],
   ['sagemaker', { refusal: signed }],
@@ -77,6 +84,6 @@ export const liteLlmKinds: ReadonlyMap<string, LiteLlmKind> = new Map<string, Li
 /** The kind that LiteLLM guesses of a name without a known prefix. */
 export function guessedKind(model: string): string | undefined {
   if (/^(?:gpt-|chatgpt-|o\d|text-embedding-|dall-e|whisper-|tts-|ft:gpt-)/.test(model)) return 'openai'
-  if (/^claude-/.test(model)) return 'anthropic'
+  if (model.startsWith('claude-')) return 'anthropic'
   return undefined
 }

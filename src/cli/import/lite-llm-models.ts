@@ -1,11 +1,11 @@
 // `model_list` of LiteLLM: entries of one `model_name` are the targets of one model.
-import type { RawModel, RawProvider, RawTarget } from '../../config/raw.ts'
+import type { RawModel, RawTarget } from '../../config/raw.ts'
 import type { Draft } from './draft.ts'
 import type { Foreign } from './foreign.ts'
-import { guessedKind, type LiteLlmKind, liteLlmKinds } from './lite-llm-kinds.ts'
 import { readPrice } from './lite-llm-price.ts'
+import { findProvider, type OtherPlaces, Parameters, setTimeouts, splitModel } from './lite-llm-provider.ts'
 import { clamped, wholeNumbers } from './numbers.ts'
-import { nameOfServer, type ProviderBook } from './provider-book.ts'
+import type { ProviderBook } from './provider-book.ts'
 import { addRequest, isHarmless, memberAlong, memberName } from './request-members.ts'
 
 /** One entry of `model_list`, as far as it concerns its model. */
@@ -20,40 +20,9 @@ interface Deployment {
   readonly request: NonNullable<RawModel['request']>
 }
 
-export interface ModelListOptions {
+export interface ModelListOptions extends OtherPlaces {
   /** rpm and tpm were enforced, and not only weights. */
   readonly areLimitsEnforced: boolean
-  readonly credentials: ReadonlyMap<string, Foreign>
-  /** `router_settings.default_litellm_params`. */
-  readonly defaults: Foreign
-}
-
-/** Looks keys of an entry up: in the entry, in the credentials that it names, in the defaults. */
-class Parameters {
-  readonly entry: Foreign
-  readonly own: Foreign
-  readonly #others: readonly Foreign[]
-
-  constructor(entry: Foreign, { credentials, defaults }: ModelListOptions) {
-    this.entry = entry
-    this.own = entry.get('litellm_params')
-    const name = this.own.get('litellm_credential_name').text()
-    const named = name === undefined ? undefined : credentials.get(name)
-    this.#others = [...(named === undefined ? [] : [named]), defaults]
-  }
-
-  get(key: string): Foreign {
-    const own = this.own.get(key)
-    if (own.isThere) return own
-    return this.#others.map((each) => each.get(key)).find((each) => each.isThere) ?? own
-  }
-
-  /** rpm and the like stand in any of three places; the first one counts. */
-  limit(key: string): number | undefined {
-    const places = [this.entry.get(key), this.get(key), this.entry.at('model_info', key)]
-    const found = places.map((place) => place.number()).filter((each) => each !== undefined)
-    return found.find((each) => each > 0)
-  }
 }
 
 /** @returns how many tokens the prompts of each model may have, where that is known. */
@@ -125,107 +94,6 @@ function readDeployment(
   }
 }
 
-function splitModel(
-  whole: string,
-  custom: string | undefined,
-): { kind: LiteLlmKind | undefined; model: string; name: string } {
-  const slash = whole.indexOf('/')
-  const prefix = slash < 0 ? '' : whole.slice(0, slash)
-  const rest = whole.slice(slash + 1)
-  if (custom !== undefined) {
-    return { kind: liteLlmKinds.get(custom), model: prefix === custom ? rest : whole, name: custom }
-  }
-  const known = liteLlmKinds.get(prefix)
-  if (known !== undefined) return { kind: known, model: rest, name: prefix }
-  const guessed = guessedKind(whole) ?? ''
-  return { kind: liteLlmKinds.get(guessed), model: whole, name: guessed }
-}
-
-function findProvider(
-  params: Parameters,
-  kind: LiteLlmKind,
-  name: string,
-  draft: Draft,
-  book: ProviderBook,
-): string | undefined {
-  const address = ['api_base', 'base_url'].map((key) => params.get(key)).find((each) => each.isThere)
-  const text = address === undefined ? undefined : draft.text(address)
-  if (address !== undefined && text === undefined) {
-    draft.leftOut(params.entry, 'its address (api_base) could not be carried')
-    return undefined
-  }
-  const baseUrl = text === undefined ? kind.baseUrl : trimmed(text)
-  const isAzure = name === 'azure'
-  if (baseUrl === undefined && kind.kind !== 'anthropic') {
-    const where = kind.baseVariable === undefined ? '' : `, which LiteLLM read from ${kind.baseVariable}`
-    draft.leftOut(params.entry, `it has no api_base${where}: write it, and import again`)
-    return undefined
-  }
-  const full = isAzure ? azureBase(baseUrl!) : kind.needsVersion === true ? withV1(baseUrl!) : baseUrl
-  for (const key of isAzure ? ['api_version'] : []) params.get(key).take()
-  const key = params.get('api_key')
-  const organization = params.get('organization')
-  const provider = book.find(params.entry, {
-    kind: kind.kind,
-    baseUrl: full,
-    name: text === undefined ? name : nameOfServer(text),
-    identity: JSON.stringify([key.value, organization.value]),
-    key: (owner) => (key.isThere ? draft.key(key, owner) : usualKey(kind, owner, text !== undefined, draft)),
-    ...(isAzure && { auth: { header: 'api-key' } }),
-  })
-  const header = draft.text(organization)
-  if (header !== undefined) headersOf(draft, provider)['OpenAI-Organization'] = header
-  for (const each of ['extra_headers', 'headers']) draft.headers(params.own.get(each), provider)
-  return provider
-}
-
-/** The variable that LiteLLM reads where no key is written: for clouds; a server of one's own has none. */
-function usualKey({ keyVariable }: LiteLlmKind, owner: string, isOwnServer: boolean, draft: Draft) {
-  if (keyVariable === undefined || isOwnServer) return undefined
-  const own = draft.ownVariables.get(keyVariable)
-  return own === undefined ? draft.variable(keyVariable) : draft.literalKey(own, owner)
-}
-
-function headersOf(draft: Draft, provider: string): NonNullable<RawProvider['headers']> {
-  return (draft.config.providers[provider]!.headers ??= {})
-}
-
-const trimmed = (url: string) => url.replace(/\/+$/, '').replace(/\/(?:chat\/completions|embeddings)$/, '')
-const withV1 = (url: string) => (/\/v1$/.test(url) ? url : `${url}/v1`)
-
-function azureBase(url: string): string {
-  const origin = URL.parse(url)?.origin
-  return origin === undefined || origin === 'null' ? url : `${origin}/openai/v1`
-}
-
-function setTimeouts(params: Parameters, draft: Draft, provider: string): void {
-  const timeout = params.get('timeout').number()
-  const first = params.get('stream_timeout').number()
-  const timeouts = {
-    ...(timeout !== undefined && { total_ms: milliseconds(timeout) }),
-    ...(first !== undefined && { first_byte_ms: milliseconds(first) }),
-  }
-  if (Object.keys(timeouts).length === 0) return
-  const entry = draft.config.providers[provider]!
-  const before = entry.timeouts ?? {}
-  entry.timeouts = {
-    ...before,
-    ...(timeouts.total_ms !== undefined && { total_ms: Math.max(timeouts.total_ms, before.total_ms ?? 0) }),
-    ...(timeouts.first_byte_ms !== undefined && {
-      first_byte_ms: Math.max(timeouts.first_byte_ms, before.first_byte_ms ?? 0),
-    }),
-  }
-  if (timeout !== undefined) {
-    draft.changed(
-      params.own.get('timeout'),
-      ['providers', provider],
-      'a timeout is of the provider, and the longest of its models counts',
-    )
-  }
-}
-
-const milliseconds = (seconds: number) => clamped(seconds * 1000, 0, 86_400_000)
-
 /** Keys with a meaning of their own in LiteLLM; whatever else stands there goes into the body of every request. */
 const ownKeys =
   /^(?:model|custom_llm_provider|api_base|base_url|api_key|api_version|organization|rpm|tpm|itpm|otpm|max_parallel_requests|weight|order|timeout|stream_timeout|max_retries|drop_params|additional_drop_params|litellm_.*|.*_cost_.*|.*_cost|max_budget|budget_duration|use_.*|tags|mock_.*|extra_headers|headers|extra_body|aws_.*|vertex_.*|azure_.*|watsonx_.*|s3_.*|gcs_.*|auto_router_.*|complexity_router_.*|region_name|tenant_id|client_id|client_secret|merge_.*|model_info|configurable_.*|guardrails|cache.*|input_.*|output_.*|default_.*)$/
@@ -237,7 +105,11 @@ function readRequest(params: Parameters, draft: Draft): NonNullable<RawModel['re
     const [name, node] = member
     if (ownKeys.test(name)) continue
     if (isHarmless(name, node.value)) usual.push([memberName(name), node.take()])
-    else draft.leftOut(node, 'a member of requests is only carried if it is a number, true, false or a known word')
+    else
+      draft.leftOut(
+        node,
+        'a member of requests is only carried if it is a number, true, false or a known word',
+      )
   }
   const drop = params.own
     .get('additional_drop_params')
@@ -250,14 +122,17 @@ function readRequest(params: Parameters, draft: Draft): NonNullable<RawModel['re
   }
 }
 
-function addModel(name: string, deployments: readonly Deployment[], draft: Draft, options: ModelListOptions): void {
+function addModel(
+  name: string,
+  deployments: readonly Deployment[],
+  draft: Draft,
+  options: ModelListOptions,
+): void {
   const path = ['models', name]
   const [first, ...others] = deployments
   for (const { entry } of deployments) draft.carried(entry, path)
   const model: RawModel =
-    others.length === 0
-      ? withoutWeight(first!.target)
-      : { targets: weighed(deployments, draft, path) }
+    others.length === 0 ? withoutWeight(first!.target) : { targets: weighed(deployments, draft, path) }
   draft.config.models[name] = model
   for (const { request } of deployments) addRequest(model, request)
   if (model.request !== undefined && Object.keys(model.request).length === 0) delete model.request
@@ -267,14 +142,18 @@ function addModel(name: string, deployments: readonly Deployment[], draft: Draft
   setLimits(name, deployments, draft, options)
 }
 
-function withoutWeight({ weight: _, ...target }: RawTarget): RawModel {
-  return target
+function withoutWeight(target: RawTarget): RawModel {
+  const model: RawModel = { ...target }
+  delete (model as Partial<RawTarget>).weight
+  return model
 }
 
 /** Weights are whole numbers here; without weights, LiteLLM goes by rpm, then tpm. */
 function weighed(deployments: readonly Deployment[], draft: Draft, path: readonly string[]): RawTarget[] {
   const given = deployments.map(({ target }) => target.weight)
-  const byLimit = (['rpm', 'tpm'] as const).find((key) => deployments.every((each) => each[key] !== undefined))
+  const byLimit = (['rpm', 'tpm'] as const).find((key) =>
+    deployments.every((each) => each[key] !== undefined),
+  )
   const isGiven = given.some((each) => each !== undefined)
   if (!isGiven && byLimit !== undefined && deployments.length > 1) {
     const place = deployments[0]!.entry.get('litellm_params').get(byLimit)
@@ -290,7 +169,11 @@ function weighed(deployments: readonly Deployment[], draft: Draft, path: readonl
   return deployments.map(({ target }, index) => {
     const { weight: _, ...rest } = target
     const tier = Math.min(100, ranks.indexOf(orders[index]!) + 1)
-    return { ...rest, ...(ranks.length > 1 && { tier }), ...(whole[index] !== 1 && { weight: whole[index]! }) }
+    return {
+      ...rest,
+      ...(ranks.length > 1 && { tier }),
+      ...(whole[index] !== 1 && { weight: whole[index]! }),
+    }
   })
 }
 
@@ -301,9 +184,15 @@ function setLimits(
   { areLimitsEnforced }: ModelListOptions,
 ): void {
   const path = ['rate_limit_settings', 'limits', name]
-  for (const [key, most] of [['rpm', 10_000_000], ['tpm', 1_000_000_000_000]] as const) {
+  for (const [key, most] of [
+    ['rpm', 10_000_000],
+    ['tpm', 1_000_000_000_000],
+  ] as const) {
     const values = deployments.map((each) => each[key])
-    const place = deployments.find((each) => each[key] !== undefined)?.entry.get('litellm_params').get(key)
+    const place = deployments
+      .find((each) => each[key] !== undefined)
+      ?.entry.get('litellm_params')
+      .get(key)
     if (place === undefined) continue
     if (values.some((each) => each === undefined)) {
       draft.notes.push({
@@ -314,7 +203,11 @@ function setLimits(
       })
       continue
     }
-    draft.limitsOf(name)[key] = clamped(values.reduce<number>((sum, each) => sum + each!, 0), 1, most)
+    draft.limitsOf(name)[key] = clamped(
+      values.reduce<number>((sum, each) => sum + each!, 0),
+      1,
+      most,
+    )
     draft.changed(
       place,
       path,
@@ -325,7 +218,11 @@ function setLimits(
   if (parallel.every((each) => each === undefined)) return
   const place = deployments[0]!.entry.get('litellm_params').get('max_parallel_requests')
   if (parallel.every((each) => each !== undefined)) {
-    draft.limitsOf(name).max_parallel_requests = clamped(parallel.reduce((sum, each) => sum + each, 0), 1, 1_000_000)
+    draft.limitsOf(name).max_parallel_requests = clamped(
+      parallel.reduce((sum, each) => sum + each, 0),
+      1,
+      1_000_000,
+    )
     draft.carried(place, path)
   } else {
     draft.notes.push({

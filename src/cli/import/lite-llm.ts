@@ -4,6 +4,7 @@ import { isObject } from '../../bytes/json/parse.ts'
 import { requireKeys } from './client-keys.ts'
 import type { Draft } from './draft.ts'
 import type { Foreign } from './foreign.ts'
+import { addAliases, addFallbacks } from './lite-llm-fallbacks.ts'
 import { convertModelList } from './lite-llm-models.ts'
 import { clamped } from './numbers.ts'
 import { ProviderBook } from './provider-book.ts'
@@ -14,7 +15,9 @@ export const liteLlm: Source = {
   name: 'litellm',
   title: 'LiteLLM',
   recognizes: (value) =>
-    Array.isArray(value['model_list']) || isObject(value['litellm_settings']) || isObject(value['router_settings']),
+    Array.isArray(value['model_list']) ||
+    isObject(value['litellm_settings']) ||
+    isObject(value['router_settings']),
   variables: { whole: (text) => /^os\.environ\/([A-Za-z_][A-Za-z0-9_]*)$/.exec(text.trim())?.[1] },
   includes: (value) => (Array.isArray(value['include']) ? value['include'] : []),
   reasons: liteLlmReasons,
@@ -51,7 +54,7 @@ function readVariables(variables: Foreign, draft: Draft): void {
 function areLimitsEnforced(router: Foreign): boolean {
   const checks = router.get('optional_pre_call_checks')
   const isChecked = checks.texts().includes('enforce_model_rate_limits')
-  return isChecked || /^usage-based-routing/.test(String(router.get('routing_strategy').value))
+  return isChecked || router.get('routing_strategy').word.startsWith('usage-based-routing')
 }
 
 function readCredentials(list: Foreign): ReadonlyMap<string, Foreign> {
@@ -63,99 +66,15 @@ function readCredentials(list: Foreign): ReadonlyMap<string, Foreign> {
   return new Map(named)
 }
 
-function addAliases(aliases: Foreign, draft: Draft): void {
-  const { models } = draft.config
-  for (const [alias, value] of aliases.members()) {
-    const name = draft.name(isObject(value.value) ? value.get('model') : value)
-    if (name === undefined) continue
-    if (isObject(value.value) && value.get('hidden').boolean() === true) {
-      draft.changed(value.get('hidden'), ['models', name], 'an alias is listed here')
-    }
-    const model = Object.hasOwn(models, name) ? models[name] : undefined
-    if (Object.hasOwn(models, alias)) {
-      draft.leftOut(value, 'a model has this name already')
-    } else if (model === undefined || name.endsWith('*')) {
-      models[alias] = { use: name }
-      draft.carried(value, ['models', alias])
-    } else {
-      ;(model.aliases ??= []).push(alias)
-      draft.carried(value, ['models', name])
-    }
-  }
-}
-
-type FallbackKey = 'fallbacks' | 'context_window_fallbacks'
-
-function addFallbacks(places: readonly Foreign[], lengths: ReadonlyMap<string, number>, draft: Draft): void {
-  for (const place of places) {
-    for (const key of ['fallbacks', 'context_window_fallbacks'] as const) {
-      for (const item of place.get(key).items()) {
-        for (const [name, names] of item.members()) addFallback(key, name, names, lengths, draft)
-      }
-    }
-  }
-  for (const place of places) {
-    const usual = place.get('default_fallbacks')
-    const names = usual.texts()
-    for (const name of Object.keys(draft.config.models)) {
-      if (names.length > 0) appendFallbacks(name, names.filter((each) => each !== name), usual, draft)
-    }
-  }
-}
-
-function addFallback(
-  key: FallbackKey,
-  name: string,
-  names: Foreign,
-  lengths: ReadonlyMap<string, number>,
-  draft: Draft,
-): void {
-  const { models } = draft.config
-  const others = names.texts()
-  if (name === '*') {
-    for (const model of Object.keys(models)) {
-      appendFallbacks(model, others.filter((each) => each !== model), names, draft)
-    }
-    return
-  }
-  const owner = Object.hasOwn(models, name)
-    ? name
-    : Object.keys(models).find((each) => models[each]!.aliases?.includes(name) === true)
-  if (owner === undefined) {
-    draft.leftOut(names, 'fallbacks belong to a model here, and none of the file has this name')
-    return
-  }
-  const length = lengths.get(owner)
-  const [first] = others
-  if (key === 'context_window_fallbacks' && length !== undefined && first !== undefined) {
-    ;(models[owner]!.when ??= []).push({ prompt_tokens_over: clamped(length, 1, 100_000_000), use: first })
-    draft.changed(names, ['models', owner], 'a rule (when) leads long prompts to the first of these models at once')
-  }
-  appendFallbacks(owner, others, names, draft, key)
-}
-
-function appendFallbacks(
-  name: string,
-  names: readonly string[],
-  from: Foreign,
-  draft: Draft,
-  key: FallbackKey = 'fallbacks',
-): void {
-  const model = draft.config.models[name]!
-  if (model.use !== undefined) return
-  model.fallbacks = [...new Set([...(model.fallbacks ?? []), ...names])]
-  const path = ['models', name]
-  if (key === 'fallbacks') draft.carried(from, path)
-  else draft.changed(from, path, 'a fallback is tried for a prompt that is too long, and for other failures, too')
-}
-
 function setRouting(places: readonly Foreign[], draft: Draft): void {
   const routing: NonNullable<RawConfig['routing']> = {}
   const first = (key: string): [Foreign, number] | undefined => {
-    const found = places.map((place) => place.get(key)).flatMap((node): [Foreign, number][] => {
-      const number = node.number()
-      return number === undefined ? [] : [[node, number]]
-    })
+    const found = places
+      .map((place) => place.get(key))
+      .flatMap((node): [Foreign, number][] => {
+        const number = node.number()
+        return number === undefined ? [] : [[node, number]]
+      })
     return found[0]
   }
   const retries = first('num_retries')
@@ -166,7 +85,11 @@ function setRouting(places: readonly Foreign[], draft: Draft): void {
   const cooldown = first('cooldown_time')
   if (cooldown !== undefined) {
     routing.cooldown_ms = clamped(cooldown[1] * 1000, 0, 3_600_000)
-    draft.changed(cooldown[0], ['routing', 'cooldown_ms'], 'seconds there, milliseconds here; shorter or longer by the kind of failure')
+    draft.changed(
+      cooldown[0],
+      ['routing', 'cooldown_ms'],
+      'seconds there, milliseconds here; shorter or longer by the kind of failure',
+    )
   }
   const disabled = places[0]!.get('disable_cooldowns')
   if (disabled.boolean() === true) {
@@ -179,14 +102,21 @@ function setRouting(places: readonly Foreign[], draft: Draft): void {
     routing.placement = 'least_busy'
     draft.carried(strategy, ['routing', 'placement'])
   } else if (name !== undefined) {
-    draft.changed(strategy, undefined, 'a call goes where its first token is expected soonest, with the weights of the targets')
+    draft.changed(
+      strategy,
+      undefined,
+      'a call goes where its first token is expected soonest, with the weights of the targets',
+    )
   }
   if (Object.keys(routing).length > 0) draft.config.routing = routing
 }
 
 /** Of providers whose models have none of their own. */
 function setTimeouts(places: readonly Foreign[], draft: Draft): void {
-  for (const [ours, theirs] of [['total_ms', ['timeout', 'request_timeout']], ['first_byte_ms', ['stream_timeout']]] as const) {
+  for (const [ours, theirs] of [
+    ['total_ms', ['timeout', 'request_timeout']],
+    ['first_byte_ms', ['stream_timeout']],
+  ] as const) {
     const nodes = theirs.flatMap((key) => places.map((place) => place.get(key)))
     const seconds = nodes.map((node) => node.number())
     const index = seconds.findIndex((each) => each !== undefined)
@@ -199,7 +129,11 @@ function setTimeouts(places: readonly Foreign[], draft: Draft): void {
     }
     const [first] = concerned
     if (first === undefined) continue
-    draft.changed(nodes[index]!, ['providers', first[0]], 'for every provider whose models have none of their own')
+    draft.changed(
+      nodes[index]!,
+      ['providers', first[0]],
+      'for every provider whose models have none of their own',
+    )
   }
 }
 
@@ -223,7 +157,11 @@ function setBudget(settings: Foreign, draft: Draft): void {
     return
   }
   draft.config.budgets = { total: [{ usd: String(Math.round(usd * 100) / 100), per }] }
-  draft.changed(node, ['budgets'], 'a window of the calendar here (time_zone), and exact: a call that does not fit is refused')
+  draft.changed(
+    node,
+    ['budgets'],
+    'a window of the calendar here (time_zone), and exact: a call that does not fit is refused',
+  )
 }
 
 function setGeneral(general: Foreign, draft: Draft): void {
@@ -248,7 +186,8 @@ function setGeneral(general: Foreign, draft: Draft): void {
   const [first, ...others] = Object.entries(draft.config.providers)
   if (first === undefined) return
   for (const [, provider] of [first, ...others]) {
-    provider.health_check = seconds === undefined ? true : { interval_ms: clamped(seconds * 1000, 1000, 3_600_000) }
+    provider.health_check =
+      seconds === undefined ? true : { interval_ms: clamped(seconds * 1000, 1000, 3_600_000) }
   }
   draft.changed(
     checks,

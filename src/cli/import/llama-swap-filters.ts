@@ -22,7 +22,11 @@ function readMembers(members: Foreign, draft: Draft): Readonly<Record<string, un
   const set: [string, unknown][] = []
   for (const [key, node] of members.members()) {
     if (isHarmless(key, node.value)) set.push([memberName(key), node.take()])
-    else draft.leftOut(node, 'a member of requests is only carried if it is a number, true, false or a known word')
+    else
+      draft.leftOut(
+        node,
+        'a member of requests is only carried if it is a number, true, false or a known word',
+      )
   }
   return Object.fromEntries(set)
 }
@@ -43,7 +47,10 @@ function addVariants(
     if (aliases?.includes(id) === true) model.aliases = aliases.filter((each) => each !== id)
     const variant: RawModel = { ...rest, model: rest.model ?? name }
     const kept = model.request?.drop?.filter((each) => !Object.hasOwn(more, each)) ?? []
-    variant.request = { ...(Object.keys(more).length > 0 && { set: more }), ...(kept.length > 0 && { drop: kept }) }
+    variant.request = {
+      ...(Object.keys(more).length > 0 && { set: more }),
+      ...(kept.length > 0 && { drop: kept }),
+    }
     draft.config.models[id] = variant
     draft.changed(members, ['models', id], 'a model of its own here')
   }

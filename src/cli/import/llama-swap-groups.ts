@@ -18,10 +18,18 @@ export function addGroups(root: Foreign, draft: Draft, providers: ReadonlyMap<st
       for (const provider of known) keep(provider, draft)
     }
     if (!swap) {
-      draft.changed(group, undefined, `its servers run together, so it is no group here${isExclusive && !isPersistent ? '; they are not stopped for others' : ''}`)
+      draft.changed(
+        group,
+        undefined,
+        `its servers run together, so it is no group here${isExclusive && !isPersistent ? '; they are not stopped for others' : ''}`,
+      )
     } else if (isExclusive && !isPersistent) {
       taking.push(...known)
-      draft.changed(group, undefined, 'it takes turns with all others that are exclusive: one group of them, named default')
+      draft.changed(
+        group,
+        undefined,
+        'it takes turns with all others that are exclusive: one group of them, named default',
+      )
     } else addGroup(name, known, draft)
   }
   taking.push(...[...alone].flatMap((model) => providers.get(model) ?? []))

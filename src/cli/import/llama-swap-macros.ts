@@ -69,7 +69,8 @@ export function splitCommand(command: string): readonly string[] {
     const character = text[index]!
     if (quote !== '') {
       if (character === quote) quote = ''
-      else if (character === '\\' && quote === '"' && /["\\$`]/.test(text[index + 1] ?? '')) word += text[++index]!
+      else if (character === '\\' && quote === '"' && /["\\$`]/.test(text[index + 1] ?? ''))
+        word += text[++index]!
       else word += character
     } else if (character === "'" || character === '"') {
       quote = character

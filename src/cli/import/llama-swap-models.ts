@@ -60,8 +60,8 @@ function readAddress(proxy: Foreign, macros: Macros, port: string, draft: Draft)
 
 function kindOf(words: readonly string[]): RawProvider['kind'] {
   const program = basename(words[0] ?? '')
-  if (/^llama-server/.test(program)) return 'llama_cpp'
-  return /^vllm$/.test(program) ? 'vllm' : 'openai'
+  if (program.startsWith('llama-server')) return 'llama_cpp'
+  return program === 'vllm' ? 'vllm' : 'openai'
 }
 
 function setProvider(entry: RawProvider, model: Foreign, draft: Draft, provider: string): void {
@@ -71,7 +71,10 @@ function setProvider(entry: RawProvider, model: Foreign, draft: Draft, provider:
     entry.max_parallel_requests = Math.min(1_000_000, Math.round(limit))
     draft.carried(parallel, ['providers', provider])
   }
-  for (const [ours, theirs] of [['connect_ms', 'connect'], ['first_byte_ms', 'responseHeader']] as const) {
+  for (const [ours, theirs] of [
+    ['connect_ms', 'connect'],
+    ['first_byte_ms', 'responseHeader'],
+  ] as const) {
     const seconds = model.get('timeouts').get(theirs).number()
     if (seconds === undefined || seconds < 0) continue
     entry.timeouts = { ...entry.timeouts, [ours]: Math.min(86_400_000, Math.round(seconds * 1000)) }
@@ -81,7 +84,10 @@ function setProvider(entry: RawProvider, model: Foreign, draft: Draft, provider:
 function addModel(name: string, model: Foreign, provider: string, draft: Draft): void {
   const upstream = draft.name(model.get('useModelName'))
   const made: RawModel = { provider, ...(upstream !== undefined && upstream !== name && { model: upstream }) }
-  const aliases = model.get('aliases').items().flatMap((item) => draft.name(item) ?? [])
+  const aliases = model
+    .get('aliases')
+    .items()
+    .flatMap((item) => draft.name(item) ?? [])
   if (aliases.length > 0) made.aliases = [...new Set(aliases)]
   const context = model.at('capabilities', 'context').number()
   if (context !== undefined && context > 0) made.context_length = Math.round(context)
@@ -104,8 +110,14 @@ function addService(words: readonly string[], model: Foreign, parts: ServicePart
   const { words: kept, keys } = withoutKeys(words)
   for (const key of keys) draft.withhold(key)
   if (keys.length > 0) {
-    draft.changed(cmd, ['providers', provider], 'an option with a key was left out: give it to the server in the environment file of a unit')
-    draft.errand(`The server of providers.${provider} had a key in its command, which was not copied: write a unit (docs/services.md).`)
+    draft.changed(
+      cmd,
+      ['providers', provider],
+      'an option with a key was left out: give it to the server in the environment file of a unit',
+    )
+    draft.errand(
+      `The server of providers.${provider} had a key in its command, which was not copied: write a unit (docs/services.md).`,
+    )
   }
   const [program, ...rest] = kept
   // A credential may be spread over several words.
@@ -114,7 +126,10 @@ function addService(words: readonly string[], model: Foreign, parts: ServicePart
     word === undefined || hasCredential ? undefined : draft.text(cmd, word),
   )
   if (run.length === 0 || run.some((word) => word === undefined)) {
-    draft.leftOut(cmd, 'it is no command that could be carried: a part of it may be a credential, or is not known here')
+    draft.leftOut(
+      cmd,
+      'it is no command that could be carried: a part of it may be a credential, or is not known here',
+    )
     return
   }
   const ready = model.get('checkEndpoint').text()
@@ -127,7 +142,12 @@ function addService(words: readonly string[], model: Foreign, parts: ServicePart
     stop_after_idle_ms: idleMs(model.get('ttl').number(), local.usualTtl),
     ...(local.preloaded.has(name) && { start: 'boot' as const }),
   }
-  if (ready === 'none') draft.changed(model.get('checkEndpoint'), ['providers', provider], 'a server is always waited for here: write ready')
+  if (ready === 'none')
+    draft.changed(
+      model.get('checkEndpoint'),
+      ['providers', provider],
+      'a server is always waited for here: write ready',
+    )
   draft.services.set(provider, service)
 }
 
@@ -145,7 +165,10 @@ function environmentOf(env: Foreign, macros: Macros, draft: Draft): Pick<RawServ
     if (split < 1) continue
     if (namesCredential(name)) {
       draft.withhold(value)
-      draft.leftOut(item, 'a credential does not belong in the environment of a command: use the environment file of a unit')
+      draft.leftOut(
+        item,
+        'a credential does not belong in the environment of a command: use the environment file of a unit',
+      )
       continue
     }
     const carried = draft.text(item, value)

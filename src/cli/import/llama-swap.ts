@@ -54,8 +54,12 @@ export const llamaSwap: Source = {
   name: 'llama-swap',
   title: 'llama-swap',
   recognizes: (value) => {
-    const hasCommands = Object.values(membersOf(value['models'])).some((each) => isObject(each) && 'cmd' in each)
-    const hasPeers = Object.values(membersOf(value['peers'])).some((each) => isObject(each) && 'proxy' in each)
+    const hasCommands = Object.values(membersOf(value['models'])).some(
+      (each) => isObject(each) && 'cmd' in each,
+    )
+    const hasPeers = Object.values(membersOf(value['peers'])).some(
+      (each) => isObject(each) && 'proxy' in each,
+    )
     return hasCommands || hasPeers
   },
   variables: {
@@ -81,7 +85,10 @@ function convert(root: Foreign, draft: Draft): void {
     preloaded: new Set(root.at('hooks', 'on_startup', 'preload').texts()),
     providers: new Map(),
   }
-  const models = root.get('models').members().toSorted(([one], [other]) => (one < other ? -1 : 1))
+  const models = root
+    .get('models')
+    .members()
+    .toSorted(([one], [other]) => (one < other ? -1 : 1))
   for (const [name, model] of models) convertLocalModel(name, model, draft, local)
   for (const [name, peer] of root.get('peers').members()) addPeer(name, peer, draft, book)
   for (const [name, selector] of root.get('selectors').members()) addSelector(name, selector, draft)
@@ -89,7 +96,9 @@ function convert(root: Foreign, draft: Draft): void {
   const keys = root.get('apiKeys')
   if (keys.items().length > 0) requireKeys(keys, draft)
   keys.take()
-  draft.errand('llama-swap listens where -listen says, by default on all interfaces; the gateway on 127.0.0.1:4000 alone (docs/remote.md).')
+  draft.errand(
+    'llama-swap listens where -listen says, by default on all interfaces; the gateway on 127.0.0.1:4000 alone (docs/remote.md).',
+  )
 }
 
 function addPeer(name: string, peer: Foreign, draft: Draft, book: ProviderBook): void {
@@ -122,19 +131,28 @@ function addPeer(name: string, peer: Foreign, draft: Draft, book: ProviderBook):
     // The plain name leads to the first that has it, as llama-swap has it where it is unique.
     if (draft.config.models[model] === undefined && model !== full) made.aliases = [model]
   }
-  draft.changed(peer.get('proxy'), ['providers', provider], 'with /v1; the key goes in one header here, not in two')
+  draft.changed(
+    peer.get('proxy'),
+    ['providers', provider],
+    'with /v1; the key goes in one header here, not in two',
+  )
 }
 
 function addSelector(name: string, selector: Foreign, draft: Draft): void {
   const strategy = selector.get('strategy').text()
   const spillover = selector.at('settings', 'spillover')
   if (spillover.take() !== undefined) {
-    draft.changed(spillover, ['models', name], 'set max_parallel_requests of the provider: further calls go to the next target')
+    draft.changed(
+      spillover,
+      ['models', name],
+      'set max_parallel_requests of the provider: further calls go to the next target',
+    )
   }
   const names = selector.get('targets').texts()
   const { models } = draft.config
   const targets = names.flatMap((each): RawTarget[] => {
-    const model = models[each] ?? Object.values(models).find(({ aliases }) => aliases?.includes(each) === true)
+    const model =
+      models[each] ?? Object.values(models).find(({ aliases }) => aliases?.includes(each) === true)
     if (model?.provider === undefined) return []
     return [{ provider: model.provider, model: model.model ?? each }]
   })
@@ -146,8 +164,14 @@ function addSelector(name: string, selector: Foreign, draft: Draft): void {
   models[name] =
     chosen.length === 1
       ? { ...chosen[0]! }
-      : { targets: strategy === 'spillover' ? chosen.map((target, index) => ({ ...target, tier: index + 1 })) : chosen }
-  const how = strategy === 'warm' ? 'a target whose server runs is preferred with service.when_starting: failover' : ''
+      : {
+          targets:
+            strategy === 'spillover'
+              ? chosen.map((target, index) => ({ ...target, tier: index + 1 }))
+              : chosen,
+        }
+  const how =
+    strategy === 'warm' ? 'a target whose server runs is preferred with service.when_starting: failover' : ''
   if (how === '') draft.carried(selector, ['models', name])
   else draft.changed(selector, ['models', name], how)
 }

@@ -1,14 +1,16 @@
 // The configuration of @khanglvm/llm-router, versions 1 and 2.
 import { isObject } from '../../bytes/json/parse.ts'
-import type { RawModel, RawTarget } from '../../config/raw.ts'
+import type { RawModel } from '../../config/raw.ts'
 import { requireKeys } from './client-keys.ts'
 import type { Draft } from './draft.ts'
 import type { Foreign, Reasons } from './foreign.ts'
-import { clamped, wholeNumbers } from './numbers.ts'
+import { addAliases, type Names } from './llm-router-aliases.ts'
+import { clamped } from './numbers.ts'
 import { ProviderBook, withoutRoute, withVersion } from './provider-book.ts'
 import type { Source } from './source.ts'
 
-const tool = 'it is a setting of a tool, not of routing; llm-gateway knows the tools as clients (docs/clients.md)'
+const tool =
+  'it is a setting of a tool, not of routing; llm-gateway knows the tools as clients (docs/clients.md)'
 
 const reasons: Reasons = [
   ['version', 'the gateway migrates nothing by it'],
@@ -49,13 +51,8 @@ export const llmRouter: Source = {
 }
 
 const isRouterProvider = (each: unknown) =>
-  isObject(each) && ['baseUrl', 'base-url', 'apiKeyEnv', 'rateLimits', 'rate-limits', 'format'].some((key) => key in each)
-
-/** `provider/model` and aliases lead to models of the draft. */
-interface Names {
-  readonly models: Map<string, { readonly provider: string; readonly model: string }>
-  readonly fallbacks: { readonly name: string; readonly list: Foreign }[]
-}
+  isObject(each) &&
+  ['baseUrl', 'base-url', 'apiKeyEnv', 'rateLimits', 'rate-limits', 'format'].some((key) => key in each)
 
 function convert(root: Foreign, draft: Draft): void {
   const book = new ProviderBook(draft)
@@ -74,10 +71,12 @@ function convert(root: Foreign, draft: Draft): void {
   const isRequired = root.at('metadata', 'localServer', 'requireAuth').boolean() === true
   if (master.isThere && isRequired) requireKeys(master, draft)
   else if (master.isThere) {
-    draft.withhold(String(master.value))
+    draft.withhold(master.word)
     draft.leftOut(master, 'keys were not required; llm-gateway key create makes keys')
   }
-  draft.errand('llm-router listens on 127.0.0.1:8376; the gateway on server.port, 4000 without it. The base URL for OpenAI clients is /v1.')
+  draft.errand(
+    'llm-router listens on 127.0.0.1:8376; the gateway on server.port, 4000 without it. The base URL for OpenAI clients is /v1.',
+  )
 }
 
 function addProvider(provider: Foreign, draft: Draft, book: ProviderBook, names: Names): void {
@@ -114,7 +113,10 @@ function addProvider(provider: Foreign, draft: Draft, book: ProviderBook, names:
     ...(auth !== undefined && { auth }),
   })
   draft.headers(provider.get('headers'), name)
-  const models = provider.get('models').items().flatMap((item) => addModel(item, id, name, draft, names) ?? [])
+  const models = provider
+    .get('models')
+    .items()
+    .flatMap((item) => addModel(item, id, name, draft, names) ?? [])
   addRateLimits(provider.anyOf('rateLimits', 'rate-limits'), models, id, draft)
 }
 
@@ -127,7 +129,13 @@ function readAuth(auth: Foreign): 'bearer' | { header: string } | undefined {
 }
 
 /** @returns the name in the provider's list. */
-function addModel(item: Foreign, id: string, provider: string, draft: Draft, names: Names): string | undefined {
+function addModel(
+  item: Foreign,
+  id: string,
+  provider: string,
+  draft: Draft,
+  names: Names,
+): string | undefined {
   const isText = typeof item.value === 'string'
   const model = draft.name(isText ? item : item.anyOf('id', 'name', 'model'))
   if (model === undefined) return undefined
@@ -140,7 +148,12 @@ function addModel(item: Foreign, id: string, provider: string, draft: Draft, nam
   draft.config.models[name] = made
   names.models.set(name, { provider, model })
   draft.carried(item, ['models', name])
-  const aliases = isText ? [] : item.get('aliases').items().flatMap((each) => draft.name(each) ?? [])
+  const aliases = isText
+    ? []
+    : item
+        .get('aliases')
+        .items()
+        .flatMap((each) => draft.name(each) ?? [])
   // A bare id leads to the first provider that has it, as there.
   const isFree = (each: string) =>
     !Object.hasOwn(draft.config.models, each) &&
@@ -149,7 +162,13 @@ function addModel(item: Foreign, id: string, provider: string, draft: Draft, nam
   if (free.length > 0) made.aliases = free
   const context = item.get('contextWindow').number()
   if (context !== undefined && context > 0) made.context_length = Math.round(context)
-  const list = item.anyOf('fallbackModels', 'fallback-models', 'silentFallbacks', 'silent-fallbacks', 'fallbacks')
+  const list = item.anyOf(
+    'fallbackModels',
+    'fallback-models',
+    'silentFallbacks',
+    'silent-fallbacks',
+    'fallbacks',
+  )
   if (list.isThere) names.fallbacks.push({ name, list })
   return model
 }
@@ -164,108 +183,22 @@ function addRateLimits(limits: Foreign, models: readonly string[], id: string, d
     const texts = limit.get('models').texts()
     const concerned = texts.includes('all') || texts.length === 0 ? models : texts
     if (requests === undefined || unit !== 'minute' || size !== 1) {
-      draft.leftOut(limit, 'limits are of any 60 seconds here; budgets count tokens or USD of days, weeks and months')
+      draft.leftOut(
+        limit,
+        'limits are of any 60 seconds here; budgets count tokens or USD of days, weeks and months',
+      )
     } else if (concerned.length !== 1) {
       draft.leftOut(limit, 'several models share it, and a limit is of one model here')
     } else {
       const name = `${id}/${concerned[0]!}`
       draft.limitsOf(name).rpm = clamped(requests, 1, 10_000_000)
-      draft.changed(limit, ['rate_limit_settings', 'limits', name], 'exact: twenty calls at once are counted one by one')
+      draft.changed(
+        limit,
+        ['rate_limit_settings', 'limits', name],
+        'exact: twenty calls at once are counted one by one',
+      )
     }
   }
-}
-
-function addAliases(aliases: Foreign, draft: Draft, names: Names): void {
-  for (const [name, alias] of aliases.members()) {
-    if (name === 'default' && alias.get('targets').items().length === 0) {
-      alias.take()
-      continue
-    }
-    const targets = targetsOf(alias, aliases, new Set([name]), draft, names)
-    if (targets.length === 0) {
-      draft.leftOut(alias, 'none of its targets could be carried')
-      continue
-    }
-    release(name, draft)
-    draft.config.models[name] = targets.length === 1 ? single(targets[0]!) : { targets }
-    draft.carried(alias, ['models', name])
-  }
-}
-
-/** A name that a model has as an alias belongs to the alias of the file. */
-function release(name: string, draft: Draft): void {
-  for (const model of Object.values(draft.config.models)) {
-    const rest = model.aliases?.filter((each) => each !== name)
-    if (rest?.length === 0) delete model.aliases
-    else if (rest !== undefined) model.aliases = rest
-  }
-}
-
-function single({ provider, model }: RawTarget): RawModel {
-  return { provider, ...(model !== undefined && { model }) }
-}
-
-const maxTargets = 100
-
-function targetsOf(
-  alias: Foreign,
-  aliases: Foreign,
-  open: ReadonlySet<string>,
-  draft: Draft,
-  names: Names,
-): RawTarget[] {
-  const strategy = alias.get('strategy')
-  const word = strategy.text() ?? 'ordered'
-  const isOrdered = word === 'ordered'
-  if (/^(?:auto|quota-aware)/.test(word)) {
-    draft.changed(strategy, undefined, 'a target at its limit is passed over, so calls go by weight and load')
-  }
-  const read = (list: Foreign) => list.items().map((item) => ({ ...readTarget(item), item }))
-  const first = read(alias.get('targets'))
-  const last = read(alias.anyOf('fallbackTargets', 'fallback-targets', 'fallbacks'))
-  const weights = wholeNumbers(first.length === 0 ? [1] : first.map(({ weight }) => weight))
-  const found: RawTarget[] = []
-  const add = (ref: string, item: Foreign, tier: number, weight: number) => {
-    for (const target of resolveRef(ref, item, aliases, open, draft, names).slice(0, maxTargets - found.length)) {
-      found.push({ ...target, ...(tier > 1 && { tier: Math.min(100, tier) }), ...(weight > 1 && { weight }) })
-    }
-  }
-  for (const [index, { ref, item }] of first.entries()) {
-    add(ref, item, isOrdered ? index + 1 : 1, isOrdered ? 1 : weights[index]!)
-  }
-  const after = isOrdered ? first.length : 1
-  for (const [index, { ref, item }] of last.entries()) add(ref, item, after + index + 1, 1)
-  return found
-}
-
-function readTarget(item: Foreign): { readonly ref: string; readonly weight: number } {
-  if (typeof item.value === 'string') return { ref: item.text() ?? '', weight: 1 }
-  const weight = item.get('weight').number()
-  item.get('metadata').take()
-  return { ref: item.anyOf('ref', 'target', 'route', 'model').text() ?? '', weight: weight !== undefined && weight > 0 ? weight : 1 }
-}
-
-/** A reference to an alias stands for the targets of the alias. */
-function resolveRef(
-  ref: string,
-  item: Foreign,
-  aliases: Foreign,
-  open: ReadonlySet<string>,
-  draft: Draft,
-  names: Names,
-): readonly RawTarget[] {
-  const model = names.models.get(ref)
-  if (model !== undefined) return [model]
-  const name = ref.replace(/^alias:/, '')
-  const alias = aliases.get(name)
-  if (alias.isThere && !open.has(name)) {
-    return targetsOf(alias, aliases, new Set([...open, name]), draft, names).map(({ provider, model: upstream }) => ({
-      provider,
-      ...(upstream !== undefined && { model: upstream }),
-    }))
-  }
-  draft.leftOut(item, open.has(name) ? 'the aliases form a circle' : 'it names a model that is not here')
-  return []
 }
 
 function addDefault(node: Foreign, draft: Draft): void {

@@ -15,14 +15,26 @@ const reasons: Reasons = [
   ['server.read_header_timeout', network],
   ['server.write_timeout', network],
   ['server.idle_timeout', network],
-  ['server.cors', 'write cors by hand: pages of this machine are allowed, all others refused (docs/config.md)'],
+  [
+    'server.cors',
+    'write cors by hand: pages of this machine are allowed, all others refused (docs/config.md)',
+  ],
   ['server.request_limits.max_header_size', 'the size of headers is fixed'],
-  ['server.rate_limits.global_requests_per_minute', 'limits are of clients and of models; there is none of all calls together'],
+  [
+    'server.rate_limits.global_requests_per_minute',
+    'limits are of clients and of models; there is none of all calls together',
+  ],
   ['server.rate_limits.burst_size', 'limits are exact in any 60 seconds'],
   ['server.rate_limits.health_requests_per_minute', 'GET /healthz has no limit'],
   ['server.rate_limits.cleanup_interval', 'it has no meaning here'],
-  ['server.rate_limits.trust_proxy_headers', 'name the user of the front proxy in server.trusted_proxies (docs/remote.md)'],
-  ['server.rate_limits.trusted_proxy_cidrs', 'name the user of the front proxy in server.trusted_proxies (docs/remote.md)'],
+  [
+    'server.rate_limits.trust_proxy_headers',
+    'name the user of the front proxy in server.trusted_proxies (docs/remote.md)',
+  ],
+  [
+    'server.rate_limits.trusted_proxy_cidrs',
+    'name the user of the front proxy in server.trusted_proxies (docs/remote.md)',
+  ],
   ['proxy.engine', 'there is one engine here'],
   ['proxy.profile', 'there is one engine here'],
   ['proxy.retry', 'Olla itself ignores it; see routing.retries'],
@@ -39,11 +51,17 @@ const reasons: Reasons = [
   ['logging.format', 'logging.format is auto: for people on a terminal, JSON elsewhere'],
   ['engineering', 'see docs/observing.md'],
   ['dashboard', 'see status (docs/status.md)'],
-  ['discovery.static.endpoints.*.model_filter', 'every model that a provider lists can be called; keys may be bound to models'],
+  [
+    'discovery.static.endpoints.*.model_filter',
+    'every model that a provider lists can be called; keys may be bound to models',
+  ],
   ['discovery.static.endpoints.*.model_url', 'lists are requested below the base URL'],
   ['discovery.static.endpoints.*.check_timeout', 'a health check takes 5 s at most'],
   ['discovery.static.endpoints.*.preserve_path', 'paths are those of the API'],
-  ['discovery.static.endpoints.*.priority', 'a tier is of a target of a model: it was carried to the models of model_aliases'],
+  [
+    'discovery.static.endpoints.*.priority',
+    'a tier is of a target of a model: it was carried to the models of model_aliases',
+  ],
 ]
 
 export const olla: Source = {
@@ -89,12 +107,19 @@ function convert(root: Foreign, draft: Draft): void {
     draft.config.routing = { placement: 'least_busy' }
     draft.carried(balancer, ['routing', 'placement'])
   } else if (name !== undefined) {
-    draft.changed(balancer, undefined, 'a call goes where its first token is expected soonest, in the order of tiers')
+    draft.changed(
+      balancer,
+      undefined,
+      'a call goes where its first token is expected soonest, in the order of tiers',
+    )
   }
   addAliases(root.get('model_aliases'), endpoints, name === 'priority', draft)
   const level = root.at('logging', 'level').text()
-  if (level === 'debug' || level === 'info' || level === 'warn' || level === 'error') draft.config.logging = { level }
-  draft.errand('Base URLs of clients change: /olla/openai/v1 becomes /v1, and /olla/anthropic/v1 the root of the gateway.')
+  if (level === 'debug' || level === 'info' || level === 'warn' || level === 'error')
+    draft.config.logging = { level }
+  draft.errand(
+    'Base URLs of clients change: /olla/openai/v1 becomes /v1, and /olla/anthropic/v1 the root of the gateway.',
+  )
 }
 
 function setServer(server: Foreign, draft: Draft): void {
@@ -114,17 +139,23 @@ function setServer(server: Foreign, draft: Draft): void {
   const rate = server.at('rate_limits', 'per_ip_requests_per_minute')
   const rpm = rate.number()
   if (rpm === undefined) return
-  draft.config.rate_limit_settings = { per_client: rpm > 0 ? { rpm: Math.min(10_000_000, Math.ceil(rpm)) } : {} }
-  draft.changed(rate, ['rate_limit_settings', 'per_client'], 'of each Unix user or address, exact in any 60 seconds')
+  draft.config.rate_limit_settings = {
+    per_client: rpm > 0 ? { rpm: Math.min(10_000_000, Math.ceil(rpm)) } : {},
+  }
+  draft.changed(
+    rate,
+    ['rate_limit_settings', 'per_client'],
+    'of each Unix user or address, exact in any 60 seconds',
+  )
 }
 
 function sizeOf(node: Foreign): number | undefined {
   const number = node.number()
   if (number !== undefined) return Math.round(number)
-  const [, digits, unit = ''] = /^(\d+(?:\.\d+)?)\s*([kmg])i?b?$/i.exec(String(node.value)) ?? []
+  const [, digits, unit = ''] = /^(\d+(?:\.\d+)?)\s*([kmg])i?b?$/i.exec(node.word) ?? []
   if (digits === undefined) return undefined
   node.take()
-  return Math.round(Number(digits) * 1024 ** (' kmg'.indexOf(unit.toLowerCase())))
+  return Math.round(Number(digits) * 1024 ** ' kmg'.indexOf(unit.toLowerCase()))
 }
 
 function durationOf(node: Foreign): number | undefined {
@@ -194,8 +225,13 @@ function priorityOf({ value }: Foreign): number {
 function keyOf(auth: Foreign, owner: string, draft: Draft): RawProvider['api_key'] {
   const type = auth.get('type').value
   if (type === 'basic') {
-    draft.leftOut(auth, 'a user name and a password are sent as a header: write headers with a reference to a secret')
-    draft.errand(`providers.${owner} had a user name and a password: write an Authorization header that refers to a secret (docs/config.md).`)
+    draft.leftOut(
+      auth,
+      'a user name and a password are sent as a header: write headers with a reference to a secret',
+    )
+    draft.errand(
+      `providers.${owner} had a user name and a password: write an Authorization header that refers to a secret (docs/config.md).`,
+    )
     return undefined
   }
   const file = auth.anyOf('token_file', 'key_file')
@@ -231,6 +267,10 @@ function addAliases(aliases: Foreign, endpoints: readonly Endpoint[], hasTiers: 
     )
     if (targets.length === 0) continue
     draft.config.models[alias] = { targets }
-    draft.changed(names, ['models', alias], 'a target for each endpoint and name: remove those that do not have the model')
+    draft.changed(
+      names,
+      ['models', alias],
+      'a target for each endpoint and name: remove those that do not have the model',
+    )
   }
 }

@@ -89,7 +89,9 @@ export function nameOfServer(url: string): string {
 
 /** A base URL without the trailing slashes and the route that the gateway appends. */
 export function withoutRoute(url: string): string {
-  return url.replace(/\/+$/, '').replace(/\/(?:chat\/completions|completions|embeddings|responses|messages)$/, '')
+  return url
+    .replace(/\/+$/, '')
+    .replace(/\/(?:chat\/completions|completions|embeddings|responses|messages)$/, '')
 }
 
 /** A base URL up to `/v1`. */

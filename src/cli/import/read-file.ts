@@ -27,7 +27,10 @@ export function withIncludes(
   path: string,
   value: unknown,
   names: readonly unknown[],
-): { readonly value: unknown; readonly refused: readonly { readonly index: number; readonly reason: string }[] } {
+): {
+  readonly value: unknown
+  readonly refused: readonly { readonly index: number; readonly reason: string }[]
+} {
   const refused: { index: number; reason: string }[] = []
   const merged = Object.assign(Object.create(null), value) as Record<string, unknown>
   for (const [index, name] of names.entries()) {

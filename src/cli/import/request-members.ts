@@ -7,7 +7,16 @@ import { namesCredential } from './credentials.ts'
 type Requests = NonNullable<RawModel['request']>
 
 /** Members whose text is one of a few words. */
-const wordMembers = new Set(['reasoning_effort', 'service_tier', 'verbosity', 'tool_choice', 'type', 'effort', 'summary', 'truncation'])
+const wordMembers = new Set([
+  'reasoning_effort',
+  'service_tier',
+  'verbosity',
+  'tool_choice',
+  'type',
+  'effort',
+  'summary',
+  'truncation',
+])
 
 const maxDepth = 4
 
@@ -37,10 +46,7 @@ function pointerStep(name: string): string {
 }
 
 /** Adds to what a model changes in requests. */
-export function addRequest(
-  model: RawModel,
-  { default: usual = {}, set = {}, drop = [] }: Requests,
-): void {
+export function addRequest(model: RawModel, { default: usual = {}, set = {}, drop = [] }: Requests): void {
   const request = (model.request ??= {})
   if (Object.keys(usual).length > 0) request.default = { ...usual, ...request.default }
   if (Object.keys(set).length > 0) request.set = { ...request.set, ...set }

@@ -25,15 +25,27 @@ export function printCommands(out: Output, { config, withheld }: Draft): void {
   }
 }
 
-export function printSummary(out: Output, { source, draft, file, out: target }: ImportResult, env: NodeJS.ProcessEnv): void {
+export function printSummary(
+  out: Output,
+  { source, draft, file, out: target }: ImportResult,
+  env: NodeJS.ProcessEnv,
+): void {
   const { notes, withheld } = draft
   const line = (text = '') => out.line(printable(text))
   line(`${file} is a configuration of ${source.title}: ${contents(draft)}.`)
   const of = (kind: string) => notes.filter((note) => note.kind === kind)
   const [changed, leftOut] = [of('changed'), of('left_out')]
   line(`${of('carried').length} carried, ${changed.length} changed, ${leftOut.length} left out.`)
-  printSome(line, 'Changed:', changed.map((note) => noteText(note, withheld).replace(/^changed: /, '')))
-  printSome(line, 'Left out:', leftOut.map((note) => noteText(note, withheld).replace(/^left out: /, '')))
+  printSome(
+    line,
+    'Changed:',
+    changed.map((note) => noteText(note, withheld).replace(/^changed: /, '')),
+  )
+  printSome(
+    line,
+    'Left out:',
+    leftOut.map((note) => noteText(note, withheld).replace(/^left out: /, '')),
+  )
   const errands = errandsOf(draft, target, env)
   if (errands.length > 0) {
     line()
@@ -92,7 +104,11 @@ function errandsOf(draft: Draft, target: string | undefined, env: NodeJS.Process
   const variables =
     unset.length === 0
       ? []
-      : [{ text: `These variables are not set here, and the gateway needs them at its start: ${unset.join(', ')}` }]
+      : [
+          {
+            text: `These variables are not set here, and the gateway needs them at its start: ${unset.join(', ')}`,
+          },
+        ]
   return [...keys, ...variables, ...draft.errands].map(({ text, ...rest }) => ({
     text: withoutCredentials(text, draft.withheld),
     ...rest,

@@ -51,17 +51,31 @@ export function writeDraft(draft: Draft, title: string): string {
   const config = inOrder(draft.config)
   const first = writeCommentedYaml(config, placed, { head, tail: [] })
   const unplaced = first.unplaced.flatMap(({ lines }) => lines)
-  const groups = Object.keys(draft.groups).length === 0 ? [] : [
-    'groups of the servers above, once they have their commands:',
-    ...yamlLines({ services: { groups: draft.groups } }),
-    '',
-  ]
+  const groups =
+    Object.keys(draft.groups).length === 0
+      ? []
+      : [
+          'groups of the servers above, once they have their commands:',
+          ...yamlLines({ services: { groups: draft.groups } }),
+          '',
+        ]
   const others = [...rest, ...unplaced]
   const tail = [...groups, ...(others.length === 0 ? [] : ['Not here:', ...others])]
   return tail.length === 0 ? first.text : writeCommentedYaml(config, placed, { head, tail }).text
 }
 
-const order = ['server', 'access', 'keys', 'rate_limit_settings', 'providers', 'services', 'models', 'routing', 'budgets', 'logging']
+const order = [
+  'server',
+  'access',
+  'keys',
+  'rate_limit_settings',
+  'providers',
+  'services',
+  'models',
+  'routing',
+  'budgets',
+  'logging',
+]
 
 /** Sections as the shipped file has them. */
 function inOrder(config: object): object {

@@ -9,10 +9,18 @@ import { fixtures, importFile, importFixture, importText, loaded } from './impor
 
 const lite = (models: string) => `model_list:\n${models}`
 const local = (more = '') =>
-  lite(`  - { model_name: m, litellm_params: { model: openai/x, api_base: "http://127.0.0.1:9/v1"${more} } }\n`)
+  lite(
+    `  - { model_name: m, litellm_params: { model: openai/x, api_base: "http://127.0.0.1:9/v1"${more} } }\n`,
+  )
 
 describe('every sample', () => {
-  for (const name of ['litellm.yaml', 'llama-swap.yaml', 'olla.yaml', 'llm-router.json', 'claude-code-router.json']) {
+  for (const name of [
+    'litellm.yaml',
+    'llama-swap.yaml',
+    'olla.yaml',
+    'llm-router.json',
+    'claude-code-router.json',
+  ]) {
     test(`${name} becomes a valid file for its user alone, without the keys of the source`, (t) => {
       for (const withCommands of [false, true]) {
         const { status, out, text, stdout, stderr } = importFixture(t, name, { withCommands })
@@ -134,7 +142,10 @@ describe('LiteLLM', () => {
   })
 
   test('a limit that not every target has is no limit of the model', (t) => {
-    const { out, stdout } = importText(t, `${local(', rpm: 5')}  - { model_name: m, litellm_params: { model: openai/y, api_base: "http://127.0.0.1:8/v1" } }\n`)
+    const { out, stdout } = importText(
+      t,
+      `${local(', rpm: 5')}  - { model_name: m, litellm_params: { model: openai/y, api_base: "http://127.0.0.1:8/v1" } }\n`,
+    )
     assert.equal(loaded(out).rate_limit_settings, undefined)
     assert.match(stdout, /rpm \(not all targets of the model have it/)
   })
@@ -150,7 +161,12 @@ describe('LiteLLM', () => {
   test('a variable that the file sets literally is a key to store', (t) => {
     const { out, stdout } = importFixture(t, 'litellm.yaml')
     assert.deepEqual(loaded(out).providers?.['local-9103']?.api_key, { secret: 'local-9103_api_key' })
-    assert.match(stdout, new RegExp(`environment_variables\\.TEAM_KEY has a key.*\n +llm-gateway secret set local-9103_api_key --config ${out}`))
+    assert.match(
+      stdout,
+      new RegExp(
+        `environment_variables\\.TEAM_KEY has a key.*\n +llm-gateway secret set local-9103_api_key --config ${out}`,
+      ),
+    )
   })
 
   test('an Ollama gets /v1, and prompts that are too long another model', (t) => {
@@ -163,7 +179,13 @@ describe('LiteLLM', () => {
 
   test('callbacks, guardrails, databases and unknown keys are reported, not dropped', (t) => {
     const { stdout, text } = importFixture(t, 'litellm.yaml')
-    for (const key of ['litellm_settings.callbacks', 'guardrails', 'general_settings.database_url', 'mystery', 'router_settings.redis_password']) {
+    for (const key of [
+      'litellm_settings.callbacks',
+      'guardrails',
+      'general_settings.database_url',
+      'mystery',
+      'router_settings.redis_password',
+    ]) {
       assert.ok(stdout.includes(`${key} (`), key)
       assert.ok(text.includes(`# left out: ${key} (`), key)
     }
@@ -172,25 +194,45 @@ describe('LiteLLM', () => {
   test('an address on plain HTTP with a name keeps its key out of reach', (t) => {
     const { out, stdout } = importText(
       t,
-      lite('  - { model_name: m, litellm_params: { model: openai/x, api_base: "http://gpu:8000/v1", api_key: os.environ/K } }\n'),
+      lite(
+        '  - { model_name: m, litellm_params: { model: openai/x, api_base: "http://gpu:8000/v1", api_key: os.environ/K } }\n',
+      ),
     )
     assert.deepEqual(loaded(out).providers, { 'gpu-8000': { base_url: 'http://gpu:8000/v1' } })
     assert.match(stdout, /providers\.gpu-8000 has no key: http:\/\/ would send it unencrypted/)
   })
 
   test('an address in a variable is carried while the variable is set', (t) => {
-    const text = lite('  - { model_name: m, litellm_params: { model: openai/x, api_base: os.environ/BASE } }\n') + local().replace('model_list:\n', '')
+    const text =
+      lite('  - { model_name: m, litellm_params: { model: openai/x, api_base: os.environ/BASE } }\n') +
+      local().replace('model_list:\n', '')
     const set = importText(t, text, { env: { BASE: 'http://127.0.0.1:7/v1' } })
     assert.match(set.text, /base_url: "\$\{BASE\}"/)
     const unset = importText(t, text)
     assert.equal(unset.status, 0)
-    assert.match(unset.stdout, /model_list\[0\]\.litellm_params\.api_base \(it refers to an environment variable that is not set here/)
+    assert.match(
+      unset.stdout,
+      /model_list\[0\]\.litellm_params\.api_base \(it refers to an environment variable that is not set here/,
+    )
+  })
+
+  test('fallbacks in a circle are opened, with a note', (t) => {
+    const { out, stdout } = importText(
+      t,
+      `${local()}  - { model_name: n, litellm_params: { model: openai/y, api_base: "http://127.0.0.1:9/v1" } }\nrouter_settings: { fallbacks: [{ m: [n] }, { n: [m] }] }\n`,
+    )
+    assert.deepEqual(loaded(out).models?.['m']?.fallbacks, ['n'])
+    assert.equal(loaded(out).models?.['n']?.fallbacks, undefined)
+    assert.match(stdout, /fallbacks is refused by validate-config: the models form a cycle/)
   })
 
   test('included files are read below the folder of the file alone', (t) => {
     const folder = scratchDirectory(t)
     mkdirSync(join(folder, 'in/more'), { recursive: true })
-    writeFileSync(join(folder, 'in/more/models.yaml'), local().replaceAll('model_name: m', 'model_name: included'))
+    writeFileSync(
+      join(folder, 'in/more/models.yaml'),
+      local().replaceAll('model_name: m', 'model_name: included'),
+    )
     writeFileSync(join(folder, 'outside.yaml'), local().replaceAll('model_name: m', 'model_name: outside'))
     symlinkSync(join(folder, 'outside.yaml'), join(folder, 'in/link.yaml'))
     const file = join(folder, 'in/config.yaml')
@@ -207,7 +249,10 @@ describe('llama-swap', () => {
   test('commands are comments, and with --with-commands services that are printed first', (t) => {
     const without = importFixture(t, 'llama-swap.yaml')
     assert.equal(loaded(without.out).providers?.['coder']?.service, undefined)
-    assert.match(without.text, /# {3}run: \[ \/bin\/cat, --port, "9201", --model, \/models\/with space\.gguf, --alias, coder \]/)
+    assert.match(
+      without.text,
+      /# {3}run: \[ \/bin\/cat, --port, "9201", --model, \/models\/with space\.gguf, --alias, coder \]/,
+    )
     const { out, stdout } = importFixture(t, 'llama-swap.yaml', { withCommands: true })
     const raw = loaded(out)
     assert.deepEqual(raw.providers?.['coder']?.service, {
@@ -223,13 +268,20 @@ describe('llama-swap', () => {
   })
 
   test('without systemd, commands stay comments', (t) => {
-    const { out, stdout } = importFixture(t, 'llama-swap.yaml', { withCommands: true, hasServiceManager: false })
+    const { out, stdout } = importFixture(t, 'llama-swap.yaml', {
+      withCommands: true,
+      hasServiceManager: false,
+    })
     assert.equal(loaded(out).providers?.['coder']?.service, undefined)
     assert.match(stdout, /systemd does not run this machine/)
   })
 
   test('without groups, all take turns', (t) => {
-    const { out } = importText(t, 'models: { a: { cmd: "/bin/cat ${PORT}" }, b: { cmd: "/bin/cat ${PORT}" } }', { withCommands: true })
+    const { out } = importText(
+      t,
+      'models: { a: { cmd: "/bin/cat ${PORT}" }, b: { cmd: "/bin/cat ${PORT}" } }',
+      { withCommands: true },
+    )
     assert.deepEqual(loaded(out).services?.groups, { default: { members: ['a', 'b'], running: 1 } })
   })
 
@@ -239,7 +291,10 @@ describe('llama-swap', () => {
     assert.deepEqual(models?.['coder']?.request, { set, drop: ['top_k', 'min_p'] })
     assert.deepEqual(models?.['coder:hot']?.request?.set, { ...set, temperature: 1 })
     assert.deepEqual(models?.['pinned'], { provider: 'chat', model: 'chat' })
-    assert.deepEqual(models?.['either']?.targets?.map(({ tier }) => tier), [1, 2])
+    assert.deepEqual(
+      models?.['either']?.targets?.map(({ tier }) => tier),
+      [1, 2],
+    )
   })
 })
 
@@ -255,7 +310,10 @@ describe('claude-code-router', () => {
       use: 'gpu/ok',
     })
     assert.equal(models?.['claude-haiku-*']?.use, 'gpu/tools')
-    assert.deepEqual(providers?.['gpu'], { base_url: 'http://127.0.0.1:9502/v1', api_key: { env: 'GPU_KEY' } })
+    assert.deepEqual(providers?.['gpu'], {
+      base_url: 'http://127.0.0.1:9502/v1',
+      api_key: { env: 'GPU_KEY' },
+    })
     assert.deepEqual(models?.['gpu/ok']?.request, { set: { max_tokens: 4096 } })
   })
 })
@@ -268,12 +326,15 @@ describe('llm-router', () => {
       { provider: 'two', model: 'm' },
       { provider: 'claude', model: 'claude-sonnet-4-5', tier: 2 },
     ])
-    assert.deepEqual(models?.['fast']?.targets?.map(({ provider, tier }) => [provider, tier]), [
-      ['ollama', undefined],
-      ['one', 2],
-      ['two', 2],
-      ['claude', 2],
-    ])
+    assert.deepEqual(
+      models?.['fast']?.targets?.map(({ provider, tier }) => [provider, tier]),
+      [
+        ['ollama', undefined],
+        ['one', 2],
+        ['two', 2],
+        ['claude', 2],
+      ],
+    )
     assert.equal(models?.['round'], undefined)
   })
 })
@@ -298,8 +359,14 @@ test('references of ours in texts of the source stay texts', (t) => {
 
 test('the report as JSON has the notes and what is to be done', (t) => {
   const { stdout } = importFixture(t, 'litellm.yaml', { json: true })
-  const report = JSON.parse(stdout) as { from: string; notes: { kind: string }[]; to_do: { command?: string }[] }
+  const report = JSON.parse(stdout) as {
+    from: string
+    notes: { kind: string }[]
+    to_do: { command?: string }[]
+  }
   assert.equal(report.from, 'litellm')
   assert.ok(report.notes.some(({ kind }) => kind === 'left_out'))
-  assert.ok(report.to_do.some(({ command }) => command?.startsWith('llm-gateway secret set openai_api_key') === true))
+  assert.ok(
+    report.to_do.some(({ command }) => command?.startsWith('llm-gateway secret set openai_api_key') === true),
+  )
 })
