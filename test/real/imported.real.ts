@@ -40,7 +40,13 @@ async function callOnceReady(url: string, path: string, body: object, headers: R
   }
 }
 
-async function throughOurs(t: TestContext, file: string, upstream: ScriptedUpstream, body: object, path: string) {
+async function throughOurs(
+  t: TestContext,
+  file: string,
+  upstream: ScriptedUpstream,
+  body: object,
+  path: string,
+) {
   const env = { GPU_KEY: 'sk-of-the-gpu-4711' }
   const { out, status, stderr } = importFile(t, file, { env })
   assert.equal(status, 0, stderr)

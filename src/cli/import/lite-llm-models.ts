@@ -73,7 +73,7 @@ function readDeployment(
   if (kind.change !== undefined) draft.changed(params.own.get('model'), ['providers', provider], kind.change)
   setTimeouts(params, draft, provider)
   const weight = params.get('weight').number()
-  const order = params.get('order').number()
+  const order = params.get('order').number() ?? entry.at('model_info', 'order').number()
   const price = readPrice([params.own, entry.get('model_info')])
   const info = entry.get('model_info')
   for (const key of ['id', 'mode', 'base_model', 'description']) info.get(key).take()
@@ -148,33 +148,52 @@ function withoutWeight(target: RawTarget): RawModel {
   return model
 }
 
-/** Weights are whole numbers here; without weights, LiteLLM goes by rpm, then tpm. */
+/**
+ * Targets with tiers and weights. LiteLLM takes the shares from the first of weight, rpm and tpm that any target has, in tiers by
+ * order. Targets without the one or the other get no calls while others are healthy: they come after those.
+ */
 function weighed(deployments: readonly Deployment[], draft: Draft, path: readonly string[]): RawTarget[] {
-  const given = deployments.map(({ target }) => target.weight)
-  const byLimit = (['rpm', 'tpm'] as const).find((key) =>
-    deployments.every((each) => each[key] !== undefined),
-  )
-  const isGiven = given.some((each) => each !== undefined)
-  if (!isGiven && byLimit !== undefined && deployments.length > 1) {
-    const place = deployments[0]!.entry.get('litellm_params').get(byLimit)
-    draft.changed(place, path, 'it was the share of the target, as it is here (weight)')
+  const sharesBy = {
+    weight: deployments.map(({ target }) => target.weight ?? 0),
+    rpm: deployments.map(({ rpm = 0 }) => rpm),
+    tpm: deployments.map(({ tpm = 0 }) => tpm),
   }
-  const weights = isGiven
-    ? given.map((each) => each ?? 1)
-    : deployments.map((each) => (byLimit === undefined ? 1 : each[byLimit]!))
-  const whole = wholeNumbers(weights)
-  // Targets without an order come after all that have one.
-  const orders = deployments.map(({ order }) => order ?? Infinity)
-  const ranks = [...new Set(orders)].sort((one, other) => one - other)
+  const key = (['weight', 'rpm', 'tpm'] as const).find((each) => sharesBy[each].some((share) => share > 0))
+  const shares = key === undefined ? deployments.map(() => 1) : sharesBy[key]
+  if (key !== undefined) noteShares(key, shares, deployments, draft, path)
+  const places = deployments.map(({ order = Infinity }, index) => ({ order, isLast: shares[index] === 0 }))
+  const sorted = places.toSorted((one, other) =>
+    one.order === other.order ? Number(one.isLast) - Number(other.isLast) : one.order - other.order,
+  )
+  const ranks = [...new Set(sorted.map((place) => JSON.stringify(place)))]
+  const weights = wholeNumbers(shares.map((share) => (share > 0 ? share : Math.max(...shares))))
   return deployments.map(({ target }, index) => {
     const { weight: _, ...rest } = target
-    const tier = Math.min(100, ranks.indexOf(orders[index]!) + 1)
-    return {
-      ...rest,
-      ...(ranks.length > 1 && { tier }),
-      ...(whole[index] !== 1 && { weight: whole[index]! }),
-    }
+    const tier = Math.min(100, ranks.indexOf(JSON.stringify(places[index])) + 1)
+    const weight = shares[index] === 0 ? 1 : weights[index]!
+    return { ...rest, ...(ranks.length > 1 && { tier }), ...(weight !== 1 && { weight }) }
   })
+}
+
+function noteShares(
+  key: 'weight' | 'rpm' | 'tpm',
+  shares: readonly number[],
+  deployments: readonly Deployment[],
+  draft: Draft,
+  path: readonly string[],
+): void {
+  const place = (index: number) => deployments[index]!.entry.get('litellm_params').get(key)
+  if (key !== 'weight') {
+    draft.changed(
+      place(shares.findIndex((share) => share > 0)),
+      path,
+      'it was the share of the target, as weight is here',
+    )
+  }
+  const without = shares.indexOf(0)
+  if (without < 0) return
+  const text = 'a target without it got no calls while another was healthy, so it has a later tier'
+  draft.changed(place(without), path, text)
 }
 
 function setLimits(

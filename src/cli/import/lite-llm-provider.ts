@@ -96,10 +96,12 @@ export function findProvider(
 }
 
 /** The variable that LiteLLM reads where no key is written: for clouds; a server of one's own has none. */
-function usualKey({ keyVariable }: LiteLlmKind, owner: string, isOwnServer: boolean, draft: Draft) {
-  if (keyVariable === undefined || isOwnServer) return undefined
-  const own = draft.ownVariables.get(keyVariable)
-  return own === undefined ? draft.variable(keyVariable) : draft.literalKey(own, owner)
+function usualKey({ keyVariables = [] }: LiteLlmKind, owner: string, isOwnServer: boolean, draft: Draft) {
+  const [usual] = keyVariables
+  if (usual === undefined || isOwnServer) return undefined
+  const own = keyVariables.map((name) => draft.ownVariables.get(name)).find((each) => each !== undefined)
+  if (own !== undefined) return draft.literalKey(own, owner)
+  return draft.variable(keyVariables.find((name) => (draft.env[name] ?? '') !== '') ?? usual)
 }
 
 function headersOf(draft: Draft, provider: string): NonNullable<RawProvider['headers']> {

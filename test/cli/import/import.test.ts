@@ -153,9 +153,27 @@ describe('LiteLLM', () => {
   test('orders become tiers, and targets without one come last', (t) => {
     const { out } = importFixture(t, 'litellm.yaml')
     assert.deepEqual(loaded(out).models?.['coder']?.targets, [
-      { provider: 'local-9101', model: 'qwen/qwen3-coder', tier: 1, weight: 3 },
+      { provider: 'local-9101', model: 'qwen/qwen3-coder', tier: 1 },
       { provider: 'local-9102', model: 'qwen3', tier: 2 },
     ])
+  })
+
+  test('a target without the share that others have comes after them', (t) => {
+    const entry = (more: string) =>
+      `  - { model_name: m, litellm_params: { model: openai/x, api_base: "http://127.0.0.1:9/v1", ${more} } }\n`
+    const { out, stdout } = importText(
+      t,
+      lite(entry('weight: 1.5') + entry('max_tokens: 5') + entry('weight: 0.5')),
+    )
+    assert.deepEqual(
+      loaded(out).models?.['m']?.targets?.map(({ tier, weight }) => [tier, weight]),
+      [
+        [1, 3],
+        [2, undefined],
+        [1, undefined],
+      ],
+    )
+    assert.match(stdout, /weight \(a target without it got no calls while another was healthy/)
   })
 
   test('a variable that the file sets literally is a key to store', (t) => {
