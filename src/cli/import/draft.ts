@@ -46,7 +46,7 @@ export interface VariableForm {
 
 export class Draft {
   readonly config: DraftConfig = { providers: named(), models: named() }
-  readonly notes: Note[] = []
+  notes: Note[] = []
   readonly errands: Errand[] = []
   readonly literalKeys: LiteralKey[] = []
   /** Environment variables that the result refers to. */

@@ -2,17 +2,35 @@
 import type { Path, PathProblem } from '../../config/problems.ts'
 import { textProblems } from '../../config/text-problems.ts'
 import { writeCommentedYaml } from '../../config/commented-yaml.ts'
-import type { Draft } from './draft.ts'
+import type { Draft, Note } from './draft.ts'
 import { isTelling, looksLikeCredential } from './credentials.ts'
 
 /** Each round removes something, and what it removes may be what something else refers to. */
 const maxRounds = 40
 
 /** @returns what is still refused: nothing, unless the whole cannot be mended. */
-export function fitDraft(
-  draft: Draft,
-  machine: { readonly env: NodeJS.ProcessEnv; readonly hasServiceManager: boolean },
-): readonly PathProblem[] {
+export function fitDraft(draft: Draft, machine: Machine): readonly PathProblem[] {
+  const problems = fit(draft, machine)
+  const isGone = ({ kind, to }: Note) => kind === 'carried' && to !== undefined && !exists(draft.config, to)
+  draft.notes = draft.notes.filter((note) => !isGone(note))
+  return problems
+}
+
+interface Machine {
+  readonly env: NodeJS.ProcessEnv
+  readonly hasServiceManager: boolean
+}
+
+function exists(root: object, path: Path): boolean {
+  let holder: unknown = root
+  for (const step of path) {
+    if (typeof holder !== 'object' || holder === null || !Object.hasOwn(holder, step)) return false
+    holder = (holder as Container)[step]
+  }
+  return true
+}
+
+function fit(draft: Draft, machine: Machine): readonly PathProblem[] {
   removeCredentials(draft)
   let problems: readonly PathProblem[] = []
   for (let round = 0; round < maxRounds; round += 1) {

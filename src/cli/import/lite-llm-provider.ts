@@ -85,7 +85,7 @@ export function findProvider(
     kind: kind.kind,
     baseUrl: full,
     name: text === undefined ? name : nameOfServer(text),
-    identity: JSON.stringify([key.value, organization.value]),
+    identity: JSON.stringify([key.value ?? usualText(kind, text !== undefined), organization.value]),
     key: (owner) => (key.isThere ? draft.key(key, owner) : usualKey(kind, owner, text !== undefined, draft)),
     ...(isAzure && { auth: { header: 'api-key' } }),
   })
@@ -93,6 +93,11 @@ export function findProvider(
   if (header !== undefined) headersOf(draft, provider)['OpenAI-Organization'] = header
   for (const each of ['extra_headers', 'headers']) draft.headers(params.own.get(each), provider)
   return provider
+}
+
+/** An entry without a key has the same provider as one that names the usual variable. */
+function usualText({ keyVariables = [] }: LiteLlmKind, isOwnServer: boolean): string | undefined {
+  return keyVariables[0] === undefined || isOwnServer ? undefined : `os.environ/${keyVariables[0]}`
 }
 
 /** The variable that LiteLLM reads where no key is written: for clouds; a server of one's own has none. */

@@ -4,9 +4,15 @@ import type { Draft } from './draft.ts'
 import type { Foreign } from './foreign.ts'
 import { addRequest, isHarmless, memberName } from './request-members.ts'
 
-export function addFilters(filters: Foreign, model: RawModel, name: string, draft: Draft): void {
+/** @param expand replaces macros, also in the names of variants. */
+export function addFilters(
+  filters: Foreign,
+  model: RawModel,
+  name: string,
+  { draft, expand }: { readonly draft: Draft; readonly expand: (text: string) => string },
+): void {
   const strip = filters.anyOf('stripParams', 'strip_params')
-  const drop = (strip.text() ?? strip.texts().join(','))
+  const drop = expand(strip.text() ?? strip.texts().join(','))
     .split(',')
     .map((each) => each.trim())
     // The model's name is never stripped there either.
@@ -15,7 +21,7 @@ export function addFilters(filters: Foreign, model: RawModel, name: string, draf
   addRequest(model, { drop: drop.filter((each) => !Object.hasOwn(set, each)).map(memberName), set })
   if (model.request !== undefined && Object.keys(model.request).length === 0) delete model.request
   else draft.carried(filters, ['models', name])
-  addVariants(filters.get('setParamsByID'), { model, name, set }, draft)
+  addVariants(filters.get('setParamsByID'), { model, name, set, expand }, draft)
 }
 
 function readMembers(members: Foreign, draft: Draft): Readonly<Record<string, unknown>> {
@@ -34,10 +40,21 @@ function readMembers(members: Foreign, draft: Draft): Readonly<Record<string, un
 /** Each name is a model of its own, with what is set for it in addition. */
 function addVariants(
   byId: Foreign,
-  { model, name, set }: { readonly model: RawModel; readonly name: string; readonly set: object },
+  {
+    model,
+    name,
+    set,
+    expand,
+  }: {
+    readonly model: RawModel
+    readonly name: string
+    readonly set: object
+    readonly expand: (text: string) => string
+  },
   draft: Draft,
 ): void {
-  for (const [id, members] of byId.members()) {
+  for (const [key, members] of byId.members()) {
+    const id = expand(key)
     const more = { ...set, ...readMembers(members, draft) }
     if (id === name) {
       addRequest(model, { set: more })

@@ -49,7 +49,7 @@ export function convertLocalModel(name: string, model: Foreign, draft: Draft, lo
   const entry = draft.config.providers[provider]!
   setProvider(entry, model, draft, provider)
   addService(words, model, { name, provider, macros, local, draft })
-  addModel(name, model, provider, draft)
+  addModel(name, model, provider, { draft, expand: (text) => macros.expand(text).text })
 }
 
 function readAddress(proxy: Foreign, macros: Macros, port: string, draft: Draft): string | undefined {
@@ -81,19 +81,33 @@ function setProvider(entry: RawProvider, model: Foreign, draft: Draft, provider:
   }
 }
 
-function addModel(name: string, model: Foreign, provider: string, draft: Draft): void {
+function addModel(
+  name: string,
+  model: Foreign,
+  provider: string,
+  context: { readonly draft: Draft; readonly expand: (text: string) => string },
+): void {
+  const { draft, expand } = context
   const upstream = draft.name(model.get('useModelName'))
   const made: RawModel = { provider, ...(upstream !== undefined && upstream !== name && { model: upstream }) }
   const aliases = model
     .get('aliases')
     .items()
-    .flatMap((item) => draft.name(item) ?? [])
+    .flatMap((item) => aliasOf(item, draft, expand) ?? [])
   if (aliases.length > 0) made.aliases = [...new Set(aliases)]
-  const context = model.at('capabilities', 'context').number()
-  if (context !== undefined && context > 0) made.context_length = Math.round(context)
+  const tokens = model.at('capabilities', 'context').number()
+  if (tokens !== undefined && tokens > 0) made.context_length = Math.round(tokens)
   draft.config.models[name] = made
   draft.carried(model, ['models', name])
-  addFilters(model.get('filters'), made, name, draft)
+  addFilters(model.get('filters'), made, name, context)
+}
+
+/** A text, or a mapping with how it is listed. */
+function aliasOf(item: Foreign, draft: Draft, expand: (text: string) => string): string | undefined {
+  if (typeof item.value === 'string') return draft.name(item, expand(item.text() ?? ''))
+  const name = draft.name(item.get('id'), expand(item.get('id').text() ?? ''))
+  if (name !== undefined) item.get('name').take()
+  return name === '' ? undefined : name
 }
 
 interface ServiceParts {

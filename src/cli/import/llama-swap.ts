@@ -36,6 +36,7 @@ const reasons: Reasons = [
   ['models.*.macros', 'macros were expanded'],
   ['models.*.cmdStop', 'ExecStop= of a unit; a command is stopped by SIGTERM'],
   ['models.*.unloadTimeout', 'TimeoutStopSec= of a unit'],
+  ['models.*.aliases.*.unlisted', 'every model is listed; a key may be bound to models'],
   ['models.*.unlisted', 'every model is listed; a key may be bound to models'],
   ['models.*.name', 'models have no other name than that of calls'],
   ['models.*.description', 'models have no description'],
@@ -127,7 +128,7 @@ function addPeer(name: string, peer: Foreign, draft: Draft, book: ProviderBook):
     const made: RawModel = { provider, model }
     draft.config.models[full] = made
     draft.carried(item, ['models', full])
-    addFilters(peer.get('filters'), made, full, draft)
+    addFilters(peer.get('filters'), made, full, { draft, expand: (text) => text })
     // The plain name leads to the first that has it, as llama-swap has it where it is unique.
     if (draft.config.models[model] === undefined && model !== full) made.aliases = [model]
   }

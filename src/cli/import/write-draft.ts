@@ -17,8 +17,9 @@ export function foreignPath(path: Path, withheld: ReadonlySet<string>): string {
 }
 
 /** One line for a note. */
-export function noteText({ kind, from, text }: Note, withheld: ReadonlySet<string>): string {
-  const path = foreignPath(from, withheld)
+export function noteText({ kind, from, to, text }: Note, withheld: ReadonlySet<string>): string {
+  // What our own checks refuse has a path in our file alone.
+  const path = foreignPath(from.length === 0 ? (to ?? []) : from, withheld)
   const word = { carried: 'from', changed: 'changed:', left_out: 'left out:' }[kind]
   return [word, path, text === '' || path === '' ? text : `(${text})`].filter((part) => part !== '').join(' ')
 }

@@ -244,6 +244,26 @@ describe('LiteLLM', () => {
     assert.match(stdout, /fallbacks is refused by validate-config: the models form a cycle/)
   })
 
+  test('what our checks refuse is named by its place in our file, and counts as left out alone', (t) => {
+    const { text, stdout } = importText(
+      t,
+      `${local()}  - { model_name: img, litellm_params: { model: openai/, api_base: "http://127.0.0.1:9/v1" } }\n`,
+    )
+    assert.match(text, /# left out: models\.img \(it is refused by validate-config: must not be empty\)/)
+    assert.doesNotMatch(text, /from model_list\[1\]/)
+    assert.match(stdout, /2 carried, 0 changed, 1 left out/)
+  })
+
+  test('entries with the usual variable and without a key share a provider', (t) => {
+    const { out } = importText(
+      t,
+      lite(
+        '  - { model_name: a, litellm_params: { model: gpt-5 } }\n  - { model_name: b, litellm_params: { model: openai/gpt-5, api_key: os.environ/OPENAI_API_KEY } }\n',
+      ),
+    )
+    assert.deepEqual(Object.keys(loaded(out).providers ?? {}), ['openai'])
+  })
+
   test('included files are read below the folder of the file alone', (t) => {
     const folder = scratchDirectory(t)
     mkdirSync(join(folder, 'in/more'), { recursive: true })
@@ -308,6 +328,7 @@ describe('llama-swap', () => {
     const set = { temperature: 0.2, chat_template_kwargs: { enable_thinking: false } }
     assert.deepEqual(models?.['coder']?.request, { set, drop: ['top_k', 'min_p'] })
     assert.deepEqual(models?.['coder:hot']?.request?.set, { ...set, temperature: 1 })
+    assert.deepEqual(models?.['coder']?.aliases, ['code', 'gpt-4o-mini'])
     assert.deepEqual(models?.['pinned'], { provider: 'chat', model: 'chat' })
     assert.deepEqual(
       models?.['either']?.targets?.map(({ tier }) => tier),
