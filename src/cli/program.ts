@@ -10,6 +10,7 @@ import { addCompletionCommands } from './completion/commands.ts'
 import { addDoctorCommand } from './doctor.ts'
 import { addReportCommand } from './report-command.ts'
 import { ReloadSignal } from './reload-signal.ts'
+import { addImportCommand } from './import/import-program.ts'
 import { addSecretCommands } from './secret-commands.ts'
 import type { ServeIo } from './serve.ts'
 import { addPricesCommands } from './prices-commands.ts'
@@ -52,6 +53,7 @@ export function createProgram(given: ProgramIo & Partial<Pick<CredentialIo, 'std
     status = result
   }
   addGatewayCommands(program, io, version, done)
+  addImportCommand(program, io, done)
   addDoctorCommand(program, io, version, done)
   addAuditCommands(program, io, done)
   // Node makes the stream when it is asked for, which takes 2 to 5 ms.

@@ -23,7 +23,7 @@ import type { RawConfig, RawSecret } from './raw.ts'
 import { findPriceList } from './price-file.ts'
 import { findProxies } from './proxy.ts'
 import { resolve } from './resolve.ts'
-import { configSchema, liteLlmHint } from './schema/schema.ts'
+import { configSchema } from './schema/schema.ts'
 import { secretPaths } from './secret-paths.ts'
 import { isSecretName, secretFile } from '../vault/secret-files.ts'
 import { findSecret, type SecretSources } from './secrets.ts'
@@ -141,7 +141,7 @@ const isEmpty: PathProblem = {
 const ofLiteLlm: PathProblem = {
   path: ['model_list'],
   message: 'this is a configuration file of LiteLLM, not of llm-gateway',
-  hint: liteLlmHint,
+  hint: 'llm-gateway import FILE writes one of ours from it',
   at: 'key',
 }
 
