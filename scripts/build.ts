@@ -12,6 +12,12 @@ import { computeDigest, digestFile } from '../src/cli/program-digest.ts'
 import { buildStatusPage } from './status-page.ts'
 
 const root = join(import.meta.dirname, '..')
+/**
+ * Seconds since 1970, in place of the time of the build: two builds are then equal, byte for byte. They have no code cache,
+ * because what V8 writes differs each time.
+ */
+const sourceDate = process.env['SOURCE_DATE_EPOCH']
+const builtAt = sourceDate === undefined ? new Date() : new Date(Number(sourceDate) * 1000)
 /** `node scripts/build.ts DIRECTORY` builds into another one than dist/. */
 const dist = process.argv[2] ?? join(root, 'dist')
 const draft = `${dist}.${process.pid}`
@@ -110,7 +116,7 @@ const { metafile } = await bundle({
   supported: { 'dynamic-import': false },
   // fastify loads these for schemas and for tests; no route has a schema, and nothing is injected.
   external: ['@fastify/ajv-compiler', '@fastify/fast-json-stringify-compiler', 'light-my-request'],
-  define: { 'import.meta.url': 'fileUrl', buildDay: JSON.stringify(new Date().toISOString().slice(0, 10)) },
+  define: { 'import.meta.url': 'fileUrl', buildDay: JSON.stringify(builtAt.toISOString().slice(0, 10)) },
   banner: { js: "const fileUrl = require('node:url').pathToFileURL(__filename).href;" },
   legalComments: 'inline',
   // The source stays in memory. Names and lines of stack traces remain.
@@ -134,9 +140,10 @@ const gateway = join(draft, 'gateway.cjs')
 const escaped = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
 const code = readFileSync(gateway, 'utf8').replaceAll(/[\u0080-\uFFFF]/g, escaped)
 writeFileSync(gateway, moduleFunction(code))
-child_process.execFileSync(process.execPath, [join(root, 'scripts/code-cache.ts'), draft], {
-  stdio: 'inherit',
-})
+if (sourceDate === undefined) {
+  const command = [join(root, 'scripts/code-cache.ts'), draft]
+  child_process.execFileSync(process.execPath, command, { stdio: 'inherit' })
+}
 writeFileSync(join(draft, digestFile), computeDigest(root))
 
 // Whoever reads dist/ meanwhile, or builds it too, finds one of the builds in it.

@@ -1,5 +1,5 @@
-// Writes the files that are generated from the configuration's schema and the tables of the translators and the metrics, and
-// bundles the status page: `npm run generate`. A test fails when what is on disk is not what this would write.
+// Writes the files that are generated from the configuration's schema, the commands and the tables of the translators and the
+// metrics, and bundles the status page: `npm run generate`. A test fails when what is on disk is not what this would write.
 import { readFileSync, writeFileSync } from 'node:fs'
 
 import { Ajv } from 'ajv'
@@ -13,6 +13,7 @@ import { translation } from '../src/config/schema/translation.ts'
 import { traitNames } from '../src/config/resolve-traits.ts'
 import { traitsOf } from '../src/upstream/providers/kinds.ts'
 import { clientsPage } from './clients-page.ts'
+import { manPages } from './man-pages.ts'
 import { metricsPage } from './metrics-page.ts'
 import { buildStatusPage } from './status-page.ts'
 
@@ -26,12 +27,19 @@ export function generatedFiles(): Record<string, string> {
     'docs/clients.md': clientsPage(),
     'docs/config.md': configPage(),
     'docs/metrics.md': metricsPage(),
+    ...manualFiles(),
     'src/config/schema/validator.js': validatorModule(),
     'src/config/schema/validator.d.ts': validatorTypes,
     ...Object.fromEntries(
       Object.entries(buildStatusPage()).map(([name, text]) => [`src/status/built/${name}`, text]),
     ),
   }
+}
+
+function manualFiles(): Record<string, string> {
+  const { version } = JSON.parse(readFileSync(inProject('package.json'), 'utf8')) as { version: string }
+  const pages = Object.entries(manPages(version, configPage()))
+  return Object.fromEntries(pages.map(([name, text]) => [`man/${name}`, text]))
 }
 
 /** ajv as the tests use it, too: strict, so that a slip in the schema is an error. */

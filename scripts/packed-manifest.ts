@@ -3,11 +3,8 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-const manifest = join(import.meta.dirname, '../package.json')
-const kept = `${manifest}.whole`
-
-if (process.argv[2] === 'trim' && !existsSync(kept)) {
-  const whole = readFileSync(manifest, 'utf8')
+/** What the packed package.json keeps of the whole one. */
+export function packedManifest(whole: string): string {
   const {
     dependencies: _,
     devDependencies: __,
@@ -15,6 +12,15 @@ if (process.argv[2] === 'trim' && !existsSync(kept)) {
     knip: ____,
     ...packed
   } = JSON.parse(whole) as object & Record<'dependencies' | 'devDependencies' | 'scripts' | 'knip', object>
-  renameSync(manifest, kept)
-  writeFileSync(manifest, `${JSON.stringify(packed, null, 2)}\n`)
-} else if (process.argv[2] === 'restore' && existsSync(kept)) renameSync(kept, manifest)
+  return `${JSON.stringify(packed, null, 2)}\n`
+}
+
+if (import.meta.main) {
+  const manifest = join(import.meta.dirname, '../package.json')
+  const kept = `${manifest}.whole`
+  if (process.argv[2] === 'trim' && !existsSync(kept)) {
+    const whole = readFileSync(manifest, 'utf8')
+    renameSync(manifest, kept)
+    writeFileSync(manifest, packedManifest(whole))
+  } else if (process.argv[2] === 'restore' && existsSync(kept)) renameSync(kept, manifest)
+}

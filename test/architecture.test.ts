@@ -122,6 +122,7 @@ const packageUnits: Readonly<Record<string, string | readonly string[]>> = {
   commander: 'cli',
   fastify: 'server',
   jose: 'clients',
+  json5: 'config',
   'node:sqlite': 'ledger',
   pino: 'observe',
   preact: 'status',
@@ -309,9 +310,10 @@ suite('the sources', () => {
 
   test('know what a wire format looks like in dialects/ only, and what a server writes in upstream/providers/', () => {
     // doctor examines providers by a call of its own; serve prints one as an example; the configuration names the members
-    // in which servers differ, and prices and metrics a key and a name that are like one of them; OpenTelemetry has names of its own.
+    // in which servers differ, and prices and metrics a key and a name that are like one of them; OpenTelemetry has names of its own,
+    // and import reads settings of other gateways.
     const mayKnow =
-      /^(?:dialects|observe\/(?:metrics|tracing)|upstream\/providers|cli\/doctor|config|prices)\/|^cli\/(?:serve|price-text)\.ts$/
+      /^(?:dialects|observe\/(?:metrics|tracing)|upstream\/providers|cli\/(?:doctor|import)|config|prices)\/|^cli\/(?:serve|price-text)\.ts$/
     const found = [...sources]
       .filter(([file]) => !mayKnow.test(file))
       .flatMap(([file, text]) => {

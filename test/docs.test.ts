@@ -4,6 +4,7 @@ import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 
+import { clients } from '../src/cli/connect/clients.ts'
 import { loadConfig } from '../src/config/load.ts'
 import { defaults } from '../src/config/defaults.ts'
 import { nativeRoutesOf } from '../src/dialects/native/routes.ts'
@@ -101,6 +102,28 @@ describe('README.md', () => {
   })
 })
 
+describe('CHANGELOG.md', () => {
+  test('begins each release with what operators have to do', () => {
+    const releases = read('CHANGELOG.md').split(/^## /m).slice(1)
+    assert.ok(releases.length > 0)
+    for (const release of releases) {
+      const [title = '', first] = release.split(/\n+/)
+      assert.equal(first, '### What operators have to do', title)
+    }
+  })
+})
+
+describe('docs/first-steps.md', () => {
+  test('has every client of connect, with or without a file', () => {
+    const text = read('docs/first-steps.md')
+    const withoutFile = /^\| (.*) \| none: variables/m.exec(text)?.[1]?.match(/[\w-]+/g)
+    const withFile = [...text.matchAll(/^\| `([\w-]+)` \| `~/gm)].map(([, name]) => name)
+    const namesOf = (hasFile: boolean) =>
+      clients.filter(({ file }) => (file !== undefined) === hasFile).map(({ name }) => name)
+    assert.deepEqual([withFile, withoutFile], [namesOf(true), namesOf(false)])
+  })
+})
+
 describe('docs/services.md', () => {
   const examples = read('docs/services.md').matchAll(/^( *)```yaml\n([^]*?)^ *```/gm)
   for (const [index, [, indent = '', example = '']] of [...examples].entries()) {
@@ -126,6 +149,7 @@ describe('all documents', () => {
     'ARCHITECTURE.md',
     'docs/calls.md',
     'docs/clients.md',
+    'docs/first-steps.md',
     'docs/from-other-gateways.md',
     'docs/http.md',
     'docs/identity.md',

@@ -9,13 +9,14 @@
 import { existsSync } from 'node:fs'
 import { chown, rename, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { isObject, parseJson } from '../bytes/json/parse.ts'
+import { isObject, membersOf, parseJson } from '../bytes/json/parse.ts'
 import { budgetPeriods, type ScopeBalance, type SpentInWindows } from '../domain.ts'
 import { isTimeZone } from '../platform/time-zone.ts'
 import type { SetTimer } from '../platform/clock.ts'
 import { readRegularFile } from '../platform/regular-file.ts'
 import type { LockResult } from '../platform/process-lock.ts'
 import { StateFile } from '../platform/state-file.ts'
+import { keepAside, laterRelease } from '../platform/state-version.ts'
 import type { BudgetSettings } from './budget.ts'
 import { BudgetBook, type SavedAccount, type SavedBudgets } from './budget-book.ts'
 import type { BudgetPeriod, CalendarWindow } from './calendar-window.ts'
@@ -157,6 +158,8 @@ export class BudgetsFile {
     const read = await readBudgetsFile(path)
     if (typeof read === 'object') return { saved: read, fault: undefined }
     const copy = await readBudgetsFile(copyPath)
+    // Where the ledger knows what was spent, both are written anew.
+    for (const file of [this.#file, this.#copy]) keepLaterAside(file)
     const faultOf = (of: string, what: string) =>
       what === 'missing' ? `${of}: missing` : `${of} cannot be read (${what})`
     if (typeof copy === 'object') return { saved: copy, fault: faultOf(path, read ?? 'missing') }
@@ -325,12 +328,20 @@ export async function readBudgetsFile(path: string): Promise<SavedBudgets | stri
   }
 }
 
+function keepLaterAside(file: StateFile): void {
+  const read = file.read()
+  const { version: written } = membersOf(read.kind === 'read' ? parseJson(read.text) : undefined)
+  if (typeof written === 'number' && written > version) keepAside(file, written)
+}
+
 /** What is in the file, checked; or what is wrong with it. */
 function parse(text: string): SavedBudgets | string {
   const value = parseJson(text)
   if (value === undefined) return 'not JSON: cut off?'
   if (!isObject(value)) return 'not an object'
-  if (value['version'] !== version) return `version ${JSON.stringify(value['version'])}, not ${version}`
+  const { version: written } = value
+  if (Number(written) > version) return `it ${laterRelease(Number(written), version)} Run that release again`
+  if (written !== version) return `version ${JSON.stringify(written)}, not ${version}`
   const { timeZone, revision, accounts } = value
   if (typeof timeZone !== 'string' || !isTimeZone(timeZone)) return 'malformed time zone'
   if (!Array.isArray(accounts) || !accounts.every(isSavedAccount)) return 'malformed accounts'

@@ -7,10 +7,11 @@
 //
 // One process at a time keeps the file. A second one serves calls and keeps nothing: refusing to start would cost it its
 // calls, and writing would cost the first one its counts. A process that stops offers the file to the one that replaces it.
-import { isObject, parseJson } from '../bytes/json/parse.ts'
+import { isObject } from '../bytes/json/parse.ts'
 import type { SetTimer } from '../platform/clock.ts'
 import type { LockResult } from '../platform/process-lock.ts'
 import { StateFile } from '../platform/state-file.ts'
+import { readValue } from '../platform/state-version.ts'
 import type { Calibration, CalibrationFact } from './estimate.ts'
 import type { MemoryStore, SavedClient, SavedModel, SavedWindows } from './stores/memory.ts'
 import { windowMs } from './sliding-window.ts'
@@ -105,10 +106,10 @@ export class LimitsFile {
     const pid = this.#file.claim()
     this.#isInUse = pid !== undefined
     if (pid !== undefined) return { kind: 'in_use', pid, directory: this.#parts.directory }
-    const read = this.#file.read()
+    const read = readValue(this.#file, { current: version })
     if (read.kind === 'absent') return read
-    const saved = read.kind === 'read' ? parse(read.text) : read.reason
-    if (typeof saved === 'string') return { kind: 'unreadable', reason: `${this.#file.path}: ${saved}` }
+    const saved = read.kind === 'read' ? parse(read.value) : read.reason
+    if (typeof saved === 'string') return { kind: 'unreadable', reason: `${this.#file.path} ${saved}` }
     this.#parts.calibration.restore(saved.calibration)
     const sinceMs = this.#parts.wallNow() - saved.savedAtMs
     if (sinceMs >= windowMs) return { kind: 'stale', ageMs: sinceMs }
@@ -243,19 +244,15 @@ function aged<Saved extends SavedWindow>(windows: readonly Saved[], byMs: number
     .filter(({ entries }) => entries.length > 0)
 }
 
-/** What is in the file, checked; or what is wrong with it. */
-function parse(text: string): Saved | string {
-  const value = parseJson(text)
-  if (value === undefined) return 'not JSON: cut off?'
-  if (!isObject(value)) return 'not an object'
-  if (value['version'] !== version) return `version ${JSON.stringify(value['version'])}, not ${version}`
+/** What is in the file, checked; or what is wrong with it: a predicate. */
+function parse(value: Readonly<Record<string, unknown>>): Saved | string {
   // Files of earlier versions do not say how they were left.
   const { savedAtMs, unsavedMs = 0, models, clients = [], calibration } = value
-  if (!isAmount(savedAtMs)) return 'no time of saving'
-  if (!isAmount(unsavedMs)) return 'malformed time without saving'
-  if (!Array.isArray(models) || !models.every(isSavedModel)) return 'malformed entries'
-  if (!Array.isArray(clients) || !clients.every(isSavedClient)) return 'malformed entries of clients'
-  if (!Array.isArray(calibration) || !calibration.every(isSavedFact)) return 'malformed calibration'
+  if (!isAmount(savedAtMs)) return 'has no time of saving'
+  if (!isAmount(unsavedMs)) return 'has a malformed time without saving'
+  if (!Array.isArray(models) || !models.every(isSavedModel)) return 'has malformed entries'
+  if (!Array.isArray(clients) || !clients.every(isSavedClient)) return 'has malformed entries of clients'
+  if (!Array.isArray(calibration) || !calibration.every(isSavedFact)) return 'has a malformed calibration'
   return { savedAtMs, unsavedMs, models, clients, calibration: calibration.map(withLaterNumbers) }
 }
 

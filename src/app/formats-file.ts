@@ -1,7 +1,8 @@
 // Keeps over a restart what was found of the formats that providers speak: one small JSON file, replaced whole whenever
 // something is found. It is a convenience: where it can't be read, providers are asked again.
-import { isObject, membersOf, parseJson } from '../bytes/json/parse.ts'
+import { isObject, membersOf } from '../bytes/json/parse.ts'
 import { StateFile } from '../platform/state-file.ts'
+import { readValue } from '../platform/state-version.ts'
 import type { FormatFinding, FormatFindings } from './format-findings.ts'
 
 interface FormatsFileParts {
@@ -27,9 +28,9 @@ export class FormatsFile {
 
   /** What the last process has written; empty if there is nothing. */
   load(): FormatFindings {
-    const read = this.#file.read()
+    const read = readValue(this.#file, { current: version })
     if (read.kind === 'unreadable') this.#parts.onFault(new Error(`${this.#file.path} ${read.reason}`))
-    return read.kind === 'read' ? findingsOf(read.text) : new Map()
+    return read.kind === 'read' ? findingsOf(read.value) : new Map()
   }
 
   /** Something has changed: it will be in the file soon. */
@@ -58,9 +59,8 @@ export class FormatsFile {
 }
 
 /** The well-formed entries of a file. */
-function findingsOf(text: string): FormatFindings {
-  const { version: written, providers } = membersOf(parseJson(text))
-  if (written !== version) return new Map()
+function findingsOf(value: unknown): FormatFindings {
+  const { providers } = membersOf(value)
   const entries = Object.entries(membersOf(providers))
   return new Map(entries.filter((entry): entry is [string, FormatFinding] => isFinding(entry[1])))
 }

@@ -7,15 +7,15 @@ export interface AskIo {
   readonly stdout: OutputStream
 }
 
-/** The line that is typed; empty where the input ends first. Undefined: nobody is at a terminal. */
+/** The line that is typed. Undefined: nobody is at a terminal, or the input has ended (Ctrl-D). */
 export async function ask({ stdin, stdout }: AskIo, question: string): Promise<string | undefined> {
   if (stdin.isTTY !== true) return undefined
   const reader = createInterface({ input: stdin })
-  stdout.write(question)
-  const { promise, resolve } = Promise.withResolvers<string>()
+  const { promise, resolve } = Promise.withResolvers<string | undefined>()
   reader.once('line', resolve)
-  reader.once('close', () => resolve(''))
+  reader.once('close', () => resolve(undefined))
+  stdout.write(question)
   const answer = await promise
   reader.close()
-  return answer.trim()
+  return answer?.trim()
 }

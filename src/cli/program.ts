@@ -6,14 +6,17 @@ import { packagePath } from '../platform/package.ts'
 import { asErrors, isJournal } from '../systemd/journal.ts'
 import { addAuditCommands } from './audit-commands.ts'
 import { addCallsCommands } from './calls-commands.ts'
+import { addCompletionCommands } from './completion/commands.ts'
 import { addDoctorCommand } from './doctor.ts'
 import { addReportCommand } from './report-command.ts'
 import { ReloadSignal } from './reload-signal.ts'
+import { addImportCommand } from './import/import-program.ts'
 import { addSecretCommands } from './secret-commands.ts'
 import type { ServeIo } from './serve.ts'
 import { addPricesCommands } from './prices-commands.ts'
 import { addKeyCommands } from './key-commands.ts'
 import { addNotifyCommands } from './notify-commands.ts'
+import { addSetUpCommands } from './set-up-commands.ts'
 import { addServiceCommands } from './service-commands.ts'
 import { addServicesCommands } from './services-commands.ts'
 import { addUsageCommands } from './usage-commands.ts'
@@ -27,6 +30,8 @@ type ProgramIo = Omit<ServeIo, 'reloadSignal'>
 /** @returns a program whose `run` resolves to the exit status. */
 export function createProgram(given: ProgramIo & Partial<Pick<CredentialIo, 'stdin'>>): {
   run(args: readonly string[]): Promise<number>
+  /** For what is generated from the commands. */
+  readonly command: Command
 } {
   const { stdout, env } = given
   const io = { stdout, stderr: errorStream(given), env }
@@ -48,6 +53,7 @@ export function createProgram(given: ProgramIo & Partial<Pick<CredentialIo, 'std
     status = result
   }
   addGatewayCommands(program, io, version, done)
+  addImportCommand(program, io, done)
   addDoctorCommand(program, io, version, done)
   addAuditCommands(program, io, done)
   // Node makes the stream when it is asked for, which takes 2 to 5 ms.
@@ -57,6 +63,7 @@ export function createProgram(given: ProgramIo & Partial<Pick<CredentialIo, 'std
       return given.stdin ?? process.stdin
     },
   }
+  addSetUpCommands(program, ioWithInput, done)
   addCallsCommands(program, ioWithInput, done)
   addServiceCommands(program, ioWithInput, done)
   addServicesCommands(program, io, done)
@@ -66,9 +73,11 @@ export function createProgram(given: ProgramIo & Partial<Pick<CredentialIo, 'std
   addUsageCommands(program, io, done)
   addNotifyCommands(program, io, done)
   addReportCommand(program, ioWithInput, version, done)
+  addCompletionCommands(program, io, done)
   program.addHelpText('after', helpEnd)
 
   return {
+    command: program,
     async run(args) {
       try {
         await program.parseAsync(args, { from: 'user' })
@@ -184,7 +193,8 @@ function addGatewayCommands(
     })
 }
 
-const helpEnd = `
+/** Ends `--help`, and stands in the manual page. */
+export const helpEnd = `
 The configuration file is the first of: --config, $LLM_GATEWAY_CONFIG,
 ~/.config/llm-gateway/llm-gateway.yaml, /etc/llm-gateway/llm-gateway.yaml,
 and the packaged example.

@@ -14,7 +14,7 @@ import { type Accounts, systemAccounts } from '../platform/ownership.ts'
 import { printable } from '../platform/printable.ts'
 import { holdLock } from '../platform/process-lock.ts'
 import type { RunProgram } from '../systemd/programs.ts'
-import { type ServicePaths, serviceUnit } from '../systemd/scope.ts'
+import { type ServicePaths, serviceUnit, unitFile } from '../systemd/scope.ts'
 import { configOf } from '../systemd/units.ts'
 import { maxAgeFileBytes } from '../vault/age.ts'
 import type { Recipient } from '../vault/recipients.ts'
@@ -113,9 +113,9 @@ export function secretsSection(document: unknown): RawSecrets | undefined {
   return { dir, identity: { ...(credential !== undefined && { credential }), file } } as RawSecrets
 }
 
-function installedConfig({ unitDirectory }: ServicePaths): string | undefined {
+function installedConfig(paths: ServicePaths): string | undefined {
   try {
-    return configOf(readFileSync(join(unitDirectory, serviceUnit), 'utf8'))
+    return configOf(readFileSync(unitFile(paths, serviceUnit), 'utf8'))
   } catch {
     return undefined
   }

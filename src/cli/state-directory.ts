@@ -1,10 +1,9 @@
 // Where the gateway that a command is about keeps its state: commands are often run by another user than the gateway.
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { userInfo } from 'node:os'
-import { join } from 'node:path'
 import { findStateDirectory } from '../config/find.ts'
 import { systemUsers } from '../platform/unix-users.ts'
-import { type ServicePaths, serviceUnit } from '../systemd/scope.ts'
+import { type ServicePaths, serviceUnit, unitFile } from '../systemd/scope.ts'
 import { chosenPaths } from './chosen-paths.ts'
 import { findListener } from './doctor/listening-program.ts'
 
@@ -30,7 +29,7 @@ export function stateDirectoryOf(
   const owned = (path: string | undefined, owner: string) =>
     path === undefined ? undefined : { path, owner, uid: undefined }
   if ((env['STATE_DIRECTORY'] ?? '') !== '') return owned(findStateDirectory(env), 'from STATE_DIRECTORY')
-  if (existsSync(join(paths.unitDirectory, serviceUnit))) {
+  if (existsSync(unitFile(paths, serviceUnit))) {
     return owned(paths.stateDirectory, `of the ${paths.scope} service`)
   }
   return owned(findStateDirectory(env), `of a gateway that user ${userInfo().username} starts`)

@@ -1,13 +1,12 @@
 // `llm-gateway systemd restart`: checks the configuration before the running gateway stops. systemd itself could check it only
 // after that.
 import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { loadConfig } from '../config/load.ts'
 import { servedProviders } from '../config/served-providers.ts'
 import type { Config } from '../config/types.ts'
 import type { RunProgram } from '../systemd/programs.ts'
-import { scopeOptions, type ServicePaths, servicesSocket, serviceUnit } from '../systemd/scope.ts'
+import { scopeOptions, type ServicePaths, servicesSocket, serviceUnit, unitFile } from '../systemd/scope.ts'
 import { readUnitState } from '../systemd/unit-state.ts'
 import { configOf } from '../systemd/units.ts'
 import { ownCommand } from './invocation.ts'
@@ -40,7 +39,7 @@ export async function systemdRestartCommand(
 
 /** What starts model servers is installed with the first `service` of the configuration. */
 function warnOfStarter(err: Output, paths: ServicePaths, { providers }: Config, command: string): void {
-  const isInstalled = existsSync(join(paths.unitDirectory, servicesSocket))
+  const isInstalled = existsSync(unitFile(paths, servicesSocket))
   if (isInstalled || servedProviders(providers).length === 0) return
   const option = paths.scope === 'system' ? ' --system' : ''
   const text = `the configuration has services, and ${servicesSocket} is not installed, so no model server can be started; run: ${command} systemd install${option}`
@@ -82,9 +81,9 @@ async function restartWhenQuiet(
 }
 
 /** The configuration file that the installed service uses. Undefined: none is installed. */
-export function installedConfig({ unitDirectory }: ServicePaths): string | undefined {
+export function installedConfig(paths: ServicePaths): string | undefined {
   try {
-    return configOf(readFileSync(join(unitDirectory, serviceUnit), 'utf8'))
+    return configOf(readFileSync(unitFile(paths, serviceUnit), 'utf8'))
   } catch {
     return undefined
   }

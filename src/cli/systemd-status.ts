@@ -1,9 +1,15 @@
 // `llm-gateway systemd status`: what is installed, whether it is running, its own status, and which keys are stored.
 import { existsSync } from 'node:fs'
-import { join } from 'node:path'
 import { listCredentials } from '../systemd/credentials.ts'
 import type { RunProgram } from '../systemd/programs.ts'
-import { type ServicePaths, servicesSocket, serviceUnit, servicesUnit, socketUnit } from '../systemd/scope.ts'
+import {
+  type ServicePaths,
+  servicesSocket,
+  serviceUnit,
+  servicesUnit,
+  socketUnit,
+  unitFile,
+} from '../systemd/scope.ts'
 import { readUnitState, type UnitState } from '../systemd/unit-state.ts'
 import { type CommandIo, Output } from './output.ts'
 import { printable } from '../platform/printable.ts'
@@ -16,7 +22,7 @@ export async function systemdStatusCommand(
 ): Promise<number> {
   const out = new Output(io.stdout, io.env)
   const row = (label: string, text: string) => out.line(`${label.padEnd(12)} ${printable(text)}`)
-  const units = [serviceUnit, socketUnit].map((unit) => join(paths.unitDirectory, unit))
+  const units = [serviceUnit, socketUnit].map((unit) => unitFile(paths, unit))
   const missing = units.filter((unit) => !existsSync(unit))
   row('units', missing.length === 0 ? units.join(', ') : `missing: ${missing.join(', ')}`)
   const properties = ['ActiveState', 'SubState', 'Result', 'StatusText', 'NRestarts']
@@ -25,7 +31,7 @@ export async function systemdStatusCommand(
   ) as [UnitState, UnitState]
   row('socket', formatState(socket))
   row('service', formatState(service))
-  const hasStarter = existsSync(join(paths.unitDirectory, servicesUnit))
+  const hasStarter = existsSync(unitFile(paths, servicesUnit))
   if (hasStarter) {
     const states = [servicesSocket, servicesUnit].map((unit) =>
       formatState(readUnitState(unit, properties, paths.scope, run)),

@@ -24,12 +24,17 @@ export function readConfigFile(file: string, env: NodeJS.ProcessEnv, accounts: A
   if (read.kind === 'refused') {
     return { kind: 'refused', problem: wholeFile(file, read.message, read.hint, read.line) }
   }
-  const document = readDocument(read.text, (text, path) => expandVariables(text, path, env))
+  return readConfigText(file, read.text, env)
+}
+
+/** Parses the text of a configuration file. @param file names it in problems. */
+export function readConfigText(file: string, text: string, env: NodeJS.ProcessEnv): ConfigFile {
+  const document = readDocument(text, (each, path) => expandVariables(each, path, env))
   if (document.kind === 'unreadable') {
     const problems = document.problems.map((problem) => located(problem, file, undefined))
-    return { kind: 'invalid-yaml', problems, lines: maskedLines(read.text, 'unknown') }
+    return { kind: 'invalid-yaml', problems, lines: maskedLines(text, 'unknown') }
   }
-  return { kind: 'read', text: read.text, document }
+  return { kind: 'read', text, document }
 }
 
 /** @param line 0 for a problem that is in no line. */

@@ -21,11 +21,20 @@ export function findConfigFile(
 ): string {
   const chosen = named ?? gatewayVariable(env, 'CONFIG')?.value
   if (chosen !== undefined) return chosen
+  const usual = [userConfigFile(env), '/etc/llm-gateway/llm-gateway.yaml']
+  return usual.find((path) => exists(path)) ?? packagedConfigFile()
+}
+
+/** Where a new file of this user belongs: `LLM_GATEWAY_CONFIG`, else the user's. */
+export function ownConfigFile(env: NodeJS.ProcessEnv): string {
+  return gatewayVariable(env, 'CONFIG')?.value ?? userConfigFile(env)
+}
+
+function userConfigFile(env: NodeJS.ProcessEnv): string {
   // Relative paths in XDG variables must be ignored (XDG Base Directory Specification).
   const configHome = env['XDG_CONFIG_HOME']
   const home = configHome?.startsWith('/') === true ? configHome : join(env['HOME'] ?? homedir(), '.config')
-  const own = join(home, 'llm-gateway', 'llm-gateway.yaml')
-  return [own, '/etc/llm-gateway/llm-gateway.yaml'].find((path) => exists(path)) ?? packagedConfigFile()
+  return join(home, 'llm-gateway', 'llm-gateway.yaml')
 }
 
 /** The default configuration of the package: in `config/`, beside `src/` or `dist/`. */

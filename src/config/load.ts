@@ -6,7 +6,7 @@ import { isObject } from '../bytes/json/parse.ts'
 import { isMappedHere, systemUsers, type UnixUsers } from '../platform/unix-users.ts'
 import { configProblems } from './check.ts'
 import { notifyReferences, notifySecretProblems } from './check-notify.ts'
-import { type ConfigFile, readConfigFile } from './config-file.ts'
+import { type ConfigFile, readConfigFile, readConfigText } from './config-file.ts'
 import type { ReadDocument } from './document.ts'
 import { readOverrides, withHome, withOverrides } from './environment.ts'
 import { findTransport } from './log-transport.ts'
@@ -23,7 +23,7 @@ import type { RawConfig, RawSecret } from './raw.ts'
 import { findPriceList } from './price-file.ts'
 import { findProxies } from './proxy.ts'
 import { resolve } from './resolve.ts'
-import { configSchema, liteLlmHint } from './schema/schema.ts'
+import { configSchema } from './schema/schema.ts'
 import { secretPaths } from './secret-paths.ts'
 import { isSecretName, secretFile } from '../vault/secret-files.ts'
 import { findSecret, type SecretSources } from './secrets.ts'
@@ -105,6 +105,12 @@ export function loadConfig(file: string, options: LoadOptions): LoadedConfig {
   return judge(file, readConfigFile(file, options.env, accounts), { ...options, accounts })
 }
 
+/** As `loadConfig`, for the text that a command is about to write to `file`. */
+export function checkConfigText(file: string, text: string, options: LoadOptions): LoadedConfig {
+  const accounts = options.accounts ?? systemAccounts()
+  return judge(file, readConfigText(file, text, options.env), { ...options, accounts })
+}
+
 function judge(file: string, read: ConfigFile, options: LoadOptions & SecretSources): LoadedConfig {
   switch (read.kind) {
     case 'refused':
@@ -135,7 +141,7 @@ const isEmpty: PathProblem = {
 const ofLiteLlm: PathProblem = {
   path: ['model_list'],
   message: 'this is a configuration file of LiteLLM, not of llm-gateway',
-  hint: liteLlmHint,
+  hint: 'llm-gateway import FILE writes one of ours from it',
   at: 'key',
 }
 

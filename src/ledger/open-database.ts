@@ -93,7 +93,9 @@ function examine(database: DatabaseSync, options: OpenOptions): Attempt {
   const isOurs = id === applicationId || (id === 0 && version === 0 && !hasTables(database))
   if (!isOurs) return { kind: 'unusable', reason: `${path} is a database of another program` }
   if (version > migrations.length) {
-    const reason = `${path} is of a later version of llm-gateway (schema ${version}; this one knows ${migrations.length})`
+    const copy = `${path}.v${migrations.length}`
+    const back = existsSync(copy) ? `, or move it away and put ${copy} in its place` : ''
+    const reason = `${path} is of a later version of llm-gateway (schema ${version}; this one knows ${migrations.length}). Run that version again${back}`
     return { kind: 'unusable', reason }
   }
   if (version > 0 && mustCheck(database, path)) {

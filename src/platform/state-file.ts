@@ -31,6 +31,7 @@ export class StateFile {
   readonly #hold: (path: string) => LockResult
   #lock: LockResult = { kind: 'unavailable' }
   #isOffered = false
+  #refusal: string | undefined
   /** One replacement after the other. */
   #writing: Promise<void> = Promise.resolve()
 
@@ -101,7 +102,13 @@ export class StateFile {
     if (this.#lock.kind === 'held') this.#lock.lock.release()
   }
 
+  /** What is there stays: from now on `replace` rejects with this reason. */
+  refuse(reason: string): void {
+    this.#refusal = reason
+  }
+
   async #replace(text: string): Promise<void> {
+    if (this.#refusal !== undefined) throw new Error(this.#refusal)
     // Of this process alone: one that is being replaced may write at the same time.
     const draft = `${this.path}.${process.pid}`
     try {

@@ -1,12 +1,13 @@
-// Keeps the owners of objects over a restart: a file with one line for each object, which grows by what is new and is
+// Keeps the owners of objects over a restart: a file with its version and one line for each object, which grows by what is new and is
 // written anew, without what was forgotten, once most of it is old.
 //
 // Where it cannot be written, calls go on, and the fault is reported once; what a later start does not know is like an object
 // that was forgotten. A line that cannot be read (the last one, of a process that was killed) is skipped.
 import { appendFile, mkdir } from 'node:fs/promises'
-import { parseJson } from '../bytes/json/parse.ts'
+import { membersOf, parseJson } from '../bytes/json/parse.ts'
 import type { SetTimer } from '../platform/clock.ts'
 import { StateFile } from '../platform/state-file.ts'
+import { copyAside, keepAside, laterRelease } from '../platform/state-version.ts'
 import type { MemoryObjectOwners, OwnedObject } from './object-owners.ts'
 
 export interface ObjectOwnersFileParts {
@@ -18,6 +19,9 @@ export interface ObjectOwnersFileParts {
   readonly onFault: (cause: unknown) => void
 }
 
+const version = 1
+/** The first line. */
+const head = `${JSON.stringify({ version })}\n`
 /** What is new is written together. A crash may lose so much. */
 const delayMs = 200
 /** The file may have so many lines of forgotten objects beside as many as are remembered. */
@@ -28,6 +32,8 @@ export class ObjectOwnersFile {
   readonly #file: StateFile
   #unsaved: OwnedObject[] = []
   #lines = 0
+  /** The file begins with the version that this release writes. */
+  #isCurrent = false
   /** Ends a line that the last process left unfinished. */
   #separator = ''
   #stopTimer: (() => void) | undefined
@@ -50,10 +56,25 @@ export class ObjectOwnersFile {
   }
 
   #takeUp(text: string): void {
+    const written = versionIn(text)
+    if (written > version) {
+      const reason = `${laterRelease(written, version)} ${keepAside(this.#file, written)}`
+      return this.#report(new Error(`${this.#file.path} ${reason}`))
+    }
+    this.#isCurrent = written === version
+    if (!this.#isCurrent && text !== '') this.#copyEarlier(written)
     if (text !== '' && !text.endsWith('\n')) this.#separator = '\n'
     const lines = text.split('\n').filter((line) => line !== '')
     this.#lines = lines.length
     this.#parts.owners.remember(lines.map(readLine).filter((object) => object !== undefined))
+  }
+
+  #copyEarlier(written: number): void {
+    const fault = copyAside(this.#file, written)
+    if (fault === undefined) return
+    const reason = `${this.#file.path} ${fault}`
+    this.#file.refuse(reason)
+    this.#report(new Error(reason))
   }
 
   /** Writes what is new, and waits until that is done. */
@@ -86,10 +107,12 @@ export class ObjectOwnersFile {
   async #write(objects: readonly OwnedObject[]): Promise<void> {
     const { owners } = this.#parts
     this.#lines += objects.length
-    if (this.#lines <= 2 * owners.size + minOldLines) return this.#append(objects)
+    if (this.#isCurrent && this.#lines <= 2 * owners.size + minOldLines) return this.#append(objects)
     const all = [...owners.all()]
-    await this.#file.replace(linesOf(all))
+    await this.#file.replace(head + linesOf(all))
+    this.#isCurrent = true
     this.#lines = all.length
+    this.#separator = ''
   }
 
   async #append(objects: readonly OwnedObject[]): Promise<void> {
@@ -107,6 +130,12 @@ export class ObjectOwnersFile {
     if (!this.#isFailing) this.#parts.onFault(cause)
     this.#isFailing = true
   }
+}
+
+/** 0 for the files of earlier releases, which have none. */
+function versionIn(text: string): number {
+  const { version: written } = membersOf(parseJson(text.slice(0, text.indexOf('\n') + 1)))
+  return Number.isSafeInteger(written) ? (written as number) : 0
 }
 
 function linesOf(objects: readonly OwnedObject[]): string {

@@ -13,7 +13,7 @@ import {
 import { dirname, join } from 'node:path'
 import { replaceFile } from '../platform/replace-file.ts'
 import type { RunProgram } from './programs.ts'
-import { doctorUnit, type Scope, scopeOptions, type ServicePaths, serviceUnit } from './scope.ts'
+import { doctorUnit, type Scope, scopeOptions, type ServicePaths, serviceUnit, unitFile } from './scope.ts'
 
 export interface StoredCredential {
   readonly name: string
@@ -118,7 +118,7 @@ export function credentialsDropIn(paths: ServicePaths, unit = serviceUnit): stri
 
 /** The drop-ins of the service and, where it is installed, of the weekly check. */
 function credentialsDropIns(paths: ServicePaths): string[] {
-  const hasDoctor = existsSync(join(paths.unitDirectory, doctorUnit))
+  const hasDoctor = existsSync(unitFile(paths, doctorUnit))
   return [serviceUnit, ...(hasDoctor ? [doctorUnit] : [])].map((unit) => credentialsDropIn(paths, unit))
 }
 

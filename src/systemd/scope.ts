@@ -11,6 +11,8 @@ export interface ServicePaths {
   readonly scope: Scope
   /** For the unit files of the administrator or user. */
   readonly unitDirectory: string
+  /** For the unit files of a Debian package, over which the administrator's win. Absent: a user manager has none. */
+  readonly packagedUnitDirectory?: string
   readonly configFile: string
   readonly credentialsDirectory: string
   readonly stateDirectory: string
@@ -37,12 +39,21 @@ export function resolveScope(requested: Scope | undefined, uid: number): Scope {
   return requested ?? (uid === 0 ? 'system' : 'user')
 }
 
+/** The file of a unit; where there is none, the path that `systemd install` would write. */
+export function unitFile({ unitDirectory, packagedUnitDirectory }: ServicePaths, unit: string): string {
+  const own = join(unitDirectory, unit)
+  if (packagedUnitDirectory === undefined || existsSync(own)) return own
+  const packaged = join(packagedUnitDirectory, unit)
+  return existsSync(packaged) ? packaged : own
+}
+
 /** By the XDG Base Directory Specification or the Filesystem Hierarchy Standard. */
 export function servicePaths(scope: Scope, env: NodeJS.ProcessEnv): ServicePaths {
   if (scope === 'system') {
     return {
       scope,
       unitDirectory: '/etc/systemd/system',
+      packagedUnitDirectory: '/usr/lib/systemd/system',
       configFile: '/etc/llm-gateway/llm-gateway.yaml',
       credentialsDirectory: '/etc/llm-gateway/credentials',
       stateDirectory: '/var/lib/llm-gateway',

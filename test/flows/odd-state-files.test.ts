@@ -22,7 +22,7 @@ for (const [what, make] of [
     for (const name of names) make(join(directory, name))
     const { gateway } = await startGatewayProcess(t, setup, { STATE_DIRECTORY: directory })
     assert.equal((await chat(gateway, 'echo')).status, 200)
-    await gateway.says(/limits\.json: is not a regular file/)
+    await gateway.says(/limits\.json is not a regular file/)
     await gateway.stop()
     assert.match(gateway.stdout(), /"event":"audit_head"/)
   })

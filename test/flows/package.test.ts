@@ -263,7 +263,7 @@ suite('the package', { timeout: 120_000 }, () => {
     const { stdout } = await run('tar', ['-tzf', tarball], { maxBuffer: 16 * 1024 * 1024 })
     const names = stdout.split('\n').filter((name) => name !== '')
     const allowed =
-      /^package\/(bin\/llm-gateway|config\/|docs\/|systemd\/|dist\/.*\.cjs$|dist\/status-page\/|dist\/gateway-v[\d.]+-linux-(x64|arm64)\.cache$|package\.json$|README\.md$|LICENSE$|(CHANGELOG|ARCHITECTURE)\.md$|bench\/results\/)/
+      /^package\/(bin\/llm-gateway|config\/|docs\/|man\/llm-gateway[.a-z]*\.[15]$|systemd\/|dist\/.*\.cjs$|dist\/status-page\/|dist\/gateway-v[\d.]+-linux-(x64|arm64)\.cache$|package\.json$|README\.md$|LICENSE$|(CHANGELOG|ARCHITECTURE)\.md$|bench\/results\/)/
     assert.deepEqual(
       names.filter((name) => !allowed.test(name)),
       [],
@@ -280,6 +280,8 @@ suite('the package', { timeout: 120_000 }, () => {
       'dist/status-page/app.js',
       codeCacheFile('dist'),
       'config/llm-gateway.yaml',
+      'man/llm-gateway.1',
+      'man/llm-gateway.yaml.5',
       'systemd/user/llm-gateway.service',
       'package.json',
     ]) {

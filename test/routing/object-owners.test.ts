@@ -101,7 +101,37 @@ suite('in the file', () => {
     const { owners, file } = await start(directory, 10)
     for (let count = 0; count < 1_200; count += 1) owners.remember([object(`file-${count}`)])
     await file.stop()
-    assert.equal(readFileSync(path(directory), 'utf8').trim().split('\n').length, 10)
+    assert.equal(readFileSync(path(directory), 'utf8').trim().split('\n').length, 1 + 10)
+  })
+
+  test('a file of an earlier release, without a version, is kept and comes forward', async (t) => {
+    const directory = scratchDirectory(t)
+    const before = '["file-1","file","p","c"]\n'
+    writeFileSync(path(directory), before)
+    const { owners, file, faults } = await start(directory)
+    owners.remember([object('file-2')])
+    await file.stop()
+    assert.deepEqual(faults, [])
+    assert.equal(readFileSync(`${path(directory)}.v0`, 'utf8'), before)
+    const lines = readFileSync(path(directory), 'utf8').trim().split('\n')
+    assert.deepEqual(
+      lines.map((line) => JSON.parse(line) as unknown).map((line) => (Array.isArray(line) ? line[0] : line)),
+      [{ version: 1 }, 'file-1', 'file-2'],
+    )
+    const again = await start(directory)
+    assert.equal(again.owners.size, 2)
+  })
+
+  test('a file of a later release is not read, and kept', async (t) => {
+    const directory = scratchDirectory(t)
+    writeFileSync(path(directory), '{"version":2}\n["file-1","file","p","c"]\n')
+    const { owners, file, faults } = await start(directory)
+    assert.equal(owners.size, 0)
+    assert.match(String(faults[0]), /objects\.jsonl is of a later release/)
+    owners.remember([object('file-2')])
+    await file.stop()
+    assert.match(readFileSync(`${path(directory)}.v2`, 'utf8'), /file-1/)
+    assert.doesNotMatch(readFileSync(path(directory), 'utf8'), /file-1/)
   })
 
   test('a fault is reported once, and what is remembered stays', async (t) => {

@@ -1,11 +1,12 @@
 // Keeps over a restart which models were listed by servers that are started when they are called: one small JSON file, replaced whole
 // when a list has changed. It is a convenience: where it can't be read, a server's models are known once it runs.
 import { createHash } from 'node:crypto'
-import { isObject, membersOf, parseJson } from '../../bytes/json/parse.ts'
+import { isObject, membersOf } from '../../bytes/json/parse.ts'
 import type { HttpProvider } from '../../config/provider-types.ts'
 import { type ListedModel, maxListedNames } from '../../dialects/openai/model-list.ts'
 import { maxModelNameLength } from '../../dialects/request.ts'
 import { StateFile } from '../../platform/state-file.ts'
+import { readValue } from '../../platform/state-version.ts'
 import { serverOf } from '../format-findings.ts'
 
 export interface KeptList {
@@ -64,9 +65,9 @@ export class KeptListsFile {
 
   /** What the last process has written; empty if there is nothing. */
   load(): KeptLists {
-    const read = this.#file.read()
+    const read = readValue(this.#file, { current: version, maxChars: 2 * maxFileChars })
     if (read.kind === 'unreadable') this.#parts.onFault(new Error(`${this.#file.path} ${read.reason}`))
-    return read.kind === 'read' && read.text.length <= 2 * maxFileChars ? listsOf(read.text) : new Map()
+    return read.kind === 'read' ? listsOf(read.value) : new Map()
   }
 
   /** A list has changed: it will be in the file soon. */
@@ -107,9 +108,8 @@ function textOf(lists: KeptLists): string {
 }
 
 /** The well-formed lists of a file. */
-function listsOf(text: string): KeptLists {
-  const { version: written, providers } = membersOf(parseJson(text))
-  if (written !== version) return new Map()
+function listsOf(value: unknown): KeptLists {
+  const { providers } = membersOf(value)
   const entries = Object.entries(membersOf(providers)).slice(0, maxProviders)
   return new Map(entries.filter((entry): entry is [string, KeptList] => isList(entry[1])))
 }

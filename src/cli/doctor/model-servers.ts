@@ -1,13 +1,18 @@
 // Examines the units of servers that systemd starts for calls: is each there, can it be loaded, how did it end last, and does
 // anything else start it? Nothing is started: that would take the place of a server that calls are using.
 import { accessSync, constants, existsSync, statSync } from 'node:fs'
-import { join } from 'node:path'
 import type { HttpProvider } from '../../config/provider-types.ts'
 import { type ServedProvider, servedProviders } from '../../config/served-providers.ts'
 import type { ServiceConfig, ServicesConfig, TransientUnit } from '../../config/service-types.ts'
 import type { Config } from '../../config/types.ts'
 import type { RunProgram } from '../../systemd/programs.ts'
-import { type ServicePaths, scopeOptions, servicesSocket, serviceUnit } from '../../systemd/scope.ts'
+import {
+  type ServicePaths,
+  scopeOptions,
+  servicesSocket,
+  serviceUnit,
+  unitFile,
+} from '../../systemd/scope.ts'
 import { readUnitState, type UnitState } from '../../systemd/unit-state.ts'
 import { durationText } from '../../platform/duration.ts'
 import { failureReason, isInJournal } from '../../status/services-text.ts'
@@ -91,7 +96,7 @@ class Examiner {
     const { paths, command } = this.#parts
     const { manager } = this.#services
     const { scope } = paths
-    if (scope !== manager && existsSync(join(paths.unitDirectory, serviceUnit))) {
+    if (scope !== manager && existsSync(unitFile(paths, serviceUnit))) {
       const detail = `the gateway is a ${scope} service, and services.manager is ${manager}: it reaches only what starts units of its own manager`
       const fix = `set services.manager: ${scope}, and have the units there`
       return [{ subject: 'services', state: 'fail', detail, fix }]

@@ -1,11 +1,11 @@
 // Checks the systemd service: is it installed as this version would install it, enabled and in good order?
 import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname } from 'node:path'
 import { hasIpv6Loopback } from '../../platform/proc-net.ts'
 import { unrecognized, unrecognizedUsers } from '../../config/check-users.ts'
 import { readPartialConfig } from '../../config/partial-config.ts'
 import type { RunProgram } from '../../systemd/programs.ts'
-import { isLingering, type ServicePaths, serviceUnit, socketUnit } from '../../systemd/scope.ts'
+import { isLingering, type ServicePaths, serviceUnit, socketUnit, unitFile } from '../../systemd/scope.ts'
 import { readUnitState, type UnitState } from '../../systemd/unit-state.ts'
 import { renderServicesUnits, renderUnits, startCommand } from '../../systemd/units.ts'
 import { shellWord } from '../../platform/shell-word.ts'
@@ -36,7 +36,7 @@ export function examineService(
     ...none,
   })
   const install = `${ownCommand(env)} systemd install${paths.scope === 'system' ? ' --system' : ''}`
-  if (!existsSync(join(paths.unitDirectory, serviceUnit))) {
+  if (!existsSync(unitFile(paths, serviceUnit))) {
     return skipped(
       `the gateway is not installed as a ${scopeName(paths)} service`,
       `to install it: ${install}`,
@@ -84,7 +84,7 @@ function examineUnits(
   env: NodeJS.ProcessEnv,
   install: string,
 ): Finding[] {
-  const read = (name: string) => readIfPresent(join(paths.unitDirectory, name))
+  const read = (name: string) => readIfPresent(unitFile(paths, name))
   const command = startCommand(read(serviceUnit))
   const [node = '', main = ''] = command.filter((word) => !word.startsWith('-'))
   const used = command[command.indexOf('--config') + 1] ?? ''
@@ -130,7 +130,10 @@ function examineUnits(
   const expected = [...renderUnits(paths.scope, facts), ...ofServices.filter(({ name }) => read(name) !== '')]
   const outdated = expected.filter(({ name, text }) => read(name) !== text).map(({ name }) => name)
   if (outdated.length === 0)
-    return [...findings, { subject: 'units', state: 'ok', detail: `installed in ${paths.unitDirectory}` }]
+    return [
+      ...findings,
+      { subject: 'units', state: 'ok', detail: `installed in ${dirname(unitFile(paths, serviceUnit))}` },
+    ]
   const detail = `${outdated.join(' and ')}: ${outdated.length === 1 ? 'differs' : 'differ'} from what this version writes for the configuration`
   return [
     ...findings,

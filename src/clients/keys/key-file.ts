@@ -102,7 +102,9 @@ function readFile(value: unknown, report: ReportFault): KeyFile {
   const members = membersAt(value, [], fileMembers, report)
   if (members === undefined) return noKeys
   if (members.get('version') !== 1) {
-    members.fault('version', 'must be 1; a newer release may have written the file')
+    const reason =
+      'must be 1: a later release has written the file. Run that release again, or restore a copy'
+    members.fault('version', reason)
     return noKeys
   }
   const generation = members.count('generation', 0, Number.MAX_SAFE_INTEGER) ?? 0

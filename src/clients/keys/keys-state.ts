@@ -17,12 +17,14 @@ export interface KeysState {
 
 export function formatKeysState({ generation, loadedAtMs, threads, refused }: KeysState): string {
   const loaded_at = new Date(loadedAtMs).toISOString()
-  return `${JSON.stringify({ generation, loaded_at, threads, ...(refused !== undefined && { refused }) })}\n`
+  return `${JSON.stringify({ version: 1, generation, loaded_at, threads, ...(refused !== undefined && { refused }) })}\n`
 }
 
 /** Undefined for what `formatKeysState` has not written. */
 export function parseKeysState(text: string): KeysState | undefined {
-  const { generation, loaded_at: loadedAt, threads, refused } = membersOf(parseJson(text))
+  // Earlier releases wrote none.
+  const { version = 1, generation, loaded_at: loadedAt, threads, refused } = membersOf(parseJson(text))
+  if (version !== 1) return undefined
   const loadedAtMs = typeof loadedAt === 'string' ? Date.parse(loadedAt) : NaN
   if (!Number.isSafeInteger(generation) || !Number.isSafeInteger(threads) || Number.isNaN(loadedAtMs))
     return undefined

@@ -19,7 +19,7 @@ import { usageSchema } from './usage.ts'
 import { metricsSchema, statusSchema } from './views.ts'
 
 /** What to write in place of LiteLLM's list of models. */
-export const liteLlmHint =
+const liteLlmHint =
   'write each entry as providers: { PROVIDER: { base_url: "https://HOST/v1", api_key: { env: NAME } } }, models: { MODEL: { provider: PROVIDER, model: NAME } } and rate_limit_settings: { limits: { MODEL: { rpm: 60, tpm: 100000 } } }'
 
 export const configSchema = {

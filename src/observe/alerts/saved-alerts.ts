@@ -1,8 +1,9 @@
 // What outlives a restart: the conditions that hold, and what waits to be sent. Without it, a restart would report everything
 // again. It is a convenience: a file that cannot be read counts as empty.
 import { alertRules, type AlertRule } from '../../config/observe-types.ts'
-import { isObject, membersOf, parseJson } from '../../bytes/json/parse.ts'
+import { isObject, membersOf } from '../../bytes/json/parse.ts'
 import { StateFile } from '../../platform/state-file.ts'
+import { readValue } from '../../platform/state-version.ts'
 import { type Severity, severities } from './attention.ts'
 import type { SavedCondition } from './conditions.ts'
 import { type Notice, noticeKinds } from './notice.ts'
@@ -38,10 +39,10 @@ export class AlertsFile {
   }
 
   load(): SavedAlerts {
-    const read = this.#file.read()
+    const read = readValue(this.#file, { current: version })
     this.#isThere = read.kind !== 'absent'
     if (read.kind === 'unreadable') this.#parts.onFault(new Error(`${this.#file.path} ${read.reason}`))
-    return read.kind === 'read' ? savedAlertsIn(read.text) : nothing
+    return read.kind === 'read' ? savedAlertsIn(read.value) : nothing
   }
 
   /** Something has changed: it will be in the file soon. */
@@ -75,9 +76,8 @@ export class AlertsFile {
 }
 
 /** The well-formed entries of a file. */
-function savedAlertsIn(text: string): SavedAlerts {
-  const { version: written, conditions, waiting } = membersOf(parseJson(text))
-  if (written !== version) return nothing
+function savedAlertsIn(value: unknown): SavedAlerts {
+  const { conditions, waiting } = membersOf(value)
   const lists = Object.entries(membersOf(waiting)).map(
     ([sink, list]) => [sink, listOf(list).filter(isNotice)] as const,
   )

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { membersOf, parseJson } from '../../bytes/json/parse.ts'
 import { readRegularFile } from '../../platform/regular-file.ts'
 import { StateFile } from '../../platform/state-file.ts'
+import { laterRelease } from '../../platform/state-version.ts'
 import {
   appendLine,
   type AuditEvent,
@@ -40,6 +41,8 @@ const maxWaiting = 10_000
 
 const filePattern = /^audit-\d{4}-\d{2}\.jsonl$/
 const headFile = 'audit.head'
+/** Of the log and its head together. Heads of earlier releases have none. */
+const headVersion = 1
 
 /** The files of a directory, oldest first: their names. */
 export async function auditFiles(directory: string): Promise<readonly string[]> {
@@ -65,6 +68,14 @@ function headIn(file: StateFile): AuditHead | undefined {
   const { seq, mac } = membersOf(read.kind === 'read' ? parseJson(read.text) : undefined)
   if (typeof seq !== 'number' || !Number.isSafeInteger(seq) || typeof mac !== 'string') return undefined
   return { seq, mac }
+}
+
+/** A log whose lines a later release has written is not continued: this one could not read them back. */
+function refuseLater(file: StateFile): void {
+  const read = file.read()
+  const { version } = membersOf(read.kind === 'read' ? parseJson(read.text) : undefined)
+  if (typeof version === 'number' && version > headVersion)
+    throw new Error(`${file.path} ${laterRelease(version, headVersion)} Run that release again`)
 }
 
 export class AuditLog {
@@ -96,7 +107,11 @@ export class AuditLog {
     const file = new StateFile(directory, headFile)
     const pid = file.claim()
     if (pid !== undefined) return { pid }
-    const { head, line, tornBytes } = await readEnd(directory).catch((error: unknown) => {
+    const begin = async () => {
+      refuseLater(file)
+      return readEnd(directory)
+    }
+    const { head, line, tornBytes } = await begin().catch((error: unknown) => {
       file.release()
       throw error
     })
@@ -229,7 +244,7 @@ export class AuditLog {
   /** The lines are on disk all the same: a failure is reported, and they are not written again. */
   async #keepHead(): Promise<void> {
     try {
-      await this.#headFile.replace(`${JSON.stringify(this.#head)}\n`)
+      await this.#headFile.replace(`${JSON.stringify({ version: headVersion, ...this.#head })}\n`)
       this.#isHeadKept = true
     } catch (cause) {
       if (this.#isHeadKept) this.#parts.onFault(cause)

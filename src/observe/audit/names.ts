@@ -2,9 +2,11 @@
 // without touching the chain. `save` puts a name on disk before a line that refers to it. The lock of the log is the list's.
 import { membersOf, parseJson } from '../../bytes/json/parse.ts'
 import { StateFile } from '../../platform/state-file.ts'
+import { laterRelease } from '../../platform/state-version.ts'
 import { hasAuditFiles } from './audit-log.ts'
 
 const fileName = 'audit-names.json'
+const version = 1
 
 /** More are one number, so that clients cannot fill the file. */
 const maxNames = 100_000
@@ -40,8 +42,12 @@ export class AuditNames {
       const first = hasAuditFiles(directory) ? wallMs : 0
       return new AuditNames(file, { first, names: [] })
     }
-    const list = read.kind === 'read' ? parseList(read.text) : undefined
+    const value = read.kind === 'read' ? parseJson(read.text) : undefined
+    const list = parseList(value)
     if (list !== undefined) return new AuditNames(file, list)
+    const { version: written } = membersOf(value)
+    if (typeof written === 'number' && written > version)
+      return { fault: `${file.path} ${laterRelease(written, version)} Run that release again` }
     const reason = read.kind === 'unreadable' ? read.reason : 'is damaged'
     return { fault: `${file.path} ${reason}; restore it, or remove it, which makes earlier lines anonymous` }
   }
@@ -85,7 +91,7 @@ export class AuditNames {
   async save(): Promise<void> {
     if (this.#isSaved) return
     this.#isSaved = true
-    const list = { version: 1, first: this.#first, names: this.#names }
+    const list = { version, first: this.#first, names: this.#names }
     await this.#file.replace(`${JSON.stringify(list)}\n`).catch((error: unknown) => {
       this.#isSaved = false
       throw error
@@ -99,9 +105,9 @@ interface NameList {
 }
 
 /** Undefined for what `save` has not written. */
-function parseList(text: string): NameList | undefined {
-  const { version, first = 0, names } = membersOf(parseJson(text))
-  if (version !== 1 || typeof first !== 'number' || !Number.isSafeInteger(first)) return undefined
+function parseList(value: unknown): NameList | undefined {
+  const { version: written, first = 0, names } = membersOf(value)
+  if (written !== version || typeof first !== 'number' || !Number.isSafeInteger(first)) return undefined
   if (!Array.isArray(names) || !names.every((name) => typeof name === 'string')) return undefined
   return { first, names }
 }

@@ -64,8 +64,6 @@ suite('the file of kept lists', () => {
   })
 
   for (const [what, text] of [
-    ['no JSON', '{'],
-    ['another version', '{"version":2,"providers":{"p":{"server":"s","models":[]}}}'],
     ['a list without a server', '{"version":1,"providers":{"p":{"models":[]}}}'],
     ['models that are no list', '{"version":1,"providers":{"p":{"server":"s","models":{}}}}'],
     ['a model without a name', '{"version":1,"providers":{"p":{"server":"s","models":[{"aliases":[]}]}}}'],
@@ -83,6 +81,23 @@ suite('the file of kept lists', () => {
       const { file, path, faults } = fileIn(t)
       writeFileSync(path, text)
       assert.deepEqual([file.load(), faults], [new Map(), []])
+    })
+  }
+
+  for (const [what, text, reason] of [
+    ['no JSON', '{', /model-lists\.json is not a JSON object/],
+    [
+      'what a later release wrote',
+      '{"version":2,"providers":{"p":{"server":"s","models":[]}}}',
+      /model-lists\.json is of a later release of llm-gateway \(version 2; this one reads 1\)/,
+    ],
+  ] as const) {
+    test(`${what} is read as nothing, and reported`, (t) => {
+      const { file, path, faults } = fileIn(t)
+      writeFileSync(path, text)
+      assert.deepEqual(file.load(), new Map())
+      assert.equal(faults.length, 1)
+      assert.match(faults[0]!.message, reason)
     })
   }
 

@@ -65,6 +65,22 @@ test('a service that waits for its socket is ok, and its addresses are known', (
   assert.deepEqual(waitingSockets, ['127.0.0.1:4000'])
 })
 
+test('units that a Debian package has installed are examined where they lie; those of an administrator win', (t) => {
+  const { paths, config, facts, run } = scene(t)
+  const packaged = join(scratchDirectory(t), 'packaged')
+  const without = { ...paths, unitDirectory: join(packaged, 'none'), packagedUnitDirectory: packaged }
+  const shown = (examinedPaths: typeof without) =>
+    examineService(config, examinedPaths, {}, run).findings.map(({ state, detail }) => `${state} ${detail}`)
+  mkdirSync(packaged)
+  assert.match(shown(without)[0]!, /^skipped the gateway is not installed/)
+  for (const { name, text } of renderUnits('user', facts)) writeFileSync(join(packaged, name), text)
+  assert.equal(shown(without)[0], `ok installed in ${packaged}`)
+  assert.equal(
+    shown({ ...without, unitDirectory: paths.unitDirectory })[0],
+    `ok installed in ${paths.unitDirectory}`,
+  )
+})
+
 test('the status of a running service is shown', (t) => {
   const { findings, waitingSockets } = scene(t, {
     service: 'ActiveState=active\nStatusText=serving 2 models\n',

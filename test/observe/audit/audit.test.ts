@@ -282,3 +282,19 @@ suite('a check finds', () => {
     assert.match((await verifyAudit(directory, key, [anchor])).fault ?? '', /line 3 is not the one/)
   })
 })
+
+test('a log of a later release is not continued, and not locked', async (t) => {
+  const directory = await written(t, 2)
+  const head = join(directory, 'audit.head')
+  const { seq } = JSON.parse(readFileSync(head, 'utf8')) as { seq: number; version: number }
+  assert.match(readFileSync(head, 'utf8'), /"version":1/)
+  const before = readFileSync(fileOf(directory), 'utf8')
+  writeFileSync(head, JSON.stringify({ version: 2, seq, mac: 'x' }))
+  await assert.rejects(
+    openLog(directory),
+    /audit\.head is of a later release .*version 2.* Run that release again/,
+  )
+  assert.equal(readFileSync(fileOf(directory), 'utf8'), before)
+  writeFileSync(head, JSON.stringify({ version: 1, seq, mac: 'x' }))
+  await (await openLog(directory)).close()
+})

@@ -54,7 +54,7 @@ suite('names of the audit log', () => {
   for (const text of [
     '',
     '{"version":1,"names":["user:ann"',
-    '{"version":2,"names":[]}',
+    '{"version":0,"names":[]}',
     '{"version":1,"names":[7]}',
   ])
     test(`that are damaged stay as they are: ${text}`, (t) => {
@@ -64,4 +64,12 @@ suite('names of the audit log', () => {
       assert.ok('fault' in names)
       assert.match(names.fault, /audit-names\.json is damaged; restore it, or remove it/)
     })
+
+  test('of a later release are refused, with what to do', (t) => {
+    const directory = scratch(t)
+    writeFileSync(join(directory, 'audit-names.json'), '{"version":2,"names":["user:ann"]}')
+    const names = AuditNames.read(directory, 1_000)
+    assert.ok('fault' in names)
+    assert.match(names.fault, /is of a later release .*version 2.* Run that release again/)
+  })
 })

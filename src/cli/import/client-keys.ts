@@ -1,0 +1,20 @@
+// Keys that clients of the other gateway needed. They are not copied: ours are made by `key create`, as digests.
+import type { Draft } from './draft.ts'
+import type { Foreign } from './foreign.ts'
+
+/** What asked for a key goes on asking for one. */
+export function requireKeys(from: Foreign, draft: Draft): void {
+  const texts = [from.value].flat().filter((each) => typeof each === 'string')
+  for (const text of texts) draft.withhold(text)
+  from.take()
+  draft.config.keys = { mode: 'required' }
+  draft.changed(
+    from,
+    ['keys'],
+    'every call needs a key here, too, but one that llm-gateway has made: keys of the other gateway are not valid',
+  )
+  draft.errand(
+    'Clients need a key of the gateway; only a digest of it is kept.',
+    'llm-gateway key create NAME',
+  )
+}

@@ -1,0 +1,135 @@
+// What an import reports: what was taken over, what a person has to do, what was left out and why.
+import { printable } from '../../platform/printable.ts'
+import { counted, type Output } from '../output.ts'
+import { withoutCredentials } from './credentials.ts'
+import type { Draft } from './draft.ts'
+import type { Source } from './source.ts'
+import { foreignPath, noteText } from './write-draft.ts'
+
+export interface ImportResult {
+  readonly source: Source
+  readonly draft: Draft
+  readonly file: string
+  /** Undefined: nothing was written to a file. */
+  readonly out: string | undefined
+}
+
+const maxShown = 40
+
+/** The commands that the file will have systemd run, before it is written. */
+export function printCommands(out: Output, { config, withheld }: Draft): void {
+  for (const [name, { service }] of Object.entries(config.providers)) {
+    if (service?.run === undefined) continue
+    const command = service.run.map((each) => JSON.stringify(each)).join(' ')
+    out.line(printable(withoutCredentials(`command of providers.${name}: ${command}`, withheld)))
+  }
+}
+
+export function printSummary(
+  out: Output,
+  { source, draft, file, out: target }: ImportResult,
+  env: NodeJS.ProcessEnv,
+): void {
+  const { notes, withheld } = draft
+  const line = (text = '') => out.line(printable(text))
+  line(`${file} is a configuration of ${source.title}: ${contents(draft)}.`)
+  const of = (kind: string) => notes.filter((note) => note.kind === kind)
+  const [changed, leftOut] = [of('changed'), of('left_out')]
+  line(`${of('carried').length} carried, ${changed.length} changed, ${leftOut.length} left out.`)
+  printSome(
+    line,
+    'Changed:',
+    changed.map((note) => noteText(note, withheld).replace(/^changed: /, '')),
+  )
+  printSome(
+    line,
+    'Left out:',
+    leftOut.map((note) => noteText(note, withheld).replace(/^left out: /, '')),
+  )
+  const errands = errandsOf(draft, target, env)
+  if (errands.length > 0) {
+    line()
+    out.line(out.styled('bold', 'To do:'))
+    for (const { text, command } of errands) {
+      line(`  ${text}`)
+      if (command !== undefined) line(`    ${command}`)
+    }
+  }
+  line()
+  line(
+    target === undefined
+      ? 'Nothing was written to a file.'
+      : `Wrote ${target}. Check it with: llm-gateway validate-config ${target}`,
+  )
+}
+
+function printSome(line: (text?: string) => void, title: string, texts: readonly string[]): void {
+  if (texts.length === 0) return
+  line()
+  line(title)
+  const different = [...new Set(texts)]
+  for (const text of different.slice(0, maxShown)) line(`  ${text}`)
+  const more = different.length - maxShown
+  if (more > 0) line(`  … and ${more} more: they are comments of the file`)
+}
+
+function contents({ config, services }: Draft): string {
+  const started = services.size + Object.values(config.providers).filter(({ service }) => service).length
+  return [
+    counted(Object.keys(config.providers).length, 'provider'),
+    counted(Object.keys(config.models ?? {}).length, 'model'),
+    counted(Object.keys(config.rate_limit_settings?.limits ?? {}).length, 'limit'),
+    ...(started === 0 ? [] : [counted(started, 'server') + ' with a command']),
+  ].join(', ')
+}
+
+interface Step {
+  readonly text: string
+  readonly command?: string
+}
+
+/** What a person has to do before the gateway can start with the file. */
+function errandsOf(draft: Draft, target: string | undefined, env: NodeJS.ProcessEnv): readonly Step[] {
+  const config = target === undefined ? '' : ` --config ${target}`
+  const used = JSON.stringify(draft.config)
+  const keys = draft.literalKeys
+    .filter(({ name }) => used.includes(JSON.stringify(name)))
+    .map(({ name, from }) => ({
+      text: `${foreignPath(from, draft.withheld)} has a key, which was not copied. Store it, encrypted:`,
+      command: `llm-gateway secret set ${name}${config}`,
+    }))
+  const unset = [...draft.variables].filter(
+    (name) => (env[name] ?? '') === '' && used.includes(JSON.stringify(name)),
+  )
+  const variables =
+    unset.length === 0
+      ? []
+      : [
+          {
+            text: `These variables are not set here, and the gateway needs them at its start: ${unset.join(', ')}`,
+          },
+        ]
+  return [...keys, ...variables, ...draft.errands].map(({ text, ...rest }) => ({
+    text: withoutCredentials(text, draft.withheld),
+    ...rest,
+  }))
+}
+
+/** The same for programs. */
+export function summaryJson({ source, draft, file, out }: ImportResult): object {
+  const { notes, withheld, config } = draft
+  return {
+    file,
+    from: source.name,
+    out: out ?? null,
+    providers: Object.keys(config.providers),
+    models: Object.keys(config.models ?? {}),
+    notes: notes.map(({ kind, from, to, text }) => ({
+      kind,
+      from: foreignPath(from, withheld),
+      to: to === undefined ? null : foreignPath(to, withheld),
+      text,
+    })),
+    to_do: errandsOf(draft, out, {}),
+  }
+}

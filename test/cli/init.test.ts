@@ -1,0 +1,352 @@
+// A first configuration from what runs: asked for in a terminal, or with --yes; calls go through it.
+import assert from 'node:assert/strict'
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { PassThrough, Readable } from 'node:stream'
+import { suite, test, type TestContext } from 'node:test'
+
+import { initCommand, type InitFlags } from '../../src/cli/init.ts'
+import { findClouds } from '../../src/cli/init/clouds.ts'
+import { firstConfig } from '../../src/cli/init/first-config.ts'
+import { findLocalServers, usualPlaces } from '../../src/cli/init/local-servers.ts'
+import { checkConfigText, loadConfig } from '../../src/config/load.ts'
+import type { RunProgram } from '../../src/systemd/programs.ts'
+import { post } from '../support/calls.ts'
+import { recordedIo } from '../support/command-io.ts'
+import { ownAccounts, scratchDirectory } from '../support/config-file.ts'
+import { until } from '../support/deadline.ts'
+import { freePort } from '../support/free-port.ts'
+import { runGateway } from '../support/gateway-process.ts'
+import { missing } from '../support/needs.ts'
+import { startInTerminal } from '../support/pseudo-terminal.ts'
+import { refusingUrl, startUpstream } from '../support/scripted-upstream.ts'
+import { json } from '../support/upstream-script.ts'
+
+const main = join(import.meta.dirname, '../../src/main.ts')
+const cloudKey = 'sk-of-a-cloud-0123456789abcdef'
+
+/** As Ollama lists its models. */
+const ollamaList = (...names: readonly string[]) =>
+  json(200, {
+    object: 'list',
+    data: names.map((id) => ({ id, object: 'model', created: 1, owned_by: 'library' })),
+  })
+
+const answer = json(200, {
+  id: 'chatcmpl-1',
+  object: 'chat.completion',
+  created: 1,
+  model: 'qwen3:8b',
+  choices: [{ index: 0, message: { role: 'assistant', content: 'hello' }, finish_reason: 'stop' }],
+  usage: { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 },
+})
+
+async function scene(t: TestContext, models: readonly string[] = ['nomic-embed-text:latest', 'qwen3:8b']) {
+  const home = scratchDirectory(t)
+  const ollama = await startUpstream(t)
+  ollama.respondAlways(({ target }) => (target === '/v1/models' ? ollamaList(...models) : answer))
+  // Without systemctl there is no service to offer.
+  mkdirSync(join(home, 'bin'))
+  const env = { HOME: home, PATH: join(home, 'bin'), OLLAMA_HOST: ollama.url }
+  const file = join(home, '.config/llm-gateway/llm-gateway.yaml')
+  const port = await freePort()
+  /** Without a manager of services, unless `run` stands for one. */
+  const init = async (flags: Partial<InitFlags>, variables: NodeJS.ProcessEnv = {}, run = noManager) => {
+    const io = recordedIo({ ...env, ...variables })
+    const stdin = Readable.from([])
+    const status = await initCommand(
+      { ...io, stdin },
+      { user: true, service: true, keys: true, port, ...flags },
+      run,
+    )
+    return { status, ...io.written }
+  }
+  return { home, ollama, env, file, port, init }
+}
+
+/** A manager that does all that it is asked. */
+function manager() {
+  const asked: string[] = []
+  const run: RunProgram = (program, words) => {
+    asked.push([program, ...words].join(' '))
+    return { status: 0, stdout: words.includes('is-system-running') ? 'degraded\n' : '', stderr: '' }
+  }
+  return { asked, run }
+}
+
+const noManager: RunProgram = () => ({ status: undefined, stdout: '', stderr: 'not here' })
+
+suite('init', () => {
+  test('--yes writes a configuration through which a call reaches the server that was found', async (t) => {
+    const { ollama, file, init } = await scene(t)
+    const { status, stdout, stderr } = await init({ yes: true })
+    assert.deepEqual([status, stderr], [0, ''])
+    assert.match(stdout, /Ollama at http:\/\/127\.0\.0\.1:\d+\/v1: 2 models\n/)
+    assert.equal(statSync(file).mode & 0o777, 0o600)
+    const gateway = await runGateway(t, readFileSync(file, 'utf8'))
+    const response = await post(gateway, { model: 'qwen3:8b', messages: [{ role: 'user', content: 'hi' }] })
+    assert.equal(response.status, 200)
+    assert.equal(response.headers.get('x-llm-gateway-provider'), 'ollama')
+    const call = ollama.requests.find(({ target }) => target === '/v1/chat/completions')
+    assert.equal((JSON.parse(call!.body.toString()) as { model: string }).model, 'qwen3:8b')
+  })
+
+  test('--yes stores keys of the environment for the service, and shows none', async (t) => {
+    const { home, file, init } = await scene(t)
+    const variables = { OPENROUTER_API_KEY: cloudKey, OPENAI_API_KEY: 'none' }
+    const { status, stdout, stderr } = await init({ yes: true }, variables, manager().run)
+    assert.equal(status, 0, stderr)
+    assert.match(stdout, /a key for openrouter in OPENROUTER_API_KEY\n/)
+    const text = readFileSync(file, 'utf8')
+    assert.doesNotMatch(stdout + stderr + text, /of-a-cloud/)
+    assert.match(text, /api_key: \{ credential: openrouter_api_key, env: OPENROUTER_API_KEY \}/)
+    assert.doesNotMatch(text, /openai/)
+    const stored = join(home, '.config/llm-gateway/credentials/openrouter_api_key')
+    assert.equal(readFileSync(stored, 'utf8'), cloudKey)
+    assert.equal(statSync(stored).mode & 0o777, 0o600)
+    const dropIn = join(home, '.config/systemd/user/llm-gateway.service.d/50-credentials.conf')
+    assert.match(readFileSync(dropIn, 'utf8'), /^LoadCredential=openrouter_api_key:/m)
+  })
+
+  for (const [what, flags, line] of [
+    [
+      'without a service, they stay in the environment',
+      { service: false },
+      '  openrouter: { base_url: "https://openrouter.ai/api/v1", api_key: { env: OPENROUTER_API_KEY } }',
+    ],
+    [
+      'with --no-keys, the service starts without the cloud',
+      { keys: false },
+      '  # openrouter: { base_url: "https://openrouter.ai/api/v1", api_key: { credential: openrouter_api_key, env: OPENROUTER_API_KEY } }',
+    ],
+  ] as const) {
+    test(`keys: ${what}`, async (t) => {
+      const { home, file, init } = await scene(t)
+      const { status } = await init({ yes: true, ...flags }, { OPENROUTER_API_KEY: cloudKey }, manager().run)
+      assert.equal(status, 0)
+      assert.ok(readFileSync(file, 'utf8').split('\n').includes(line))
+      assert.ok(!existsSync(join(home, '.config/llm-gateway/credentials/openrouter_api_key')))
+    })
+  }
+
+  test('asks five questions at most', async (t) => {
+    const { home, file, port, env } = await scene(t, ['llama3.1:8b', 'qwen3:8b'])
+    const io = recordedIo({ ...env, OPENROUTER_API_KEY: cloudKey })
+    const stdin = Object.assign(new PassThrough(), { isTTY: true })
+    const asked: string[] = []
+    const stdout = {
+      write: (text: string) => {
+        if (text.endsWith('] ')) {
+          asked.push(text)
+          stdin.write('\n')
+        }
+      },
+    }
+    const flags = { user: true, service: true, keys: true, port }
+    assert.equal(await initCommand({ ...io, stdout, stdin }, flags, manager().run), 0)
+    assert.deepEqual(asked, [
+      'Use these? [Y/n] ',
+      'Which one do clients call unless they name another? [1] ',
+      'Install the systemd service? It starts at the first call, and again after a reboot. [Y/n] ',
+      'Store OPENROUTER_API_KEY as credentials of the service? [Y/n] ',
+      `Write ${file}? [Y/n] `,
+    ])
+    assert.ok(existsSync(join(home, '.config/llm-gateway/credentials/openrouter_api_key')))
+    assert.match(readFileSync(file, 'utf8'), /^ {2}"llama3\.1:8b": \{ provider: ollama \}$/m)
+  })
+
+  test('--dry-run prints the configuration alone, and changes nothing', async (t) => {
+    const { home, init } = await scene(t)
+    const { status, stdout } = await init({ dryRun: true })
+    assert.equal(status, 0)
+    assert.ok(checkConfigText('f', stdout, { env: {}, accounts: ownAccounts }).ok)
+    assert.deepEqual(readdirSync(home), ['bin'])
+  })
+
+  test('changes no configuration that is there', async (t) => {
+    const { file, init } = await scene(t)
+    assert.equal((await init({ yes: true })).status, 0)
+    writeFileSync(file, 'mine: true\n')
+    const { status, stderr } = await init({ yes: true })
+    assert.equal(status, 1)
+    assert.match(stderr, /exists, and init changes no configuration/)
+    assert.equal(readFileSync(file, 'utf8'), 'mine: true\n')
+  })
+
+  test('without a terminal and --yes it asks nobody', async (t) => {
+    const { home, init } = await scene(t)
+    const { status, stderr } = await init({})
+    assert.equal(status, 1)
+    assert.match(stderr, /nobody is at a terminal/)
+    assert.deepEqual(readdirSync(home), ['bin'])
+  })
+
+  test('prints the lines for the clients that are installed', async (t) => {
+    const { home, init } = await scene(t)
+    writeFileSync(join(home, 'bin/claude'), '#!/bin/sh\n')
+    chmodSync(join(home, 'bin/claude'), 0o755)
+    const { stdout } = await init({ yes: true })
+    assert.match(
+      stdout,
+      /\nClaude Code\n {2}export ANTHROPIC_BASE_URL=http:\/\/127\.0\.0\.1:\d+\n[^]*ANTHROPIC_MODEL=qwen3:8b\n/,
+    )
+    assert.doesNotMatch(stdout, /opencode/)
+  })
+
+  test('installs the service where a manager runs', async (t) => {
+    const { home, init } = await scene(t)
+    const { asked, run } = manager()
+    const { status, stdout, stderr } = await init({ yes: true }, {}, run)
+    assert.equal(status, 0, stdout + stderr)
+    assert.ok(asked.includes('systemctl --user enable llm-gateway.socket'), asked.join('\n'))
+    assert.ok(existsSync(join(home, '.config/systemd/user/llm-gateway.socket')))
+  })
+})
+
+suite('init in a terminal', { skip: missing('script', 'stty', 'bash') }, () => {
+  async function start(t: TestContext, models?: readonly string[]) {
+    const found = await scene(t, models)
+    const args = ['init', '--user', '--port', String(found.port), '--no-service']
+    const command = [process.execPath, main, ...args]
+    const env = { ...found.env, PATH: process.env['PATH']!, OPENROUTER_API_KEY: cloudKey }
+    const terminal = await startInTerminal(t, { command, env, columns: 200 })
+    const shows = (text: string) =>
+      until(() => terminal.output().includes(text), `${text}; came: ${terminal.output()}`)
+    return { ...found, terminal, shows }
+  }
+
+  test('asks for the servers, the model and the file', async (t) => {
+    const { terminal, shows, file, home } = await start(t, ['llama3.1:8b', 'nomic-embed-text', 'qwen3:8b'])
+    await shows('Use these? [Y/n]')
+    terminal.type('y\n')
+    await shows('Which one do clients call unless they name another? [1]')
+    assert.doesNotMatch(terminal.output(), /\d {2}nomic/)
+    terminal.type('2\n')
+    await shows(`Write ${file}? [Y/n]`)
+    assert.ok(!existsSync(file))
+    terminal.type('\n')
+    assert.equal(await terminal.ended(), 0)
+    const text = readFileSync(file, 'utf8')
+    assert.match(text, /^ {2}"qwen3:8b": \{ provider: ollama \}$/m)
+    assert.match(text, /api_key: \{ env: OPENROUTER_API_KEY \}/)
+    assert.ok(!existsSync(join(home, '.config/llm-gateway/credentials')))
+    assert.doesNotMatch(terminal.output(), /of-a-cloud/)
+    assert.ok(loadConfig(file, { env: { OPENROUTER_API_KEY: cloudKey } }).ok)
+  })
+
+  for (const [what, keys] of [
+    ['no', 'n\n'],
+    ['the end of the input', '\u0004'],
+  ] as const) {
+    test(`${what} at the last question changes nothing`, async (t) => {
+      const { terminal, shows, home, file } = await start(t, ['qwen3:8b'])
+      await shows('Use these?')
+      terminal.type('\n')
+      await shows(`Write ${file}?`)
+      terminal.type(keys)
+      await shows('Nothing was changed.')
+      assert.equal(await terminal.ended(), 1)
+      assert.deepEqual(readdirSync(home), ['bin'])
+    })
+  }
+})
+
+suite('what is found', () => {
+  test('servers, by what their lists show', async (t) => {
+    const lists = {
+      'llama.cpp': {
+        data: [{ id: 'm.gguf', object: 'model', owned_by: 'llamacpp', meta: { n_ctx_train: 1 } }],
+      },
+      other: { data: [{ id: 'x', object: 'model' }] },
+      page: '<html>',
+    }
+    const places = await Promise.all(
+      Object.values(lists).map(async (list) => {
+        const upstream = await startUpstream(t)
+        upstream.respondAlways(json(200, list))
+        return { title: 'vLLM', address: upstream.url.slice('http://'.length) }
+      }),
+    )
+    const locked = await startUpstream(t)
+    locked.respondAlways(json(401, { error: 'key' }))
+    const gone = { title: 'Ollama', address: (await refusingUrl(t)).slice('http://'.length) }
+    const { servers, unreadable } = await findLocalServers([
+      ...places,
+      places[1]!,
+      { title: 'LM Studio', address: locked.url.slice('http://'.length) },
+      gone,
+    ])
+    assert.deepEqual(
+      servers.map(({ name, kind, models }) => [name, kind, models]),
+      [
+        ['llama-cpp', 'llama_cpp', ['m.gguf']],
+        ['local', undefined, ['x']],
+        ['local-2', undefined, ['x']],
+      ],
+    )
+    assert.deepEqual(
+      unreadable.map(({ title, reason }) => [title, reason]),
+      [['LM Studio', 'it requires a key']],
+    )
+  })
+
+  test("Ollama's own variable, unless it leads to another machine", () => {
+    const of = (value: string) => usualPlaces({ OLLAMA_HOST: value })[0]!.address
+    assert.equal(of('0.0.0.0'), '127.0.0.1:11434')
+    assert.equal(of('http://localhost:9'), '127.0.0.1:9')
+    assert.equal(of('[::1]:7'), '[::1]:7')
+    assert.equal(of('192.168.1.5:11434'), '127.0.0.1:11434')
+  })
+
+  test('keys by their variables, but no placeholders and no keys of other servers', () => {
+    const names = (env: NodeJS.ProcessEnv) => findClouds(env).map(({ variable }) => variable)
+    assert.deepEqual(names({ OPENAI_API_KEY: cloudKey, GOOGLE_API_KEY: cloudKey }), [
+      'GOOGLE_API_KEY',
+      'OPENAI_API_KEY',
+    ])
+    assert.deepEqual(names({ OPENAI_API_KEY: 'none', ANTHROPIC_API_KEY: '' }), [])
+    assert.deepEqual(names({ OPENAI_API_KEY: cloudKey, OPENAI_BASE_URL: 'http://127.0.0.1:4000/v1' }), [])
+  })
+
+  test('every cloud and every way of its key makes a valid configuration', () => {
+    const env = Object.fromEntries(
+      [
+        'ANTHROPIC',
+        'CEREBRAS',
+        'DEEPSEEK',
+        'FIREWORKS',
+        'GEMINI',
+        'GROQ',
+        'MISTRAL',
+        'OPENAI',
+        'OPENROUTER',
+        'TOGETHER',
+        'XAI',
+      ].map((name) => [`${name}_API_KEY`, cloudKey]),
+    )
+    const clouds = findClouds(env)
+    assert.equal(clouds.length, 11)
+    const server = {
+      name: 'ollama',
+      title: 'Ollama',
+      baseUrl: 'http://127.0.0.1:11434/v1',
+      kind: 'ollama',
+      models: [],
+    } as const
+    for (const keys of ['stored', 'environment', 'missing'] as const) {
+      const model = { name: 'hf.co/a"b:Q4', provider: 'ollama' }
+      const parts = {
+        schema: '/x.json',
+        port: 4000,
+        servers: [server],
+        clouds,
+        keys,
+        model,
+        allowedUsers: undefined,
+      }
+      const checked = checkConfigText('f', firstConfig(parts), { env, accounts: ownAccounts })
+      assert.deepEqual(checked.ok ? checked.warnings : checked.problems, [], keys)
+      assert.ok(checked.ok && checked.config.models.has(model.name))
+    }
+  })
+})
