@@ -11,6 +11,9 @@ import {
 } from '../server/control/control-server.ts'
 import { ownTimeZone } from '../platform/time-zone.ts'
 import { readCommandEvent } from '../observe/audit/command-events.ts'
+import type { OpenCall } from '../status/open-call.ts'
+import { serviceRows } from '../status/service-rows.ts'
+import { withTurns } from '../status/service-turns.ts'
 import type { StatusView } from '../status/status-source.ts'
 import type { App } from './app.ts'
 import { serviceCommands } from './services/control-commands.ts'
@@ -66,7 +69,7 @@ function commandsOf(
     ['GET /-/metrics', async () => ({ text: (await app.metrics()).join('') })],
     ['GET /-/limits', () => app.limits(ownUser())],
     ['GET /-/status', () => app.status.report(ownView())],
-    ['GET /-/calls', async () => ({ calls: await app.openCallReports() })],
+    ['GET /-/calls', async () => ({ calls: await callsOf(app) })],
     ['POST /-/calls/cancel', (input) => cancelCall(app, input)],
     ...serviceCommands(
       () => app.modelServers(),
@@ -76,6 +79,11 @@ function commandsOf(
     ['POST /-/audit/erase', (input) => eraseInAudit(app, input)],
     ['POST /-/audit/append', (input) => appendToAudit(app, input)],
   ])
+}
+
+async function callsOf(app: App): Promise<OpenCall[]> {
+  const calls = await app.openCallReports()
+  return withTurns(calls, serviceRows(app.modelServers()?.control.describe() ?? [], true))
 }
 
 /** The channel is of the gateway's own user alone. */

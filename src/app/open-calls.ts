@@ -58,6 +58,8 @@ export class OpenCallReporter {
       attempt: record.attempts,
       wait_ms: Math.round(waitMs),
       start_ms: Math.round(record.startMs + startingMs),
+      // Only the owner of the services knows: `withTurns`.
+      turn: null,
       stream: record.isStream,
       prompt_tokens: meter?.seenPromptTokens() ?? record.promptTokens ?? null,
       tokens: meter?.seenOutputTokens() ?? 0,

@@ -18,6 +18,7 @@ import { failureRows, recentCalls } from '../status/past-rows.ts'
 import { providerStates } from '../status/provider-states.ts'
 import { servedModels } from '../status/served-models.ts'
 import { serviceRows } from '../status/service-rows.ts'
+import { withTurns } from '../status/service-turns.ts'
 import { shownOrNull, shownText } from '../status/shown-text.ts'
 import type { ProviderState, StatusReport, Usage } from '../status/status-report.ts'
 import type { StatusSource, StatusView } from '../status/status-source.ts'
@@ -109,6 +110,7 @@ export class StatusReporter implements StatusSource {
       looks,
       toWallMs: (ms) => nowMs + ms - clock.now(),
     })
+    const serviceStates = serviceRows(services.describeModelServers(), seesAll)
     const reload = reloadState(parts.reload())
     return {
       version,
@@ -120,10 +122,10 @@ export class StatusReporter implements StatusSource {
       reload: seesAll || reload === null ? reload : { ...reload, problems: [] },
       viewer: { ...viewer, user: shownOrNull(viewer.user) },
       attention: seesAll ? parts.attention() : [],
-      calls: calls.slice(0, maxOpenCalls).map(shownCall),
+      calls: withTurns(calls.slice(0, maxOpenCalls).map(shownCall), serviceStates),
       calls_unshown: Math.max(0, calls.length - maxOpenCalls),
       providers: seesAll ? providers : providers.map(withoutSecondHand),
-      services: serviceRows(services.describeModelServers(), seesAll),
+      services: serviceStates,
       limits: limitStates(limits),
       budgets: seesAll
         ? coordinator.admission.budgets.describe(this.#budgetScopes(config)).map(budgetRow)

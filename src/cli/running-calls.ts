@@ -2,12 +2,14 @@
 // members may be missing.
 import { isObject, membersOf } from '../bytes/json/parse.ts'
 import { printable } from '../platform/printable.ts'
-import type { OpenCall } from '../status/open-call.ts'
+import type { OpenCall, ServiceTurn } from '../status/open-call.ts'
+import { startWaitText } from '../status/services-text.ts'
 
 /** What is shown of a call; texts are printable. Null: unknown. */
 export type ShownCall = Pick<OpenCall, 'id' | 'model' | 'client' | 'provider' | 'dialect'> & {
   /** As of now or of a gateway that knows more phases. */
   readonly phase: string
+  readonly turn: ServiceTurn | null
 } & Readonly<Record<'age_ms' | 'attempt' | 'wait_ms' | 'start_ms' | 'tokens', number>> &
   Readonly<Record<'program' | 'tokens_per_second' | 'first_token_ms', number | null>>
 
@@ -38,10 +40,19 @@ function readCall(call: unknown): ShownCall {
     attempt: number('attempt') ?? 0,
     wait_ms: number('wait_ms') ?? 0,
     start_ms: number('start_ms') ?? 0,
+    turn: readTurn(members['turn']),
     tokens: number('tokens') ?? 0,
     tokens_per_second: number('tokens_per_second'),
     first_token_ms: number('first_token_ms'),
   }
+}
+
+function readTurn(value: unknown): ServiceTurn | null {
+  if (!isObject(value)) return null
+  const { group, running } = membersOf(value)
+  if (typeof group !== 'string' || !Array.isArray(running)) return null
+  const names = running.filter((name) => typeof name === 'string')
+  return { group: printable(group), running: names.map((name) => printable(name)) }
 }
 
 /** The gateway's own ids are longer than people need. */
@@ -69,7 +80,7 @@ export function callCells(call: ShownCall, id: string): string[] {
     phase === 'in_line'
       ? `in line ${shortDuration(waitMs)}${ofProgram}`
       : phase === 'starting'
-        ? `waiting for ${provider ?? 'its server'} to start ${shortDuration(startMs)}`
+        ? `${startWaitText(call)} ${shortDuration(startMs)}`
         : phase
   return [
     id,

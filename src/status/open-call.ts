@@ -3,11 +3,18 @@
 
 /**
  * What a call does now. `reading`: the request is read and its model looked up. `in_line`: it waits for its model's limits.
- * `starting`: it waits for its provider's server to start.
+ * `starting`: it waits for its provider's server to start, or for its turn to do so.
  * `connecting`: a connection to the provider is made, or the next attempt has not begun. `waiting`: the provider has the request,
  * and nothing of an answer has come. `streaming`: events arrive. `whole`: a response that is not a stream arrives.
  */
 export type CallPhase = 'reading' | 'in_line' | 'starting' | 'connecting' | 'waiting' | 'streaming' | 'whole'
+
+/** Servers of a group that do not all run at once. */
+export interface ServiceTurn {
+  readonly group: string
+  /** Providers of its servers that run. */
+  readonly running: readonly string[]
+}
 
 export interface OpenCall {
   /** As in the header `x-request-id`. A client may have chosen it, so that two calls can have the same one. */
@@ -34,6 +41,8 @@ export interface OpenCall {
   readonly wait_ms: number
   /** The part of it for a start. */
   readonly start_ms: number
+  /** Null: it waits for no other server. */
+  readonly turn: ServiceTurn | null
   /** Whether the client asked for a stream. */
   readonly stream: boolean
   /** As the provider has counted them, else an estimate; null: nothing is known of them. */

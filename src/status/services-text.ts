@@ -1,5 +1,6 @@
-// Model servers as text: `llm-gateway status` and `llm-gateway services`.
+// Model servers as text: `llm-gateway status`, `llm-gateway services`, and calls that wait for one.
 import { durationText } from '../platform/duration.ts'
+import type { ServiceTurn } from './open-call.ts'
 import type { ServiceRow } from './status-report.ts'
 
 export const serviceHeads = [
@@ -100,4 +101,18 @@ const sentences: Readonly<Record<string, string>> = {
 /** @param result as `NotStarted.result` has it. */
 export function resultText(result: string): string {
   return sentences[result] ?? result
+}
+
+/** What a call waits for in the phase `starting`: `qwen to start`, `its turn in gpu0 (gemma runs)`. */
+export function startWaitText({
+  provider,
+  turn,
+}: {
+  readonly provider: string | null
+  /** Absent in the answer of an older gateway. */
+  readonly turn?: ServiceTurn | null | undefined
+}): string {
+  if (!turn) return `waiting for ${provider ?? 'its server'} to start`
+  const { group, running: names } = turn
+  return `waiting for its turn in ${group} (${names.join(', ')} ${names.length > 1 ? 'run' : 'runs'})`
 }

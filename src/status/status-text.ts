@@ -1,7 +1,7 @@
 // The report as text: `llm-gateway status`, and `GET /status` for clients that accept plain text only.
 import { durationText } from '../platform/duration.ts'
 import type { StatusReport, UsageRow } from './status-report.ts'
-import { failureText, serviceCells, serviceHeads } from './services-text.ts'
+import { failureText, serviceCells, serviceHeads, startWaitText } from './services-text.ts'
 import { columns } from './text-columns.ts'
 
 /** Of lists that go on. */
@@ -54,9 +54,7 @@ function openCalls({ calls, calls_unshown }: StatusReport): string[] {
       call.model ?? '-',
       call.client,
       call.provider ?? '-',
-      call.phase === 'starting'
-        ? `waiting for ${call.provider ?? 'its server'} to start`
-        : phaseWords[call.phase],
+      call.phase === 'starting' ? startWaitText(call) : phaseWords[call.phase],
       durationText(call.age_ms),
       `${call.tokens} tokens`,
       speed(call.tokens_per_second),

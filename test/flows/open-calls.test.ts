@@ -53,6 +53,7 @@ suite('a call under way is reported', () => {
       attempt: 1,
       wait_ms: 0,
       start_ms: 0,
+      turn: null,
       stream: true,
       prompt_tokens: call.prompt_tokens,
       tokens: 0,

@@ -130,6 +130,11 @@ for (const workers of [1, 2]) {
         await client.seen('one')
         const other = chat(gateway, 'other')
         await waitingFor(t, gateway, 1)
+        const turns = (await readReport(t, gateway)).calls.map(({ provider, turn }) => [provider, turn])
+        assert.deepEqual(turns, [
+          ['qwen', null],
+          ['gemma', { group: 'gpu', running: ['qwen'] }],
+        ])
         assert.equal(starter.countOf('stop', 'qwen'), 0)
 
         gate.resolve()

@@ -84,6 +84,7 @@ test('a busy one has a section for each thing', () => {
         attempt: 0,
         wait_ms: 1_234,
         start_ms: 0,
+        turn: null,
         stream: true,
         prompt_tokens: null,
         tokens: 0,

@@ -16,6 +16,14 @@ export interface TopReport {
   readonly callsUnshown: number
   /** Undefined: this gateway does not report them. */
   readonly providers: readonly ShownProvider[] | undefined
+  /** Model servers that the gateway starts. */
+  readonly services: readonly ShownService[]
+}
+
+export interface ShownService {
+  readonly provider: string
+  readonly state: string
+  readonly waiting: number
 }
 
 export interface ShownAttention {
@@ -52,6 +60,7 @@ export function readTopReport(body: JsonObject): TopReport {
     calls: readCalls(body['calls']),
     callsUnshown: numberOf(body, 'calls_unshown') ?? 0,
     providers: listOf(body, 'providers')?.map(readProvider),
+    services: listOf(body, 'services')?.map(readService) ?? [],
   }
 }
 
@@ -77,6 +86,14 @@ function readProvider(entry: JsonObject): ShownProvider {
     maxParallel: numberOf(entry, 'max_parallel'),
     firstTokenMs: numberOf(entry, 'first_token_p50_ms'),
     tokensPerSecond: numberOf(entry, 'tokens_per_second'),
+  }
+}
+
+function readService(entry: JsonObject): ShownService {
+  return {
+    provider: textOf(entry, 'provider'),
+    state: textOf(entry, 'state'),
+    waiting: numberOf(entry, 'waiting') ?? 0,
   }
 }
 

@@ -3,7 +3,7 @@ import { displayWidth, type Style } from '../output.ts'
 import { callCells, callsHead, callsNumbersFrom, shortDuration, shortIds } from '../running-calls.ts'
 import { tableLines } from '../table.ts'
 import { type Choice, noChoice, selectedIndex } from './keys.ts'
-import type { ShownAttention, ShownProvider, TopReport } from './report.ts'
+import type { ShownAttention, ShownProvider, ShownService, TopReport } from './report.ts'
 
 export interface TopState {
   readonly report: TopReport
@@ -29,6 +29,8 @@ const minCallRows = 3
 const maxAttention = 4
 /** So that one long name does not push all others out of sight. */
 const maxCellColumns = 32
+/** What a call waits for may have two names in it. */
+const maxPhaseColumns = 64
 
 /** At most as many lines as the size has rows, each at most as wide. The last one is the foot. */
 export function drawScreen(state: TopState, { columns, rows }: Size): Line[] {
@@ -91,6 +93,7 @@ const helpLines: readonly Line[] = [
   { text: 'Phases', style: 'bold' },
   { text: '  reading       the request is read, and its model looked up' },
   { text: '  in line       it waits for the limits of its model' },
+  { text: '  waiting for … its server has to start, or others of its group have the turn' },
   { text: '  connecting    a connection to the provider is made, or the next attempt has not begun' },
   { text: '  waiting       the provider has the request, and nothing of an answer has come' },
   { text: '  streaming     events arrive; tok/s is of the last seconds' },
@@ -98,9 +101,10 @@ const helpLines: readonly Line[] = [
 ]
 
 function sections(state: TopState, room: number): Line[] {
-  const { attention, providers } = state.report
+  const { attention, providers, services } = state.report
   const above = attention === undefined ? [] : attentionLines(attention, state.report.nowMs)
   const wanted = providers === undefined ? [] : providerLines(providers, state.report.nowMs)
+  wanted.push(...serviceLines(services))
   const forCalls = Math.max(minCallRows, room - above.length - wanted.length - 2)
   return [...above, ...callLines(state, forCalls), ...wanted]
 }
@@ -125,7 +129,9 @@ function callLines({ report, choice }: TopState, room: number): Line[] {
   if (calls.length === 0) return [heading, { text: '  none' }, { text: '' }]
   const ids = shortIds(calls.map(({ id }) => id))
   const rows = calls.map((call, index) =>
-    callCells(call, ids[index]!).map((cell) => fit(cell, maxCellColumns)),
+    callCells(call, ids[index]!).map((cell, column) =>
+      fit(cell, callsHead[column] === 'phase' ? maxPhaseColumns : maxCellColumns),
+    ),
   )
   const [head, ...lines] = tableLines({ head: callsHead, rows, numbersFrom: callsNumbersFrom })
   const fits = Math.max(1, room - 4)
@@ -172,6 +178,14 @@ function providerLines(providers: readonly ShownProvider[], nowMs = 0): Line[] {
       return { text: `  ${text}`, ...(style && { style }) }
     }),
   ]
+}
+
+function serviceLines(services: readonly ShownService[]): Line[] {
+  if (services.length === 0) return []
+  const texts = services.map(({ provider, state, waiting }) => {
+    return `${fit(provider, maxCellColumns)} ${state}${waiting > 0 ? ` (${waiting} waiting)` : ''}`
+  })
+  return [{ text: '' }, { text: `Services: ${texts.join(', ')}` }]
 }
 
 function troubleOf({ trouble, reason, reasonAtMs, untilMs }: ShownProvider, nowMs: number): string {

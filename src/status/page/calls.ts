@@ -1,5 +1,6 @@
 // Calls under way, with the button that stops one.
 import { Component, type ComponentChildren, type VNode } from 'preact'
+import { startWaitText } from '../services-text.ts'
 import type { StatusReport } from '../status-report.ts'
 import { box, h } from './element.ts'
 import { count, counted, duration, none, rate, type Tone } from './format.ts'
@@ -65,9 +66,10 @@ const columns: readonly Column<OpenCall>[] = [
   ['Tokens/s', 'n', (call) => rate(call.tokens_per_second)],
 ]
 
-function phaseCell({ phase, attempt, provider }: OpenCall): ComponentChildren {
+function phaseCell(call: OpenCall): ComponentChildren {
+  const { phase, attempt } = call
   const [words, tone]: readonly [string, Tone] =
-    phase === 'starting' ? [`waiting for ${provider} to start`, 'warn'] : (phases[phase] ?? [phase, 'calm'])
+    phase === 'starting' ? [startWaitText(call), 'warn'] : (phases[phase] ?? [phase, 'calm'])
   return two(state(tone, words), attempt > 1 ? `attempt ${attempt}` : null)
 }
 

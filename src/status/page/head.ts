@@ -26,7 +26,11 @@ const sections = {
 
 export function head(report: StatusReport | undefined, link: Link): VNode {
   const [words, tone] = links[link]
-  const entries = Object.entries({ ...sections, ...(report?.viewer.playground ? { try: 'Try it' } : {}) })
+  const entries = Object.entries({
+    ...sections,
+    ...(report?.services.length ? { services: 'Services' } : {}),
+    ...(report?.viewer.playground ? { try: 'Try it' } : {}),
+  })
   return h(
     'header',
     null,

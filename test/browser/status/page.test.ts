@@ -99,10 +99,11 @@ suite('the status page', { skip: missing('chromium') }, () => {
     const { page, complaints } = await open(t, servicesReport)
     const rows = await page.locator('#services tbody tr').allInnerTexts()
     assert.match(rows[0]!, /whisper\s+llm-gateway-run-whisper\.service\s+failed\s+exit-code 1/)
-    assert.match(rows[1]!, /gemma.*starting.*1 waiting.*6\.4 s.*2\.1.*gpu0/s)
+    assert.match(rows[1]!, /gemma.*stopped.*1 waiting.*6\.4 s.*gpu0/s)
+    assert.equal(await page.locator('nav a[href="#services"]').innerText(), 'Services')
     assert.match(rows[2]!, /qwen.*draining.*2.*19\.4/s)
     const [call] = await page.locator('#calls tbody tr').allInnerTexts()
-    assert.match(call!, /waiting for gemma to start/)
+    assert.match(call!, /waiting for its turn in gpu0 \(qwen runs\)/)
     assert.deepEqual(complaints, [])
   })
 

@@ -61,6 +61,20 @@ suite('the screen', () => {
     const lines = screenOf(reportOf({ calls: [callOf('req_1', waiting)] }))
     assert.match(lines[0]!, / · 1 call under way, 1 waiting for a server$/)
     assert.match(lines[4]!, /waiting for qwen to start 2\.5s/)
+    const inTurn = { ...waiting, turn: { group: 'gpu0', running: ['gemma'] } }
+    assert.match(
+      screenOf(reportOf({ calls: [callOf('req_1', inTurn)] }))[4]!,
+      /waiting for its turn in gpu0 \(gemma runs\) 2\.5s/,
+    )
+  })
+
+  test('shows the servers that the gateway starts, on one line', () => {
+    const services = [
+      { provider: 'gemma', state: 'stopped', waiting: 2 },
+      { provider: 'qwen', state: 'ready', waiting: 0 },
+    ]
+    assert.ok(screenOf(reportOf({ services })).includes('Services: gemma stopped (2 waiting), qwen ready'))
+    assert.ok(!screenOf(reportOf()).some((line) => line.startsWith('Services')))
   })
 
   test('shows what needs attention and the providers', () => {
