@@ -6,6 +6,7 @@ import { packagePath } from '../platform/package.ts'
 import { asErrors, isJournal } from '../systemd/journal.ts'
 import { addAuditCommands } from './audit-commands.ts'
 import { addCallsCommands } from './calls-commands.ts'
+import { addDeployCommands } from './deploy-commands.ts'
 import { addDoctorCommand } from './doctor.ts'
 import { addReportCommand } from './report-command.ts'
 import { ReloadSignal } from './reload-signal.ts'
@@ -58,6 +59,7 @@ export function createProgram(given: ProgramIo & Partial<Pick<CredentialIo, 'std
     },
   }
   addCallsCommands(program, ioWithInput, done)
+  addDeployCommands(program, ioWithInput, version, done)
   addServiceCommands(program, ioWithInput, done)
   addServicesCommands(program, io, done)
   addPricesCommands(program, ioWithInput, done)

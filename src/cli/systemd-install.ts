@@ -206,7 +206,7 @@ class Installer {
     const state = examineProgram(this.#paths)
     const { program } = state
     if (state.kind === 'current') {
-      this.#unchanged(`${program.root}/`)
+      this.#unchanged(program.root.replace(/\/?$/, '/'))
       return program
     }
     this.#hasChanged = true

@@ -1,0 +1,75 @@
+// A box for deploy: the user of a test's manager behind a real sshd, and a second user, `you`, on the same loopback who has this
+// checkout and types the commands.
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pinnedNode } from '../../src/cli/deploy/node-package.ts'
+import { shellWord } from '../../src/platform/shell-word.ts'
+import { checkout } from './built-checkout.ts'
+import { findProgram } from './needs.ts'
+import type { Cleanup } from './scripted-upstream.ts'
+import { type Finished, startUserManager, type UserManager } from './user-manager.ts'
+
+const yourId = 1502
+export const yourHome = '/home/you'
+
+export interface Box {
+  /** Of the user who is logged in to. */
+  readonly manager: UserManager
+  /** Runs a shell command as `you`; `llm-gateway` is on the PATH, and `box` a name that ssh knows. */
+  you(command: string, input?: string): Promise<Finished>
+  /** The same; throws unless it ends well. @returns both outputs. */
+  yours(command: string, input?: string): Promise<string>
+}
+
+export async function startBox(t: Cleanup): Promise<Box> {
+  const manager = await startUserManager(t)
+  await manager.ok(`umask 077; mkdir -p ssh
+    ssh-keygen -q -t ed25519 -N '' -f ssh/host; ssh-keygen -q -t ed25519 -N '' -f ssh/user; cp ssh/user.pub ssh/authorized
+    printf '%s\\n' 'ListenAddress 127.0.0.1:2222' "HostKey $HOME/ssh/host" "AuthorizedKeysFile $HOME/ssh/authorized" \
+      'UsePAM no' 'PasswordAuthentication no' "PidFile $HOME/ssh/pid" >ssh/config
+    ${findProgram('sshd')} -f ssh/config`)
+  return addYou(t, manager)
+}
+
+/** @param manager whose home has `ssh/host.pub` of an sshd on port 2222, and `ssh/user`. */
+export async function addYou(t: Cleanup, manager: UserManager): Promise<Box> {
+  const { home } = manager
+  await manager.ok(
+    `grep -q '^you:' /etc/passwd || { echo 'you:x:${yourId}:${yourId}::${yourHome}:/bin/bash' >>/etc/passwd; echo 'you:x:${yourId}:' >>/etc/group; }
+    mkdir -p ${yourHome}/llm-gateway ${yourHome}/.ssh ${yourHome}/.cache/llm-gateway ${yourHome}/bin
+    mount --bind ${home}/llm-gateway ${yourHome}/llm-gateway
+    ln -s ../llm-gateway/bin/llm-gateway ${yourHome}/bin/llm-gateway
+    cp ${home}/ssh/user ${yourHome}/.ssh/key
+    echo "[localhost]:2222 $(cut -d' ' -f1,2 ${home}/ssh/host.pub)" >${yourHome}/.ssh/known_hosts
+    printf '%s\\n' 'Host box' ' HostName localhost' ' Port 2222' ' User gateway' ' IdentityFile ~/.ssh/key' ' StrictHostKeyChecking yes' >${yourHome}/.ssh/config
+    cp ${shellWord(packedNode(t))} ${yourHome}/.cache/llm-gateway/
+    chmod 700 ${yourHome}/.ssh; chmod 600 ${yourHome}/.ssh/key
+    chown ${yourId}:${yourId} ${yourHome}; chown -R ${yourId}:${yourId} ${yourHome}/.ssh ${yourHome}/.cache`,
+    { isRoot: true },
+  )
+  const environment = `env -i HOME=${yourHome} USER=you LOGNAME=you SHELL=/bin/bash LANG=C.UTF-8 PATH=${yourHome}/bin:/usr/local/bin:/usr/bin:/bin`
+  const prefix = `setpriv --reuid ${yourId} --regid ${yourId} --clear-groups ${environment}`
+  const you = (command: string, input = '') =>
+    manager.sh(`${prefix} bash -c ${shellWord(`cd ${yourHome}\n${command}`)}`, { isRoot: true, input })
+  return {
+    manager,
+    you,
+    async yours(command, input) {
+      const { status, stdout, stderr } = await you(command, input)
+      if (status === 0) return stdout + stderr
+      throw new Error(`${command}\nended with ${status}\n${stdout}${stderr}`)
+    },
+  }
+}
+
+/** The package with Node, as npm has it. It goes after the test. */
+function packedNode(t: Cleanup): string {
+  const { name, version } = pinnedNode(`node-linux-${process.arch}`)!
+  const folder = mkdtempSync(join(tmpdir(), 'packed-node-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  const args = ['pack', `${name}@${version}`, '--prefer-offline', '--silent', '--pack-destination', folder]
+  execFileSync('npm', args, { cwd: checkout, stdio: 'ignore' })
+  return join(folder, `${name}-${version}.tgz`)
+}
