@@ -1,5 +1,5 @@
 // The command lines of `llm-gateway deploy` and `llm-gateway tunnel`.
-import type { Command } from 'commander'
+import { type Command, InvalidArgumentError } from 'commander'
 import { runProgram } from '../systemd/programs.ts'
 import type { CredentialIo } from './credential-set.ts'
 
@@ -45,7 +45,59 @@ export function addDeployCommands(
       }
       done(await deployCommand(io, destination, options, { version, run: runProgram }))
     })
+  program
+    .command('tunnel')
+    .description('keep an ssh tunnel to the gateway of another machine up, as a user unit')
+    .argument('<destination>', '[user@]host, as ssh knows it')
+    .argument('[action]', 'status: whether it stands')
+    .option('--port <port>', 'port of this machine (default: 4000)', portNumber)
+    .option('--to <port>', 'port of the gateway there (default: 4000)', portNumber)
+    .option('--print', 'print the unit, and change nothing')
+    .option('--remove', 'end the tunnel, and remove the unit')
+    .addHelpText('after', tunnelHelp)
+    .action(async (destination: string, action: string | undefined, flags: TunnelFlags) => {
+      const chosen = [
+        ...(action === undefined ? [] : [action]),
+        ...(flags.print === true ? ['print'] : []),
+        ...(flags.remove === true ? ['remove'] : []),
+      ]
+      if (action !== undefined && action !== 'status') program.error('error: the only action is: status')
+      if (chosen.length > 1) program.error('error: use one of: status, --print, --remove')
+      const { tunnelCommandLine } = await import('./tunnel.ts')
+      const options = {
+        action: (chosen[0] ?? 'install') as 'install' | 'print' | 'remove' | 'status',
+        port: flags.port,
+        remotePort: flags.to,
+      }
+      done(await tunnelCommandLine(io, destination, options, runProgram))
+    })
 }
+
+interface TunnelFlags {
+  readonly port?: number
+  readonly to?: number
+  readonly print?: boolean
+  readonly remove?: boolean
+}
+
+function portNumber(text: string): number {
+  const port = Number(text)
+  if (/^\d{1,5}$/.test(text) && port > 0 && port < 65_536) return port
+  throw new InvalidArgumentError('Expected a port: 1 to 65535.')
+}
+
+const tunnelHelp = `
+The unit runs ssh -N -L with your own ssh configuration and host keys. It cannot ask for a
+passphrase: use an agent that the user manager knows, or a key that may do nothing else there.
+It starts with your session; when the connection is lost, systemd connects again.
+
+Examples:
+  llm-gateway tunnel you@the-box
+  llm-gateway tunnel you@the-box status
+  llm-gateway tunnel you@the-box --port 4001
+  llm-gateway tunnel you@the-box --remove
+
+Exit status: 0 it stands, or what was asked for is done, 1 failure, 2 invalid usage`
 
 const deployHelp = `
 Copies the program with its Node, the configuration, and the keys that it refers to as credentials

@@ -1,19 +1,12 @@
 // `llm-gateway systemd install`: writes units, configuration and directories for a manager. Repeating it is safe.
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, symlinkSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { packageAccounts, packagedConfigFile } from '../config/find.ts'
 import { unrecognized, unrecognizedUsers } from '../config/check-users.ts'
 import { readPartialConfig } from '../config/partial-config.ts'
 import { systemAccounts } from '../platform/ownership.ts'
+import { replaceFile } from '../platform/replace-file.ts'
 import { hasIpv6Loopback } from '../platform/proc-net.ts'
 import { shellWord } from '../platform/shell-word.ts'
 import { systemUsers } from '../platform/unix-users.ts'
@@ -66,13 +59,23 @@ export async function systemdInstallCommand(
     return installer.install()
   } catch (error) {
     const { code, path, message } = error as NodeJS.ErrnoException
-    if (code !== 'EACCES' && code !== 'EROFS' && code !== 'EPERM') throw error
+    const reason = faults[code ?? '']
+    if (reason === undefined) throw error
     const file = printable(path ?? message)
-    const reason = code === 'EROFS' ? 'the file system is read-only' : 'permission denied'
-    const hint = paths.scope === 'system' ? 'Run the command as root (sudo).' : 'Check its owner.'
+    const ofOwner = paths.scope === 'system' ? 'Run the command as root (sudo).' : 'Check its owner.'
+    const hint = code === 'ENOSPC' || code === 'EDQUOT' ? 'Make room, and install again.' : ofOwner
     new Output(io.stderr, io.env).line(`Cannot write ${file}: ${reason}. ${hint}`)
     return 1
   }
+}
+
+/** Why a file cannot be written, by the code of the error. */
+const faults: Readonly<Record<string, string>> = {
+  EACCES: 'permission denied',
+  EDQUOT: 'the quota is used up',
+  ENOSPC: 'the disk is full',
+  EPERM: 'permission denied',
+  EROFS: 'the file system is read-only',
 }
 
 class Installer {
@@ -251,8 +254,8 @@ class Installer {
     }
     if (this.#options.isDryRun) return
     mkdirSync(dirname(path), { recursive: true, mode: mode === 0o600 ? 0o700 : 0o755 })
-    writeFileSync(path, text, { mode })
-    chmodSync(path, mode)
+    // A full disk must not leave half a unit.
+    replaceFile(before === undefined ? path : realpathSync(path), text, { mode })
   }
 
   #colouredDiff(line: string): string {

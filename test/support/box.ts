@@ -18,9 +18,9 @@ export interface Box {
   /** Of the user who is logged in to. */
   readonly manager: UserManager
   /** Runs a shell command as `you`; `llm-gateway` is on the PATH, and `box` a name that ssh knows. */
-  you(command: string, input?: string): Promise<Finished>
+  you: (command: string, input?: string) => Promise<Finished>
   /** The same; throws unless it ends well. @returns both outputs. */
-  yours(command: string, input?: string): Promise<string>
+  yours: (command: string, input?: string) => Promise<string>
 }
 
 export async function startBox(t: Cleanup): Promise<Box> {
@@ -53,15 +53,29 @@ export async function addYou(t: Cleanup, manager: UserManager): Promise<Box> {
   const prefix = `setpriv --reuid ${yourId} --regid ${yourId} --clear-groups ${environment}`
   const you = (command: string, input = '') =>
     manager.sh(`${prefix} bash -c ${shellWord(`cd ${yourHome}\n${command}`)}`, { isRoot: true, input })
-  return {
-    manager,
-    you,
-    async yours(command, input) {
-      const { status, stdout, stderr } = await you(command, input)
-      if (status === 0) return stdout + stderr
-      throw new Error(`${command}\nended with ${status}\n${stdout}${stderr}`)
-    },
+  const yours = async (command: string, input = '') => {
+    const { status, stdout, stderr } = await you(command, input)
+    if (status === 0) return stdout + stderr
+    throw new Error(`${command}\nended with ${status}\n${stdout}${stderr}`)
   }
+  return { manager, you, yours }
+}
+
+/**
+ * Makes a package of the checkout's build in your home, as npm would install it, with a change of its own.
+ * @param change a shell command that runs in it.
+ * @returns its command.
+ */
+export async function makePackage({ yours }: Box, name: string, change: string): Promise<string> {
+  await yours(`mkdir -p ${name} && cp -r llm-gateway/bin llm-gateway/config llm-gateway/systemd llm-gateway/dist llm-gateway/package.json ${name}/
+    ln -sfn llm-gateway/node_modules node_modules
+    cd ${name} && ${change}`)
+  return `${name}/bin/llm-gateway`
+}
+
+/** Ends the connections of the sshd that `startBox` has started, as a network does. */
+export async function cutConnections({ manager }: Box): Promise<void> {
+  await manager.ok('kill -KILL $(ps -o pid= --ppid "$(cat ssh/pid)")', { isRoot: true })
 }
 
 /** The package with Node, as npm has it. It goes after the test. */
