@@ -49,7 +49,7 @@ export async function tunnelCommandLine(
   const installation = new Installation(io, { tunnel, unit, path, before }, run)
   switch (action) {
     case 'print':
-      io.stdout.write(renderTunnel(tunnel))
+      io.stdout.write(renderTunnel(tunnel, managerVersion(run)))
       return 0
     case 'remove':
       return installation.remove()
@@ -67,6 +67,11 @@ function portsOf(unit: string): Pick<Tunnel, 'port' | 'remotePort'> | undefined 
   const forward = startCommand(unit).find((word) => word.startsWith('localhost:')) ?? ''
   const [, port, remotePort] = /^localhost:(\d+):localhost:(\d+)$/.exec(forward) ?? []
   return port === undefined ? undefined : { port: Number(port), remotePort: Number(remotePort) }
+}
+
+/** 0: systemd is not there. */
+function managerVersion(run: RunProgram): number {
+  return Number(/^systemd (\d+)/.exec(run('systemctl', ['--version']).stdout)?.[1] ?? 0)
 }
 
 interface Place {
@@ -92,7 +97,7 @@ class Installation {
 
   async install(): Promise<number> {
     const { tunnel, unit, path, before } = this.#place
-    const text = renderTunnel(tunnel)
+    const text = renderTunnel(tunnel, managerVersion(this.#run))
     if (this.#systemctl('show-environment') !== undefined) {
       const line = tunnelCommand(tunnel).map(shellWord).join(' ')
       this.#err.line(`No systemd user manager answers here. Without one, keep this running: ${line}`)
@@ -116,7 +121,7 @@ class Installation {
         this.#err.line(`systemctl --user ${step.join(' ')} failed: ${printable(failure.trim())}`)
         return 1
       }
-      this.#reportDown()
+      await this.#reportDown()
       this.#err.line('systemd goes on trying. To end that, run: ' + this.#command('--remove'))
       return 1
     }
@@ -133,7 +138,7 @@ class Installation {
     }
     const { ActiveState: state } = readUnitState(unit, ['ActiveState'], 'user', this.#run)
     if (state === 'active') return this.#reportUp()
-    this.#reportDown()
+    await this.#reportDown()
     return 1
   }
 
@@ -164,27 +169,30 @@ class Installation {
     return 0
   }
 
-  #reportDown(): void {
+  async #reportDown(): Promise<void> {
     const { unit, tunnel } = this.#place
-    const { stdout } = this.#run('journalctl', [
-      '--user',
-      '-q',
-      '-u',
-      unit,
-      '-t',
-      'ssh',
-      '-n',
-      '1',
-      '-o',
-      'cat',
-    ])
-    const reason = printable(stdout.trim())
+    const reason = printable((await this.#lastWords()).join('; '))
     this.#err.line(`The tunnel to ${tunnel.destination} does not stand${reason === '' ? '' : `: ${reason}`}`)
     const hint = hints.find(([pattern]) => pattern.test(reason))?.[1]
     this.#err.line(
       hint ??
         `To see why, run: journalctl --user -u ${shellWord(unit)}; or try it: ssh ${tunnel.destination}`,
     )
+  }
+
+  /** What ssh printed last; the journal has it a moment later. */
+  async #lastWords(): Promise<string[]> {
+    const { unit } = this.#place
+    for (let tries = 1; ; tries++) {
+      const { InvocationID: run = '' } = readUnitState(unit, ['InvocationID'], 'user', this.#run)
+      // Of this try; at last, of any.
+      const which =
+        tries < journalTries && run !== '' ? `_SYSTEMD_INVOCATION_ID=${run}` : `--user-unit=${unit}`
+      const { stdout } = this.#run('journalctl', ['-q', '-t', 'ssh', '-n', '3', '-o', 'cat', which])
+      const lines = stdout.split('\n').filter((line) => line !== '')
+      if (lines.length > 0 || tries === journalTries) return lines
+      await sleep(200)
+    }
   }
 
   #command(option = ''): string {
@@ -214,6 +222,7 @@ const hints: readonly (readonly [RegExp, string])[] = [
   ],
 ]
 
+const journalTries = 6
 const healthTimeoutMs = 5_000
 /** The first call after a start of the gateway's machine starts the gateway. */
 const healthTries = 3

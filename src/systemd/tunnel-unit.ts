@@ -24,8 +24,15 @@ export function tunnelCommand({ destination, port, remotePort }: Tunnel): string
   return ['ssh', '-N', '-L', `localhost:${port}:localhost:${remotePort}`, destination]
 }
 
-/** ssh notifies the manager once it has logged in and listens, so that `active` means that the tunnel stands. */
-export function renderTunnel({ destination, port, remotePort }: Tunnel): string {
+/** The first version of systemd that lengthens the pause between restarts: systemd.service(5), RestartSteps=. */
+const backsOffFrom = 254
+
+/**
+ * The text of the unit. @param systemdVersion of the manager; one that cannot lengthen the pause between tries always waits 5 s.
+ *
+ * ssh notifies the manager once it has logged in and listens, so that `active` means that the tunnel stands.
+ */
+export function renderTunnel({ destination, port, remotePort }: Tunnel, systemdVersion: number): string {
   const options = [
     // A unit has no terminal to ask at.
     'BatchMode=yes',
@@ -43,6 +50,8 @@ export function renderTunnel({ destination, port, remotePort }: Tunnel): string 
     ...['ssh', '-N', '-T', '-a', '-x', ...options.flatMap((option) => ['-o', option])],
     ...['-L', `localhost:${port}:localhost:${remotePort}`, '--', destination],
   ]
+  const pause =
+    systemdVersion < backsOffFrom ? 'RestartSec=5' : 'RestartSec=1\nRestartSteps=8\nRestartMaxDelaySec=60'
   return `# Written by \`llm-gateway tunnel ${destination}\`: a tunnel to the gateway there. Put your own changes into a drop-in.
 
 [Unit]
@@ -58,10 +67,7 @@ NotifyAccess=all
 ExecStart=${words.map((word) => quoted(word, true)).join(' ')}
 TimeoutStartSec=45
 Restart=always
-RestartSec=2
-# The pause grows up to a minute; a manager before systemd 254 ignores these two, and always waits 2 s.
-RestartSteps=6
-RestartMaxDelaySec=60
+${pause}
 UMask=0077
 NoNewPrivileges=yes
 LimitCORE=0

@@ -1,9 +1,9 @@
 // A box for deploy: the user of a test's manager behind a real sshd, and a second user, `you`, on the same loopback who has this
 // checkout and types the commands.
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { copyFileSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { pinnedNode } from '../../src/cli/deploy/node-package.ts'
 import { shellWord } from '../../src/platform/shell-word.ts'
 import { checkout } from './built-checkout.ts'
@@ -23,13 +23,20 @@ export interface Box {
   yours: (command: string, input?: string) => Promise<string>
 }
 
-export async function startBox(t: Cleanup): Promise<Box> {
-  const manager = await startUserManager(t)
+/** With its keys in `ssh/` of the manager's user, for whom it runs; again after it has ended, with the same keys. */
+export async function startSshd(manager: UserManager): Promise<void> {
   await manager.ok(`umask 077; mkdir -p ssh
-    ssh-keygen -q -t ed25519 -N '' -f ssh/host; ssh-keygen -q -t ed25519 -N '' -f ssh/user; cp ssh/user.pub ssh/authorized
+    [ -f ssh/host ] || { ssh-keygen -q -t ed25519 -N '' -f ssh/host; ssh-keygen -q -t ed25519 -N '' -f ssh/user; }
+    cp ssh/user.pub ssh/authorized
+    echo "[localhost]:2222 $(cut -d' ' -f1,2 ssh/host.pub)" >ssh/known
     printf '%s\\n' 'ListenAddress 127.0.0.1:2222' "HostKey $HOME/ssh/host" "AuthorizedKeysFile $HOME/ssh/authorized" \
       'UsePAM no' 'PasswordAuthentication no' "PidFile $HOME/ssh/pid" >ssh/config
     ${findProgram('sshd')} -f ssh/config`)
+}
+
+export async function startBox(t: Cleanup): Promise<Box> {
+  const manager = await startUserManager(t)
+  await startSshd(manager)
   return addYou(t, manager)
 }
 
@@ -44,11 +51,13 @@ export async function addYou(t: Cleanup, manager: UserManager): Promise<Box> {
     cp ${home}/ssh/user ${yourHome}/.ssh/key
     echo "[localhost]:2222 $(cut -d' ' -f1,2 ${home}/ssh/host.pub)" >${yourHome}/.ssh/known_hosts
     printf '%s\\n' 'Host box' ' HostName localhost' ' Port 2222' ' User gateway' ' IdentityFile ~/.ssh/key' ' StrictHostKeyChecking yes' >${yourHome}/.ssh/config
-    cp ${shellWord(packedNode(t))} ${yourHome}/.cache/llm-gateway/
     chmod 700 ${yourHome}/.ssh; chmod 600 ${yourHome}/.ssh/key
     chown ${yourId}:${yourId} ${yourHome}; chown -R ${yourId}:${yourId} ${yourHome}/.ssh ${yourHome}/.cache`,
     { isRoot: true },
   )
+  // The machine has folders of its own for what is temporary.
+  const packed = packedNode(t)
+  copyFileSync(packed, join(manager.root, yourHome, '.cache/llm-gateway', basename(packed)))
   const environment = `env -i HOME=${yourHome} USER=you LOGNAME=you SHELL=/bin/bash LANG=C.UTF-8 PATH=${yourHome}/bin:/usr/local/bin:/usr/bin:/bin`
   const prefix = `setpriv --reuid ${yourId} --regid ${yourId} --clear-groups ${environment}`
   const you = (command: string, input = '') =>
@@ -73,11 +82,16 @@ export async function makePackage({ yours }: Box, name: string, change: string):
   return `${name}/bin/llm-gateway`
 }
 
-/** Ends the connections of the sshd that `startBox` has started, as a network does. */
-export async function cutConnections({ manager }: Box): Promise<void> {
-  await manager.ok('kill -KILL $(ps -o pid= --ppid "$(cat ssh/pid)")', { isRoot: true })
+/** Ends the connections of the sshd that `startSshd` has started, as a network does: nothing that they run is ended. */
+export async function cutConnections(manager: UserManager): Promise<void> {
+  // Each connection is a session of processes of sshd; what they run is in others.
+  await manager.ok(
+    'for each in $(ps -o pid= --ppid "$(cat ssh/pid)"); do kill -KILL $(ps -o pid= -s "$each"); done',
+    {
+      isRoot: true,
+    },
+  )
 }
-
 /** The package with Node, as npm has it. It goes after the test. */
 function packedNode(t: Cleanup): string {
   const { name, version } = pinnedNode(`node-linux-${process.arch}`)!

@@ -224,7 +224,7 @@ test('a connection that is cut leaves nothing half-installed', { skip }, async (
     async () => (await manager.sh(`[ -s ${base}/log ] && grep -q unchanged ${base}/log`)).status === 0,
     'its beginning',
   )
-  await cutConnections(box)
+  await cutConnections(manager)
   await switching
   await until(async () => (await manager.ok(runningRelease)) !== first, 'the end of the switch')
   assert.match(await manager.ok(streamCommand()), /DONE/)

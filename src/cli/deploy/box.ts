@@ -1,6 +1,6 @@
 // What is known of the box before anything there is changed: the account, and what is installed for it.
 import { printable } from '../../platform/printable.ts'
-import { type Scope, type ServicePaths, servicePaths } from '../../systemd/scope.ts'
+import { deployedDirectory, type Scope, type ServicePaths, servicePaths } from '../../systemd/scope.ts'
 import { isPlainPath } from './remote-command.ts'
 
 /** The names of Node packages by what `uname -m` prints. */
@@ -137,5 +137,5 @@ export interface BoxPaths extends ServicePaths {
 
 export function boxPaths(scope: Scope, { env }: Account): BoxPaths {
   const paths = servicePaths(scope, env)
-  return { ...paths, base: `${paths.programDirectory}-deployed` }
+  return { ...paths, base: deployedDirectory(paths) }
 }

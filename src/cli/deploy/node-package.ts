@@ -68,7 +68,7 @@ export async function provideNode(
   try {
     const packed = run('npm', [
       ...['pack', `${name}@${version}`, '--pack-destination', draft],
-      ...['--prefer-offline', '--silent', '--ignore-scripts'],
+      ...['--prefer-offline', '--loglevel=error', '--ignore-scripts'],
     ])
     const downloaded = join(draft, `${name}-${version}.tgz`)
     if (packed.status !== 0 || !existsSync(downloaded)) {

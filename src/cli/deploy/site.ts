@@ -81,7 +81,7 @@ function describeEnd(
 
 /** `sudo -n` refuses where a password would be asked for; deploy never passes one on. */
 function withoutSudo(destination: string, stderr: string): string {
-  const seen = stderr.trim().split('\n').at(-1) ?? ''
+  const seen = stderr.trim().split('\n').join('; ')
   return [
     `sudo on the box does not run commands without a password: ${printable(seen)}`,
     'Deploy asks for none. Install your own service there, then make it the system-wide one at a terminal:',
