@@ -47,8 +47,16 @@ export function renderTunnel({ destination, port, remotePort }: Tunnel, systemdV
     'LocalCommand=systemd-notify --ready "--status=the tunnel stands"',
   ]
   const words = [
-    ...['ssh', '-N', '-T', '-a', '-x', ...options.flatMap((option) => ['-o', option])],
-    ...['-L', `localhost:${port}:localhost:${remotePort}`, '--', destination],
+    'ssh',
+    '-N',
+    '-T',
+    '-a',
+    '-x',
+    ...options.flatMap((option) => ['-o', option]),
+    '-L',
+    `localhost:${port}:localhost:${remotePort}`,
+    '--',
+    destination,
   ]
   const pause =
     systemdVersion < backsOffFrom ? 'RestartSec=5' : 'RestartSec=1\nRestartSteps=8\nRestartMaxDelaySec=60'

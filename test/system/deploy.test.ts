@@ -141,7 +141,7 @@ test('a version that does not run is replaced by the one before', { skip }, asyn
   assert.equal(invalid.status, 1)
   assert.match(
     invalid.stdout + invalid.stderr,
-    /does not accept the configuration[^]*Nothing that runs there has changed/,
+    /does not accept the configuration; [^]*Nothing that runs there has changed/,
   )
   assert.equal(await manager.ok(`cat ${configFile} .config/systemd/user/llm-gateway.service`), before)
   assert.equal(await manager.ok(pid), running)

@@ -4,7 +4,7 @@
 // BASE/releases/ID/   a program and its Node, complete from the moment that it has this name
 // BASE/current        link to the release that runs; BASE/previous to the one before, which may lie elsewhere
 // BASE/before.yaml    the configuration from before the last switch
-// BASE/staged.TOKEN/  what is being copied; BASE/next.yaml the configuration that is to come
+// BASE/staged.TOKEN/  what is being copied; BASE/next.TOKEN.yaml the configuration that is to come
 
 /** Sessions of ssh need not have it, and `systemctl --user` needs it. */
 const userManager = String.raw`
@@ -65,7 +65,7 @@ umask 022
 base=$1 draft=$1/staged.$2
 mkdir -p "$base/releases" || fail "$base cannot be created"
 # Of deploys whose connection ended in a way that nothing there noticed.
-find "$base" -maxdepth 1 -name 'staged.*' -mmin +60 -exec rm -rf {} +
+find "$base" -maxdepth 1 \( -name 'staged.*' -o -name 'next.*' \) -mmin +60 -exec rm -rf {} +
 trap 'rm -rf "$draft"' EXIT
 trap 'exit 1' HUP INT TERM PIPE
 mkdir "$draft" || exit 1
@@ -105,10 +105,10 @@ trap - EXIT
 
 /**
  * Puts the next configuration beside the present one and checks it with the program that is to run it. Arguments: the release, BASE,
- * where the configuration is, `send` (with its length), `keep` or `before`, the length, the mode.
+ * where the configuration is, `send`, `keep` or `before`, the length of what is sent, the mode, the next configuration.
  */
 export const offerScript = `${begin}${String.raw`
-release=$1 base=$2 config=$3 next=$2/next.yaml
+release=$1 base=$2 config=$3 next=$7
 umask 077
 rm -f "$next"
 case $4 in
@@ -121,10 +121,13 @@ esac
 [ ! -f "$next" ] || chmod "$6" "$next" || exit 1
 checked=$config
 [ ! -f "$next" ] || checked=$next
-[ -f "$checked" ] || exit 0
-"$release/bin/llm-gateway" validate-config "$checked" --without-secrets && exit 0
-rm -f "$next"
-exit 1
+if [ -f "$checked" ] && ! "$release/bin/llm-gateway" validate-config "$checked" --without-secrets; then
+  rm -f "$next"
+  exit 1
+fi
+# Else the directory of keys, which is private, would make the one above it private, too.
+if [ "$6" = 644 ]; then umask 022; fi
+mkdir -p "$(dirname "$config")"
 `}`
 
 /** Stores a key. Arguments: the release, scope, the provider or the name of the credential, the configuration. */
@@ -138,10 +141,10 @@ exec "$1/bin/llm-gateway" credential set "--$2" --config "$4" -- "$3"
  * Makes a release the one that runs, with the configuration that was offered. It goes to its end once it has begun: nothing that
  * becomes of the connection stops it. Exit status: 0, 1 where it does not run and there is none to go back to, 3 where it went back, 4
  * where nothing was changed. Arguments: scope, BASE, the release, the program that runs now or an empty word, where the
- * configuration is.
+ * configuration is, the next one.
  */
 export const switchScript = `${begin}${String.raw`
-scope=$1 base=$2 new=$3 former=$4 config=$5 next=$2/next.yaml swap=$2/swap.yaml
+scope=$1 base=$2 new=$3 former=$4 config=$5 next=$6 swap=$2/swap.yaml
 exec 9>"$base/lock" || exit 4
 flock -n 9 || { printf 'Another deploy is under way on this machine.\n' >&2; exit 4; }
 trap '' HUP INT TERM PIPE

@@ -106,6 +106,8 @@ class Deploy {
   readonly #site: Site
   readonly #options: DeployOptions
   readonly #parts: DeployParts
+  /** Two deploys at once do not meet. */
+  readonly #token = randomBytes(8).toString('hex')
 
   constructor(io: CredentialIo, site: Site, options: DeployOptions, parts: DeployParts) {
     this.#io = io
@@ -164,7 +166,7 @@ class Deploy {
     if (agreed !== undefined) return agreed
     const offered = await this.#site.run(
       offerScript,
-      [...[previous, paths.base, paths.configFile, 'before', '0', this.#configMode]],
+      [previous, paths.base, paths.configFile, 'before', '0', this.#configMode, this.#nextFile],
       { onLine: relayLines(this.#out, this.#err) },
     )
     if (offered.status !== 0) return this.#fail(this.#site.reasonOf(offered), nothingChanged)
@@ -213,6 +215,10 @@ class Deploy {
     return `${this.#out.styled('dim', 'unchanged')} `
   }
 
+  get #nextFile(): string {
+    return `${this.#site.paths.base}/next.${this.#token}.yaml`
+  }
+
   get #configMode(): string {
     return this.#site.paths.scope === 'user' ? '600' : '644'
   }
@@ -230,9 +236,7 @@ class Deploy {
       const word = former === undefined ? this.#new : this.#changed
       this.#out.line(`${word} ${printable(release)}/ (${version}${printable(was)})`)
     }
-    const files: FileChange[] = unitsFor(release, paths, account, config).map((unit) =>
-      changeOf(unit, installed),
-    )
+    const files: FileChange[] = unitsFor(release, this.#site, config).map((unit) => changeOf(unit, installed))
     if (chosen.kind === 'kept') files.unshift({ kind: 'unchanged', path: paths.configFile })
     else files.unshift(changeOf({ path: paths.configFile, text: chosen.text }, installed))
     for (const change of files) this.#showChange(change)
@@ -334,14 +338,13 @@ class Deploy {
       }
       nodeFile = found.file
     }
-    const token = randomBytes(8).toString('hex')
     this.#out.line(`Copying the program (${inMb(archive.bytes.length / 1024)}) …`)
-    const staged = await this.#site.run(stageScript, [base, token], { input: archive.bytes })
+    const staged = await this.#site.run(stageScript, [base, this.#token], { input: archive.bytes })
     if (staged.status !== 0) {
       this.#fail(this.#site.reasonOf(staged), nothingChanged)
       return false
     }
-    const args = [base, token, archive.id, node.name, node.integrity, node.version]
+    const args = [base, this.#token, archive.id, node.name, node.integrity, node.version]
     const finished =
       nodeFile === undefined
         ? await this.#site.run(finishScript, [...args, 'link'])
@@ -379,15 +382,20 @@ class Deploy {
     const offered = await this.#site.run(
       offerScript,
       [
-        ...[release, paths.base, paths.configFile, chosen.kind === 'sent' ? 'send' : 'keep'],
-        ...[String(input.length), this.#configMode],
+        release,
+        paths.base,
+        paths.configFile,
+        chosen.kind === 'sent' ? 'send' : 'keep',
+        String(input.length),
+        this.#configMode,
+        this.#nextFile,
       ],
       { input, onLine: relayLines(this.#out, this.#err) },
     )
     if (offered.status === 0) return true
     this.#fail(
       offered.status === 1
-        ? 'The program on the box does not accept the configuration.'
+        ? 'The box does not accept the configuration; the lines above have the reason.'
         : this.#site.reasonOf(offered),
       nothingChanged,
     )
@@ -396,7 +404,7 @@ class Deploy {
 
   async #sendKeys(keys: readonly KeyPlan[], release: string, chosen: ChosenConfig): Promise<boolean> {
     const { paths } = this.#site
-    const config = chosen.kind === 'sent' ? `${paths.base}/next.yaml` : paths.configFile
+    const config = chosen.kind === 'sent' ? this.#nextFile : paths.configFile
     for (const plan of keys) {
       if (plan.kind !== 'send') continue
       const { name } = plan.key
@@ -426,7 +434,7 @@ class Deploy {
     const former = programOf(paths, installed) ?? ''
     const switched = await this.#site.run(
       switchScript,
-      [paths.scope, paths.base, release, former, paths.configFile],
+      [paths.scope, paths.base, release, former, paths.configFile, this.#nextFile],
       { onLine: relayLines(this.#out, this.#err) },
     )
     if (switched.status === 0) return 0

@@ -20,7 +20,7 @@ export function parseDestination(text: string): ParsedDestination {
   if (text.startsWith('-') || host.startsWith('-')) {
     return refuse('The destination begins with "-", which ssh would read as an option. Write [user@]host.')
   }
-  if (/^ssh:\/\//.test(text)) {
+  if (text.startsWith('ssh://')) {
     return refuse(
       'The destination is a URL. Write [user@]host, and set the port in ~/.ssh/config (Host, HostName, Port).',
     )

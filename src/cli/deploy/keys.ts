@@ -57,6 +57,13 @@ async function findKey(
   places: ReturnType<typeof secretPlaces>,
   { env, paths, run }: KeySources,
 ): Promise<KeyPlan> {
+  if (credential === places.credential) {
+    return {
+      kind: 'absent',
+      key,
+      reason: `the credential ${credential} is the identity of the vault, which stays here`,
+    }
+  }
   const own = readCredential(paths, credential, run)
   if (own.kind === 'read') {
     const value = own.text.replace(/\r?\n$/, '')

@@ -67,8 +67,13 @@ export async function provideNode(
   const draft = mkdtempSync(join(folder, 'download-'))
   try {
     const packed = run('npm', [
-      ...['pack', `${name}@${version}`, '--pack-destination', draft],
-      ...['--prefer-offline', '--loglevel=error', '--ignore-scripts'],
+      'pack',
+      `${name}@${version}`,
+      '--pack-destination',
+      draft,
+      '--prefer-offline',
+      '--loglevel=error',
+      '--ignore-scripts',
     ])
     const downloaded = join(draft, `${name}-${version}.tgz`)
     if (packed.status !== 0 || !existsSync(downloaded)) {

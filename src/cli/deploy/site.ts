@@ -50,7 +50,7 @@ export async function examineSite(
     const root = await connection.run({ text: rootScript, args: [], isPrivileged })
     if (root.status === undefined) return refuse(reasonOf(root))
     if (root.status !== 0 || !/^uid 0$/m.test(root.stdout.toString())) {
-      return refuse(withoutSudo(destination, root.stderr))
+      return refuse(withoutSudo(destination, account.user, root.stderr))
     }
   }
   if (scope === 'user' && !account.hasUserManager) {
@@ -61,7 +61,9 @@ export async function examineSite(
   const paths = boxPaths(scope, account)
   const run: Site['run'] = (text, args, more = {}) => connection.run({ text, args, isPrivileged, ...more })
   const looked = await run(lookScript, [
-    ...[scope, paths.base, paths.credentialsDirectory],
+    scope,
+    paths.base,
+    paths.credentialsDirectory,
     ...filesToRead(paths, account.nodePackage),
   ])
   const installed = looked.status === 0 ? readInstalled(looked.stdout) : undefined
@@ -80,14 +82,15 @@ function describeEnd(
 }
 
 /** `sudo -n` refuses where a password would be asked for; deploy never passes one on. */
-function withoutSudo(destination: string, stderr: string): string {
+function withoutSudo(destination: string, user: string, stderr: string): string {
   const seen = stderr.trim().split('\n').join('; ')
+  const file = '/etc/sudoers.d/llm-gateway-deploy'
   return [
     `sudo on the box does not run commands without a password: ${printable(seen)}`,
-    'Deploy asks for none. Install your own service there, then make it the system-wide one at a terminal:',
-    `  llm-gateway deploy ${destination}`,
-    `  ssh -t ${destination} sudo .local/share/llm-gateway-deployed/current/bin/llm-gateway systemd install --system`,
-    'Or let sudo run without a password for that account while you deploy (sudoers: NOPASSWD).',
+    'Deploy passes no password on. Allow it while you deploy: run the first command, deploy, and run the second.',
+    `  ssh -t ${destination} "echo '${printable(user)} ALL=(root) NOPASSWD: ALL' | sudo tee ${file}"`,
+    `  ssh -t ${destination} sudo rm ${file}`,
+    "Or leave out --system, and install that account's own service.",
   ].join('\n')
 }
 

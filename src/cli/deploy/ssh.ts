@@ -47,9 +47,14 @@ export class SshConnection {
   readonly #destination: string
   readonly #directory: string
   readonly #master: ChildProcess
+  readonly #env: NodeJS.ProcessEnv
   #isOpen = true
 
-  private constructor(destination: string, directory: string, master: ChildProcess) {
+  private constructor(
+    destination: string,
+    { directory, master, env }: { directory: string; master: ChildProcess; env: NodeJS.ProcessEnv },
+  ) {
+    this.#env = env
     this.#destination = destination
     this.#directory = directory
     this.#master = master
@@ -72,8 +77,17 @@ export class SshConnection {
     const master = spawn(
       'ssh',
       [
-        ...['-M', '-S', join(directory, 's'), '-o', 'ControlPersist=no', '-o', 'ClearAllForwardings=yes'],
-        ...[...plainOptions, ...alive, '--', destination],
+        '-M',
+        '-S',
+        join(directory, 's'),
+        '-o',
+        'ControlPersist=no',
+        '-o',
+        'ClearAllForwardings=yes',
+        ...plainOptions,
+        ...alive,
+        '--',
+        destination,
         `'sh' '-c' 'echo ${readyMark}; exec cat >/dev/null'`,
       ],
       { stdio: ['pipe', 'pipe', 'pipe'], env },
@@ -89,7 +103,7 @@ export class SshConnection {
       remove()
       return { kind: outcome }
     }
-    return { kind: 'open', connection: new SshConnection(destination, directory, master) }
+    return { kind: 'open', connection: new SshConnection(destination, { directory, master, env }) }
   }
 
   /** Whether the connection stands, as far as ssh has noticed. */
@@ -103,11 +117,19 @@ export class SshConnection {
     const child = spawn(
       'ssh',
       [
-        ...['-S', join(this.#directory, 's'), '-o', 'ControlMaster=no', ...plainOptions],
+        '-S',
+        join(this.#directory, 's'),
+        '-o',
+        'ControlMaster=no',
+        ...plainOptions,
+        '-o',
         // Without its master, ssh would open a connection of its own.
-        ...['-o', 'ProxyJump=none', '-o', 'ProxyCommand=false', '--', this.#destination, line],
+        'ProxyCommand=false',
+        '--',
+        this.#destination,
+        line,
       ],
-      { stdio: ['pipe', 'pipe', 'pipe'] },
+      { stdio: ['pipe', 'pipe', 'pipe'], env: this.#env },
     )
     child.once('error', () => {})
     child.stdin.on('error', () => {})
