@@ -7,7 +7,7 @@ import { until } from '../support/deadline.ts'
 import { missing } from '../support/needs.ts'
 import { configFile, noUserManager, streamCommand } from '../support/user-manager.ts'
 
-const skip = noUserManager() || missing('sshd', 'ssh', 'ssh-keygen', 'npm', 'curl', 'ps')
+const skip = noUserManager() || missing('sshd', 'ssh', 'ssh-keygen', 'npm', 'curl', 'ps', 'script')
 
 const base = '.local/share/llm-gateway-deployed'
 const key = 'sk-key-of-the-deploy-test'
@@ -156,6 +156,21 @@ test('another host key than the known one ends it before anything is sent', { sk
   assert.equal(status, 1)
   assert.match(stderr, /REMOTE HOST IDENTIFICATION HAS CHANGED[^]*ssh could not log in to box/)
   assert.equal(await manager.ok(everything), '')
+})
+
+test('at a terminal, ssh asks for its passphrase, and deploy whether to go on', { skip }, async (t) => {
+  const { manager, you, yours } = await startBox(t)
+  await yours("ssh-keygen -q -p -P '' -N 'open sesame' -f .ssh/key")
+  const shown = (text: string) =>
+    `timeout 60 sh -c "until grep -q '${text}' out; do sleep 0.05; done" 2>/dev/null`
+  const typed = `(${shown('Enter passphrase')}; echo 'open sesame'; ${shown('y/N')}; echo n; ${shown('Nothing was changed')})`
+  const { stdout } = await you(`${typed} | script -qfec 'llm-gateway deploy box' out`)
+  assert.match(stdout, /^new .*llm-gateway\.service[^]*Nothing was changed\./m)
+  assert.equal(await manager.ok(everything), '')
+
+  // Where there is no terminal, ssh has nobody to ask.
+  const { status, stderr } = await you('setsid -w llm-gateway deploy box --yes')
+  assert.deepEqual([status, /ssh could not log in to box/.test(stderr)], [1, true])
 })
 
 test('a full disk leaves the box as it was', { skip }, async (t) => {

@@ -1,8 +1,7 @@
 // `llm-gateway deploy [user@]host`: the program, the configuration and keys onto another machine, over ssh. First everything is
 // looked at and shown; then the program is copied beside the one that runs; then the box switches over, as a whole or not at all.
 import { randomBytes } from 'node:crypto'
-import { createReadStream, readFileSync, statSync } from 'node:fs'
-import { Transform } from 'node:stream'
+import { readFileSync } from 'node:fs'
 import { findConfigFile, packagedConfigFile } from '../../config/find.ts'
 import { printable } from '../../platform/printable.ts'
 import type { RunProgram } from '../../systemd/programs.ts'
@@ -12,25 +11,13 @@ import type { CredentialIo } from '../credential-set.ts'
 import { diffLines } from '../diff.ts'
 import { Output } from '../output.ts'
 import { type BoxConfig, readBoxConfig } from './box-config.ts'
-import {
-  changeOf,
-  type FileChange,
-  nodeHashFile,
-  programOf,
-  releaseDirectory,
-  unitsFor,
-} from './box-files.ts'
-import {
-  doctorScript,
-  finishScript,
-  keyScript,
-  offerScript,
-  stageScript,
-  switchScript,
-} from './box-scripts.ts'
+import { programOf, releaseDirectory } from './box-files.ts'
+import { doctorScript, keyScript, offerScript, switchScript } from './box-scripts.ts'
 import { parseDestination } from './destination.ts'
+import { copyProgram } from './copy-program.ts'
 import { type KeyPlan, planKeys } from './keys.ts'
-import { type PinnedNode, pinnedNode, provideNode } from './node-package.ts'
+import { type PinnedNode, pinnedNode } from './node-package.ts'
+import { type ChosenConfig, Preview } from './preview.ts'
 import { archiveProgram, type ProgramArchive } from './program-archive.ts'
 import { examineSite, relayLines, type Site } from './site.ts'
 import { SshConnection } from './ssh.ts'
@@ -91,14 +78,6 @@ export async function deployCommand(
   }
 }
 
-/** The configuration that the box is to run with. */
-type ChosenConfig =
-  /** Replaces the box's, or is its first. `from`: the file on this machine. */
-  | { readonly kind: 'sent'; readonly text: string; readonly from: string }
-  | { readonly kind: 'kept'; readonly text: string }
-  /** The packaged example, which `systemd install` writes. */
-  | { readonly kind: 'example'; readonly text: string }
-
 class Deploy {
   readonly #io: CredentialIo
   readonly #out: Output
@@ -133,13 +112,16 @@ class Deploy {
     const keys = await this.#planKeys(config)
     const release = releaseDirectory(paths.base, archive.id)
     const isNewProgram = programOf(paths, installed) !== release
-    const hasChanges = this.#show({ chosen, config, archive, keys, release, isNewProgram })
-    this.#warn(config, chosen, keys)
+    const version = `llm-gateway ${this.#parts.version}, ${archive.id}`
+    const preview = new Preview(this.#out, this.#err, this.#site)
+    const hasChanges = preview.show({ chosen, config, version, keys, release, isNewProgram })
+    preview.warn(config, chosen, keys)
     if (!hasChanges) this.#out.line('The box has all of this already.')
     const agreed = await this.#mayChange(hasChanges)
     if (agreed !== undefined) return agreed
     if (hasChanges) {
-      if (isNewProgram && !(await this.#copyProgram(archive, node))) return 1
+      const failure = isNewProgram ? await this.#copy(archive, node) : undefined
+      if (failure !== undefined) return this.#fail(failure, nothingChanged)
       if (!(await this.#offer(release, chosen))) return 1
       if (!(await this.#sendKeys(keys, release, chosen))) return 1
       const status = await this.#switchTo(release)
@@ -156,12 +138,13 @@ class Deploy {
       return this.#fail('The box has no version before this one: nothing was deployed twice.')
     }
     const now = programOf(paths, installed)
-    this.#out.line(`${this.#changed} ${printable(now ?? 'no program')} → ${printable(previous)}`)
+    const preview = new Preview(this.#out, this.#err, this.#site)
+    preview.line('changed', `${now ?? 'no program'} → ${previous}`)
     const present = installed.files.get(paths.configFile)
     if (before !== undefined && present !== undefined && before !== present) {
-      this.#showChange({ kind: 'changed', path: paths.configFile, diff: diffLines(present, before) })
+      preview.showChange({ kind: 'changed', path: paths.configFile, diff: diffLines(present, before) })
     }
-    this.#out.line(`${this.#unchanged} ${printable(paths.credentialsDirectory)}/ (keys stay as they are)`)
+    preview.line('unchanged', `${paths.credentialsDirectory}/ (keys stay as they are)`)
     const agreed = await this.#mayChange(true)
     if (agreed !== undefined) return agreed
     const offered = await this.#site.run(
@@ -203,101 +186,12 @@ class Deploy {
     })
   }
 
-  get #changed(): string {
-    return `${this.#out.styled('yellow', 'changed')}   `
-  }
-
-  get #new(): string {
-    return `${this.#out.styled('green', 'new')}       `
-  }
-
-  get #unchanged(): string {
-    return `${this.#out.styled('dim', 'unchanged')} `
-  }
-
   get #nextFile(): string {
     return `${this.#site.paths.base}/next.${this.#token}.yaml`
   }
 
   get #configMode(): string {
     return this.#site.paths.scope === 'user' ? '600' : '644'
-  }
-
-  /** Prints what would change. @returns whether anything would. */
-  #show({ chosen, config, archive, keys, release, isNewProgram }: Shown): boolean {
-    const { account, paths, installed, destination } = this.#site
-    const what = paths.scope === 'user' ? `the service of ${account.user}` : 'the system-wide service'
-    this.#out.line(`On ${destination}, ${printable(what)}:`)
-    const former = programOf(paths, installed)
-    const version = `llm-gateway ${this.#parts.version}, ${archive.id}`
-    if (!isNewProgram) this.#out.line(`${this.#unchanged} ${printable(release)}/ (${version})`)
-    else {
-      const was = former === undefined ? '' : `; now ${former}`
-      const word = former === undefined ? this.#new : this.#changed
-      this.#out.line(`${word} ${printable(release)}/ (${version}${printable(was)})`)
-    }
-    const files: FileChange[] = unitsFor(release, this.#site, config).map((unit) => changeOf(unit, installed))
-    if (chosen.kind === 'kept') files.unshift({ kind: 'unchanged', path: paths.configFile })
-    else files.unshift(changeOf({ path: paths.configFile, text: chosen.text }, installed))
-    for (const change of files) this.#showChange(change)
-    for (const plan of keys) this.#showKey(plan)
-    return (
-      isNewProgram ||
-      files.some(({ kind }) => kind !== 'unchanged') ||
-      keys.some(({ kind }) => kind === 'send')
-    )
-  }
-
-  #showChange(change: FileChange): void {
-    const word = { new: this.#new, changed: this.#changed, unchanged: this.#unchanged }[change.kind]
-    this.#out.line(`${word} ${printable(change.path)}`)
-    if (change.kind !== 'changed') return
-    for (const line of change.diff) {
-      const text = `    ${printable(line)}`
-      const style = line.startsWith('+') ? 'green' : line.startsWith('-') ? 'red' : undefined
-      this.#out.line(style === undefined ? text : this.#out.styled(style, text))
-    }
-  }
-
-  #showKey(plan: KeyPlan): void {
-    const { name, place, reference } = plan.key
-    const credential = printable(reference.credential ?? name)
-    if (plan.kind === 'send') {
-      this.#out.line(`${this.#new} key ${credential} (from ${printable(plan.source)} of this machine)`)
-    } else if (plan.kind === 'kept') {
-      this.#out.line(`${this.#unchanged} key ${credential} (${printable(place)})`)
-    }
-  }
-
-  /** What the box will lack, and how to change that. */
-  #warn(config: BoxConfig, chosen: ChosenConfig, keys: readonly KeyPlan[]): void {
-    const { account, paths, destination } = this.#site
-    const warning = (text: string) => this.#err.line(`${this.#err.styled('yellow', 'warning:')} ${text}`)
-    for (const plan of keys) {
-      const { name, place, reference } = plan.key
-      if (plan.kind === 'absent' && reference.optional !== true) {
-        warning(
-          `${printable(place)}: the key is neither here nor on the box: ${printable(plan.reason)}. Store it here (llm-gateway credential set ${printable(name)}) and deploy again.`,
-        )
-      } else if (plan.kind === 'elsewhere') {
-        const kinds = (['file', 'env', 'secret'] as const).filter((kind) => reference[kind] !== undefined)
-        warning(
-          `${printable(place)} refers to ${kinds.join(' or ')} only, which deploy does not copy. To have the key copied, add a credential to it, as in { credential: NAME, ${kinds[0] ?? 'env'}: … }.`,
-        )
-      }
-    }
-    const { allowedUsers } = config
-    const isLetIn = [account.user, 'any'].some((user) => allowedUsers.includes(user))
-    if (paths.scope === 'system' && chosen.kind !== 'example' && !isLetIn) {
-      warning(
-        `access.allowed_users does not list ${printable(account.user)}, so that the gateway refuses what comes through that account's tunnel. Add it: access: { allowed_users: [${printable([...allowedUsers, account.user].join(', '))}] }`,
-      )
-    }
-    if (paths.scope === 'user' && !account.isLingering) {
-      warning(
-        `The service stops when ${printable(account.user)} logs out of the box. To keep it running, run: ssh -t ${destination} sudo loginctl enable-linger ${printable(account.user)}`,
-      )
-    }
   }
 
   /** @returns the exit status with which to stop; undefined: go on. */
@@ -317,62 +211,10 @@ class Deploy {
     return 1
   }
 
-  async #copyProgram(archive: ProgramArchive, node: PinnedNode): Promise<boolean> {
-    const { paths, installed, account } = this.#site
-    const { base } = paths
-    const isNodeThere = installed.files.get(nodeHashFile(base, account.nodePackage)) === node.integrity
-    const neededKiB = archive.sizeKiB + (isNodeThere ? 0 : nodeKiB) + spareKiB
-    if (installed.freeKiB !== undefined && installed.freeKiB < neededKiB) {
-      this.#fail(
-        `The disk of the box is too full for ${base}: ${inMb(installed.freeKiB)} are free, and ${inMb(neededKiB)} are needed.`,
-        nothingChanged,
-      )
-      return false
-    }
-    let nodeFile: string | undefined
-    if (!isNodeThere) {
-      const found = await provideNode(node, this.#io.env, this.#parts.run)
-      if (found.kind === 'refused') {
-        this.#fail(found.message, nothingChanged)
-        return false
-      }
-      nodeFile = found.file
-    }
-    this.#out.line(`Copying the program (${inMb(archive.bytes.length / 1024)}) …`)
-    const staged = await this.#site.run(stageScript, [base, this.#token], { input: archive.bytes })
-    if (staged.status !== 0) {
-      this.#fail(this.#site.reasonOf(staged), nothingChanged)
-      return false
-    }
-    const args = [base, this.#token, archive.id, node.name, node.integrity, node.version]
-    const finished =
-      nodeFile === undefined
-        ? await this.#site.run(finishScript, [...args, 'link'])
-        : await this.#site.run(finishScript, [...args, 'send'], { input: this.#nodeStream(nodeFile, node) })
-    if (finished.status === 0) return true
-    this.#fail(this.#site.reasonOf(finished), nothingChanged)
-    return false
-  }
-
-  #nodeStream(file: string, { version }: PinnedNode): Transform {
-    const { size } = statSync(file)
-    const { stdout } = this.#io
-    const label = `Copying Node ${version}`
-    if (stdout.isTTY !== true) this.#out.line(`${label} (${inMb(size / 1024)}) …`)
-    let sent = 0
-    let shown = -1
-    const counter = new Transform({
-      transform: (chunk: Buffer, _encoding, done) => {
-        sent += chunk.length
-        const percent = Math.floor((sent / size) * 100)
-        if (stdout.isTTY === true && percent !== shown) {
-          stdout.write(`\r${label} (${inMb(size / 1024)}): ${percent} %${percent === 100 ? '\n' : ''}`)
-          shown = percent
-        }
-        done(undefined, chunk)
-      },
-    })
-    return createReadStream(file).pipe(counter)
+  /** @returns why it failed. */
+  #copy(archive: ProgramArchive, node: PinnedNode): Promise<string | undefined> {
+    const parts = { io: this.#io, site: this.#site, run: this.#parts.run, token: this.#token }
+    return copyProgram(parts, archive, node)
   }
 
   /** @returns whether the configuration is there and the new program accepts it. */
@@ -465,19 +307,6 @@ class Deploy {
   }
 }
 
-interface Shown {
-  readonly chosen: ChosenConfig
-  readonly config: BoxConfig
-  readonly archive: ProgramArchive
-  readonly keys: readonly KeyPlan[]
-  readonly release: string
-  readonly isNewProgram: boolean
-}
-
-/** Unpacked, with some room for another version. */
-const nodeKiB = 180_000
-const spareKiB = 10_000
-
 const nothingChanged = 'Nothing that runs there has changed.'
 const notSwitched =
   'The box still runs what it ran before. Keys that were stored stay; deploy can be repeated.'
@@ -490,11 +319,6 @@ const switchEnds: Readonly<Record<number, string>> = {
 }
 const switchLost =
   'The connection ended during the switch, which goes to its end on the box without it. Repeat the command to see what it runs.'
-
-function inMb(kiB: number): string {
-  const mb = (kiB * 1024) / 1_000_000
-  return `${mb < 10 ? mb.toFixed(1) : Math.round(mb)} MB`
-}
 
 function printableLines(text: string): string {
   return text.split('\n').map(printable).join('\n')
