@@ -180,17 +180,25 @@ class Installation {
     )
   }
 
-  /** What ssh printed last; the journal has it a moment later. */
+  /**
+   * What ssh printed last. The journal has it a moment later, and lists it by its process: of one that ends soon, it does not
+   * always know the unit.
+   */
   async #lastWords(): Promise<string[]> {
     const { unit } = this.#place
+    let before = ''
     for (let tries = 1; ; tries++) {
-      const { InvocationID: run = '' } = readUnitState(unit, ['InvocationID'], 'user', this.#run)
-      // Of this try; at last, of any.
-      const which =
-        tries < journalTries && run !== '' ? `_SYSTEMD_INVOCATION_ID=${run}` : `--user-unit=${unit}`
-      const { stdout } = this.#run('journalctl', ['-q', '-t', 'ssh', '-n', '3', '-o', 'cat', which])
-      const lines = stdout.split('\n').filter((line) => line !== '')
-      if (lines.length > 0 || tries === journalTries) return lines
+      const { ExecMainPID: pid = '0' } = readUnitState(unit, ['ExecMainPID'], 'user', this.#run)
+      const which = tries < journalTries && pid !== '0' ? `_PID=${pid}` : `--user-unit=${unit}`
+      const args = ['-q', '-t', 'ssh', '--since=-1h', '-n', '20', '-o', 'cat', which]
+      const { stdout } = this.#run('journalctl', args)
+      // Nothing new since the last look: it is whole.
+      if ((stdout !== '' && stdout === before) || tries === journalTries) {
+        // A changed host key comes in a frame of @.
+        const lines = stdout.split('\n').filter((line) => line !== '' && !line.startsWith('@'))
+        return lines.slice(-3)
+      }
+      before = stdout
       await sleep(200)
     }
   }
@@ -222,7 +230,7 @@ const hints: readonly (readonly [RegExp, string])[] = [
   ],
 ]
 
-const journalTries = 6
+const journalTries = 10
 const healthTimeoutMs = 5_000
 /** The first call after a start of the gateway's machine starts the gateway. */
 const healthTries = 3

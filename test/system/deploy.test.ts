@@ -165,7 +165,7 @@ test('at a terminal, ssh asks for its passphrase, and deploy whether to go on', 
     `timeout 60 sh -c "until grep -q '${text}' out; do sleep 0.05; done" 2>/dev/null`
   const typed = `(${shown('Enter passphrase')}; echo 'open sesame'; ${shown('y/N')}; echo n; ${shown('Nothing was changed')})`
   const { stdout } = await you(`${typed} | script -qfec 'llm-gateway deploy box' out`)
-  assert.match(stdout, /^new .*llm-gateway\.service[^]*Nothing was changed\./m)
+  assert.match(stdout, /new.*llm-gateway\.service[^]*Nothing was changed\./)
   assert.equal(await manager.ok(everything), '')
 
   // Where there is no terminal, ssh has nobody to ask.
