@@ -58,10 +58,11 @@ export async function systemdInstallCommand(
   try {
     return installer.install()
   } catch (error) {
-    const { code, path, message } = error as NodeJS.ErrnoException
+    const { code, path } = error as NodeJS.ErrnoException
     const reason = faults[code ?? '']
     if (reason === undefined) throw error
-    const file = printable(path ?? message)
+    // A write to an open file does not name it.
+    const file = path === undefined ? 'a file of the service' : printable(path)
     const ofOwner = paths.scope === 'system' ? 'Run the command as root (sudo).' : 'Check its owner.'
     const hint = code === 'ENOSPC' || code === 'EDQUOT' ? 'Make room, and install again.' : ofOwner
     new Output(io.stderr, io.env).line(`Cannot write ${file}: ${reason}. ${hint}`)
