@@ -8,6 +8,7 @@ import * as https from 'node:https'
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { moduleFunction } from '../src/cli/bundle.ts'
+import { pinsOf } from '../src/cli/deploy/node-package.ts'
 import { computeDigest, digestFile } from '../src/cli/program-digest.ts'
 import { buildStatusPage } from './status-page.ts'
 
@@ -116,7 +117,11 @@ const { metafile } = await bundle({
   supported: { 'dynamic-import': false },
   // fastify loads these for schemas and for tests; no route has a schema, and nothing is injected.
   external: ['@fastify/ajv-compiler', '@fastify/fast-json-stringify-compiler', 'light-my-request'],
-  define: { 'import.meta.url': 'fileUrl', buildDay: JSON.stringify(builtAt.toISOString().slice(0, 10)) },
+  define: {
+    'import.meta.url': 'fileUrl',
+    buildDay: JSON.stringify(builtAt.toISOString().slice(0, 10)),
+    nodePins: JSON.stringify(pinsOf(join(root, 'package-lock.json'))),
+  },
   banner: { js: "const fileUrl = require('node:url').pathToFileURL(__filename).href;" },
   legalComments: 'inline',
   // The source stays in memory. Names and lines of stack traces remain.

@@ -7,6 +7,7 @@ import { asErrors, isJournal } from '../systemd/journal.ts'
 import { addAuditCommands } from './audit-commands.ts'
 import { addCallsCommands } from './calls-commands.ts'
 import { addCompletionCommands } from './completion/commands.ts'
+import { addDeployCommands } from './deploy-commands.ts'
 import { addDoctorCommand } from './doctor.ts'
 import { addReportCommand } from './report-command.ts'
 import { ReloadSignal } from './reload-signal.ts'
@@ -65,6 +66,7 @@ export function createProgram(given: ProgramIo & Partial<Pick<CredentialIo, 'std
   }
   addSetUpCommands(program, ioWithInput, done)
   addCallsCommands(program, ioWithInput, done)
+  addDeployCommands(program, ioWithInput, version, done)
   addServiceCommands(program, ioWithInput, done)
   addServicesCommands(program, io, done)
   addPricesCommands(program, ioWithInput, done)

@@ -1,19 +1,12 @@
 // `llm-gateway systemd install`: writes units, configuration and directories for a manager. Repeating it is safe.
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, symlinkSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { packageAccounts, packagedConfigFile } from '../config/find.ts'
 import { unrecognized, unrecognizedUsers } from '../config/check-users.ts'
 import { readPartialConfig } from '../config/partial-config.ts'
 import { systemAccounts } from '../platform/ownership.ts'
+import { replaceFile } from '../platform/replace-file.ts'
 import { hasIpv6Loopback } from '../platform/proc-net.ts'
 import { shellWord } from '../platform/shell-word.ts'
 import { systemUsers } from '../platform/unix-users.ts'
@@ -65,11 +58,13 @@ export async function systemdInstallCommand(
   try {
     return installer.install()
   } catch (error) {
-    const { code, path, message } = error as NodeJS.ErrnoException
-    if (code !== 'EACCES' && code !== 'EROFS' && code !== 'EPERM') throw error
-    const file = printable(path ?? message)
-    const reason = code === 'EROFS' ? 'the file system is read-only' : 'permission denied'
-    const hint = paths.scope === 'system' ? 'Run the command as root (sudo).' : 'Check its owner.'
+    const { code, path } = error as NodeJS.ErrnoException
+    const reason = faults[code ?? '']
+    if (reason === undefined) throw error
+    // A write to an open file does not name it.
+    const file = path === undefined ? 'a file of the service' : printable(path)
+    const ofOwner = paths.scope === 'system' ? 'Run the command as root (sudo).' : 'Check its owner.'
+    const hint = code === 'ENOSPC' || code === 'EDQUOT' ? 'Make room, and install again.' : ofOwner
     new Output(io.stderr, io.env).line(`Cannot write ${file}: ${reason}. ${hint}`)
     return 1
   }
@@ -80,6 +75,15 @@ interface Parts {
   readonly hasDoctor: boolean
   readonly hasServices: boolean
   readonly startsAtBoot: boolean
+}
+
+/** Why a file cannot be written, by the code of the error. */
+const faults: Readonly<Record<string, string>> = {
+  EACCES: 'permission denied',
+  EDQUOT: 'the quota is used up',
+  ENOSPC: 'the disk is full',
+  EPERM: 'permission denied',
+  EROFS: 'the file system is read-only',
 }
 
 class Installer {
@@ -213,7 +217,7 @@ class Installer {
     const state = examineProgram(this.#paths)
     const { program } = state
     if (state.kind === 'current') {
-      this.#unchanged(`${program.root}/`)
+      this.#unchanged(program.root.replace(/\/?$/, '/'))
       return program
     }
     this.#hasChanged = true
@@ -258,8 +262,8 @@ class Installer {
     }
     if (this.#options.isDryRun) return
     mkdirSync(dirname(path), { recursive: true, mode: mode === 0o600 ? 0o700 : 0o755 })
-    writeFileSync(path, text, { mode })
-    chmodSync(path, mode)
+    // A full disk must not leave half a unit.
+    replaceFile(before === undefined ? path : realpathSync(path), text, { mode })
   }
 
   #colouredDiff(line: string): string {

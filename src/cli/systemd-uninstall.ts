@@ -10,6 +10,7 @@ import { credentialsDropIn } from '../systemd/credentials.ts'
 import type { RunProgram } from '../systemd/programs.ts'
 import { printable } from '../platform/printable.ts'
 import {
+  deployedDirectory,
   doctorTimer,
   doctorUnit,
   scopeOptions,
@@ -63,6 +64,12 @@ export async function systemdUninstallCommand(
   if (isInstalledProgram(programDirectory)) {
     out.line(`${out.styled('red', 'removed')}  ${printable(programDirectory)}/`)
     if (!isDryRun) rmSync(programDirectory, { recursive: true })
+  }
+  // This program may be one of them; what it still needs is loaded.
+  const deployed = deployedDirectory(paths)
+  if (existsSync(deployed)) {
+    out.line(`${out.styled('red', 'removed')}  ${printable(deployed)}/`)
+    if (!isDryRun) rmSync(deployed, { recursive: true })
   }
   if (isDryRun) {
     out.line('Nothing was changed (--dry-run).')

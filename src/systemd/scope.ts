@@ -79,6 +79,11 @@ export function servicePaths(scope: Scope, env: NodeJS.ProcessEnv): ServicePaths
   }
 }
 
+/** Where `deploy` keeps what it copies to a machine. */
+export function deployedDirectory({ programDirectory }: ServicePaths): string {
+  return `${programDirectory}-deployed`
+}
+
 /** The option that makes systemd's programs talk to the manager of a scope. */
 export function scopeOptions(scope: Scope): string[] {
   return scope === 'user' ? ['--user'] : []

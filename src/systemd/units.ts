@@ -96,7 +96,7 @@ function homeLines({ node, main, config }: UnitFacts): string[] {
 }
 
 /** Quotes a word of a unit file (systemd.syntax(7)); `%` begins a specifier, and `$` a variable in commands. */
-function quoted(word: string, isCommand: boolean): string {
+export function quoted(word: string, isCommand: boolean): string {
   const literal = word.replaceAll('%', '%%').replaceAll('$', () => (isCommand ? '$$' : '$'))
   return /^[\w/.:=%$@+,-]+$/.test(literal) ? literal : `"${literal.replaceAll(/["\\]/g, '\\$&')}"`
 }

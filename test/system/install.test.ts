@@ -74,6 +74,22 @@ test('a unit that was changed by hand is shown as a diff before it is overwritte
   assert.match(await manager.ok('cat .config/systemd/user/llm-gateway.service'), /^RestartSec=1$/m)
 })
 
+test('a full disk leaves a unit as it was, and not half of a new one', { skip }, async (t) => {
+  const manager = await startInstalled(t)
+  const units = '.config/systemd/user'
+  await manager.ok(`mount -t tmpfs -o size=16k,uid=1501,gid=1501,mode=755 tmpfs ${units}`, { isRoot: true })
+  await manager.ok(
+    `echo '# short' >${units}/llm-gateway.service; head -c 1m /dev/zero >${units}/filler; true`,
+  )
+  const { status, stderr } = await manager.sh(`${gateway} systemd install`)
+  assert.equal(status, 1)
+  assert.match(stderr, /^Cannot write .*: the disk is full\. Make room, and install again\.$/m)
+  assert.equal(
+    await manager.ok(`cat ${units}/llm-gateway.service; ls -A ${units}`),
+    '# short\nfiller\nllm-gateway.service',
+  )
+})
+
 test('the configured port goes into the socket unit', { skip }, async (t) => {
   const manager = await startInstalled(
     t,

@@ -1,0 +1,115 @@
+// Shows what a deploy would change on the box, and what will be missing there.
+import { printable } from '../../platform/printable.ts'
+import type { Output } from '../output.ts'
+import type { BoxConfig } from './box-config.ts'
+import { changeOf, type FileChange, programOf, unitsFor } from './box-files.ts'
+import type { KeyPlan } from './keys.ts'
+import type { Site } from './site.ts'
+
+/** The configuration that the box is to run with. */
+export type ChosenConfig =
+  /** Replaces the box's, or is its first. `from`: the file on this machine. */
+  | { readonly kind: 'sent'; readonly text: string; readonly from: string }
+  | { readonly kind: 'kept'; readonly text: string }
+  /** The packaged example, which `systemd install` writes. */
+  | { readonly kind: 'example'; readonly text: string }
+
+interface Shown {
+  readonly chosen: ChosenConfig
+  readonly config: BoxConfig
+  /** Of the program, for people. */
+  readonly version: string
+  readonly keys: readonly KeyPlan[]
+  readonly release: string
+  readonly isNewProgram: boolean
+}
+
+const styles = { new: 'green', changed: 'yellow', unchanged: 'dim' } as const
+
+export class Preview {
+  readonly #out: Output
+  readonly #err: Output
+  readonly #site: Site
+
+  constructor(out: Output, err: Output, site: Site) {
+    this.#out = out
+    this.#err = err
+    this.#site = site
+  }
+
+  line(kind: keyof typeof styles, text: string): void {
+    this.#out.line(`${this.#out.styled(styles[kind], kind)}${' '.repeat(11 - kind.length)}${printable(text)}`)
+  }
+
+  /** Prints what would change. @returns whether anything would. */
+  show({ chosen, config, version, keys, release, isNewProgram }: Shown): boolean {
+    const { account, paths, installed, destination } = this.#site
+    const what = paths.scope === 'user' ? `the service of ${account.user}` : 'the system-wide service'
+    this.#out.line(`On ${destination}, ${printable(what)}:`)
+    const former = programOf(paths, installed)
+    const was = former === undefined || !isNewProgram ? '' : `; now ${former}`
+    const word = isNewProgram ? (former === undefined ? 'new' : 'changed') : 'unchanged'
+    this.line(word, `${release}/ (${version}${was})`)
+    const files: FileChange[] = unitsFor(release, this.#site, config).map((unit) => changeOf(unit, installed))
+    if (chosen.kind === 'kept') files.unshift({ kind: 'unchanged', path: paths.configFile })
+    else files.unshift(changeOf({ path: paths.configFile, text: chosen.text }, installed))
+    for (const change of files) this.showChange(change)
+    for (const plan of keys) this.#showKey(plan)
+    return (
+      isNewProgram ||
+      files.some(({ kind }) => kind !== 'unchanged') ||
+      keys.some(({ kind }) => kind === 'send')
+    )
+  }
+
+  showChange(change: FileChange): void {
+    this.line(change.kind, change.path)
+    if (change.kind !== 'changed') return
+    for (const line of change.diff) {
+      const text = `    ${printable(line)}`
+      const style = line.startsWith('+') ? 'green' : line.startsWith('-') ? 'red' : undefined
+      this.#out.line(style === undefined ? text : this.#out.styled(style, text))
+    }
+  }
+
+  #showKey(plan: KeyPlan): void {
+    const { name, place, reference } = plan.key
+    const credential = reference.credential ?? name
+    if (plan.kind === 'send') {
+      this.line('new', `key ${credential} (from ${plan.source} of this machine)`)
+    } else if (plan.kind === 'kept') {
+      this.line('unchanged', `key ${credential} (${place})`)
+    }
+  }
+
+  /** What the box will lack, and how to change that. */
+  warn(config: BoxConfig, chosen: ChosenConfig, keys: readonly KeyPlan[]): void {
+    const { account, paths, destination } = this.#site
+    const warning = (text: string) => this.#err.line(`${this.#err.styled('yellow', 'warning:')} ${text}`)
+    for (const plan of keys) {
+      const { name, place, reference } = plan.key
+      if (plan.kind === 'absent' && reference.optional !== true) {
+        warning(
+          `${printable(place)}: the key is neither here nor on the box: ${printable(plan.reason)}. Store it here (llm-gateway credential set ${printable(name)}) and deploy again.`,
+        )
+      } else if (plan.kind === 'elsewhere') {
+        const kinds = (['file', 'env', 'secret'] as const).filter((kind) => reference[kind] !== undefined)
+        warning(
+          `${printable(place)} refers to ${kinds.join(' or ')} only, which deploy does not copy. To have the key copied, add a credential to it, as in { credential: NAME, ${kinds[0] ?? 'env'}: … }.`,
+        )
+      }
+    }
+    const { allowedUsers } = config
+    const isLetIn = [account.user, 'any'].some((user) => allowedUsers.includes(user))
+    if (paths.scope === 'system' && chosen.kind !== 'example' && !isLetIn) {
+      warning(
+        `access.allowed_users does not list ${printable(account.user)}, so that the gateway refuses what comes through that account's tunnel. Add it: access: { allowed_users: [${printable([...allowedUsers, account.user].join(', '))}] }`,
+      )
+    }
+    if (paths.scope === 'user' && !account.isLingering) {
+      warning(
+        `The service stops when ${printable(account.user)} logs out of the box. To keep it running, run: ssh -t ${destination} sudo loginctl enable-linger ${printable(account.user)}`,
+      )
+    }
+  }
+}

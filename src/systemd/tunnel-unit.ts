@@ -1,0 +1,86 @@
+// The unit that keeps an ssh tunnel to the gateway of another machine up.
+import { quoted } from './units.ts'
+
+export interface Tunnel {
+  /** `[user@]host`, of letters, digits and `.`, `_`, `-`, `:`. */
+  readonly destination: string
+  /** Of this machine. */
+  readonly port: number
+  /** Of the gateway there. */
+  readonly remotePort: number
+}
+
+/** With the escapes of systemd-escape(1), so that two destinations never share a unit. */
+export function tunnelUnit(destination: string): string {
+  const escaped = destination.replaceAll(
+    /[^\w:.]/g,
+    (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`,
+  )
+  return `llm-gateway-tunnel-${escaped}.service`
+}
+
+/** The command, with which the tunnel stands as long as it runs. */
+export function tunnelCommand({ destination, port, remotePort }: Tunnel): string[] {
+  return ['ssh', '-N', '-L', `localhost:${port}:localhost:${remotePort}`, destination]
+}
+
+/** The first version of systemd that lengthens the pause between restarts: systemd.service(5), RestartSteps=. */
+const backsOffFrom = 254
+
+/**
+ * The text of the unit. @param systemdVersion of the manager; one that cannot lengthen the pause between tries always waits 5 s.
+ *
+ * ssh notifies the manager once it has logged in and listens, so that `active` means that the tunnel stands.
+ */
+export function renderTunnel({ destination, port, remotePort }: Tunnel, systemdVersion: number): string {
+  const options = [
+    // A unit has no terminal to ask at.
+    'BatchMode=yes',
+    'ExitOnForwardFailure=yes',
+    'ConnectTimeout=15',
+    'ServerAliveInterval=15',
+    'ServerAliveCountMax=3',
+    'ControlMaster=no',
+    'ControlPath=none',
+    'RemoteCommand=none',
+    'PermitLocalCommand=yes',
+    'LocalCommand=systemd-notify --ready "--status=the tunnel stands"',
+  ]
+  const words = [
+    'ssh',
+    '-N',
+    '-T',
+    '-a',
+    '-x',
+    ...options.flatMap((option) => ['-o', option]),
+    '-L',
+    `localhost:${port}:localhost:${remotePort}`,
+    '--',
+    destination,
+  ]
+  const pause =
+    systemdVersion < backsOffFrom ? 'RestartSec=5' : 'RestartSec=1\nRestartSteps=8\nRestartMaxDelaySec=60'
+  return `# Written by \`llm-gateway tunnel ${destination}\`: a tunnel to the gateway there. Put your own changes into a drop-in.
+
+[Unit]
+Description=Tunnel to the LLM gateway of ${destination}
+Documentation=man:ssh(1)
+# It goes on trying for as long as the other machine or the network is away.
+StartLimitIntervalSec=0
+
+[Service]
+Type=notify
+# ssh notifies through systemd-notify, which is a child of it.
+NotifyAccess=all
+ExecStart=${words.map((word) => quoted(word, true)).join(' ')}
+TimeoutStartSec=45
+Restart=always
+${pause}
+UMask=0077
+NoNewPrivileges=yes
+LimitCORE=0
+
+[Install]
+WantedBy=default.target
+`
+}

@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+
+import { readBoxConfig } from '../../../src/cli/deploy/box-config.ts'
+import { planKeys } from '../../../src/cli/deploy/keys.ts'
+import { servicePaths } from '../../../src/systemd/scope.ts'
+import { scratchDirectory } from '../../support/config-file.ts'
+
+const text = `
+providers:
+  stored: { base_url: "http://127.0.0.1:1/v1", api_key: { credential: stored_key } }
+  variable: { base_url: "http://127.0.0.1:2/v1", api_key: { credential: variable_key, env: VARIABLE } }
+  there: { base_url: "http://127.0.0.1:3/v1", api_key: { credential: there_key, env: VARIABLE } }
+  nowhere: { base_url: "http://127.0.0.1:4/v1", api_key: { credential: nowhere_key } }
+  other: { base_url: "http://127.0.0.1:5/v1", api_key: { env: VARIABLE } }
+  identity: { base_url: "http://127.0.0.1:6/v1", api_key: { credential: gateway_identity } }
+  header: { base_url: "http://127.0.0.1:7/v1", headers: { x-team: { credential: stored_key } } }
+models: {}
+`
+
+test('keys that the box lacks and this machine has are sent, and the identity of the vault never is', async (t) => {
+  const home = scratchDirectory(t)
+  const paths = servicePaths('user', { HOME: home })
+  mkdirSync(paths.credentialsDirectory, { recursive: true, mode: 0o700 })
+  for (const name of ['stored_key', 'gateway_identity'])
+    writeFileSync(join(paths.credentialsDirectory, name), `sk-${name}\n`, { mode: 0o600 })
+  const sources = {
+    env: { HOME: home, VARIABLE: 'sk-variable' },
+    paths,
+    configFile: paths.configFile,
+    run: () => ({ status: 1, stdout: '', stderr: '' }),
+  }
+  const config = readBoxConfig(text)!
+  const shown = async (isReplacing: boolean) => {
+    const plans = await planKeys(config, new Set(['there_key']), isReplacing, sources)
+    return Object.fromEntries(
+      plans.map((plan) => [
+        plan.key.name,
+        plan.kind === 'send' ? `${plan.source}: ${plan.reveal()}` : plan.kind,
+      ]),
+    )
+  }
+  const expected = {
+    stored: 'credential stored_key: sk-stored_key',
+    variable: 'env VARIABLE: sk-variable',
+    there: 'kept',
+    nowhere: 'absent',
+    other: 'elsewhere',
+    identity: 'absent',
+  }
+  assert.deepEqual(await shown(false), expected)
+  assert.deepEqual(await shown(true), { ...expected, there: 'env VARIABLE: sk-variable' })
+})
+
+test('a configuration that is not YAML is none', () => {
+  assert.equal(readBoxConfig('providers: ['), undefined)
+})

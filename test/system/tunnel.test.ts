@@ -1,0 +1,75 @@
+// The tunnel as a unit of a real user manager, to a real sshd.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+
+import { cutConnections, startSshd } from '../support/box.ts'
+import { until } from '../support/deadline.ts'
+import { missing } from '../support/needs.ts'
+import { noUserManager, startInstalled, streamCommand } from '../support/user-manager.ts'
+
+const skip = noUserManager() || missing('sshd', 'ssh', 'ssh-keygen', 'curl', 'ps')
+const unit = "'llm-gateway-tunnel-gateway\\x40box.service'"
+const tunnel = 'llm-gateway/bin/llm-gateway tunnel gateway@box'
+const stream = streamCommand('http://127.0.0.1:5000')
+
+test('a tunnel stands, comes back after it was cut, and goes', { skip }, async (t) => {
+  const manager = await startInstalled(t)
+  await startSshd(manager)
+  await manager.ok('mkdir -m 700 .ssh; cat >.ssh/config', {
+    input:
+      'Host box\n HostName localhost\n Port 2222\n IdentityFile ~/ssh/user\n UserKnownHostsFile ~/ssh/known\n StrictHostKeyChecking yes\n',
+  })
+  const status = () => manager.sh(`${tunnel} status`)
+  assert.match((await status()).stderr, /There is no tunnel to gateway@box/)
+  assert.match(await manager.ok(`${tunnel} --print`), /-L localhost:4000:localhost:4000 -- gateway@box$/m)
+
+  assert.match(await manager.ok(`${tunnel} --port 5000`), /The tunnel stands: http:\/\/127\.0\.0\.1:5000\/v1/)
+  assert.match(await manager.ok(stream), /DONE/)
+  assert.equal(await manager.ok(`systemctl --user show -P StatusText ${unit}`), 'the tunnel stands')
+  assert.match(await manager.ok(tunnel), /^unchanged/m)
+
+  const before = await manager.ok(`systemctl --user show -P MainPID ${unit}`)
+  await cutConnections(manager)
+  const isBack = async () =>
+    (await status()).status === 0 && (await manager.ok(`systemctl --user show -P MainPID ${unit}`)) !== before
+  await until(isBack, 'the tunnel to come back')
+  assert.match(await manager.ok(stream), /DONE/)
+
+  // Without its sshd, the port closes, and the status has the reason.
+  await cutConnections(manager)
+  await manager.ok('kill "$(cat ssh/pid)"')
+  await until(async () => (await status()).status === 1, 'the tunnel to go down')
+  await manager.ok('journalctl --sync && chmod -R a+rX /run/log/journal', { isRoot: true })
+  const isRefused = async () => /does not stand: .*Connection refused/.test((await status()).stderr)
+  await until(isRefused, 'its reason')
+  await startSshd(manager)
+  await until(async () => (await status()).status === 0, 'the tunnel to stand again')
+
+  await manager.ok(`${tunnel} --remove`)
+  assert.equal((await manager.sh(stream)).status, 7)
+  assert.equal(await manager.ok('ls .config/systemd/user | grep tunnel; true'), '')
+})
+
+test('a tunnel that cannot stand has its reason', { skip }, async (t) => {
+  const manager = await startInstalled(t)
+  await startSshd(manager)
+  await manager.ok('mkdir -m 700 .ssh; ssh-keygen -q -t ed25519 -N "" -f other; cat >.ssh/config', {
+    input:
+      'Host box\n HostName localhost\n Port 2222\n IdentityFile ~/ssh/user\n UserKnownHostsFile ~/known\n StrictHostKeyChecking yes\n',
+  })
+  // A journal in memory is not split by users, so hers is not her own.
+  await manager.ok('journalctl --sync && chmod -R a+rX /run/log/journal', { isRoot: true })
+  await manager.ok(`echo "[localhost]:2222 $(cut -d' ' -f1,2 other.pub)" >known`)
+  const wrongKey = await manager.sh(`${tunnel} --port 5000`)
+  assert.deepEqual([wrongKey.status, /does not stand/.test(wrongKey.stderr)], [1, true])
+  assert.match(wrongKey.stderr, /Host key verification failed[^]*Connect once by hand/)
+
+  await manager.ok('cp ssh/known known')
+  const taken = await manager.sh(`${tunnel} --port 4000`)
+  assert.equal(taken.status, 1)
+  assert.match(taken.stderr, /Choose another one: --port/)
+
+  const noGateway = await manager.sh(`${tunnel} --port 5000 --to 4444`)
+  assert.match(noGateway.stderr, /The tunnel stands .*no gateway answers at its end, port 4444/)
+  await manager.ok(`${tunnel} --remove`)
+})

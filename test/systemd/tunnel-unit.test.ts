@@ -1,0 +1,33 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+
+import { renderTunnel, tunnelUnit } from '../../src/systemd/tunnel-unit.ts'
+import { missing } from '../support/needs.ts'
+
+const tunnel = { destination: 'you@box', port: 5000, remotePort: 4000 }
+
+test('a unit is named as systemd-escape does it', { skip: missing('systemd-escape') }, () => {
+  for (const destination of ['box', 'you@box', 'you-1@box.example', 'fe80::1']) {
+    const escaped = spawnSync('systemd-escape', [destination], { encoding: 'utf8' }).stdout.trim()
+    assert.equal(tunnelUnit(destination), `llm-gateway-tunnel-${escaped}.service`)
+  }
+})
+
+test('the pause between tries grows where the manager can do that', () => {
+  assert.match(renderTunnel(tunnel, 252), /^RestartSec=5$/m)
+  assert.doesNotMatch(renderTunnel(tunnel, 252), /RestartSteps/)
+  assert.match(renderTunnel(tunnel, 254), /^RestartSec=1\nRestartSteps=8\nRestartMaxDelaySec=60$/m)
+})
+
+test('systemd accepts the unit', { skip: missing('systemd-analyze', 'ssh') }, (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'tunnel-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  const file = join(folder, 'tunnel.service')
+  writeFileSync(file, renderTunnel(tunnel, 252))
+  const { stderr } = spawnSync('systemd-analyze', ['verify', '--man=no', file], { encoding: 'utf8' })
+  assert.doesNotMatch(stderr, /tunnel\.service/)
+})
