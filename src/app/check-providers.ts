@@ -9,14 +9,19 @@ import type { App } from './app.ts'
 
 const timeoutMs = 2_000
 
-/** Reports an event for each provider that neither discovery nor health checks ask anyway, and that has no service. */
+/**
+ * Reports an event for each provider that neither discovery nor health checks ask anyway, and that has no service.
+ * @returns ends the reports.
+ */
 export function checkProviders(
   { events }: Pick<App, 'events'>,
   { providers }: Config,
   clock: Pick<Clock, 'setTimer'>,
-): void {
-  const report = (provider: string, is_reachable: boolean, detail: string) =>
-    events.emit({ kind: 'provider_checked', provider, is_reachable, detail })
+): () => void {
+  let isOver = false
+  const report = (provider: string, is_reachable: boolean, detail: string) => {
+    if (!isOver) events.emit({ kind: 'provider_checked', provider, is_reachable, detail })
+  }
   for (const [name, config] of providers) {
     if (config.kind === 'echo') report(name, true, 'built in')
     else if (config.service === undefined && !isPolled(config)) {
@@ -24,6 +29,9 @@ export function checkProviders(
         report(name, failure === undefined, failure?.detail ?? 'accepts connections'),
       )
     }
+  }
+  return () => {
+    isOver = true
   }
 }
 

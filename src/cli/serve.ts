@@ -88,7 +88,7 @@ export async function serveCommand(
   const control = await startControl(app, { path, version, configFile, stateDirectory, startedAtMs })
   disablePretenuring()
   if (showsBanner(config, io)) io.stderr.write(banner(config, app, configFile, version))
-  checkProviders(app, config, clock)
+  const endChecks = checkProviders(app, config, clock)
   const { env, reloadSignal } = io
   const { setTimer } = clock
   const secretFiles = storedSecretFiles(loaded.raw, configFile, env)
@@ -97,6 +97,7 @@ export async function serveCommand(
   const becomesQuiet = sockets.length === 0 ? undefined : () => service.quiet()
   await untilSignal(becomesQuiet, async (signal) => {
     service.stopping()
+    endChecks()
     control?.close()
     await app.stop(signal)
     await service.stopped()
