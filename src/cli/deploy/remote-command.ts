@@ -32,7 +32,8 @@ export function remoteCommand({ text, args, isPrivileged }: RemoteScript): Remot
 function quotedWord(word: string): string {
   // csh expands history within quotes, too.
   if (/[\n\r\0!]/.test(word)) throw new Error('a word of a remote command has a line break or "!"')
-  return `'${word.replaceAll("'", String.raw`'\''`)}'`
+  // fish reads a backslash within single quotes, too.
+  return `'${word.replaceAll(/['\\]/g, String.raw`'\$&'`)}'`
 }
 
 /** Whether a path of the other machine can stand in its commands and units. */
