@@ -1,9 +1,18 @@
 // Rules about model servers that the service manager starts: what may be started, where, and for one provider only.
 import { parseBaseUrl } from './base-url.ts'
+import { defaults } from './defaults.ts'
 import { groupProblems } from './check-service-groups.ts'
 import { type HasProblem, type Path, type PathProblem, quoted } from './problems.ts'
 import { baseUrlOf } from './provider-kind.ts'
 import type { RawConfig, RawProvider, RawService, RawServices } from './raw.ts'
+
+/** What the machine has to start services with. */
+export interface ServiceManagers {
+  /** systemd runs the machine. */
+  readonly hasServiceManager: boolean
+  /** Which systemd has started this process as a service. Undefined: none, or that is not known. */
+  readonly startedBy?: 'user' | 'system' | undefined
+}
 
 /** A provider that has a service, and its place in the file. */
 interface Served {
@@ -13,11 +22,10 @@ interface Served {
   readonly path: Path
 }
 
-/** @param hasServiceManager systemd runs this machine. */
 export function* serviceProblems(
   raw: RawConfig,
   hasProblem: HasProblem,
-  hasServiceManager: boolean,
+  { hasServiceManager, startedBy }: ServiceManagers,
 ): Generator<PathProblem> {
   const served = Object.entries(raw.providers ?? {}).flatMap(([name, provider]): Served[] => {
     const { service, kind } = provider
@@ -31,6 +39,9 @@ export function* serviceProblems(
     yield* runProblems(each, raw.services, hasProblem)
     yield* lifeProblems(each)
   }
+  if (served.length > 0 && !hasProblem(['services', 'manager'])) {
+    yield* otherManagerProblems(raw.services, served[0]!.path, startedBy)
+  }
   yield* sharedUnitProblems(served)
   yield* sharedPortProblems(raw, served, hasProblem)
   yield* groupProblems(raw, new Map(served.map(({ name, service }) => [name, service])), hasProblem)
@@ -42,6 +53,22 @@ const isNotThere = {
   hint: 'start the server yourself and remove service; in a container, its server can be started by whatever starts the container of the gateway',
   at: 'key',
 } as const
+
+/** What starts units for the gateway is a service of the same manager, which lets it start its own units alone. */
+function* otherManagerProblems(
+  services: RawServices | undefined,
+  service: Path,
+  startedBy: ServiceManagers['startedBy'],
+): Generator<PathProblem> {
+  const manager = services?.manager ?? defaults.services.manager
+  if (startedBy === undefined || startedBy === manager) return
+  yield {
+    path: services?.manager === undefined ? service : ['services', 'manager'],
+    message: `the gateway is a ${startedBy} service, which cannot have units of the ${manager} manager started`,
+    hint: `write services: { manager: ${startedBy} } and have the units there, or install the gateway as a ${manager} service`,
+    at: 'key',
+  }
+}
 
 function* placeProblems({ name, provider, path }: Served, hasProblem: HasProblem): Generator<PathProblem> {
   const { allow_http: allowHttp = false } = provider

@@ -23,14 +23,12 @@ import { baseUrlOf } from './provider-kind.ts'
 import { headerProblems } from './check-headers.ts'
 import type { RawConfig, RawProvider } from './raw.ts'
 import { requestProblems } from './check-request.ts'
-import { serviceProblems } from './check-services.ts'
+import { serviceProblems, type ServiceManagers } from './check-services.ts'
 import { tracingProblems } from './check-tracing.ts'
 
 /** The machine that the check runs on. */
-export interface Machine {
+export interface Machine extends ServiceManagers {
   readonly accounts: LocalUsers
-  /** systemd runs it. */
-  readonly hasServiceManager: boolean
 }
 
 /**
@@ -41,7 +39,7 @@ export interface Machine {
 export function* configProblems(
   raw: RawConfig,
   hasProblem: HasProblem,
-  { accounts, hasServiceManager }: Machine,
+  { accounts, ...manager }: Machine,
 ): Generator<PathProblem> {
   const { server = {}, access = {}, cors = {} } = raw
   yield* listProblems(server.hosts, ['server', 'hosts'], listenHostFault)
@@ -79,7 +77,7 @@ export function* configProblems(
   const ofProviders = [...providerProblems(raw)]
   yield* ofProviders
   const { hasProblem: isFaulty } = indexProblems(ofProviders.filter(({ severity }) => severity !== 'warning'))
-  yield* serviceProblems(raw, (path) => hasProblem(path) || isFaulty(path), hasServiceManager)
+  yield* serviceProblems(raw, (path) => hasProblem(path) || isFaulty(path), manager)
   yield* modelProblems(raw, hasProblem)
   yield* boundaryProblems(raw, hasProblem)
   yield* requestProblems(raw)

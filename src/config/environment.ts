@@ -207,3 +207,12 @@ export function withHome(raw: RawConfig, env: NodeJS.ProcessEnv): RawConfig {
     }),
   }
 }
+
+/**
+ * Which systemd has started this process as a service, by `$SYSTEMD_EXEC_PID` and `$MANAGERPID` (systemd.exec(5)). Programs that it
+ * starts inherit both. Undefined: none, or one before systemd 248.
+ */
+export function startedBy(env: NodeJS.ProcessEnv, pid: number): 'user' | 'system' | undefined {
+  if (env['SYSTEMD_EXEC_PID'] !== String(pid)) return undefined
+  return (env['MANAGERPID'] ?? '') === '' ? 'system' : 'user'
+}

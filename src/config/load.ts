@@ -8,7 +8,7 @@ import { configProblems } from './check.ts'
 import { notifyReferences, notifySecretProblems } from './check-notify.ts'
 import { type ConfigFile, readConfigFile, readConfigText } from './config-file.ts'
 import type { ReadDocument } from './document.ts'
-import { readOverrides, withHome, withOverrides } from './environment.ts'
+import { readOverrides, withHome, startedBy, withOverrides } from './environment.ts'
 import { findTransport } from './log-transport.ts'
 import { maskedLines } from './masked-lines.ts'
 import {
@@ -181,6 +181,7 @@ function checkDocument(
     ...configProblems(effective, hasProblem, {
       accounts: localUsers,
       hasServiceManager: options.hasServiceManager ?? existsSync('/run/systemd/system'),
+      startedBy: startedBy(options.env, process.pid),
     }),
     ...secrets.problems,
     ...notifySecretProblems(effective, secrets.found),

@@ -195,6 +195,31 @@ test('what people write instead leads to the right key, and is one error', (t) =
   }
 })
 
+test('a gateway that is a service has units of its own manager started', (t) => {
+  const pid = String(process.pid)
+  const user = { SYSTEMD_EXEC_PID: pid, MANAGERPID: '7' }
+  const system = { SYSTEMD_EXEC_PID: pid }
+  const problemsIn = (env: NodeJS.ProcessEnv, rest: string, service = '{ unit: a.service }') =>
+    problemsOf(t, withServices({ a: service }, rest), { hasServiceManager, env })
+  const ofSystem = 'services: { manager: system }\n'
+  one(
+    problemsIn(user, ofSystem),
+    /^4:13 services\.manager: the gateway is a user service, which cannot have units of the system manager started$/,
+  )
+  one(problemsIn(system, ''), /^2:.* providers\.a\.service: the gateway is a system service/)
+  one(
+    problemsIn(system, 'services: { manager: user }\n'),
+    /services\.manager: the gateway is a system service/,
+  )
+  assert.deepEqual(problemsIn(user, ''), [])
+  assert.deepEqual(problemsIn(system, ofSystem), [])
+  for (const env of [{}, { MANAGERPID: '7' }, { ...user, SYSTEMD_EXEC_PID: '1' }]) {
+    assert.deepEqual(problemsIn(env, ofSystem), [], 'started by hand')
+  }
+  const none = 'providers: { e: { kind: echo } }\nmodels: { m: { provider: e } }\n'
+  assert.deepEqual(problemsOf(t, none + ofSystem, { env: user }), [])
+})
+
 test('what may be a secret is not shown', (t) => {
   const loaded = loadText(t, withServices({ a: '{ run: [x], environment: { HF_TOKEN: hf_12345 } }' }), {
     hasServiceManager,
