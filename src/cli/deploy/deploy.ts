@@ -109,7 +109,7 @@ class Deploy {
     const made = archiveProgram(node.integrity, this.#parts.run)
     if (made.kind === 'failed') return this.#fail(printableLines(made.message))
     const { archive } = made
-    const keys = await this.#planKeys(config)
+    const keys = await this.#planKeys(config, chosen)
     const release = releaseDirectory(paths.base, archive.id)
     const isNewProgram = programOf(paths, installed) !== release
     const version = `llm-gateway ${this.#parts.version}, ${archive.id}`
@@ -176,12 +176,16 @@ class Deploy {
     }
   }
 
-  async #planKeys(config: BoxConfig): Promise<KeyPlan[]> {
+  async #planKeys(config: BoxConfig, chosen: ChosenConfig): Promise<KeyPlan[]> {
     const { env } = this.#io
+    const configFile = findConfigFile(this.#options.config, env)
+    // The box wrote a configuration that it keeps.
+    const own = chosen.kind === 'kept' ? readOwnConfig(configFile) : config
     return planKeys(config, this.#site.installed.keys, this.#options.isReplacingKeys, {
       env,
       paths: servicePaths(resolveScope(undefined, process.getuid?.() ?? 0), env),
-      configFile: findConfigFile(this.#options.config, env),
+      configFile,
+      own,
       run: this.#parts.run,
     })
   }
@@ -319,6 +323,15 @@ const switchEnds: Readonly<Record<number, string>> = {
 }
 const switchLost =
   'The connection ended during the switch, which goes to its end on the box without it. Repeat the command to see what it runs.'
+
+/** Undefined: it cannot be read. */
+function readOwnConfig(file: string): BoxConfig | undefined {
+  try {
+    return readBoxConfig(readFileSync(file, 'utf8'))
+  } catch {
+    return undefined
+  }
+}
 
 function printableLines(text: string): string {
   return text.split('\n').map(printable).join('\n')

@@ -92,6 +92,10 @@ export class Preview {
         warning(
           `${printable(place)}: the key is neither here nor on the box: ${printable(plan.reason)}. Store it here (llm-gateway credential set ${printable(name)}) and deploy again.`,
         )
+      } else if (plan.kind === 'foreign' && reference.optional !== true) {
+        warning(
+          `${printable(place)}: the box lacks the key, and its configuration asks for it with a reference that ${printable(plan.configFile)} does not contain, so deploy does not look it up. Add the same reference there, or copy a configuration: --config FILE.`,
+        )
       } else if (plan.kind === 'elsewhere') {
         const kinds = (['file', 'env', 'secret'] as const).filter((kind) => reference[kind] !== undefined)
         warning(
