@@ -15,7 +15,7 @@ import { programOf, releaseDirectory } from './box-files.ts'
 import { doctorScript, keyScript, offerScript, switchScript } from './box-scripts.ts'
 import { parseDestination } from './destination.ts'
 import { copyProgram } from './copy-program.ts'
-import { type KeyPlan, planKeys } from './keys.ts'
+import { type KeyPlan, missingKeys, planKeys } from './keys.ts'
 import { type PinnedNode, pinnedNode } from './node-package.ts'
 import { type ChosenConfig, Preview } from './preview.ts'
 import { archiveProgram, type ProgramArchive } from './program-archive.ts'
@@ -111,11 +111,20 @@ class Deploy {
     const { archive } = made
     const keys = await this.#planKeys(config, chosen)
     const release = releaseDirectory(paths.base, archive.id)
-    const isNewProgram = programOf(paths, installed) !== release
+    const former = programOf(paths, installed)
+    const isNewProgram = former !== release
     const version = `llm-gateway ${this.#parts.version}, ${archive.id}`
     const preview = new Preview(this.#out, this.#err, this.#site)
     const hasChanges = preview.show({ chosen, config, version, keys, release, isNewProgram })
     preview.warn(config, chosen, keys)
+    const missing = missingKeys(keys, { isFirst: former === undefined, isConfigKept: chosen.kind === 'kept' })
+    if (hasChanges && missing.length > 0) {
+      const places = printable(missing.join(', '))
+      return this.#fail(
+        `The gateway could not start on the box without ${places}; the warnings above have the commands.`,
+        nothingChanged,
+      )
+    }
     if (!hasChanges) this.#out.line('The box has all of this already.')
     const agreed = await this.#mayChange(hasChanges)
     if (agreed !== undefined) return agreed

@@ -64,6 +64,21 @@ export async function planKeys(
   return plans
 }
 
+/**
+ * Places of the keys without which the gateway could not start on the box. Where a version runs there already, the box may have a key
+ * in a file or variable of its own, and returns to that version if it has not.
+ */
+export function missingKeys(
+  plans: readonly KeyPlan[],
+  { isFirst, isConfigKept }: { readonly isFirst: boolean; readonly isConfigKept: boolean },
+): string[] {
+  return plans.flatMap(({ kind, key: { place, reference } }) => {
+    if ((kind !== 'absent' && kind !== 'foreign') || reference.optional === true) return []
+    const hasOtherSource = [reference.file, reference.env, reference.secret].some((source) => source !== undefined)
+    return isFirst || (!isConfigKept && !hasOtherSource) ? [place] : []
+  })
+}
+
 /** Whether both lead to the same places, whether or not the key may be absent. */
 function isSameReference(one: RawSecret, other: RawSecret): boolean {
   return (['credential', 'file', 'env', 'secret'] as const).every((kind) => one[kind] === other[kind])

@@ -1,5 +1,6 @@
 // Shows what a deploy would change on the box, and what will be missing there.
 import { printable } from '../../platform/printable.ts'
+import { shellWord } from '../../platform/shell-word.ts'
 import type { Output } from '../output.ts'
 import type { BoxConfig } from './box-config.ts'
 import { changeOf, type FileChange, programOf, unitsFor } from './box-files.ts'
@@ -86,11 +87,12 @@ export class Preview {
   warn(config: BoxConfig, chosen: ChosenConfig, keys: readonly KeyPlan[]): void {
     const { account, paths, destination } = this.#site
     const warning = (text: string) => this.#err.line(`${this.#err.styled('yellow', 'warning:')} ${text}`)
+    const option = chosen.kind === 'sent' ? ` --config ${shellWord(chosen.from)}` : ''
     for (const plan of keys) {
       const { name, place, reference } = plan.key
       if (plan.kind === 'absent' && reference.optional !== true) {
         warning(
-          `${printable(place)}: the key is neither here nor on the box: ${printable(plan.reason)}. Store it here (llm-gateway credential set ${printable(name)}) and deploy again.`,
+          `${printable(place)}: the key is neither here nor on the box: ${printable(plan.reason)}. Store it here (llm-gateway credential set ${printable(`${shellWord(name)}${option}`)}) and deploy again.`,
         )
       } else if (plan.kind === 'foreign' && reference.optional !== true) {
         warning(

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 
 import { readBoxConfig } from '../../../src/cli/deploy/box-config.ts'
-import { planKeys } from '../../../src/cli/deploy/keys.ts'
+import { type KeyPlan, missingKeys, planKeys } from '../../../src/cli/deploy/keys.ts'
 import { servicePaths } from '../../../src/systemd/scope.ts'
 import { scratchDirectory } from '../../support/config-file.ts'
 
@@ -98,6 +98,27 @@ models: {}
     own: 'foreign',
     identity: 'foreign',
   })
+})
+
+test('a key that the box cannot have prevents a start', () => {
+  const plan = (kind: 'absent' | 'foreign', place: string, reference: object): KeyPlan => ({
+    kind,
+    key: { place, name: place, reference },
+    reason: '',
+    configFile: '',
+  })
+  const plans: KeyPlan[] = [
+    plan('absent', 'only', { credential: 'a' }),
+    plan('absent', 'both', { credential: 'b', env: 'B' }),
+    plan('absent', 'optional', { credential: 'c', optional: true }),
+    plan('foreign', 'foreign', { credential: 'd', file: '/d' }),
+    { kind: 'kept', key: { place: 'kept', name: 'kept', reference: { credential: 'e' } } },
+  ]
+  const missing = (isFirst: boolean, isConfigKept: boolean) => missingKeys(plans, { isFirst, isConfigKept })
+  assert.deepEqual(missing(true, false), ['only', 'both', 'foreign'])
+  assert.deepEqual(missing(true, true), ['only', 'both', 'foreign'])
+  assert.deepEqual(missing(false, false), ['only'])
+  assert.deepEqual(missing(false, true), [])
 })
 
 test('a configuration that is not YAML is none', () => {
