@@ -1,4 +1,5 @@
 // Shows what a deploy would change on the box, and what will be missing there.
+import { maskedLines } from '../../config/masked-lines.ts'
 import { printable } from '../../platform/printable.ts'
 import { shellWord } from '../../platform/shell-word.ts'
 import type { Output } from '../output.ts'
@@ -66,8 +67,11 @@ export class Preview {
   showChange(change: FileChange): void {
     this.line(change.kind, change.path)
     if (change.kind !== 'changed') return
+    const isConfig = change.path === this.#site.paths.configFile
     for (const line of change.diff) {
-      const text = `    ${printable(line)}`
+      // Paths in units look like keys.
+      const [shown = ''] = isConfig ? maskedLines(line, 'unknown') : [line]
+      const text = `    ${printable(shown)}`
       const style = line.startsWith('+') ? 'green' : line.startsWith('-') ? 'red' : undefined
       this.#out.line(style === undefined ? text : this.#out.styled(style, text))
     }
