@@ -148,10 +148,22 @@ class Installation {
       this.#out.line(`There is no tunnel to ${tunnel.destination}.`)
       return 0
     }
-    this.#systemctl('disable', '--now', unit)
+    // Without its unit, an ssh that still runs would keep the port open unseen.
+    const failure = this.#systemctl('disable', '--now', unit)
+    if (failure !== undefined) {
+      const command = `systemctl --user disable --now ${shellWord(unit)}`
+      this.#err.line(`${command} failed: ${printable(failure.trim())}`)
+      this.#err.line(`The tunnel may still be up; ${printable(path)} was not removed.`)
+      return 1
+    }
+    // Fails unless the unit has failed.
     this.#systemctl('reset-failed', unit)
     rmSync(path)
-    this.#systemctl('daemon-reload')
+    const unread = this.#systemctl('daemon-reload')
+    if (unread !== undefined) {
+      this.#err.line(`systemctl --user daemon-reload failed: ${printable(unread.trim())}`)
+      return 1
+    }
     this.#out.line(`removed  ${printable(path)}`)
     return 0
   }
