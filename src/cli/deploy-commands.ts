@@ -49,7 +49,7 @@ export function addDeployCommands(
     .command('tunnel')
     .description('keep an ssh tunnel to the gateway of another machine up, as a user unit')
     .argument('<destination>', '[user@]host, as ssh knows it')
-    .argument('[action]', 'status: whether it stands')
+    .argument('[action]', 'status: whether it is up')
     .option('--port <port>', 'port of this machine (default: 4000)', portNumber)
     .option('--to <port>', 'port of the gateway there (default: 4000)', portNumber)
     .option('--print', 'print the unit, and change nothing')
@@ -97,7 +97,7 @@ Examples:
   llm-gateway tunnel you@the-box --port 4001
   llm-gateway tunnel you@the-box --remove
 
-Exit status: 0 it stands, or what was asked for is done, 1 failure, 2 invalid usage`
+Exit status: 0 it is up, or what was asked for is done, 1 failure, 2 invalid usage`
 
 const deployHelp = `
 Copies the program with its Node, the configuration, and the keys that it refers to as credentials

@@ -5,6 +5,7 @@ import { findConfigFile } from '../config/find.ts'
 import { checkConfigText } from '../config/load.ts'
 import { migrateConfig } from '../config/migrations.ts'
 import { printable } from '../platform/printable.ts'
+import { shellWord } from '../platform/shell-word.ts'
 import { type EditIo, isConfirmed, printDiff, readForEdit, stampOf, writeChange } from './edited-file.ts'
 import { ownCommand } from './invocation.ts'
 import { Output } from './output.ts'
@@ -68,7 +69,12 @@ export async function migrateCommand(io: EditIo, options: MigrateOptions, nowMs:
     )
   }
   if (!options.isWritten) {
-    out.line(`Nothing was changed. To change the file, run: ${ownCommand(io.env)} migrate --write`)
+    const words = [
+      ...(options.config === undefined ? [] : ['--config', options.config]),
+      ...(options.proxyUser === undefined ? [] : ['--proxy-user', options.proxyUser]),
+    ]
+    const command = [ownCommand(io.env), 'migrate', ...words.map(shellWord), '--write'].join(' ')
+    out.line(`Nothing was changed. To change the file, run: ${printable(command)}`)
     return 1
   }
   if (!options.yes && !(await isConfirmed(io, `Write ${printable(file)}?`))) return 1

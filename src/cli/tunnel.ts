@@ -24,7 +24,7 @@ export interface TunnelOptions {
 
 const usualPort = 4000
 
-/** @returns the exit status: 0 when the tunnel stands, or what was asked for is done. */
+/** @returns the exit status: 0 when the tunnel is up, or what was asked for is done. */
 export async function tunnelCommandLine(
   io: CommandIo,
   typed: string,
@@ -148,10 +148,22 @@ class Installation {
       this.#out.line(`There is no tunnel to ${tunnel.destination}.`)
       return 0
     }
-    this.#systemctl('disable', '--now', unit)
+    // Without its unit, an ssh that still runs would keep the port open unseen.
+    const failure = this.#systemctl('disable', '--now', unit)
+    if (failure !== undefined) {
+      const command = `systemctl --user disable --now ${shellWord(unit)}`
+      this.#err.line(`${command} failed: ${printable(failure.trim())}`)
+      this.#err.line(`The tunnel may still be up; ${printable(path)} was not removed.`)
+      return 1
+    }
+    // Fails unless the unit has failed.
     this.#systemctl('reset-failed', unit)
     rmSync(path)
-    this.#systemctl('daemon-reload')
+    const unread = this.#systemctl('daemon-reload')
+    if (unread !== undefined) {
+      this.#err.line(`systemctl --user daemon-reload failed: ${printable(unread.trim())}`)
+      return 1
+    }
     this.#out.line(`removed  ${printable(path)}`)
     return 0
   }
@@ -161,18 +173,18 @@ class Installation {
     const place = `http://127.0.0.1:${port}`
     if (!(await isGatewayAt(port))) {
       this.#err.line(
-        `The tunnel stands (${place}), and no gateway answers at its end, port ${remotePort} of ${destination}. Is it installed there? llm-gateway deploy ${destination}`,
+        `The tunnel is up (${place}), and no gateway answers at its end, port ${remotePort} of ${destination}. Is it installed there? llm-gateway deploy ${destination}`,
       )
       return 1
     }
-    this.#out.line(`The tunnel stands: ${place}/v1 is the gateway of ${destination}.`)
+    this.#out.line(`The tunnel is up: ${place}/v1 is the gateway of ${destination}.`)
     return 0
   }
 
   async #reportDown(): Promise<void> {
     const { unit, tunnel } = this.#place
     const reason = printable((await this.#lastWords()).join('; '))
-    this.#err.line(`The tunnel to ${tunnel.destination} does not stand${reason === '' ? '' : `: ${reason}`}`)
+    this.#err.line(`The tunnel to ${tunnel.destination} is down${reason === '' ? '' : `: ${reason}`}`)
     const hint = hints.find(([pattern]) => pattern.test(reason))?.[1]
     this.#err.line(
       hint ??

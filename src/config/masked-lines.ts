@@ -8,7 +8,8 @@ import type { Range } from './document.ts'
  */
 export function maskedLines(text: string, secrets: readonly Range[] | 'unknown'): string[] {
   if (secrets === 'unknown')
-    return linesOf(text).map((line) => maskLikely(line.replace(secretKeyword, blank)))
+    // Each on the line as it is: a mask of one could hide from the other where its secret ends.
+    return linesOf(text).map((line) => maskedInEither(maskLikely(line), line.replace(secretKeyword, blank)))
   let masked = ''
   let end = 0
   for (const [from, to] of [...secrets].sort((a, b) => a[0] - b[0])) {
@@ -18,6 +19,11 @@ export function maskedLines(text: string, secrets: readonly Range[] | 'unknown')
     end = to
   }
   return linesOf(masked + text.slice(end)).map(maskLikely)
+}
+
+/** @param one of the same length as `other`: a masked character keeps its place. */
+function maskedInEither(one: string, other: string): string {
+  return Array.from({ length: one.length }, (_, at) => (other[at] === '*' ? '*' : one[at])).join('')
 }
 
 /** A second line of defence: passwords in URLs, and whatever looks like a key, anywhere. */

@@ -19,7 +19,7 @@ export function tunnelUnit(destination: string): string {
   return `llm-gateway-tunnel-${escaped}.service`
 }
 
-/** The command, with which the tunnel stands as long as it runs. */
+/** The command, with which the tunnel is up as long as it runs. */
 export function tunnelCommand({ destination, port, remotePort }: Tunnel): string[] {
   return ['ssh', '-N', '-L', `localhost:${port}:localhost:${remotePort}`, destination]
 }
@@ -30,7 +30,7 @@ const backsOffFrom = 254
 /**
  * The text of the unit. @param systemdVersion of the manager; one that cannot lengthen the pause between tries always waits 5 s.
  *
- * ssh notifies the manager once it has logged in and listens, so that `active` means that the tunnel stands.
+ * ssh notifies the manager once it has logged in and listens, so that `active` means that the tunnel is up.
  */
 export function renderTunnel({ destination, port, remotePort }: Tunnel, systemdVersion: number): string {
   const options = [
@@ -44,7 +44,7 @@ export function renderTunnel({ destination, port, remotePort }: Tunnel, systemdV
     'ControlPath=none',
     'RemoteCommand=none',
     'PermitLocalCommand=yes',
-    'LocalCommand=systemd-notify --ready "--status=the tunnel stands"',
+    'LocalCommand=systemd-notify --ready "--status=the tunnel is up"',
   ]
   const words = [
     'ssh',

@@ -106,7 +106,7 @@ suite('migrate', () => {
     assert.equal(status, 1)
     assert.match(
       stdout,
-      /^server\.trusted_proxies: .*\n[^]* {2}-server: .*\n {2}\+server: \{ trusted_proxies: \[\{ user: "root" \}\] \}\n[^]*migrate --write\n$/,
+      /^server\.trusted_proxies: .*\n[^]* {2}-server: .*\n {2}\+server: \{ trusted_proxies: \[\{ user: "root" \}\] \}\n[^]*migrate --config \S+llm-gateway\.yaml --proxy-user root --write\n$/,
     )
     assert.deepEqual([read(), copies()], [older, []])
   })

@@ -32,6 +32,10 @@ describe('no line shows a key that stands', () => {
     ['in the URL', 'providers:\n  a: { base_url: "http://user:hunter2@a.example" }'],
     ['in a file that YAML can not read', 'providers:\n  a: { api_key: hunter2\n b: ]'],
     ['under a header in a file that YAML can not read', 'headers:\n  Authorization: Bearer hunter2\n b: ]'],
+    [
+      'in a URL before a keyword in a file that YAML can not read',
+      'a: http://user:hunter2-secret@proxy.example\n b: ]',
+    ],
     ['in the shape of a key in a file that YAML can not read', 'a: sk-hunter2-and-more\n b: ]'],
   ]
   for (const [name, text] of texts) {

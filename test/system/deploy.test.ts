@@ -44,6 +44,14 @@ test(
     )
     const deploy = `PATH=~/.ssh:$PATH NEAR_KEY=${key} llm-gateway deploy box --config gateway.yaml`
 
+    const keyless = await you('llm-gateway deploy box --config gateway.yaml --yes')
+    assert.equal(keyless.status, 1)
+    assert.match(
+      keyless.stderr,
+      /credential set near --config \S*gateway\.yaml\)[^]*could not start on the box without providers\.near\.api_key;[^]*Nothing that runs there has changed/,
+    )
+    assert.equal(await manager.ok(everything), '')
+
     const dry = await yours(`${deploy} --dry-run`)
     assert.match(dry, /^new +\S+\/llm-gateway\.service$/m)
     assert.match(dry, /^new +key near_key \(from env NEAR_KEY of this machine\)$/m)

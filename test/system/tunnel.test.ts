@@ -12,7 +12,7 @@ const unit = "'llm-gateway-tunnel-gateway\\x40box.service'"
 const tunnel = 'llm-gateway/bin/llm-gateway tunnel gateway@box'
 const stream = streamCommand('http://127.0.0.1:5000')
 
-test('a tunnel stands, comes back after it was cut, and goes', { skip }, async (t) => {
+test('a tunnel is up, comes back after it was cut, and goes', { skip }, async (t) => {
   const manager = await startInstalled(t)
   await startSshd(manager)
   await manager.ok('mkdir -m 700 .ssh; cat >.ssh/config', {
@@ -23,9 +23,9 @@ test('a tunnel stands, comes back after it was cut, and goes', { skip }, async (
   assert.match((await status()).stderr, /There is no tunnel to gateway@box/)
   assert.match(await manager.ok(`${tunnel} --print`), /-L localhost:4000:localhost:4000 -- gateway@box$/m)
 
-  assert.match(await manager.ok(`${tunnel} --port 5000`), /The tunnel stands: http:\/\/127\.0\.0\.1:5000\/v1/)
+  assert.match(await manager.ok(`${tunnel} --port 5000`), /The tunnel is up: http:\/\/127\.0\.0\.1:5000\/v1/)
   assert.match(await manager.ok(stream), /DONE/)
-  assert.equal(await manager.ok(`systemctl --user show -P StatusText ${unit}`), 'the tunnel stands')
+  assert.equal(await manager.ok(`systemctl --user show -P StatusText ${unit}`), 'the tunnel is up')
   assert.match(await manager.ok(tunnel), /^unchanged/m)
 
   const before = await manager.ok(`systemctl --user show -P MainPID ${unit}`)
@@ -40,17 +40,17 @@ test('a tunnel stands, comes back after it was cut, and goes', { skip }, async (
   await manager.ok('kill "$(cat ssh/pid)"')
   await until(async () => (await status()).status === 1, 'the tunnel to go down')
   await manager.ok('journalctl --sync && chmod -R a+rX /run/log/journal', { isRoot: true })
-  const isRefused = async () => /does not stand: .*Connection refused/.test((await status()).stderr)
+  const isRefused = async () => /is down: .*Connection refused/.test((await status()).stderr)
   await until(isRefused, 'its reason')
   await startSshd(manager)
-  await until(async () => (await status()).status === 0, 'the tunnel to stand again')
+  await until(async () => (await status()).status === 0, 'the tunnel to be up again')
 
   await manager.ok(`${tunnel} --remove`)
   assert.equal((await manager.sh(stream)).status, 7)
   assert.equal(await manager.ok('ls .config/systemd/user | grep tunnel; true'), '')
 })
 
-test('a tunnel that cannot stand has its reason', { skip }, async (t) => {
+test('a tunnel that cannot come up has its reason', { skip }, async (t) => {
   const manager = await startInstalled(t)
   await startSshd(manager)
   await manager.ok('mkdir -m 700 .ssh; ssh-keygen -q -t ed25519 -N "" -f other; cat >.ssh/config', {
@@ -61,7 +61,7 @@ test('a tunnel that cannot stand has its reason', { skip }, async (t) => {
   await manager.ok('journalctl --sync && chmod -R a+rX /run/log/journal', { isRoot: true })
   await manager.ok(`echo "[localhost]:2222 $(cut -d' ' -f1,2 other.pub)" >known`)
   const wrongKey = await manager.sh(`${tunnel} --port 5000`)
-  assert.deepEqual([wrongKey.status, /does not stand/.test(wrongKey.stderr)], [1, true])
+  assert.deepEqual([wrongKey.status, /is down/.test(wrongKey.stderr)], [1, true])
   assert.match(wrongKey.stderr, /Host key verification failed[^]*Connect once by hand/)
 
   await manager.ok('cp ssh/known known')
@@ -70,6 +70,6 @@ test('a tunnel that cannot stand has its reason', { skip }, async (t) => {
   assert.match(taken.stderr, /Choose another one: --port/)
 
   const noGateway = await manager.sh(`${tunnel} --port 5000 --to 4444`)
-  assert.match(noGateway.stderr, /The tunnel stands .*no gateway answers at its end, port 4444/)
+  assert.match(noGateway.stderr, /The tunnel is up .*no gateway answers at its end, port 4444/)
   await manager.ok(`${tunnel} --remove`)
 })

@@ -15,7 +15,7 @@ import { programOf, releaseDirectory } from './box-files.ts'
 import { doctorScript, keyScript, offerScript, switchScript } from './box-scripts.ts'
 import { parseDestination } from './destination.ts'
 import { copyProgram } from './copy-program.ts'
-import { type KeyPlan, planKeys } from './keys.ts'
+import { type KeyPlan, missingKeys, planKeys } from './keys.ts'
 import { type PinnedNode, pinnedNode } from './node-package.ts'
 import { type ChosenConfig, Preview } from './preview.ts'
 import { archiveProgram, type ProgramArchive } from './program-archive.ts'
@@ -109,13 +109,22 @@ class Deploy {
     const made = archiveProgram(node.integrity, this.#parts.run)
     if (made.kind === 'failed') return this.#fail(printableLines(made.message))
     const { archive } = made
-    const keys = await this.#planKeys(config)
+    const keys = await this.#planKeys(config, chosen)
     const release = releaseDirectory(paths.base, archive.id)
-    const isNewProgram = programOf(paths, installed) !== release
+    const former = programOf(paths, installed)
+    const isNewProgram = former !== release
     const version = `llm-gateway ${this.#parts.version}, ${archive.id}`
     const preview = new Preview(this.#out, this.#err, this.#site)
     const hasChanges = preview.show({ chosen, config, version, keys, release, isNewProgram })
     preview.warn(config, chosen, keys)
+    const missing = missingKeys(keys, { isFirst: former === undefined, isConfigKept: chosen.kind === 'kept' })
+    if (hasChanges && missing.length > 0) {
+      const places = printable(missing.join(', '))
+      return this.#fail(
+        `The gateway could not start on the box without ${places}; the warnings above have the commands.`,
+        nothingChanged,
+      )
+    }
     if (!hasChanges) this.#out.line('The box has all of this already.')
     const agreed = await this.#mayChange(hasChanges)
     if (agreed !== undefined) return agreed
@@ -176,12 +185,16 @@ class Deploy {
     }
   }
 
-  async #planKeys(config: BoxConfig): Promise<KeyPlan[]> {
+  async #planKeys(config: BoxConfig, chosen: ChosenConfig): Promise<KeyPlan[]> {
     const { env } = this.#io
+    const configFile = findConfigFile(this.#options.config, env)
+    // The box wrote a configuration that it keeps.
+    const own = chosen.kind === 'kept' ? readOwnConfig(configFile) : config
     return planKeys(config, this.#site.installed.keys, this.#options.isReplacingKeys, {
       env,
       paths: servicePaths(resolveScope(undefined, process.getuid?.() ?? 0), env),
-      configFile: findConfigFile(this.#options.config, env),
+      configFile,
+      own,
       run: this.#parts.run,
     })
   }
@@ -319,6 +332,15 @@ const switchEnds: Readonly<Record<number, string>> = {
 }
 const switchLost =
   'The connection ended during the switch, which goes to its end on the box without it. Repeat the command to see what it runs.'
+
+/** Undefined: it cannot be read. */
+function readOwnConfig(file: string): BoxConfig | undefined {
+  try {
+    return readBoxConfig(readFileSync(file, 'utf8'))
+  } catch {
+    return undefined
+  }
+}
 
 function printableLines(text: string): string {
   return text.split('\n').map(printable).join('\n')

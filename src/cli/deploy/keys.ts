@@ -1,6 +1,8 @@
 // Which keys go to the box: those that the configuration names as a credential, that this machine has, and the box lacks. What a
-// key of the vault, of clients or of the ledger needs stays here.
+// key of the vault, of clients or of the ledger needs stays here. A configuration that came from the box chooses no file, variable
+// or secret of this machine: only references that the configuration here contains too are looked up.
 import { resolve } from 'node:path'
+import type { RawSecret } from '../../config/raw.ts'
 import { findSecret, secretFault } from '../../config/secrets.ts'
 import { openSecrets, secretPlaces } from '../../config/stored-secrets.ts'
 import { systemAccounts } from '../../platform/ownership.ts'
@@ -17,6 +19,8 @@ export type KeyPlan =
   | { readonly kind: 'absent'; readonly key: KeyReference; readonly reason: string }
   /** The box could not find it by its reference. */
   | { readonly kind: 'elsewhere'; readonly key: KeyReference }
+  /** Only the box asks for it: the configuration of this machine does not contain the reference. */
+  | { readonly kind: 'foreign'; readonly key: KeyReference; readonly configFile: string }
 
 export interface KeySources {
   readonly env: NodeJS.ProcessEnv
@@ -24,6 +28,8 @@ export interface KeySources {
   readonly paths: ServicePaths
   /** Of this machine, beside which stored secrets lie. */
   readonly configFile: string
+  /** The configuration of this machine, whose references may be looked up. Undefined: none can be read, and no key is sent. */
+  readonly own: BoxConfig | undefined
   readonly run: RunProgram
 }
 
@@ -36,7 +42,9 @@ export async function planKeys(
 ): Promise<KeyPlan[]> {
   const plans: KeyPlan[] = []
   const seen = new Set<string>()
-  const places = secretPlaces(raw.secrets, resolve(sources.configFile), sources.env)
+  const { own, env, configFile } = sources
+  const places = secretPlaces(own?.raw.secrets, resolve(configFile), env)
+  const identities = new Set([places.credential, secretPlaces(raw.secrets, resolve(configFile), env).credential])
   for (const key of keys) {
     const { credential } = key.reference
     if (credential === undefined || !isCredentialName(credential)) {
@@ -46,9 +54,34 @@ export async function planKeys(
     if (seen.has(credential)) continue
     seen.add(credential)
     if (stored.has(credential) && !isReplacing) plans.push({ kind: 'kept', key })
-    else plans.push(await findKey(key, credential, places, sources))
+    else if (identities.has(credential)) {
+      const reason = `the credential ${credential} is the identity of the vault, which stays here`
+      plans.push({ kind: 'absent', key, reason })
+    } else if (!own?.keys.some(({ reference }) => isSameReference(reference, key.reference))) {
+      plans.push({ kind: 'foreign', key, configFile })
+    } else plans.push(await findKey(key, credential, places, sources))
   }
   return plans
+}
+
+/**
+ * Places of the keys without which the gateway could not start on the box. Where a version runs there already, the box may have a key
+ * in a file or variable of its own, and returns to that version if it has not.
+ */
+export function missingKeys(
+  plans: readonly KeyPlan[],
+  { isFirst, isConfigKept }: { readonly isFirst: boolean; readonly isConfigKept: boolean },
+): string[] {
+  return plans.flatMap(({ kind, key: { place, reference } }) => {
+    if ((kind !== 'absent' && kind !== 'foreign') || reference.optional === true) return []
+    const hasOtherSource = [reference.file, reference.env, reference.secret].some((source) => source !== undefined)
+    return isFirst || (!isConfigKept && !hasOtherSource) ? [place] : []
+  })
+}
+
+/** Whether both lead to the same places, whether or not the key may be absent. */
+function isSameReference(one: RawSecret, other: RawSecret): boolean {
+  return (['credential', 'file', 'env', 'secret'] as const).every((kind) => one[kind] === other[kind])
 }
 
 async function findKey(
@@ -57,13 +90,6 @@ async function findKey(
   places: ReturnType<typeof secretPlaces>,
   { env, paths, run }: KeySources,
 ): Promise<KeyPlan> {
-  if (credential === places.credential) {
-    return {
-      kind: 'absent',
-      key,
-      reason: `the credential ${credential} is the identity of the vault, which stays here`,
-    }
-  }
   const own = readCredential(paths, credential, run)
   if (own.kind === 'read') {
     const value = own.text.replace(/\r?\n$/, '')

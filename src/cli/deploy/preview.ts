@@ -1,5 +1,7 @@
 // Shows what a deploy would change on the box, and what will be missing there.
+import { maskedLines } from '../../config/masked-lines.ts'
 import { printable } from '../../platform/printable.ts'
+import { shellWord } from '../../platform/shell-word.ts'
 import type { Output } from '../output.ts'
 import type { BoxConfig } from './box-config.ts'
 import { changeOf, type FileChange, programOf, unitsFor } from './box-files.ts'
@@ -65,8 +67,11 @@ export class Preview {
   showChange(change: FileChange): void {
     this.line(change.kind, change.path)
     if (change.kind !== 'changed') return
+    const isConfig = change.path === this.#site.paths.configFile
     for (const line of change.diff) {
-      const text = `    ${printable(line)}`
+      // Paths in units look like keys.
+      const [shown = ''] = isConfig ? maskedLines(line, 'unknown') : [line]
+      const text = `    ${printable(shown)}`
       const style = line.startsWith('+') ? 'green' : line.startsWith('-') ? 'red' : undefined
       this.#out.line(style === undefined ? text : this.#out.styled(style, text))
     }
@@ -86,11 +91,16 @@ export class Preview {
   warn(config: BoxConfig, chosen: ChosenConfig, keys: readonly KeyPlan[]): void {
     const { account, paths, destination } = this.#site
     const warning = (text: string) => this.#err.line(`${this.#err.styled('yellow', 'warning:')} ${text}`)
+    const option = chosen.kind === 'sent' ? ` --config ${shellWord(chosen.from)}` : ''
     for (const plan of keys) {
       const { name, place, reference } = plan.key
       if (plan.kind === 'absent' && reference.optional !== true) {
         warning(
-          `${printable(place)}: the key is neither here nor on the box: ${printable(plan.reason)}. Store it here (llm-gateway credential set ${printable(name)}) and deploy again.`,
+          `${printable(place)}: the key is neither here nor on the box: ${printable(plan.reason)}. Store it here (llm-gateway credential set ${printable(`${shellWord(name)}${option}`)}) and deploy again.`,
+        )
+      } else if (plan.kind === 'foreign' && reference.optional !== true) {
+        warning(
+          `${printable(place)}: the box lacks the key, and its configuration asks for it with a reference that ${printable(plan.configFile)} does not contain, so deploy does not look it up. Add the same reference there, or copy a configuration: --config FILE.`,
         )
       } else if (plan.kind === 'elsewhere') {
         const kinds = (['file', 'env', 'secret'] as const).filter((kind) => reference[kind] !== undefined)
