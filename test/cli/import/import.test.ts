@@ -192,7 +192,8 @@ describe('LiteLLM', () => {
     const raw = loaded(out)
     assert.equal(raw.providers?.['local-11434']?.base_url, 'http://127.0.0.1:11434/v1')
     assert.deepEqual(raw.models?.['coder']?.when, [{ prompt_tokens_over: 32_000, use: 'claude' }])
-    assert.deepEqual(raw.models?.['coder']?.fallbacks, ['gpt', 'claude', 'small'])
+    assert.deepEqual(raw.models?.['coder']?.fallbacks, ['gpt', 'claude'])
+    assert.deepEqual(raw.models?.['gpt']?.fallbacks, ['small'])
   })
 
   test('callbacks, guardrails, databases and unknown keys are reported, not dropped', (t) => {
@@ -232,6 +233,25 @@ describe('LiteLLM', () => {
       unset.stdout,
       /model_list\[0\]\.litellm_params\.api_base \(it refers to an environment variable that is not set here/,
     )
+  })
+
+  test('fallbacks for any model belong to those without an entry of their own', (t) => {
+    const entry = (name: string) =>
+      local().replace('model_list:\n', '').replace('model_name: m', `model_name: ${name}`)
+    const models = `${local()}${entry('n')}${entry('o')}${entry('p')}`
+    const fallbacksWith = (settings: string) => {
+      const { out, stdout } = importText(t, `${models}${settings}`)
+      const raw = loaded(out).models
+      return { stdout, lists: ['m', 'n', 'o', 'p'].map((name) => raw?.[name]?.fallbacks) }
+    }
+    const star = 'router_settings: { fallbacks: [{ "*": [o] }, { m: [n] }] }\n'
+    assert.deepEqual(fallbacksWith(star).lists, [['n'], ['o'], undefined, ['o']])
+    const both = fallbacksWith(`${star}litellm_settings: { default_fallbacks: [p] }\n`)
+    assert.deepEqual(both.lists, [['n'], ['p'], ['p'], undefined])
+    assert.match(both.stdout, /another list for all models takes precedence over it/)
+    const exact = fallbacksWith('router_settings: { context_window_fallbacks: [{ "*": [o] }] }\n')
+    assert.deepEqual(exact.lists, [undefined, undefined, undefined, undefined])
+    assert.match(exact.stdout, /\* matches no model/)
   })
 
   test('fallbacks in a circle are opened, with a note', (t) => {
