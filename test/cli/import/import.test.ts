@@ -343,6 +343,36 @@ describe('llama-swap', () => {
     assert.deepEqual(loaded(out).services?.groups, { default: { members: ['a', 'b'], running: 1 } })
   })
 
+  test('a server that is never idle for too long is kept, or stopped after a week where it takes turns', (t) => {
+    const models = (extra: string) =>
+      `models: { a: { cmd: "/bin/cat \${PORT}", ttl: 0 }, b: { cmd: "/bin/cat \${PORT}", ttl: 5 }${extra} }\n`
+    const apart = importText(t, `${models('')}groups: { g: { swap: false, members: [a, b] } }\n`, {
+      withCommands: true,
+    })
+    const services = Object.values(loaded(apart.out).providers ?? {}).map(({ service }) => service)
+    assert.deepEqual(
+      services.map((each) => [each?.keep, each?.stop_after_idle_ms]),
+      [
+        [true, undefined],
+        [undefined, 5000],
+      ],
+    )
+    const turns = importText(t, models(', c: { cmd: "/bin/cat ${PORT}" }'), { withCommands: true })
+    assert.equal(loaded(turns.out).providers?.['a']?.service?.stop_after_idle_ms, 604_800_000)
+    assert.match(turns.stdout, /models\.a\.ttl \(a server that takes turns .* a week/)
+    assert.match(turns.stdout, /models\.c\.ttl \(a server that takes turns .* a week/)
+  })
+
+  test('a command and a group with the text of a key are left out with a note', (t) => {
+    const { text, stdout } = importText(
+      t,
+      'apiKeys: [Plain.Mark0/word]\nmodels: { a: { cmd: "/bin/cat ${PORT} x-Plain.Mark0/word" }, b: { cmd: "/bin/cat ${PORT}" }, c: { cmd: "/bin/cat ${PORT}" } }\ngroups: { Plain.Mark0/word: { exclusive: false, members: [b, c] } }\n',
+    )
+    assert.doesNotMatch(text + stdout, /Mark0/)
+    assert.match(stdout, /providers\.a \(the command of its server has a text that is or looks like/)
+    assert.match(stdout, /a group has a text that is or looks like a credential/)
+  })
+
   test('filters become request, names of variants models, selectors targets', (t) => {
     const { models } = loaded(importFixture(t, 'llama-swap.yaml').out)
     const set = { temperature: 0.2, chat_template_kwargs: { enable_thinking: false } }
