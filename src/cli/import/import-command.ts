@@ -85,7 +85,7 @@ export function importCommand(
     return fail(`nothing of ${file} could become a configuration: ${imported.refused}`)
   }
   const summaryTo = options.stdout ? err : new Output(io.stdout, io.env)
-  if (!options.json) printCommands(summaryTo, imported.draft)
+  printCommands(options.json ? err : summaryTo, imported.draft)
   if (isWritten) {
     const fault = write(out, imported.text, options.force)
     if (fault !== undefined) return fail(fault)

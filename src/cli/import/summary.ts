@@ -16,12 +16,16 @@ export interface ImportResult {
 
 const maxShown = 40
 
-/** The commands that the file will have systemd run, before it is written. */
+/** The commands that the file will have systemd run, with their environment, before it is written. */
 export function printCommands(out: Output, { config, withheld }: Draft): void {
   for (const [name, { service }] of Object.entries(config.providers)) {
     if (service?.run === undefined) continue
     const command = service.run.map((each) => JSON.stringify(each)).join(' ')
-    out.line(printable(withoutCredentials(`command of providers.${name}: ${command}`, withheld)))
+    const line = (text: string) => out.line(printable(withoutCredentials(text, withheld)))
+    line(`command of providers.${name}: ${command}`)
+    for (const [variable, value] of Object.entries(service.environment ?? {})) {
+      line(`  with ${variable}=${JSON.stringify(value)}`)
+    }
   }
 }
 

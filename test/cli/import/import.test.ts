@@ -325,6 +325,20 @@ describe('llama-swap', () => {
     assert.ok(stdout.startsWith('command of providers.chat: "/bin/cat" "--port" "9200"'))
   })
 
+  test('with --json, commands are printed to standard error, and their environment everywhere', (t) => {
+    const printed = [
+      'command of providers.coder: "/bin/cat" "--port" "9201"',
+      '\n  with CUDA_VISIBLE_DEVICES="0"\n',
+    ]
+    const asText = importFixture(t, 'llama-swap.yaml', { withCommands: true })
+    const asJson = importFixture(t, 'llama-swap.yaml', { withCommands: true, json: true })
+    JSON.parse(asJson.stdout)
+    for (const part of printed) {
+      assert.ok(asText.stdout.includes(part), part)
+      assert.ok(asJson.stderr.includes(part), part)
+    }
+  })
+
   test('without systemd, commands stay comments', (t) => {
     const { out, stdout } = importFixture(t, 'llama-swap.yaml', {
       withCommands: true,
