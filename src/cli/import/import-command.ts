@@ -1,6 +1,6 @@
 // `llm-gateway import FILE`: reads the configuration of another gateway, and writes ours.
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { dirname } from 'node:path'
 
 import { ownConfigFile } from '../../config/find.ts'
 import type { PathProblem } from '../../config/problems.ts'
@@ -158,6 +158,6 @@ function write(path: string, text: string, isForced: boolean): string | undefine
     const { code = 'unknown error' } = error as NodeJS.ErrnoException
     return code === 'EEXIST'
       ? `${path} exists; name another file with --out, or replace it with --force`
-      : `${join(path)} could not be written (${code})`
+      : `${path} could not be written (${code})`
   }
 }

@@ -421,6 +421,16 @@ describe('claude-code-router', () => {
   })
 })
 
+test('a route of claude-code-router without a comma names no model', (t) => {
+  const { out, stdout } = importText(
+    t,
+    '{ "Providers": [{ "name": "ab", "api_base_url": "http://127.0.0.1:9/v1/chat/completions", "models": ["abc", "m"] }], "Router": { "default": "ab,m", "think": "abc", "background": "ab,m" }, "fallback": { "default": ["abc"] } }',
+  )
+  assert.match(stdout, /Router\.think \(it is not of the form provider,model\)/)
+  assert.deepEqual(loaded(out).models?.['claude-*'], { use: 'ab/m' })
+  assert.equal(loaded(out).models?.['ab/m']?.fallbacks, undefined)
+})
+
 describe('llm-router', () => {
   test('aliases become targets, also those of aliases, and circles are left out', (t) => {
     const { models } = loaded(importFixture(t, 'llm-router.json').out)
