@@ -92,7 +92,7 @@ export function importCommand(
   }
   const result = { ...imported, file, out: isWritten ? out : undefined }
   if (options.stdout) io.stdout.write(imported.text)
-  if (options.json) summaryTo.json(summaryJson(result))
+  if (options.json) summaryTo.json(summaryJson(result, io.env))
   else printSummary(summaryTo, result, io.env)
   return 0
 }

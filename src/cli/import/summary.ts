@@ -1,5 +1,6 @@
 // What an import reports: what was taken over, what a person has to do, what was left out and why.
 import { printable } from '../../platform/printable.ts'
+import { shellWord } from '../../platform/shell-word.ts'
 import { counted, type Output } from '../output.ts'
 import { withoutCredentials } from './credentials.ts'
 import type { Draft } from './draft.ts'
@@ -63,7 +64,7 @@ export function printSummary(
   line(
     target === undefined
       ? 'Nothing was written to a file.'
-      : `Wrote ${target}. Check it with: llm-gateway validate-config ${target}`,
+      : `Wrote ${target}. Check it with: llm-gateway validate-config ${shellWord(target)}`,
   )
 }
 
@@ -94,7 +95,7 @@ interface Step {
 
 /** What a person has to do before the gateway can start with the file. */
 function errandsOf(draft: Draft, target: string | undefined, env: NodeJS.ProcessEnv): readonly Step[] {
-  const config = target === undefined ? '' : ` --config ${target}`
+  const config = target === undefined ? '' : ` --config ${shellWord(target)}`
   const used = JSON.stringify(draft.config)
   const keys = draft.literalKeys
     .filter(({ name }) => used.includes(JSON.stringify(name)))
@@ -113,14 +114,18 @@ function errandsOf(draft: Draft, target: string | undefined, env: NodeJS.Process
             text: `These variables are not set here, and the gateway needs them at its start: ${unset.join(', ')}`,
           },
         ]
-  return [...keys, ...variables, ...draft.errands].map(({ text, ...rest }) => ({
+  const errands = draft.errands.map(({ text, command }) => ({
+    text,
+    ...(command !== undefined && { command: `${command}${config}` }),
+  }))
+  return [...keys, ...variables, ...errands].map(({ text, ...rest }) => ({
     text: withoutCredentials(text, draft.withheld),
     ...rest,
   }))
 }
 
 /** The same for programs. */
-export function summaryJson({ source, draft, file, out }: ImportResult): object {
+export function summaryJson({ source, draft, file, out }: ImportResult, env: NodeJS.ProcessEnv): object {
   const { notes, withheld, config } = draft
   return {
     file,
@@ -134,6 +139,6 @@ export function summaryJson({ source, draft, file, out }: ImportResult): object 
       to: to === undefined ? null : foreignPath(to, withheld),
       text,
     })),
-    to_do: errandsOf(draft, out, {}),
+    to_do: errandsOf(draft, out, env),
   }
 }

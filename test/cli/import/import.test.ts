@@ -483,3 +483,16 @@ test('the report as JSON has the notes and what is to be done', (t) => {
     report.to_do.some(({ command }) => command?.startsWith('llm-gateway secret set openai_api_key') === true),
   )
 })
+
+test('suggested commands name the file, quoted for a shell, and variables that are set are not asked for', (t) => {
+  const out = join(scratchDirectory(t), "my file's.yaml")
+  const env = { GPU_KEY: 'a', ANTHROPIC_API_KEY: 'b', AZURE_API_KEY: 'c', OPENROUTER_API_KEY: 'd' }
+  const word = `'${out.replace("'", String.raw`'\''`)}'`
+  const { stdout } = importFixture(t, 'litellm.yaml', { out, env })
+  assert.ok(stdout.includes(`llm-gateway key create NAME --config ${word}\n`), stdout)
+  assert.ok(stdout.includes(`llm-gateway secret set openai_api_key --config ${word}\n`), stdout)
+  assert.ok(stdout.includes(`llm-gateway validate-config ${word}\n`), stdout)
+  const asJson = importFixture(t, 'litellm.yaml', { env, json: true })
+  assert.doesNotMatch(asJson.stdout, /These variables are not set/)
+  assert.match(importFixture(t, 'litellm.yaml', { json: true }).stdout, /These variables are not set/)
+})
