@@ -157,7 +157,8 @@ function addRoutes(router: Foreign, fallback: Foreign, draft: Draft): void {
     const ref = node.text()
     if (ref === undefined || ref === '') continue
     const name = modelOf(ref)
-    if (models[name] === undefined) draft.leftOut(node, 'it names a model that is not here')
+    if (name === undefined) draft.leftOut(node, 'it is not of the form provider,model')
+    else if (models[name] === undefined) draft.leftOut(node, 'it names a model that is not here')
     else uses.set(scenario, name)
   }
   addFallbacks(fallback, uses, draft)
@@ -199,7 +200,7 @@ function addFallbacks(fallback: Foreign, uses: ReadonlyMap<string, string>, draf
     const model = draft.config.models[name]!
     const names = list
       .texts()
-      .map(modelOf)
+      .flatMap((ref) => modelOf(ref) ?? [])
       .filter((each) => draft.config.models[each] !== undefined && each !== name)
     if (names.length === 0) continue
     model.fallbacks = [...new Set([...(model.fallbacks ?? []), ...names])]
@@ -207,8 +208,8 @@ function addFallbacks(fallback: Foreign, uses: ReadonlyMap<string, string>, draf
   }
 }
 
-/** `provider,model`; a model's own name may have commas. */
-function modelOf(ref: string): string {
+/** Our name of `provider,model`; a model's own name may have commas. Undefined: it names no provider. */
+function modelOf(ref: string): string | undefined {
   const comma = ref.indexOf(',')
-  return `${ref.slice(0, comma).trim()}/${ref.slice(comma + 1).trim()}`
+  return comma < 0 ? undefined : `${ref.slice(0, comma).trim()}/${ref.slice(comma + 1).trim()}`
 }

@@ -50,7 +50,7 @@ export function isTelling(credential: string): boolean {
 }
 
 const words =
-  /(?:^|[-_.\s])(?:api)?[-_]?(?:keys?|tokens?|secrets?|passwords?|passwd|passphrase|credentials?|auth|authorization|cookie|signature|bearer)(?:$|[-_.\s])|api[-_]?key|masterkey|accesskey|secretkey/i
+  /(?:^|[-_.\s])(?:api)?[-_]?(?:keys?|tokens?|secrets?|passwords?|passwd|passphrase|pass|pwd|credentials?|auth|authorization|cookie|sig|signature|bearer)(?:$|[-_.\s])|(?:password|passwd|token|secret)(?:$|[-_.\s])|api[-_]?key|masterkey|accesskey|secretkey/i
 /** Counts of tokens, and files that hold keys. */
 const notSecret =
   /(?:max|min|num|total|completion|prompt|input|output|reasoning|budget|new)[-_]?tokens?|tokens?[-_](?:limit|budget|per)|per[-_]token|tokenizer|[-_]file$|cache[-_]key/i

@@ -79,6 +79,7 @@ export class Draft {
     this.notes.push({ kind: 'left_out', from: from.path, ...(to !== undefined && { to }), text })
   }
 
+  /** @param command to which the report adds the configuration file. */
   errand(text: string, command?: string): void {
     if (this.errands.some((each) => each.text === text && each.command === command)) return
     this.errands.push({ text, ...(command !== undefined && { command }) })

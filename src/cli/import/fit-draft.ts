@@ -139,22 +139,31 @@ function removeEmpty(draft: Draft): void {
 function removeCredentials(draft: Draft): void {
   const secrets = [...draft.withheld].filter(isTelling)
   const holds = (text: string) => looksLikeCredential(text) || secrets.some((secret) => text.includes(secret))
-  const leave = (path: Path) => {
-    const gone = removable(path)
-    if (!remove(draft.config, gone)) return
+  const note = (gone: Path, place = '') => {
     const isNamed = gone.every((step) => typeof step === 'number' || !holds(step))
     draft.notes.push({
       kind: 'left_out',
       from: [],
       ...(isNamed && { to: gone.slice(0, 2) }),
-      text: 'a text that is or looks like a credential, which is never copied',
+      text: `${place}a text that is or looks like a credential, which is never copied`,
     })
+  }
+  const leave = (path: Path) => {
+    const gone = removable(path)
+    if (!remove(draft.config, gone)) return
+    note(gone)
   }
   for (const path of [...pathsOf(draft.config, holds)].toReversed()) leave(path)
   for (const [name, service] of draft.services) {
-    if (holds(name) || !pathsOf(service, holds).next().done) draft.services.delete(name)
+    if (!holds(name) && pathsOf(service, holds).next().done === true) continue
+    draft.services.delete(name)
+    note(['providers', name, 'service'], 'the command of its server has ')
   }
-  for (const name of Object.keys(draft.groups)) if (holds(name)) delete draft.groups[name]
+  for (const name of Object.keys(draft.groups)) {
+    if (!holds(name)) continue
+    delete draft.groups[name]
+    note(['services', 'groups', name], 'a group has ')
+  }
 }
 
 /** Of keys and texts that a test picks. */

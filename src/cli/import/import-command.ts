@@ -1,6 +1,6 @@
 // `llm-gateway import FILE`: reads the configuration of another gateway, and writes ours.
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { dirname } from 'node:path'
 
 import { ownConfigFile } from '../../config/find.ts'
 import type { PathProblem } from '../../config/problems.ts'
@@ -85,14 +85,14 @@ export function importCommand(
     return fail(`nothing of ${file} could become a configuration: ${imported.refused}`)
   }
   const summaryTo = options.stdout ? err : new Output(io.stdout, io.env)
-  if (!options.json) printCommands(summaryTo, imported.draft)
+  printCommands(options.json ? err : summaryTo, imported.draft)
   if (isWritten) {
     const fault = write(out, imported.text, options.force)
     if (fault !== undefined) return fail(fault)
   }
   const result = { ...imported, file, out: isWritten ? out : undefined }
   if (options.stdout) io.stdout.write(imported.text)
-  if (options.json) summaryTo.json(summaryJson(result))
+  if (options.json) summaryTo.json(summaryJson(result, io.env))
   else printSummary(summaryTo, result, io.env)
   return 0
 }
@@ -158,6 +158,6 @@ function write(path: string, text: string, isForced: boolean): string | undefine
     const { code = 'unknown error' } = error as NodeJS.ErrnoException
     return code === 'EEXIST'
       ? `${path} exists; name another file with --out, or replace it with --force`
-      : `${join(path)} could not be written (${code})`
+      : `${path} could not be written (${code})`
   }
 }

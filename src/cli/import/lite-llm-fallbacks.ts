@@ -33,54 +33,66 @@ export function addFallbacks(
   lengths: ReadonlyMap<string, number>,
   draft: Draft,
 ): void {
-  for (const place of places) {
-    for (const key of ['fallbacks', 'context_window_fallbacks'] as const) {
-      for (const item of place.get(key).items()) {
-        for (const [name, names] of item.members()) addFallback(key, name, names, lengths, draft)
-      }
-    }
+  const entries = (key: FallbackKey) =>
+    places.flatMap((place) =>
+      place
+        .get(key)
+        .items()
+        .flatMap((item) => [...item.members()]),
+    )
+  const owners = new Set<string | undefined>()
+  const general: Foreign[] = []
+  for (const [name, names] of entries('fallbacks')) {
+    if (name === '*') general.unshift(names)
+    else owners.add(addFallback('fallbacks', name, names, lengths, draft))
   }
-  for (const place of places) {
-    const usual = place.get('default_fallbacks')
-    const names = usual.texts()
-    for (const name of Object.keys(draft.config.models)) {
-      if (names.length > 0)
-        appendFallbacks(
-          name,
-          names.filter((each) => each !== name),
-          usual,
-          draft,
-        )
-    }
+  // LiteLLM puts default_fallbacks behind the other entries, and reads the last entry for any model.
+  const usual = places
+    .map((place) => place.get('default_fallbacks'))
+    .filter((each) => each.texts().length > 0)
+  addGeneral([...usual, ...general], owners, draft)
+  for (const [name, names] of entries('context_window_fallbacks')) {
+    if (name === '*') draft.leftOut(names, 'LiteLLM compares these names exactly, so * matches no model')
+    else addFallback('context_window_fallbacks', name, names, lengths, draft)
   }
 }
 
+/** Fallbacks of the models that have no entry of their own. @param lists the first one counts. */
+function addGeneral(
+  [list, ...unused]: readonly Foreign[],
+  owners: ReadonlySet<string | undefined>,
+  draft: Draft,
+): void {
+  for (const each of unused) draft.leftOut(each, 'another list for all models takes precedence over it')
+  if (list === undefined) return
+  const names = list.texts()
+  for (const model of Object.keys(draft.config.models)) {
+    if (owners.has(model)) continue
+    appendFallbacks(
+      model,
+      names.filter((each) => each !== model),
+      list,
+      draft,
+    )
+  }
+}
+
+/** @returns the model whose fallbacks they are. */
 function addFallback(
   key: FallbackKey,
   name: string,
   names: Foreign,
   lengths: ReadonlyMap<string, number>,
   draft: Draft,
-): void {
+): string | undefined {
   const { models } = draft.config
   const others = names.texts()
-  if (name === '*') {
-    for (const model of Object.keys(models)) {
-      appendFallbacks(
-        model,
-        others.filter((each) => each !== model),
-        names,
-        draft,
-      )
-    }
-    return
-  }
   const owner = Object.hasOwn(models, name)
     ? name
     : Object.keys(models).find((each) => models[each]!.aliases?.includes(name) === true)
   if (owner === undefined) {
     draft.leftOut(names, 'fallbacks belong to a model here, and none of the file has this name')
-    return
+    return undefined
   }
   const length = lengths.get(owner)
   const [first] = others
@@ -93,6 +105,7 @@ function addFallback(
     )
   }
   appendFallbacks(owner, others, names, draft, key)
+  return owner
 }
 
 function appendFallbacks(

@@ -21,10 +21,12 @@ export interface LocalModels {
   readonly preloaded: ReadonlySet<string>
   /** The provider of each model. */
   readonly providers: Map<string, string>
+  /** By provider, the models whose servers are never stopped for being idle. */
+  readonly unstopped: Map<string, Foreign>
 }
 
-/** A server that is never stopped for being idle: the longest time that there is, a week. */
-const neverMs = 604_800_000
+/** The longest time after which an idle server can be stopped: a week. */
+const longestIdleMs = 604_800_000
 
 export function convertLocalModel(name: string, model: Foreign, draft: Draft, local: LocalModels): void {
   const own = Macros.read(model.get('macros'), local.macros)
@@ -147,13 +149,15 @@ function addService(words: readonly string[], model: Foreign, parts: ServicePart
     return
   }
   const ready = model.get('checkEndpoint').text()
+  const idle = idleMs(model.get('ttl').number(), local.usualTtl)
+  if (idle === undefined) local.unstopped.set(provider, model)
   const service: RawService = {
     run: run as string[],
     ...environmentOf(model.get('env'), macros, draft),
     ...(ready !== undefined && ready !== 'none' && { ready: macros.expand(ready).text }),
     ...(ready === undefined && kindOf(words) === 'openai' && { ready: '/health' }),
     ...(local.readyTimeout !== undefined && { start_timeout_ms: Math.max(15, local.readyTimeout) * 1000 }),
-    stop_after_idle_ms: idleMs(model.get('ttl').number(), local.usualTtl),
+    ...(idle !== undefined && { stop_after_idle_ms: idle }),
     ...(local.preloaded.has(name) && { start: 'boot' as const }),
   }
   if (ready === 'none')
@@ -165,9 +169,32 @@ function addService(words: readonly string[], model: Foreign, parts: ServicePart
   draft.services.set(provider, service)
 }
 
-function idleMs(ttl: number | undefined, usual: number): number {
+/** Milliseconds; undefined is never. */
+function idleMs(ttl: number | undefined, usual: number): number | undefined {
   const seconds = ttl === undefined || ttl < 0 ? usual : ttl
-  return seconds <= 0 ? neverMs : Math.min(neverMs, Math.round(seconds * 1000))
+  return seconds <= 0 ? undefined : Math.min(longestIdleMs, Math.round(seconds * 1000))
+}
+
+/**
+ * Keeps the servers that are never stopped for being idle. One of a group has to make room for the others, so it gets the
+ * longest time instead.
+ */
+export function keepUnstopped(unstopped: ReadonlyMap<string, Foreign>, draft: Draft): void {
+  const grouped = new Set(Object.values(draft.groups).flatMap(({ members }) => members ?? []))
+  for (const [provider, model] of unstopped) {
+    const service = draft.services.get(provider)
+    if (service === undefined || service.keep === true) continue
+    if (!grouped.has(provider)) {
+      draft.services.set(provider, { ...service, keep: true })
+      continue
+    }
+    draft.services.set(provider, { ...service, stop_after_idle_ms: longestIdleMs })
+    draft.changed(
+      model.get('ttl'),
+      ['providers', provider],
+      'a server that takes turns with others is stopped after a week without a call, the longest time there is',
+    )
+  }
 }
 
 function environmentOf(env: Foreign, macros: Macros, draft: Draft): Pick<RawService, 'environment'> {

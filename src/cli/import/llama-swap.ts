@@ -5,7 +5,7 @@ import type { RawModel, RawTarget } from '../../config/raw.ts'
 import { requireKeys } from './client-keys.ts'
 import type { Draft } from './draft.ts'
 import type { Foreign, Reasons } from './foreign.ts'
-import { convertLocalModel, type LocalModels } from './llama-swap-models.ts'
+import { convertLocalModel, keepUnstopped, type LocalModels } from './llama-swap-models.ts'
 import { Macros } from './llama-swap-macros.ts'
 import { ProviderBook, withVersion } from './provider-book.ts'
 import { addFilters } from './llama-swap-filters.ts'
@@ -85,6 +85,7 @@ function convert(root: Foreign, draft: Draft): void {
     readyTimeout: root.get('healthCheckTimeout').number(),
     preloaded: new Set(root.at('hooks', 'on_startup', 'preload').texts()),
     providers: new Map(),
+    unstopped: new Map(),
   }
   const models = root
     .get('models')
@@ -94,6 +95,7 @@ function convert(root: Foreign, draft: Draft): void {
   for (const [name, peer] of root.get('peers').members()) addPeer(name, peer, draft, book)
   for (const [name, selector] of root.get('selectors').members()) addSelector(name, selector, draft)
   addGroups(root, draft, local.providers)
+  keepUnstopped(local.unstopped, draft)
   const keys = root.get('apiKeys')
   if (keys.items().length > 0) requireKeys(keys, draft)
   keys.take()

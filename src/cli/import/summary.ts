@@ -1,5 +1,6 @@
 // What an import reports: what was taken over, what a person has to do, what was left out and why.
 import { printable } from '../../platform/printable.ts'
+import { shellWord } from '../../platform/shell-word.ts'
 import { counted, type Output } from '../output.ts'
 import { withoutCredentials } from './credentials.ts'
 import type { Draft } from './draft.ts'
@@ -16,12 +17,16 @@ export interface ImportResult {
 
 const maxShown = 40
 
-/** The commands that the file will have systemd run, before it is written. */
+/** The commands that the file will have systemd run, with their environment, before it is written. */
 export function printCommands(out: Output, { config, withheld }: Draft): void {
   for (const [name, { service }] of Object.entries(config.providers)) {
     if (service?.run === undefined) continue
     const command = service.run.map((each) => JSON.stringify(each)).join(' ')
-    out.line(printable(withoutCredentials(`command of providers.${name}: ${command}`, withheld)))
+    const line = (text: string) => out.line(printable(withoutCredentials(text, withheld)))
+    line(`command of providers.${name}: ${command}`)
+    for (const [variable, value] of Object.entries(service.environment ?? {})) {
+      line(`  with ${variable}=${JSON.stringify(value)}`)
+    }
   }
 }
 
@@ -59,7 +64,7 @@ export function printSummary(
   line(
     target === undefined
       ? 'Nothing was written to a file.'
-      : `Wrote ${target}. Check it with: llm-gateway validate-config ${target}`,
+      : `Wrote ${target}. Check it with: llm-gateway validate-config ${shellWord(target)}`,
   )
 }
 
@@ -90,7 +95,7 @@ interface Step {
 
 /** What a person has to do before the gateway can start with the file. */
 function errandsOf(draft: Draft, target: string | undefined, env: NodeJS.ProcessEnv): readonly Step[] {
-  const config = target === undefined ? '' : ` --config ${target}`
+  const config = target === undefined ? '' : ` --config ${shellWord(target)}`
   const used = JSON.stringify(draft.config)
   const keys = draft.literalKeys
     .filter(({ name }) => used.includes(JSON.stringify(name)))
@@ -109,14 +114,18 @@ function errandsOf(draft: Draft, target: string | undefined, env: NodeJS.Process
             text: `These variables are not set here, and the gateway needs them at its start: ${unset.join(', ')}`,
           },
         ]
-  return [...keys, ...variables, ...draft.errands].map(({ text, ...rest }) => ({
+  const errands = draft.errands.map(({ text, command }) => ({
+    text,
+    ...(command !== undefined && { command: `${command}${config}` }),
+  }))
+  return [...keys, ...variables, ...errands].map(({ text, ...rest }) => ({
     text: withoutCredentials(text, draft.withheld),
     ...rest,
   }))
 }
 
 /** The same for programs. */
-export function summaryJson({ source, draft, file, out }: ImportResult): object {
+export function summaryJson({ source, draft, file, out }: ImportResult, env: NodeJS.ProcessEnv): object {
   const { notes, withheld, config } = draft
   return {
     file,
@@ -130,6 +139,6 @@ export function summaryJson({ source, draft, file, out }: ImportResult): object 
       to: to === undefined ? null : foreignPath(to, withheld),
       text,
     })),
-    to_do: errandsOf(draft, out, {}),
+    to_do: errandsOf(draft, out, env),
   }
 }

@@ -45,6 +45,7 @@ const formed = fc.constantFrom(
   'https://me:Mark0Mark0@host.example/v1',
   'eyJMark0Mark0Mark0.eyJMark0',
   'https://host.example/v1?api_key=Mark0Mark0',
+  'https://host.example/v1?sv=1&sig=Mark0Mark0',
 )
 const scalars = fc.oneof(
   names,
@@ -77,7 +78,9 @@ const keys = fc.constantFrom(
 )
 
 /** Credentials of any form, where credentials stand. */
-const literal = fc.constant('Plain.Mark0/Pass word'.replace(' ', '_'))
+const literal = fc.constant('Plain.Mark0/Pass_word')
+/** One that only its name shows to be a credential. */
+const word = fc.constant('horseMarkWord')
 const secretKeys = fc.constantFrom(
   'api_key',
   'apiKey',
@@ -92,6 +95,10 @@ const secretKeys = fc.constantFrom(
   'redis_password',
   'aws_secret_access_key',
   'credential',
+  'pass',
+  'dbPassword',
+  'PGPASSWORD',
+  'accesstoken',
 )
 
 const { tree } = fc.letrec<{ tree: unknown }>((tie) => ({
@@ -125,7 +132,10 @@ const documents = fc.oneof(
             model: names,
             api_base: urls,
             api_key: literal,
-            extra_headers: fc.dictionary(fc.constantFrom('X-A', 'Authorization'), literal),
+            extra_headers: fc.oneof(
+              fc.dictionary(fc.constantFrom('X-A', 'Authorization'), literal),
+              fc.dictionary(fc.constantFrom('X-Proxy-Pass', 'X-Usertoken', 'X-Pwd'), word),
+            ),
             more: tree,
             timeout: scalars,
           }),
@@ -152,12 +162,20 @@ const documents = fc.oneof(
             fc.constantFrom(
               '${server} --port ${PORT} --api-key Plain.Mark0/Pass_word',
               'sh -c "K_TOKEN=Plain.Mark0/Pass_word x"',
+              'sh -c "PGPASSWORD=horseMarkWord x"',
+              '${server} --pass horseMarkWord',
               "/bin/cat 'a",
             ),
             scalars,
           ),
           proxy: urls,
-          env: fc.constant(['A=b', 'API_KEY=Plain.Mark0/Pass_word']),
+          env: fc.constant([
+            'A=b',
+            'API_KEY=Plain.Mark0/Pass_word',
+            'PGPASSWORD=horseMarkWord',
+            'DB_PASS=horseMarkWord',
+            'MYSQL_PWD=horseMarkWord',
+          ]),
           filters: tree,
           aliases: tree,
           ttl: scalars,
@@ -248,7 +266,7 @@ test('any document is imported or refused, and what is written is valid and with
         imported += 1
         loaded(ended.out, { HOME: 'http://127.0.0.1:3/v1' })
       }
-      assert.doesNotMatch(ended.text + ended.stdout + ended.stderr, /Mark0/)
+      assert.doesNotMatch(ended.text + ended.stdout + ended.stderr, /Mark(?:0|Word)/)
     }),
     { numRuns },
   )
@@ -298,6 +316,9 @@ describe('credentials are told from other texts', () => {
     'https://a:b@c',
     'sh -c "HF_TOKEN=x y"',
     'https://c/v1?key=x',
+    'https://c/v1?sv=1&sig=x',
+    'PGPASSWORD=x',
+    '--pass x',
   ]) {
     test(`${text} looks like one`, () => assert.ok(looksLikeCredential(text)))
   }
@@ -323,6 +344,13 @@ describe('credentials are told from other texts', () => {
     'X-Access-Token',
     'aws_secret_access_key',
     'password',
+    'PGPASSWORD',
+    'DB_PASS',
+    'MYSQL_PWD',
+    'X-Proxy-Pass',
+    'clientsecret',
+    'authtoken',
+    'sig',
   ]) {
     test(`${name} names one`, () => assert.ok(namesCredential(name)))
   }
@@ -333,6 +361,9 @@ describe('credentials are told from other texts', () => {
     'prompt_cache_key',
     'keepalive',
     'num_tokens',
+    'bypass',
+    'design',
+    'passes',
   ]) {
     test(`${name} does not`, () => assert.ok(!namesCredential(name)))
   }

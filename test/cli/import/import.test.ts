@@ -192,7 +192,8 @@ describe('LiteLLM', () => {
     const raw = loaded(out)
     assert.equal(raw.providers?.['local-11434']?.base_url, 'http://127.0.0.1:11434/v1')
     assert.deepEqual(raw.models?.['coder']?.when, [{ prompt_tokens_over: 32_000, use: 'claude' }])
-    assert.deepEqual(raw.models?.['coder']?.fallbacks, ['gpt', 'claude', 'small'])
+    assert.deepEqual(raw.models?.['coder']?.fallbacks, ['gpt', 'claude'])
+    assert.deepEqual(raw.models?.['gpt']?.fallbacks, ['small'])
   })
 
   test('callbacks, guardrails, databases and unknown keys are reported, not dropped', (t) => {
@@ -232,6 +233,25 @@ describe('LiteLLM', () => {
       unset.stdout,
       /model_list\[0\]\.litellm_params\.api_base \(it refers to an environment variable that is not set here/,
     )
+  })
+
+  test('fallbacks for any model belong to those without an entry of their own', (t) => {
+    const entry = (name: string) =>
+      local().replace('model_list:\n', '').replace('model_name: m', `model_name: ${name}`)
+    const models = `${local()}${entry('n')}${entry('o')}${entry('p')}`
+    const fallbacksWith = (settings: string) => {
+      const { out, stdout } = importText(t, `${models}${settings}`)
+      const raw = loaded(out).models
+      return { stdout, lists: ['m', 'n', 'o', 'p'].map((name) => raw?.[name]?.fallbacks) }
+    }
+    const star = 'router_settings: { fallbacks: [{ "*": [o] }, { m: [n] }] }\n'
+    assert.deepEqual(fallbacksWith(star).lists, [['n'], ['o'], undefined, ['o']])
+    const both = fallbacksWith(`${star}litellm_settings: { default_fallbacks: [p] }\n`)
+    assert.deepEqual(both.lists, [['n'], ['p'], ['p'], undefined])
+    assert.match(both.stdout, /another list for all models takes precedence over it/)
+    const exact = fallbacksWith('router_settings: { context_window_fallbacks: [{ "*": [o] }] }\n')
+    assert.deepEqual(exact.lists, [undefined, undefined, undefined, undefined])
+    assert.match(exact.stdout, /\* matches no model/)
   })
 
   test('fallbacks in a circle are opened, with a note', (t) => {
@@ -305,6 +325,20 @@ describe('llama-swap', () => {
     assert.ok(stdout.startsWith('command of providers.chat: "/bin/cat" "--port" "9200"'))
   })
 
+  test('with --json, commands are printed to standard error, and their environment everywhere', (t) => {
+    const printed = [
+      'command of providers.coder: "/bin/cat" "--port" "9201"',
+      '\n  with CUDA_VISIBLE_DEVICES="0"\n',
+    ]
+    const asText = importFixture(t, 'llama-swap.yaml', { withCommands: true })
+    const asJson = importFixture(t, 'llama-swap.yaml', { withCommands: true, json: true })
+    JSON.parse(asJson.stdout)
+    for (const part of printed) {
+      assert.ok(asText.stdout.includes(part), part)
+      assert.ok(asJson.stderr.includes(part), part)
+    }
+  })
+
   test('without systemd, commands stay comments', (t) => {
     const { out, stdout } = importFixture(t, 'llama-swap.yaml', {
       withCommands: true,
@@ -321,6 +355,36 @@ describe('llama-swap', () => {
       { withCommands: true },
     )
     assert.deepEqual(loaded(out).services?.groups, { default: { members: ['a', 'b'], running: 1 } })
+  })
+
+  test('a server that is never idle for too long is kept, or stopped after a week where it takes turns', (t) => {
+    const models = (extra: string) =>
+      `models: { a: { cmd: "/bin/cat \${PORT}", ttl: 0 }, b: { cmd: "/bin/cat \${PORT}", ttl: 5 }${extra} }\n`
+    const apart = importText(t, `${models('')}groups: { g: { swap: false, members: [a, b] } }\n`, {
+      withCommands: true,
+    })
+    const services = Object.values(loaded(apart.out).providers ?? {}).map(({ service }) => service)
+    assert.deepEqual(
+      services.map((each) => [each?.keep, each?.stop_after_idle_ms]),
+      [
+        [true, undefined],
+        [undefined, 5000],
+      ],
+    )
+    const turns = importText(t, models(', c: { cmd: "/bin/cat ${PORT}" }'), { withCommands: true })
+    assert.equal(loaded(turns.out).providers?.['a']?.service?.stop_after_idle_ms, 604_800_000)
+    assert.match(turns.stdout, /models\.a\.ttl \(a server that takes turns .* a week/)
+    assert.match(turns.stdout, /models\.c\.ttl \(a server that takes turns .* a week/)
+  })
+
+  test('a command and a group with the text of a key are left out with a note', (t) => {
+    const { text, stdout } = importText(
+      t,
+      'apiKeys: [Plain.Mark0/word]\nmodels: { a: { cmd: "/bin/cat ${PORT} x-Plain.Mark0/word" }, b: { cmd: "/bin/cat ${PORT}" }, c: { cmd: "/bin/cat ${PORT}" } }\ngroups: { Plain.Mark0/word: { exclusive: false, members: [b, c] } }\n',
+    )
+    assert.doesNotMatch(text + stdout, /Mark0/)
+    assert.match(stdout, /providers\.a \(the command of its server has a text that is or looks like/)
+    assert.match(stdout, /a group has a text that is or looks like a credential/)
   })
 
   test('filters become request, names of variants models, selectors targets', (t) => {
@@ -355,6 +419,16 @@ describe('claude-code-router', () => {
     })
     assert.deepEqual(models?.['gpu/ok']?.request, { set: { max_tokens: 4096 } })
   })
+})
+
+test('a route of claude-code-router without a comma names no model', (t) => {
+  const { out, stdout } = importText(
+    t,
+    '{ "Providers": [{ "name": "ab", "api_base_url": "http://127.0.0.1:9/v1/chat/completions", "models": ["abc", "m"] }], "Router": { "default": "ab,m", "think": "abc", "background": "ab,m" }, "fallback": { "default": ["abc"] } }',
+  )
+  assert.match(stdout, /Router\.think \(it is not of the form provider,model\)/)
+  assert.deepEqual(loaded(out).models?.['claude-*'], { use: 'ab/m' })
+  assert.equal(loaded(out).models?.['ab/m']?.fallbacks, undefined)
 })
 
 describe('llm-router', () => {
@@ -408,4 +482,17 @@ test('the report as JSON has the notes and what is to be done', (t) => {
   assert.ok(
     report.to_do.some(({ command }) => command?.startsWith('llm-gateway secret set openai_api_key') === true),
   )
+})
+
+test('suggested commands name the file, quoted for a shell, and variables that are set are not asked for', (t) => {
+  const out = join(scratchDirectory(t), "my file's.yaml")
+  const env = { GPU_KEY: 'a', ANTHROPIC_API_KEY: 'b', AZURE_API_KEY: 'c', OPENROUTER_API_KEY: 'd' }
+  const word = `'${out.replace("'", String.raw`'\''`)}'`
+  const { stdout } = importFixture(t, 'litellm.yaml', { out, env })
+  assert.ok(stdout.includes(`llm-gateway key create NAME --config ${word}\n`), stdout)
+  assert.ok(stdout.includes(`llm-gateway secret set openai_api_key --config ${word}\n`), stdout)
+  assert.ok(stdout.includes(`llm-gateway validate-config ${word}\n`), stdout)
+  const asJson = importFixture(t, 'litellm.yaml', { env, json: true })
+  assert.doesNotMatch(asJson.stdout, /These variables are not set/)
+  assert.match(importFixture(t, 'litellm.yaml', { json: true }).stdout, /These variables are not set/)
 })
