@@ -44,7 +44,10 @@ export async function planKeys(
   const seen = new Set<string>()
   const { own, env, configFile } = sources
   const places = secretPlaces(own?.raw.secrets, resolve(configFile), env)
-  const identities = new Set([places.credential, secretPlaces(raw.secrets, resolve(configFile), env).credential])
+  const identities = new Set([
+    places.credential,
+    secretPlaces(raw.secrets, resolve(configFile), env).credential,
+  ])
   for (const key of keys) {
     const { credential } = key.reference
     if (credential === undefined || !isCredentialName(credential)) {
@@ -74,7 +77,9 @@ export function missingKeys(
 ): string[] {
   return plans.flatMap(({ kind, key: { place, reference } }) => {
     if ((kind !== 'absent' && kind !== 'foreign') || reference.optional === true) return []
-    const hasOtherSource = [reference.file, reference.env, reference.secret].some((source) => source !== undefined)
+    const hasOtherSource = [reference.file, reference.env, reference.secret].some(
+      (source) => source !== undefined,
+    )
     return isFirst || (!isConfigKept && !hasOtherSource) ? [place] : []
   })
 }

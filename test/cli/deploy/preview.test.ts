@@ -24,7 +24,13 @@ test('what may be a key is masked in the diff of a configuration, and a unit is 
     [paths.configFile, 'password: first-secret\n'],
     [unit, 'ExecStart=old\n'],
   ])
-  const installed = { current: undefined, previous: undefined, freeKiB: undefined, keys: new Set<string>(), files }
+  const installed = {
+    current: undefined,
+    previous: undefined,
+    freeKiB: undefined,
+    keys: new Set<string>(),
+    files,
+  }
   const ended = { status: 0, stdout: Buffer.alloc(0), stderr: '' }
   const site: Site = {
     destination: 'box',
@@ -35,10 +41,7 @@ test('what may be a key is masked in the diff of a configuration, and a unit is 
     reasonOf: () => '',
   }
   let shown = ''
-  const out = new Output(
-    { write: (text) => (shown += text) },
-    {},
-  )
+  const out = new Output({ write: (text) => (shown += text) }, {})
   const preview = new Preview(out, out, site)
   const config = 'password: second-secret\nproxy: http://user:third-secret@proxy\n'
   preview.showChange(changeOf({ path: paths.configFile, text: config }, installed))
