@@ -8,6 +8,7 @@ import { isObject, membersOf } from '../../bytes/json/parse.ts'
 import { printable } from '../../platform/printable.ts'
 import { replaceFile } from '../../platform/replace-file.ts'
 import { type CommandIo, Output } from '../output.ts'
+import { nameCredentials } from './credential-names.ts'
 import { withoutCredentials } from './credentials.ts'
 import { Draft } from './draft.ts'
 import { fitDraft } from './fit-draft.ts'
@@ -121,6 +122,7 @@ function importDocument(
   for (const { path, reason } of root.leftovers(source.reasons, 'the gateway has no counterpart')) {
     draft.notes.push({ kind: 'left_out', from: path, text: reason })
   }
+  nameCredentials(draft)
   placeCommands(draft, { isAsked: withCommands, hasServiceManager })
   const problems = fitDraft(draft, { env, hasServiceManager })
   const hasProviders = Object.keys(membersOf(draft.config.providers)).length > 0

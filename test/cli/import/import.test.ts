@@ -178,7 +178,10 @@ describe('LiteLLM', () => {
 
   test('a variable that the file sets literally is a key to store', (t) => {
     const { out, stdout } = importFixture(t, 'litellm.yaml')
-    assert.deepEqual(loaded(out).providers?.['local-9103']?.api_key, { secret: 'local-9103_api_key' })
+    assert.deepEqual(loaded(out).providers?.['local-9103']?.api_key, {
+      credential: 'local-9103_api_key',
+      secret: 'local-9103_api_key',
+    })
     assert.match(
       stdout,
       new RegExp(
@@ -415,7 +418,7 @@ describe('claude-code-router', () => {
     assert.equal(models?.['claude-haiku-*']?.use, 'gpu/tools')
     assert.deepEqual(providers?.['gpu'], {
       base_url: 'http://127.0.0.1:9502/v1',
-      api_key: { env: 'GPU_KEY' },
+      api_key: { credential: 'gpu_key', env: 'GPU_KEY' },
     })
     assert.deepEqual(models?.['gpu/ok']?.request, { set: { max_tokens: 4096 } })
   })
@@ -495,4 +498,29 @@ test('suggested commands name the file, quoted for a shell, and variables that a
   const asJson = importFixture(t, 'litellm.yaml', { env, json: true })
   assert.doesNotMatch(asJson.stdout, /These variables are not set/)
   assert.match(importFixture(t, 'litellm.yaml', { json: true }).stdout, /These variables are not set/)
+})
+
+test('keys can be credentials, of which no two share one, and none is the identity of stored secrets', (t) => {
+  const entry = (name: string, port: number, key: string) =>
+    `  - { model_name: ${name}, litellm_params: { model: openai/x, api_base: "http://127.0.0.1:${port}/v1", api_key: ${key} } }\n`
+  const { out } = importText(
+    t,
+    lite(
+      entry('a', 1, 'os.environ/A_KEY') +
+        entry('b', 2, 'os.environ/a_key') +
+        entry('c', 3, 'os.environ/OPENAI_API_KEY') +
+        entry('d', 4, 'os.environ/GATEWAY_IDENTITY') +
+        entry('e', 5, 'os.environ/gateway_identity') +
+        '  - { model_name: f, litellm_params: { model: gpt-5, api_key: literal-key-1234 } }\n',
+    ),
+  )
+  const keys = Object.values(loaded(out).providers ?? {}).map(({ api_key: key }) => key)
+  assert.deepEqual(keys, [
+    { credential: 'a_key', env: 'A_KEY' },
+    { env: 'a_key' },
+    { credential: 'OPENAI_API_KEY', env: 'OPENAI_API_KEY' },
+    { credential: 'GATEWAY_IDENTITY', env: 'GATEWAY_IDENTITY' },
+    { env: 'gateway_identity' },
+    { credential: 'openai_api_key', secret: 'openai_api_key' },
+  ])
 })
