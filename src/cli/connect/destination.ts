@@ -48,7 +48,9 @@ export async function findDestination(
     .map(({ name }) => name)
   // The models of the example are nobody's choice.
   const chosen = file === packagedConfigFile() ? [] : fit(configured)
-  const names = chosen.length > 0 ? chosen : fit(await listedModels(base))
+  const listed = chosen.length > 0 ? chosen : fit(await listedModels(base))
+  // Some clients expand these in their settings, and whoever runs a model server names its models.
+  const names = listed.filter((name) => !/[{}$`]/.test(name))
   const [first, ...otherModels] = names
   if (first === undefined) {
     const message =

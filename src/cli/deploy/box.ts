@@ -1,6 +1,7 @@
 // What is known of the box before anything there is changed: the account, and what is installed for it.
 import { printable } from '../../platform/printable.ts'
 import { deployedDirectory, type Scope, type ServicePaths, servicePaths } from '../../systemd/scope.ts'
+import { isUserName } from './destination.ts'
 import { isPlainPath } from './remote-command.ts'
 
 /** The names of Node packages by what `uname -m` prints. */
@@ -69,8 +70,12 @@ export function readAccount(output: Buffer): Read<Account> {
     env[name] = value
   }
   if (env['HOME'] === undefined) return refuse('The account on the box has no HOME.')
+  const user = one('user')
+  if (!isUserName(user)) {
+    return refuse(`The account on the box has a name that deploy does not pass on: ${printable(user)}`)
+  }
   const value = {
-    user: one('user'),
+    user,
     isRoot: one('uid') === '0',
     nodePackage,
     env,

@@ -6,6 +6,11 @@ export type ParsedDestination =
   | { readonly kind: 'refused'; readonly message: string }
 
 /** `Host` patterns of ssh_config are names too, so a host may have dots, underscores and hyphens; an IPv6 address has colons. */
+/** Of a Unix user, as it can stand in commands. */
+export function isUserName(text: string): boolean {
+  return userPattern.test(text)
+}
+
 const userPattern = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$/
 const hostPattern = /^[A-Za-z0-9_:][A-Za-z0-9_.:-]{0,252}$/
 

@@ -13,7 +13,7 @@ export function isPlaceholder(text: string): boolean {
 /** Forms of known credentials: of providers, of code hosts, tokens, URLs with a user, and hexadecimal of 16 bytes and more. */
 const forms = [
   /(?<![A-Za-z0-9])(?:sk|gsk)[-_][\w.-]{6,}/gi,
-  /(?<![A-Za-z0-9])(?:pk|rk|hf|xai|r8|pplx|key|csk|nvapi|tgp|fw|glpat|ghp|gho|ghs|github_pat|xox[abp]|sess)[-_][\w.-]{12,}/gi,
+  /(?<![A-Za-z0-9])(?:pk|rk|hf|xai|r8|pplx|key|csk|nvapi|tgp|fw|glpat|ghp|gho|ghs|github_pat|tskey|xox[abp]|sess)[-_][\w.-]{12,}/gi,
   /(?<![A-Za-z0-9])(?:AIza[\w-]{20,}|AKIA[A-Z0-9]{12,}|eyJ[\w-]{8,}\.[\w-]{4,})/g,
   /(?:authorization|x-api-key)["']?\s*[:=]\s*\S+/gi,
   /(?<![A-Za-z])bearer\s+[\w.~+/-]{6,}/gi,
@@ -50,10 +50,10 @@ export function isTelling(credential: string): boolean {
 }
 
 const words =
-  /(?:^|[-_.\s])(?:api)?[-_]?(?:keys?|tokens?|secrets?|passwords?|passwd|passphrase|pass|pwd|credentials?|auth|authorization|cookie|sig|signature|bearer)(?:$|[-_.\s])|(?:password|passwd|token|secret)(?:$|[-_.\s])|api[-_]?key|masterkey|accesskey|secretkey/i
+  /(?:^|[-_.\s])(?:api)?[-_]?(?:keys?|tokens?|secrets?|passwords?|passwd|passphrase|pass|pwd|credentials?|auth|authorization|cookie|sig|signature|bearer)(?:$|[-_.\s])|(?:password|passwd|token|secret)(?:$|[-_.\s])|api[-_]?key|auth[-_]?key|masterkey|accesskey|secretkey/i
 /** Counts of tokens, and files that hold keys. */
 const notSecret =
-  /(?:max|min|num|total|completion|prompt|input|output|reasoning|budget|new)[-_]?tokens?|tokens?[-_](?:limit|budget|per)|per[-_]token|tokenizer|[-_]file$|cache[-_]key/i
+  /(?:^|[-_.\s])(?:(?:max|min|num|total|completion|prompt|input|output|reasoning|budget|new)[-_]?tokens?|tokens?[-_](?:limit|budget|per)|per[-_]token|tokenizer|cache[-_]key)(?:$|[-_.\s])|[-_]file$/i
 
 /** True for names of settings whose value is a credential. */
 export function namesCredential(name: string): boolean {
@@ -64,8 +64,8 @@ export function namesCredential(name: string): boolean {
 const plainHeaders =
   /^(?:user-agent|referer|http-referer|x-title|anthropic-version|anthropic-beta|openai-(?:organization|project|beta)|accept(?:-language)?)$/i
 
-/** True for a header that may stand in the file: its name is known for no secrets, or its value is a plain word. */
+/** True for a header that may stand in the file: its name is known for holding no secret, and its value has no form of one. */
 export function isPlainHeader(name: string, value: string): boolean {
-  if (namesCredential(name) || looksLikeCredential(value)) return false
-  return plainHeaders.test(name) || /^[A-Za-z][A-Za-z ._/:-]{0,31}$/.test(value)
+  // The query of an address may hold one.
+  return plainHeaders.test(name) && !looksLikeCredential(value) && !value.includes('?')
 }

@@ -98,7 +98,10 @@ export function withoutKeys(command: readonly string[]): {
     const [option = '', ...rest] = word.split('=')
     if (!/^--?[\w-]+$/.test(option) || !namesCredential(option.replace(/^-+/, ''))) words.push(word)
     else if (rest.length > 0) keys.push(rest.join('='))
-    else keys.push(command[++index] ?? '')
+    else {
+      // An option may take several.
+      while (index + 1 < command.length && !command[index + 1]!.startsWith('-')) keys.push(command[++index]!)
+    }
   }
   return { words, keys }
 }

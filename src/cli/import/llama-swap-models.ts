@@ -154,11 +154,14 @@ function addService(words: readonly string[], model: Foreign, parts: ServicePart
   const service: RawService = {
     run: run as string[],
     ...environmentOf(model.get('env'), macros, draft),
-    ...(ready !== undefined && ready !== 'none' && { ready: macros.expand(ready).text }),
+    ...(isPath(ready) && { ready: macros.expand(ready).text }),
     ...(ready === undefined && kindOf(words) === 'openai' && { ready: '/health' }),
     ...(local.readyTimeout !== undefined && { start_timeout_ms: Math.max(15, local.readyTimeout) * 1000 }),
     ...(idle !== undefined && { stop_after_idle_ms: idle }),
     ...(local.preloaded.has(name) && { start: 'boot' as const }),
+  }
+  if (ready !== undefined && ready !== 'none' && !isPath(ready)) {
+    draft.leftOut(model.get('checkEndpoint'), 'only a plain path is carried: a query may hold a key')
   }
   if (ready === 'none')
     draft.changed(
@@ -167,6 +170,10 @@ function addService(words: readonly string[], model: Foreign, parts: ServicePart
       'a server is always waited for here: write ready',
     )
   draft.services.set(provider, service)
+}
+
+function isPath(ready: string | undefined): ready is string {
+  return ready !== undefined && /^\/[^?#\s]*$/.test(ready) && !looksLikeCredential(ready)
 }
 
 /** Milliseconds; undefined is never. */

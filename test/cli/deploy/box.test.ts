@@ -45,6 +45,7 @@ const refused: readonly (readonly [changed: Readonly<Record<string, string>>, re
   [{ systemd: 'no' }, /does not run systemd/],
   [{ HOME: '/home/$(reboot)' }, /HOME of the box has characters/],
   [{ HOME: '' }, /has no HOME/],
+  [{ user: '$(reboot)' }, /has a name that deploy does not pass on/],
 ]
 for (const [changed, reason] of refused) {
   test(`a box is refused: ${JSON.stringify(changed)}`, () => {

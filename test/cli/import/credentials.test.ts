@@ -2,7 +2,13 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
-import { isPlaceholder, looksLikeCredential, namesCredential } from '../../../src/cli/import/credentials.ts'
+import {
+  isPlaceholder,
+  isPlainHeader,
+  looksLikeCredential,
+  namesCredential,
+} from '../../../src/cli/import/credentials.ts'
+import { withoutKeys } from '../../../src/cli/import/llama-swap-macros.ts'
 import { sources } from '../../../src/cli/import/sources.ts'
 import { fc } from '../../support/properties.ts'
 import { importText, loaded } from './import-scene.ts'
@@ -351,6 +357,9 @@ describe('credentials are told from other texts', () => {
     'clientsecret',
     'authtoken',
     'sig',
+    'ADMIN_TOKEN',
+    '--renew-token',
+    'TS_AUTHKEY',
   ]) {
     test(`${name} names one`, () => assert.ok(namesCredential(name)))
   }
@@ -367,6 +376,20 @@ describe('credentials are told from other texts', () => {
   ]) {
     test(`${name} does not`, () => assert.ok(!namesCredential(name)))
   }
+  for (const [header, value] of [
+    ['X-Admin-Token', 'swordfish'],
+    ['Cf-Access', 'topsecretword'],
+    ['Referer', 'https://h.example/?code=swordfish'],
+  ] as const) {
+    test(`${header} is not copied`, () => assert.ok(!isPlainHeader(header, value)))
+  }
+  test('a header that says who calls is', () => assert.ok(isPlainHeader('X-Title', 'My program')))
+  test('an option may take several keys', () => {
+    assert.deepEqual(withoutKeys(['vllm', 'serve', 'm', '--api-key', 'alpha9x', 'beta7y', '--port', '1']), {
+      words: ['vllm', 'serve', 'm', '--port', '1'],
+      keys: ['alpha9x', 'beta7y'],
+    })
+  })
   test('placeholders are no credentials', () => {
     for (const text of ['none', 'EMPTY', 'lm-studio', 'sk-no-key-required'])
       assert.ok(isPlaceholder(text), text)
