@@ -150,7 +150,23 @@ flock -n 9 || { printf 'Another deploy is under way on this machine.\n' >&2; exi
 trap '' HUP INT TERM PIPE
 
 place() { cp -p "$1" "$config.new" && mv -f "$config.new" "$config"; }
-run() { "$1/bin/llm-gateway" systemd install "--$scope" 9>&- && "$1/bin/llm-gateway" systemd restart "--$scope" 9>&-; }
+# With root's rights only what root alone can change: a unit written by hand may have run a program of somebody's home.
+is_trusted() {
+  [ "$scope" = system ] || return 0
+  part=$(readlink -f "$1/bin/llm-gateway") || return 1
+  while :; do
+    case $(stat -c '%u %A' "$part") in
+      0\ ?????w*|0\ ????????w*) break ;;
+      0\ *) ;;
+      *) break ;;
+    esac
+    if [ "$part" = / ]; then return 0; fi
+    part=$(dirname "$part")
+  done
+  printf '%s is not run: others than root can change %s.\n' "$1" "$part"
+  return 1
+}
+run() { is_trusted "$1" && "$1/bin/llm-gateway" systemd install "--$scope" 9>&- && "$1/bin/llm-gateway" systemd restart "--$scope" 9>&-; }
 
 switch() {
   rm -f "$swap"
