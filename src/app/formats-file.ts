@@ -2,6 +2,7 @@
 // something is found. It is a convenience: where it can't be read, providers are asked again.
 import { isObject, membersOf } from '../bytes/json/parse.ts'
 import { StateFile } from '../platform/state-file.ts'
+import { StateWriter } from '../platform/state-writer.ts'
 import { readValue } from '../platform/state-version.ts'
 import type { FormatFinding, FormatFindings } from './format-findings.ts'
 
@@ -18,12 +19,13 @@ const version = 1
 export class FormatsFile {
   readonly #parts: FormatsFileParts
   readonly #file: StateFile
-  #writing: Promise<void> | undefined
-  #hasNews = false
+  readonly #writer: StateWriter
 
   constructor(parts: FormatsFileParts) {
     this.#parts = parts
     this.#file = new StateFile(parts.directory, 'formats.json')
+    const text = () => JSON.stringify({ version, providers: Object.fromEntries(parts.findings()) })
+    this.#writer = new StateWriter({ file: this.#file, text, onFault: parts.onFault })
   }
 
   /** What the last process has written; empty if there is nothing. */
@@ -35,26 +37,12 @@ export class FormatsFile {
 
   /** Something has changed: it will be in the file soon. */
   touch(): void {
-    this.#hasNews = true
-    this.#writing ??= this.#write().finally(() => (this.#writing = undefined))
+    this.#writer.touch()
   }
 
   /** Resolves when everything is written. */
-  async stop(): Promise<void> {
-    await this.#writing
-  }
-
-  async #write(): Promise<void> {
-    const { findings, onFault } = this.#parts
-    try {
-      while (this.#hasNews) {
-        this.#hasNews = false
-        const text = JSON.stringify({ version, providers: Object.fromEntries(findings()) })
-        await this.#file.replace(text)
-      }
-    } catch (cause) {
-      onFault(cause instanceof Error ? cause : new Error(String(cause)))
-    }
+  stop(): Promise<void> {
+    return this.#writer.stop()
   }
 }
 

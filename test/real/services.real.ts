@@ -1,6 +1,8 @@
 // Real llama.cpp servers as units of a real user manager, one of them at a time: started by calls, stopped when nobody calls, and
 // exchanged for one another.
 import assert from 'node:assert/strict'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { suite, test } from 'node:test'
 
@@ -21,12 +23,13 @@ const unitOf = (port: number, name: string) => ({
   service: { stop_after_idle_ms: 3_000 },
 })
 
-/** Python may lie in root's home: then that is an empty folder in the namespaces of the test, but for Python. */
+/** Python may lie in the home of whoever tests: then that is an empty folder in the namespaces of the test, but for Python. */
 async function openPrefix(manager: UserManager): Promise<void> {
   const prefix = await manager.ok(`${python} -c 'import sys; print(sys.base_prefix)'`, { isRoot: true })
-  if (!prefix.startsWith('/root/')) return
+  const home = homedir()
+  if (!prefix.startsWith(join(home, '/'))) return
   await manager.ok(
-    `mkdir /run/prefix && mount --bind '${prefix}' /run/prefix && mount -t tmpfs -o mode=755 tmpfs /root && mkdir -p '${prefix}' && mount --move /run/prefix '${prefix}'`,
+    `mkdir /run/prefix && mount --bind '${prefix}' /run/prefix && mount -t tmpfs -o mode=755 tmpfs '${home}' && mkdir -p '${prefix}' && mount --move /run/prefix '${prefix}'`,
     { isRoot: true },
   )
 }

@@ -6,6 +6,7 @@ import type { HttpProvider } from '../../config/provider-types.ts'
 import { type ListedModel, maxListedNames } from '../../dialects/openai/model-list.ts'
 import { maxModelNameLength } from '../../dialects/request.ts'
 import { StateFile } from '../../platform/state-file.ts'
+import { StateWriter } from '../../platform/state-writer.ts'
 import { readValue } from '../../platform/state-version.ts'
 import { serverOf } from '../format-findings.ts'
 
@@ -55,12 +56,13 @@ const maxFileChars = 8_388_608
 export class KeptListsFile {
   readonly #parts: KeptListsFileParts
   readonly #file: StateFile
-  #writing: Promise<void> | undefined
-  #hasNews = false
+  readonly #writer: StateWriter
 
   constructor(parts: KeptListsFileParts) {
     this.#parts = parts
     this.#file = new StateFile(parts.directory, 'model-lists.json')
+    const text = () => textOf(parts.lists())
+    this.#writer = new StateWriter({ file: this.#file, text, onFault: parts.onFault })
   }
 
   /** What the last process has written; empty if there is nothing. */
@@ -72,25 +74,12 @@ export class KeptListsFile {
 
   /** A list has changed: it will be in the file soon. */
   touch(): void {
-    this.#hasNews = true
-    this.#writing ??= this.#write().finally(() => (this.#writing = undefined))
+    this.#writer.touch()
   }
 
   /** Resolves when everything is written. */
-  async stop(): Promise<void> {
-    await this.#writing
-  }
-
-  async #write(): Promise<void> {
-    const { lists, onFault } = this.#parts
-    try {
-      while (this.#hasNews) {
-        this.#hasNews = false
-        await this.#file.replace(textOf(lists()))
-      }
-    } catch (cause) {
-      onFault(cause instanceof Error ? cause : new Error(String(cause)))
-    }
+  stop(): Promise<void> {
+    return this.#writer.stop()
   }
 }
 
