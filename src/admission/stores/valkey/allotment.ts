@@ -35,17 +35,22 @@ export class Allotment {
   /** Of the server's word last heard, but for `held`. */
   #last: Omit<Agreed, 'dimensions'> & { readonly dimensions: readonly DimensionReply[] }
   #held: number[]
+  readonly #isLasting: boolean
   #leaseUntilMs = -Infinity
 
-  /** @param count of limits. */
-  constructor(count: number) {
+  /**
+   * @param count of limits.
+   * @param isLasting as `SharedScope.isLasting`.
+   */
+  constructor(count: number, isLasting = false) {
+    this.#isLasting = isLasting
     this.#held = Array.from({ length: count }, () => 0)
     this.#last = { kind: 'ok', active: 1, nextMs: undefined, dimensions: this.#held.map(() => unknown) }
   }
 
   /** Nothing else may be admitted by what is held once this is false. */
   isValid(nowMs: number): boolean {
-    return nowMs < this.#leaseUntilMs
+    return this.#isLasting || nowMs < this.#leaseUntilMs
   }
 
   /** What may be used while `isValid`, in the order of the limits. */
