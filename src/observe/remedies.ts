@@ -39,7 +39,6 @@ const remedies: Readonly<Partial<Record<ErrorCode | OutcomeOfProvider, string>>>
   limited:
     'Wait until the limit frees, raise it in rate_limit_settings, or let calls wait: when_limited: wait.',
   limits_unavailable: 'Check that the store of shared limits can be reached: llm-gateway doctor.',
-  limits_unavailable: 'Check that the store of shared limits can be reached: llm-gateway doctor.',
   model_not_allowed: 'Let the client use the model, in the record of its key or in clients:.',
   model_not_found: 'Check the name against GET /v1/models, or add the model to the configuration.',
   no_target:
