@@ -20,10 +20,12 @@ export interface Use {
   readonly nextMs: number | undefined
 }
 
-/** More of one limit. */
-export interface Need {
-  readonly needed: number
-  readonly wanted: number
+/** More of each limit, in their order. */
+export interface Wanted {
+  /** What the next call takes. */
+  readonly first: readonly number[]
+  /** What all calls take that wait. */
+  readonly all: readonly number[]
 }
 
 const unknown: DimensionReply = { held: 0, others: 0, usedByOthers: 0, keep: Infinity }
@@ -79,7 +81,10 @@ export class Allotment {
 
   /** Gives back what is neither used nor likely to be used soon. @returns whether anything was. */
   trim(used: readonly number[], limits: readonly SharedLimit[]): boolean {
-    return this.#lower((index, held) => Math.min(held, used[index]! + 2 * this.ahead(limits[index]!.limit ?? 0)), used)
+    return this.#lower(
+      (index, held) => Math.min(held, used[index]! + 2 * this.ahead(limits[index]!.limit ?? 0)),
+      used,
+    )
   }
 
   /** Gives back all that is not used. @returns whether anything was. */
@@ -87,25 +92,23 @@ export class Allotment {
     return this.#lower(() => 0, used)
   }
 
-  /** What to tell the server. @param needs in the order of the limits; undefined: nothing more is wanted. */
+  /** What to tell the server. @param wanted undefined: nothing more is. */
   state(
-    { used }: Pick<Use, 'used'>,
+    used: readonly number[],
     limits: readonly SharedLimit[],
-    needs: readonly Need[] | undefined,
+    wanted: Wanted | undefined,
     nowMs: number,
   ): Exchange['dimensions'] {
     // The server may have given it to others; what was used is a fact.
     if (!this.isValid(nowMs)) this.release(used)
-    return limits.map(
-      ({ limit, lingerMs }, index): DimensionState => ({
-        limit,
-        lingerMs,
-        held: Math.max(this.#held[index]!, used[index]!),
-        used: used[index]!,
-        wanted: needs?.[index]?.wanted ?? 0,
-        needed: needs?.[index]?.needed ?? 0,
-      }),
-    )
+    return limits.map(({ limit, lingerMs }, index): DimensionState => {
+      const held = Math.max(this.#held[index]!, used[index]!)
+      const lacks = (amount: number) => (limit === undefined ? 0 : Math.max(0, used[index]! + amount - held))
+      const needed = lacks(wanted?.first[index] ?? 0)
+      // Who needs nothing of a limit takes nothing ahead of it either.
+      const more = needed === 0 ? 0 : lacks(wanted!.all[index]!) + this.ahead(limit!)
+      return { limit, lingerMs, held, used: used[index]!, wanted: more, needed }
+    })
   }
 
   /** @param sentMs when the exchange was sent that this replies to. No other may have been sent since. */

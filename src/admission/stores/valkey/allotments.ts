@@ -1,7 +1,7 @@
 // The allotments of all scopes that this gateway shares with others: asks for more when calls need it, renews what is in use once
 // a second, gives back what others wait for, and knows what may be used while the server is away.
 import type { Clock } from '../../../platform/clock.ts'
-import { Allotment, type Need, type SharedLimit, type Use } from './allotment.ts'
+import { Allotment, type SharedLimit, type Use, type Wanted } from './allotment.ts'
 import { type Agreed, type Exchange, exchangeArguments, readExchangeReply } from './exchange.ts'
 
 /** What becomes of calls while the server cannot be asked. */
@@ -38,9 +38,9 @@ export interface AllotmentsParts {
   readonly onBug: (error: unknown) => void
 }
 
-/** An exchange that is on its way or about to be sent, and what those who wait for it need. */
+/** An exchange that is on its way or about to be sent, and what those who wait for it ask for. */
 interface Batch {
-  needs: Need[] | undefined
+  wish: Wanted | undefined
   readonly done: Promise<void>
   readonly finish: () => void
 }
@@ -56,7 +56,9 @@ interface Entry {
   noneUntilMs: number
   /** When a call has last asked what may be used. */
   activeAtMs: number
-  /** Until then somebody waits for more. */
+  /** What was asked for and has not been granted. */
+  unmet: Wanted | undefined
+  /** Until then somebody waits for that. */
   waitsUntilMs: number
   sentAtMs: number
   stopTimer: (() => void) | undefined
@@ -67,8 +69,6 @@ const renewalMs = 1_000
 const quietMs = 2_000
 /** Without news, the server is asked again after so long for those who wait. */
 export const recheckMs = 1_000
-/** A refusal stands for so long before the next call asks again. */
-const noneMs = 100
 /** Between two exchanges by which what others wait for is given back. */
 const yieldMs = 50
 /** The wall clock ahead of the monotonic one by so much more than before: the machine slept, say. */
@@ -115,13 +115,15 @@ export class Allotments {
     return this.#entryOf(scope, nowMs).noneUntilMs <= nowMs
   }
 
-  /** Asks for more. Resolves once `ceilings` may be other ones; never rejects. */
-  ask(scope: SharedScope, needed: readonly number[]): Promise<void> {
+  /**
+   * Asks for more, so that a call fits. Resolves once `ceilings` may be other ones; never rejects.
+   * @param amounts what the call takes of each limit.
+   */
+  ask(scope: SharedScope, amounts: readonly number[]): Promise<void> {
     const nowMs = this.#now()
     const entry = this.#entryOf(scope, nowMs)
     entry.waitsUntilMs = nowMs + 2 * recheckMs
-    const needs = needed.map((each) => ({ needed: each, wanted: each }))
-    return this.#send(entry, needs)
+    return this.#send(entry, { first: amounts, all: amounts })
   }
 
   /** Has the server's word of a scope, though nothing is needed. Never rejects. */
@@ -145,7 +147,8 @@ export class Allotments {
     if (kind === 'freed' && member === this.#parts.member) {
       entry.noneUntilMs = -Infinity
       this.#parts.onFreed()
-    } else if (kind === 'wanted' && member !== this.#parts.member) void this.#send(entry, undefined)
+    } else if (kind === 'wanted' && member !== this.#parts.member && hasUnused(entry))
+      void this.#send(entry, undefined)
   }
 
   /** The connection has come or gone. */
@@ -176,7 +179,7 @@ export class Allotments {
     if (entry === undefined) {
       const allotment = new Allotment(scope.limits.length, scope.isLasting)
       const times = { noneUntilMs: -Infinity, waitsUntilMs: -Infinity, sentAtMs: -Infinity }
-      const batches = { current: undefined, next: undefined, stopTimer: undefined }
+      const batches = { current: undefined, next: undefined, unmet: undefined, stopTimer: undefined }
       entry = { scope, allotment, activeAtMs: nowMs, ...times, ...batches }
       this.#entries.set(scope.key, entry)
     }
@@ -193,9 +196,9 @@ export class Allotments {
   }
 
   /** One exchange at a time for a scope; what is asked meanwhile goes together in the next one. */
-  #send(entry: Entry, needs: readonly Need[] | undefined): Promise<void> {
+  #send(entry: Entry, wish: Wanted | undefined): Promise<void> {
     entry.next ??= newBatch()
-    entry.next.needs = sumOf(entry.next.needs, needs)
+    entry.next.wish = together(entry.next.wish, wish)
     const { done } = entry.next
     if (entry.current === undefined) queueMicrotask(() => void this.#sendNext(entry))
     return done
@@ -206,7 +209,7 @@ export class Allotments {
     if (batch === undefined || entry.current !== undefined) return
     entry.current = batch
     entry.next = undefined
-    await this.#exchange(entry, batch.needs, false)
+    await this.#exchange(entry, batch.wish, false)
     entry.current = undefined
     batch.finish()
     this.#followWants(entry)
@@ -214,14 +217,15 @@ export class Allotments {
   }
 
   /** Never rejects: who waits looks at what has become of it. */
-  async #exchange(entry: Entry, needs: readonly Need[] | undefined, leaves: boolean): Promise<void> {
-    const { connection, prefix, member, onBug } = this.#parts
+  async #exchange(entry: Entry, asked: Wanted | undefined, leaves: boolean): Promise<void> {
+    const { connection, prefix, member, onBug, onFreed } = this.#parts
     const { scope, allotment } = entry
     const sentMs = this.#now()
     entry.sentAtMs = sentMs
+    if (sentMs >= entry.waitsUntilMs) entry.unmet = undefined
+    const wish = asked ?? entry.unmet
     const use = scope.use()
-    const wanted = needs?.map((need, index) => withAhead(need, allotment.ahead(scope.limits[index]!.limit ?? 0)))
-    const dimensions = allotment.state(use, scope.limits, wanted, sentMs)
+    const dimensions = allotment.state(use.used, scope.limits, leaves ? undefined : wish, sentMs)
     const exchange: Exchange = { number: ++this.#lastNumber, nextMs: use.nextMs, leaves, dimensions }
     const keys = [`{${prefix}}:epoch`, this.#keyOf(scope.key)]
     let reply: unknown
@@ -236,7 +240,10 @@ export class Allotments {
       if (read.kind === 'stale') return
       allotment.agree(read, sentMs)
       const isGranted = dimensions.every(({ held, needed }, index) => allotment.held[index]! >= held + needed)
-      entry.noneUntilMs = isGranted ? -Infinity : this.#now() + noneMs
+      entry.unmet = isGranted ? undefined : wish
+      // The server reports when there is room for this gateway; without its report, some time later may do.
+      entry.noneUntilMs = isGranted ? -Infinity : this.#now() + recheckMs
+      if (isGranted && wish !== undefined && asked === undefined) onFreed()
     } catch (error) {
       onBug(error)
     }
@@ -277,7 +284,9 @@ export class Allotments {
     const { scope, allotment } = entry
     const { used } = scope.use()
     const isWaiting = nowMs < entry.waitsUntilMs
-    const hasSlots = scope.limits.some(({ limit, lingerMs }, index) => limit !== undefined && lingerMs === 0 && used[index]! > 0)
+    const hasSlots = scope.limits.some(
+      ({ limit, lingerMs }, index) => limit !== undefined && lingerMs === 0 && used[index]! > 0,
+    )
     const isQuiet = nowMs - entry.activeAtMs > quietMs && !isWaiting && !hasSlots
     if (!isQuiet) {
       allotment.trim(used, scope.limits)
@@ -317,16 +326,16 @@ export class Allotments {
 
 function newBatch(): Batch {
   const { promise: done, resolve: finish } = Promise.withResolvers<void>()
-  return { needs: undefined, done, finish }
+  return { wish: undefined, done, finish }
 }
 
-/** The first call's need decides; the others' are wanted too. */
-function sumOf(one: Need[] | undefined, other: readonly Need[] | undefined): Need[] | undefined {
-  if (one === undefined || other === undefined) return one ?? (other && [...other])
-  return one.map(({ needed, wanted }, index) => ({ needed, wanted: wanted + other[index]!.wanted }))
+/** What the first call waits for decides; the others' is wanted too. */
+function together(one: Wanted | undefined, other: Wanted | undefined): Wanted | undefined {
+  if (one === undefined || other === undefined) return one ?? other
+  return { first: one.first, all: one.all.map((amount, index) => amount + other.all[index]!) }
 }
 
-/** Who needs nothing of a limit wants nothing ahead of it either. */
-function withAhead({ needed, wanted }: Need, ahead: number): Need {
-  return needed === 0 ? { needed, wanted } : { needed, wanted: wanted + ahead }
+function hasUnused({ allotment, scope }: Entry): boolean {
+  const { used } = scope.use()
+  return allotment.held.some((held, index) => held > used[index]!)
 }

@@ -135,7 +135,8 @@ for index, dimension in ipairs(dimensions) do
 end
 
 local isUsed = false
-local packed = { text(number), text(leaves and now or now + leaseMs), text(nextMs >= 0 and now + nextMs or 0) }
+-- Whole milliseconds, rounded up, so that nothing counts too short.
+local packed = { text(number), text(leaves and now or now + leaseMs + 2), text(nextMs >= 0 and now + nextMs or 0) }
 for _, dimension in ipairs(dimensions) do
   isUsed = isUsed or dimension.held > 0
   packed[#packed + 1] = text(dimension.held)

@@ -56,7 +56,7 @@ export class ValkeyStore implements AdmissionStore {
     if (tooLarge !== undefined) return tooLarge
     const result = this.#reserve(demand, nowMs)
     if (result.kind === 'admitted') return result
-    const lacking = this.#lacking(demand, nowMs).filter(({ shared }) => this.#parts.allotments.mayAsk(shared))
+    const lacking = this.#lacking(demand, nowMs)
     return lacking.length === 0 ? this.#refusal(demand, result, nowMs) : this.#ask(demand)
   }
 
@@ -76,13 +76,20 @@ export class ValkeyStore implements AdmissionStore {
   }
 
   move(reservation: Reservation, oneOf: readonly Scope[], nowMs: number): boolean | Promise<boolean> {
-    const move = (atMs: number) => this.#memory.move(reservation, oneOf.map((scope) => this.#ownOf(scope)), atMs)
+    const move = (atMs: number) =>
+      this.#memory.move(
+        reservation,
+        oneOf.map((scope) => this.#ownOf(scope)),
+        atMs,
+      )
     if (move(nowMs)) return true
     const { allotments, now } = this.#parts
-    const lacking = this.#lacking({ scopes: [], oneOf, tokens: 0, minTokens: 0 }, nowMs)
-    const asked = lacking.filter(({ shared }) => allotments.mayAsk(shared))
-    if (asked.length === 0) return false
-    return Promise.all(asked.map(({ shared, needed }) => allotments.ask(shared, needed))).then(() => move(now()))
+    const demand = { scopes: [], oneOf, tokens: reservation.tokens, minTokens: 0 }
+    const lacking = this.#lacking(demand, nowMs)
+    if (lacking.length === 0) return false
+    return Promise.all(lacking.map((shared) => allotments.ask(shared, amountsOf(demand)))).then(() =>
+      move(now()),
+    )
   }
 
   use(scope: Scope, nowMs: number): ScopeUse | Promise<ScopeUse> {
@@ -108,17 +115,24 @@ export class ValkeyStore implements AdmissionStore {
     }
   }
 
-  #nextMs(shared: Shared, limit: number | undefined, used: number, ownMs: number | undefined): number | undefined {
+  #nextMs(
+    shared: Shared,
+    limit: number | undefined,
+    used: number,
+    ownMs: number | undefined,
+  ): number | undefined {
     if (limit === undefined) return undefined
-    return used < limit ? 0 : Math.min(ownMs === 0 ? Infinity : (ownMs ?? Infinity), this.#othersNextMs(shared))
+    return used < limit
+      ? 0
+      : Math.min(ownMs === 0 ? Infinity : (ownMs ?? Infinity), this.#othersNextMs(shared))
   }
 
   /** Asks until the call is admitted or the server has no more to give. */
   async #ask(demand: Demand): Promise<Reserved | Refusal> {
     const { allotments, now } = this.#parts
     for (let count = 0; count < maxQuestions; count++) {
-      const lacking = this.#lacking(demand, now()).filter(({ shared }) => allotments.mayAsk(shared))
-      await Promise.all(lacking.map(({ shared, needed }) => allotments.ask(shared, needed)))
+      const lacking = this.#lacking(demand, now())
+      await Promise.all(lacking.map((shared) => allotments.ask(shared, amountsOf(demand))))
       const result = this.#reserve(demand, now())
       if (result.kind === 'admitted' || lacking.length === 0) {
         return result.kind === 'admitted' ? result : this.#refusal(demand, result, now())
@@ -147,18 +161,18 @@ export class ValkeyStore implements AdmissionStore {
     }
   }
 
-  /** What the shared scopes of a call lack. */
-  #lacking(demand: Demand, nowMs: number): { readonly shared: Shared; readonly needed: readonly number[] }[] {
+  /** The shared scopes that a call does not fit into, of which there may be more to be had. */
+  #lacking(demand: Demand, nowMs: number): Shared[] {
     const { allotments } = this.#parts
-    const tokens = tokensOf(demand)
+    const amounts = amountsOf(demand)
     return [...demand.scopes, ...demand.oneOf].flatMap((scope) => {
       const shared = this.#sharedOf(scope)
       if (shared === undefined) return []
       const ceilings = allotments.ceilings(shared)
-      const { requests, tokens: usedTokens, parallel } = this.#memory.use(scope, nowMs)
-      const after = [requests + 1, usedTokens + tokens, parallel + 1]
-      const needed = after.map((each, index) => (ceilings[index] === Infinity ? 0 : Math.max(0, each - ceilings[index]!)))
-      return needed.some((each) => each > 0) ? [{ shared, needed }] : []
+      const { requests, tokens, parallel } = this.#memory.use(scope, nowMs)
+      const used = [requests, tokens, parallel]
+      const fits = amounts.every((amount, index) => used[index]! + amount <= ceilings[index]!)
+      return fits || !allotments.mayAsk(shared) ? [] : [shared]
     })
   }
 
@@ -189,7 +203,17 @@ export class ValkeyStore implements AdmissionStore {
     const ownMs = refusal.kind === 'limited' ? refusal.retryAfterMs : Infinity
     const retryAfterMs = Math.max(1, Math.min(ownMs, this.#othersNextMs(shared), windowMs))
     const requested = dimension === 'tokens' ? demand.tokens : 1
-    return { kind: 'limited', scope, dimension, limit, used, requested, retryAfterMs, recheckMs, limitStatus } satisfies Limited
+    return {
+      kind: 'limited',
+      scope,
+      dimension,
+      limit,
+      used,
+      requested,
+      retryAfterMs,
+      recheckMs,
+      limitStatus,
+    } satisfies Limited
   }
 
   #limitStatus(scopes: readonly Scope[], nowMs: number): LimitStatus {
@@ -267,7 +291,10 @@ export class ValkeyStore implements AdmissionStore {
   #leavesMs(scope: Scope, used: { readonly requests: number; readonly tokens: number }): number | undefined {
     const limits = { rpm: used.requests, tpm: used.tokens }
     const { nextMs } = this.#memory.use({ ...scope, limits }, this.#parts.now())
-    const times = [used.requests > 0 ? nextMs.requests : undefined, used.tokens > 0 ? nextMs.tokens : undefined]
+    const times = [
+      used.requests > 0 ? nextMs.requests : undefined,
+      used.tokens > 0 ? nextMs.tokens : undefined,
+    ]
     const known = times.filter((each) => each !== undefined)
     return known.length === 0 ? undefined : Math.min(...known)
   }
@@ -276,6 +303,11 @@ export class ValkeyStore implements AdmissionStore {
 /** What a call reserves: of more than a whole limit, that. */
 function tokensOf({ scopes, tokens }: Demand): number {
   return Math.min(tokens, ...scopes.map(({ limits: { tpm = Infinity } }) => tpm))
+}
+
+/** What a call takes of each limit of a scope. */
+function amountsOf(demand: Demand): number[] {
+  return [1, tokensOf(demand), 1]
 }
 
 function finite(ceiling: number): number | undefined {
