@@ -69,6 +69,13 @@ export class Allotment {
     return this.#last.dimensions.some(({ keep }) => keep !== Infinity)
   }
 
+  /** What is left of it when others wait: what is used, and a fair part. */
+  kept(used: readonly number[]): readonly number[] {
+    return this.#held.map((held, index) =>
+      Math.min(held, Math.max(used[index]!, this.#last.dimensions[index]!.keep)),
+    )
+  }
+
   /** How much to have ahead of what calls need, so that a busy gateway asks rarely; of a small limit nothing. */
   ahead(limit: number): number {
     return Math.floor(limit / (aheadParts * this.#last.active))
@@ -76,15 +83,12 @@ export class Allotment {
 
   /** Gives back what others wait for, as far as it is not used. @returns whether anything was. */
   yield(used: readonly number[]): boolean {
-    return this.#lower((index, held) => Math.min(held, this.#last.dimensions[index]!.keep), used)
+    return this.#lower((index) => this.#last.dimensions[index]!.keep, used)
   }
 
   /** Gives back what is neither used nor likely to be used soon. @returns whether anything was. */
   trim(used: readonly number[], limits: readonly SharedLimit[]): boolean {
-    return this.#lower(
-      (index, held) => Math.min(held, used[index]! + 2 * this.ahead(limits[index]!.limit ?? 0)),
-      used,
-    )
+    return this.#lower((index) => used[index]! + 2 * this.ahead(limits[index]!.limit ?? 0), used)
   }
 
   /** Gives back all that is not used. @returns whether anything was. */
@@ -123,10 +127,10 @@ export class Allotment {
     this.#leaseUntilMs = -Infinity
   }
 
-  #lower(most: (index: number, held: number) => number, used: readonly number[]): boolean {
+  #lower(most: (index: number) => number, used: readonly number[]): boolean {
     let hasLowered = false
     this.#held = this.#held.map((held, index) => {
-      const kept = Math.min(held, Math.max(used[index]!, most(index, held)))
+      const kept = Math.min(held, Math.max(used[index]!, most(index)))
       hasLowered ||= kept < held
       return kept
     })

@@ -95,10 +95,11 @@ export class Allotments {
     const nowMs = this.#now()
     const { allotment } = this.#entryOf(scope, nowMs)
     const isValid = allotment.isValid(nowMs)
+    const usable = isValid && allotment.isWanted ? allotment.kept(scope.use().used) : allotment.held
     const isAway = this.isUnavailable(scope)
     return scope.limits.map(({ limit }, index) => {
       if (limit === undefined) return Infinity
-      const held = isValid ? allotment.held[index]! : 0
+      const held = isValid ? usable[index]! : 0
       return isAway ? Math.max(held, this.#aloneWith(limit)) : held
     })
   }
