@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -31,6 +31,8 @@ export interface RedisServer {
   resume(): void
   /** Sends a command and returns the reply as text, one value a line; for what a test prepares and examines. */
   command(...words: readonly (string | number)[]): Promise<string>
+  /** The same after it has logged in. */
+  commandAs(password: string, ...words: readonly (string | number)[]): Promise<string>
 }
 
 export interface RedisOptions {
@@ -38,6 +40,8 @@ export interface RedisOptions {
   readonly config?: readonly string[]
   /** In place of a free port. */
   readonly port?: number
+  /** Another program than the server: a Sentinel. */
+  readonly isSentinel?: boolean
   /** PEM files: it then speaks TLS on the port, and plain on the socket. */
   readonly tls?: { readonly cert: string; readonly key: string; readonly ca: string }
 }
@@ -78,7 +82,8 @@ class RunningRedis implements RedisServer {
 
   async restart(): Promise<void> {
     assert.equal(this.#child, undefined, 'the server runs')
-    const child = spawn(redisProgram, ['-'], { cwd: this.folder, stdio: ['pipe', 'pipe', 'pipe'] })
+    const args = this.#options.isSentinel === true ? [this.#configFile(), '--sentinel'] : ['-']
+    const child = spawn(redisProgram, args, { cwd: this.folder, stdio: ['pipe', 'pipe', 'pipe'] })
     this.#child = child
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding('utf8').on('data', (text: string) => (this.#log += text))
@@ -117,8 +122,19 @@ class RunningRedis implements RedisServer {
     return sendCommand(this.socketPath, words)
   }
 
+  async commandAs(password: string, ...words: readonly (string | number)[]): Promise<string> {
+    return sendCommand(this.socketPath, words, password)
+  }
+
+  /** A Sentinel writes to it. */
+  #configFile(): string {
+    const file = join(this.folder, 'sentinel.conf')
+    writeFileSync(file, this.#settings().join('\n'))
+    return file
+  }
+
   #settings(): readonly string[] {
-    const { tls, config = [] } = this.#options
+    const { tls, config = [], isSentinel = false } = this.#options
     const listener =
       tls === undefined
         ? [`port ${this.port}`]
@@ -136,8 +152,7 @@ class RunningRedis implements RedisServer {
       `unixsocket ${this.socketPath}`,
       `dir ${this.folder}`,
       'daemonize no',
-      'save ""',
-      'appendonly no',
+      ...(isSentinel ? [] : ['save ""', 'appendonly no']),
       ...config,
       '',
     ]
@@ -145,22 +160,25 @@ class RunningRedis implements RedisServer {
 }
 
 /** Over a connection of its own, with RESP as it stands in https://valkey.io/topics/protocol/. */
-function sendCommand(path: string, words: readonly (string | number)[]): Promise<string> {
+function sendCommand(path: string, words: readonly (string | number)[], password?: string): Promise<string> {
   const parts = words.map(String)
   const request = parts.map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`).join('')
+  const login =
+    password === undefined ? '' : `*2\r\n$4\r\nAUTH\r\n$${Buffer.byteLength(password)}\r\n${password}\r\n`
   return new Promise((resolve, reject) => {
     const socket = connect(path)
     let received = ''
     socket.setEncoding('utf8').on('error', reject)
     socket.on('data', (text: string) => {
       received += text
-      const reply = readReply(received, 0)
+      const greeting = password === undefined ? { end: 0 } : readReply(received, 0)
+      const reply = greeting && readReply(received, greeting.end)
       if (reply === undefined) return
       socket.destroy()
       resolve(reply.text)
     })
     socket.on('close', () => reject(new Error(`redis-server closed the connection: ${parts[0]}`)))
-    socket.write(`*${parts.length}\r\n${request}`)
+    socket.write(`${login}*${parts.length}\r\n${request}`)
   })
 }
 
