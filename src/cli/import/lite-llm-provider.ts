@@ -4,7 +4,7 @@ import type { Draft } from './draft.ts'
 import type { Foreign } from './foreign.ts'
 import { guessedKind, type LiteLlmKind, liteLlmKinds } from './lite-llm-kinds.ts'
 import { clamped } from './numbers.ts'
-import { nameOfServer, type ProviderBook } from './provider-book.ts'
+import { nameOfServer, type ProviderBook, withoutRoute, withVersion } from './provider-book.ts'
 
 /** Where keys of an entry may stand besides the entry. */
 export interface OtherPlaces {
@@ -70,14 +70,14 @@ export function findProvider(
     draft.leftOut(params.entry, 'its address (api_base) could not be carried')
     return undefined
   }
-  const baseUrl = text === undefined ? kind.baseUrl : trimmed(text)
+  const baseUrl = text === undefined ? kind.baseUrl : withoutRoute(text)
   const isAzure = name === 'azure'
   if (baseUrl === undefined && kind.kind !== 'anthropic') {
     const where = kind.baseVariable === undefined ? '' : `, which LiteLLM read from ${kind.baseVariable}`
     draft.leftOut(params.entry, `it has no api_base${where}: write it, and import again`)
     return undefined
   }
-  const full = isAzure ? azureBase(baseUrl!) : kind.needsVersion === true ? withV1(baseUrl!) : baseUrl
+  const full = isAzure ? azureBase(baseUrl!) : kind.needsVersion === true ? withVersion(baseUrl!) : baseUrl
   for (const key of isAzure ? ['api_version'] : []) params.get(key).take()
   const key = params.get('api_key')
   const organization = params.get('organization')
@@ -112,9 +112,6 @@ function usualKey({ keyVariables = [] }: LiteLlmKind, owner: string, isOwnServer
 function headersOf(draft: Draft, provider: string): NonNullable<RawProvider['headers']> {
   return (draft.config.providers[provider]!.headers ??= {})
 }
-
-const trimmed = (url: string) => url.replace(/\/+$/, '').replace(/\/(?:chat\/completions|embeddings)$/, '')
-const withV1 = (url: string) => (url.endsWith('/v1') ? url : `${url}/v1`)
 
 function azureBase(url: string): string {
   const origin = URL.parse(url)?.origin

@@ -1,6 +1,5 @@
 // llama-swap's configuration: model servers that take turns, and servers elsewhere.
-import type { JsonObject } from '../../bytes/json/parse.ts'
-import { isObject } from '../../bytes/json/parse.ts'
+import { isObject, membersOf } from '../../bytes/json/parse.ts'
 import type { RawModel, RawTarget } from '../../config/raw.ts'
 import { requireKeys } from './client-keys.ts'
 import type { Draft } from './draft.ts'
@@ -69,10 +68,6 @@ export const llamaSwap: Source = {
   },
   reasons,
   convert,
-}
-
-function membersOf(value: unknown): JsonObject {
-  return isObject(value) ? value : {}
 }
 
 function convert(root: Foreign, draft: Draft): void {
