@@ -50,6 +50,8 @@ export const claudeCodeRouter: Source = {
       return match?.[1] ?? match?.[2]
     },
     within: /\$(?:\{([A-Za-z_][A-Za-z0-9_]*)\}|([A-Za-z_][A-Za-z0-9_]*))/g,
+    // It sends the text of a reference to an unset variable as it stands, so a key may begin with a dollar sign.
+    unsetNames: /^[A-Z_][A-Z0-9_]*$/,
   },
   reasons,
   convert,
