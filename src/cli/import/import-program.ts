@@ -18,7 +18,7 @@ export function addImportCommand(program: Command, io: CommandIo, done: (status:
     .option('--check', 'report what would be written, and write nothing')
     .option('--stdout', 'write the configuration to standard output, and the report to standard error')
     .option('--with-commands', 'take over commands that start servers; without it they are comments')
-    .option('--force', 'replace a file that exists')
+    .option('--force', 'replace a file that exists, and keep a copy of it')
     .option('--json', 'print the report as JSON')
     .addHelpText('after', helpEnd)
     .action(async (file: string, options: ImportFlags) => {

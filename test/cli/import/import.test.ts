@@ -45,6 +45,18 @@ describe('the file', () => {
     assert.equal(forced.status, 0)
     assert.match(forced.text, /provider: local-9/)
     assert.equal(statSync(out).mode & 0o777, 0o600)
+    const copy = /^The file as it was: (.*)$/m.exec(forced.stdout)?.[1] ?? ''
+    assert.ok(copy.startsWith(`${out}.before-`), forced.stdout)
+    assert.equal(readFileSync(copy, 'utf8'), 'mine')
+  })
+
+  test('is not written over what is no text', (t) => {
+    const out = join(scratchDirectory(t), 'gateway.yaml')
+    writeFileSync(out, Buffer.of(0xff))
+    const ended = importText(t, local(), { out, force: true })
+    assert.equal(ended.status, 1)
+    assert.match(ended.stderr, /is not UTF-8; name another file with --out/)
+    assert.deepEqual(readFileSync(out), Buffer.of(0xff))
   })
 
   test('is not written by --check and --stdout', (t) => {
@@ -422,6 +434,23 @@ describe('claude-code-router', () => {
     })
     assert.deepEqual(models?.['gpu/ok']?.request, { set: { max_tokens: 4096 } })
   })
+})
+
+test('a key of claude-code-router that begins with a dollar sign is a key, unless it names a variable that is set', (t) => {
+  const provider = (name: string, key: string) =>
+    `{ "name": "${name}", "api_base_url": "https://${name}.example/v1/chat/completions", "api_key": "${key}", "models": ["m"] }`
+  const text = `{ "Providers": [${provider('a', '$secretPass')}, ${provider('b', '$own_key')}, ${provider('c', '${NOT_SET}')}, ${provider('d', '${secretPass}')}] }`
+  const { out, stdout, stderr, text: written } = importText(t, text, { env: { own_key: 'x' } })
+  assert.deepEqual(
+    Object.values(loaded(out, { own_key: 'x' }).providers ?? {}).map(({ api_key: key }) => key),
+    [
+      { credential: 'a_api_key', secret: 'a_api_key' },
+      { credential: 'own_key', env: 'own_key' },
+      { credential: 'not_set', env: 'NOT_SET' },
+      { credential: 'd_api_key', secret: 'd_api_key' },
+    ],
+  )
+  assert.doesNotMatch(written + stdout + stderr, /secretPass/)
 })
 
 test('a route of claude-code-router without a comma names no model', (t) => {
