@@ -2,6 +2,7 @@
 import type { RawModel, RawTarget } from '../../config/raw.ts'
 import type { Draft } from './draft.ts'
 import type { Foreign } from './foreign.ts'
+import { isOwnKey } from './lite-llm-own-keys.ts'
 import { readPrice } from './lite-llm-price.ts'
 import { findProvider, type OtherPlaces, Parameters, setTimeouts, splitModel } from './lite-llm-provider.ts'
 import { clamped, wholeNumbers } from './numbers.ts'
@@ -94,16 +95,12 @@ function readDeployment(
   }
 }
 
-/** Keys with a meaning of their own in LiteLLM; whatever else stands there goes into the body of every request. */
-const ownKeys =
-  /^(?:model|custom_llm_provider|api_base|base_url|api_key|api_version|organization|rpm|tpm|itpm|otpm|max_parallel_requests|weight|order|timeout|stream_timeout|max_retries|drop_params|additional_drop_params|litellm_.*|.*_cost_.*|.*_cost|max_budget|budget_duration|use_.*|tags|mock_.*|extra_headers|headers|extra_body|aws_.*|vertex_.*|azure_.*|watsonx_.*|s3_.*|gcs_.*|auto_router_.*|complexity_router_.*|region_name|tenant_id|client_id|client_secret|merge_.*|model_info|configurable_.*|guardrails|cache.*|input_.*|output_.*|default_.*)$/
-
 function readRequest(params: Parameters, draft: Draft): NonNullable<RawModel['request']> {
   const usual: [string, unknown][] = []
   const places = [params.own, params.own.get('extra_body')]
   for (const member of places.flatMap((place) => place.members())) {
     const [name, node] = member
-    if (ownKeys.test(name)) continue
+    if (isOwnKey(name)) continue
     if (isHarmless(name, node.value)) usual.push([memberName(name), node.take()])
     else
       draft.leftOut(

@@ -1,5 +1,6 @@
 // The provider of an entry of `model_list`: its kind, address, key and timeouts.
 import type { RawProvider } from '../../config/raw.ts'
+import { formatPath } from '../../platform/key-path.ts'
 import type { Draft } from './draft.ts'
 import type { Foreign } from './foreign.ts'
 import { guessedKind, type LiteLlmKind, liteLlmKinds } from './lite-llm-kinds.ts'
@@ -118,30 +119,54 @@ function azureBase(url: string): string {
   return origin === undefined || origin === 'null' ? url : `${origin}/openai/v1`
 }
 
+/** Timeouts of an entry; those of `default_litellm_params` come after the settings of the file. */
 export function setTimeouts(params: Parameters, draft: Draft, provider: string): void {
-  const timeout = params.get('timeout').number()
-  const first = params.get('stream_timeout').number()
-  const timeouts = {
-    ...(timeout !== undefined && { total_ms: milliseconds(timeout) }),
-    ...(first !== undefined && { first_byte_ms: milliseconds(first) }),
-  }
-  if (Object.keys(timeouts).length === 0) return
   const entry = draft.config.providers[provider]!
-  const before = entry.timeouts ?? {}
-  entry.timeouts = {
-    ...before,
-    ...(timeouts.total_ms !== undefined && { total_ms: Math.max(timeouts.total_ms, before.total_ms ?? 0) }),
-    ...(timeouts.first_byte_ms !== undefined && {
-      first_byte_ms: Math.max(timeouts.first_byte_ms, before.first_byte_ms ?? 0),
-    }),
-  }
-  if (timeout !== undefined) {
+  for (const [ours, theirs] of [
+    ['total_ms', ['timeout', 'request_timeout']],
+    ['first_byte_ms', ['stream_timeout']],
+  ] as const) {
+    const found = firstSeconds(
+      theirs.map((key) => params.own.get(key)),
+      draft,
+    )
+    if (found === undefined) continue
+    const before = entry.timeouts?.[ours]
+    entry.timeouts = { ...entry.timeouts, [ours]: Math.max(found.ms, before ?? 0) }
     draft.changed(
-      params.own.get('timeout'),
+      found.place,
       ['providers', provider],
-      'a timeout is of the provider, and the longest of its models counts',
+      'timeouts belong to a provider here; the longest one of its models applies',
     )
   }
 }
 
-const milliseconds = (seconds: number) => clamped(seconds * 1000, 0, 86_400_000)
+/** The first timeout that is not zero, which LiteLLM takes for none; the others are noted. */
+export function firstSeconds(
+  places: readonly Foreign[],
+  draft: Draft,
+): { readonly place: Foreign; readonly ms: number } | undefined {
+  const place = prevailing(places, (number) => number > 0, draft)
+  return place === undefined ? undefined : { place, ms: clamped(place.number()! * 1000, 0, 86_400_000) }
+}
+
+/** The first of several places of a setting whose number counts, as LiteLLM takes them; the others are noted. */
+export function prevailing(
+  places: readonly Foreign[],
+  counts: (number: number) => boolean,
+  draft: Draft,
+): Foreign | undefined {
+  const found = places.find((place) => {
+    const number = place.number()
+    return number !== undefined && counts(number)
+  })
+  for (const place of places) {
+    if (place === found || place.number() === undefined) continue
+    const winner = found === undefined ? undefined : formatPath(found.path)
+    draft.leftOut(
+      place,
+      winner === undefined ? 'it has no effect there' : `${winner} takes precedence over it`,
+    )
+  }
+  return found
+}

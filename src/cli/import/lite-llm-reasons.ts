@@ -9,6 +9,7 @@ const guardrails = 'the gateway examines no content; a guardrail that is a proxy
 const cache = 'the gateway caches no answers; it places calls where their prompt is cached'
 const cloudAccount = 'accounts of clouds that sign requests are not supported'
 const byFailure = 'what is retried and what cools down depends on the failure (docs/routing.md)'
+const ignored = 'LiteLLM reads it elsewhere, and ignores it here'
 const tools = 'the gateway runs no tools and agents; requests for tools pass as they are'
 
 export const liteLlmReasons: Reasons = [
@@ -78,6 +79,10 @@ export const liteLlmReasons: Reasons = [
   ],
   ['litellm_settings.modify_params', 'a call that passes keeps its bytes'],
   ['litellm_settings.allowed_fails', byFailure],
+  ['litellm_settings.cooldown_time', ignored],
+  ['litellm_settings.timeout', ignored],
+  ['litellm_settings.stream_timeout', ignored],
+  ['router_settings.request_timeout', ignored],
   [
     'litellm_settings.content_policy_fallbacks',
     'an error of the client leads to no fallback, except a prompt that is too long',
@@ -119,6 +124,10 @@ export const liteLlmReasons: Reasons = [
   ['router_settings.redis_password', 'one process serves all calls; limits outlive a restart without Redis'],
   ['router_settings.set_verbose', 'use logging.level'],
   ['model_list.*.litellm_params.max_retries', 'use routing.retries'],
+  ['model_list.*.litellm_params.num_retries', 'use routing.retries'],
+  ['model_list.*.litellm_params.cooldown_time', 'use routing.cooldown_ms, which holds for every target'],
+  ['model_list.*.litellm_params.supports_system_message', 'messages pass as they are'],
+  ['model_list.*.litellm_params.allowed_openai_params', 'a call that passes keeps all that it has'],
   ['model_list.*.litellm_params.drop_params', 'name the members in request.drop of the model'],
   ['model_list.*.litellm_params.additional_drop_params.*', 'a path through lists cannot be dropped'],
   [

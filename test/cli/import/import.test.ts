@@ -264,9 +264,74 @@ describe('LiteLLM', () => {
     const both = fallbacksWith(`${star}litellm_settings: { default_fallbacks: [p] }\n`)
     assert.deepEqual(both.lists, [['n'], ['p'], ['p'], undefined])
     assert.match(both.stdout, /another list for all models takes precedence over it/)
-    const exact = fallbacksWith('router_settings: { context_window_fallbacks: [{ "*": [o] }] }\n')
-    assert.deepEqual(exact.lists, [undefined, undefined, undefined, undefined])
-    assert.match(exact.stdout, /\* matches no model/)
+    const long = fallbacksWith('router_settings: { context_window_fallbacks: [{ "*": [o] }] }\n')
+    assert.deepEqual(long.lists, [['o'], ['o'], undefined, ['o']])
+  })
+
+  test('the first entry of a model counts, and of two lists that of the router', (t) => {
+    const entry = (name: string) =>
+      local().replace('model_list:\n', '').replace('model_name: m', `model_name: ${name}`)
+    const { out, stdout } = importText(
+      t,
+      `${local()}${entry('n')}${entry('o')}${entry('p')}
+router_settings:
+  model_group_alias: { alias: o }
+  fallbacks: [{ m: [n] }, { m: [o] }, { alias: [{ model: p, temperature: 0 }] }]
+  context_window_fallbacks: []
+  default_fallbacks: []
+litellm_settings:
+  fallbacks: [{ n: [p] }]
+  context_window_fallbacks: [{ n: [o] }]
+  default_fallbacks: [p]
+`,
+    )
+    const { models } = loaded(out)
+    assert.deepEqual(
+      ['m', 'n', 'o', 'p'].map((name) => models?.[name]?.fallbacks),
+      [['n'], ['p', 'o'], ['p'], undefined],
+    )
+    for (const note of [
+      'router_settings.fallbacks[1].m (the first entry of a model counts)',
+      'litellm_settings.fallbacks (router_settings.fallbacks takes precedence over it)',
+      'router_settings.fallbacks[2].alias[0].temperature (the gateway has no counterpart)',
+      'router_settings.fallbacks[2].alias (an alias shares the fallbacks of its model)',
+    ]) {
+      assert.ok(stdout.includes(`  ${note}\n`), note)
+    }
+  })
+
+  test('settings of the router and of the module take precedence as in LiteLLM', (t) => {
+    const settingsOf = (router: string, module: string, params = '') => {
+      const { out, stdout } = importText(
+        t,
+        `${local(params)}router_settings: { ${router} }\nlitellm_settings: { ${module} }\n`,
+      )
+      const { routing, providers, models } = loaded(out)
+      return { routing, timeouts: providers?.['local-9']?.timeouts, request: models?.['m']?.request, stdout }
+    }
+    const both = settingsOf(
+      'num_retries: 0, timeout: 30, stream_timeout: 4, cooldown_time: 0, request_timeout: 1',
+      'num_retries: 7, request_timeout: 50, stream_timeout: 9, cooldown_time: 3',
+    )
+    assert.deepEqual(
+      [both.routing, both.timeouts],
+      [{ retries: 0 }, { total_ms: 50_000, first_byte_ms: 4000 }],
+    )
+    for (const note of [
+      'router_settings.timeout (litellm_settings.request_timeout takes precedence over it)',
+      'litellm_settings.num_retries (router_settings.num_retries takes precedence over it)',
+      'router_settings.cooldown_time (it has no effect there)',
+      'router_settings.request_timeout (LiteLLM reads it elsewhere, and ignores it here)',
+    ]) {
+      assert.ok(both.stdout.includes(`  ${note}\n`), note)
+    }
+    const zero = settingsOf(
+      'timeout: 0, default_litellm_params: { timeout: 3, stream_timeout: 2 }',
+      'num_retries: 7',
+    )
+    assert.deepEqual([zero.routing, zero.timeouts], [{ retries: 7 }, { total_ms: 3000, first_byte_ms: 2000 }])
+    const own = settingsOf('timeout: 30', 'x: 1', ', request_timeout: 8, num_retries: 2, temperature: 0.5')
+    assert.deepEqual([own.timeouts, own.request], [{ total_ms: 8000 }, { default: { temperature: 0.5 } }])
   })
 
   test('fallbacks in a circle are opened, with a note', (t) => {
