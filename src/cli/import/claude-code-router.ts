@@ -7,33 +7,33 @@ import type { Foreign, Reasons } from './foreign.ts'
 import { clamped } from './numbers.ts'
 import { setListener } from './listener.ts'
 import { ProviderBook, withoutRoute } from './provider-book.ts'
-import { addRequest, isHarmless, memberName } from './request-members.ts'
+import { addRequest, isHarmless, memberName, notHarmless } from './request-members.ts'
 import type { Source } from './source.ts'
 
 const transformer =
-  'the gateway translates to the format that the server speaks (docs/clients.md); see translation of a provider'
+  'the gateway translates to the format that the server speaks (docs/clients.md); see translation under a provider'
 
 const reasons: Reasons = [
   [
     'API_TIMEOUT_MS',
-    'it was for Claude Code itself: API_TIMEOUT_MS in its environment; see timeouts of a provider',
+    'it was meant for Claude Code itself, which reads API_TIMEOUT_MS from its environment; see the timeouts of a provider',
   ],
   ['LOG', 'use logging'],
   ['LOG_LEVEL', 'use logging.level; keys are never logged'],
   ['NON_INTERACTIVE_MODE', 'the gateway never asks'],
   ['StatusLine', 'it is a setting of Claude Code'],
-  ['CUSTOM_ROUTER_PATH', 'the gateway runs no code of a file; see when of a model (docs/routing.md)'],
+  ['CUSTOM_ROUTER_PATH', 'the gateway runs no code from files; see when under a model (docs/routing.md)'],
   ['REWRITE_SYSTEM_PROMPT', 'prompts are never changed'],
   ['forceUseImageAgent', 'a rule with images leads to a model that takes them'],
   ['transformers', transformer],
-  ['plugins', 'the gateway runs no code of a file'],
+  ['plugins', 'the gateway runs no code from files'],
   ['tokenizer', 'prompts are estimated by their size, or counted by the server'],
   ['Providers.*.transformer', transformer],
   ['providers.*.transformer', transformer],
-  ['Router.webSearch', 'there is no condition for tools of one kind; see when: tools'],
-  ['Router.longContextThreshold', 'there is no longContext'],
-  ['fallback.webSearch', 'there is no condition for tools of one kind'],
-  ['Router.customRouterPath', 'the gateway runs no code of a file'],
+  ['Router.webSearch', 'there is no condition for a particular kind of tool; see when: tools'],
+  ['Router.longContextThreshold', 'it has no effect without longContext'],
+  ['fallback.webSearch', 'there is no condition for a particular kind of tool'],
+  ['Router.customRouterPath', 'the gateway runs no code from files'],
 ]
 
 export const claudeCodeRouter: Source = {
@@ -133,11 +133,7 @@ function readTransformers(
       const set: [string, unknown][] = []
       for (const [member, value] of options.members()) {
         if (isHarmless(member, value.value)) set.push([memberName(member), value.take()])
-        else
-          draft.leftOut(
-            value,
-            'a member of requests is only carried if it is a number, true, false or a known word',
-          )
+        else draft.leftOut(value, notHarmless)
       }
       name?.take()
       if (set.length > 0) found.set(model, { set: { ...found.get(model)?.set, ...Object.fromEntries(set) } })
@@ -159,7 +155,7 @@ function addRoutes(router: Foreign, fallback: Foreign, draft: Draft): void {
     const ref = node.text()
     if (ref === undefined || ref === '') continue
     const name = modelOf(ref)
-    if (name === undefined) draft.leftOut(node, 'it is not of the form provider,model')
+    if (name === undefined) draft.leftOut(node, 'it does not have the form provider,model')
     else if (models[name] === undefined) draft.leftOut(node, 'it names a model that is not here')
     else uses.set(scenario, name)
   }
@@ -180,7 +176,7 @@ function addRoutes(router: Foreign, fallback: Foreign, draft: Draft): void {
       draft.changed(
         router.get('background'),
         ['models', name],
-        'by the names of small models, of which * can only stand at the end',
+        'by the names of small models; a * can stand only at the end of a name',
       )
     }
   }
@@ -190,7 +186,7 @@ function addRoutes(router: Foreign, fallback: Foreign, draft: Draft): void {
   draft.changed(
     router.get('default'),
     ['models', 'claude-*'],
-    'for names that begin with claude-: other unknown names are 404 here',
+    'for names that begin with claude-; any other unknown name gets 404 here',
   )
 }
 
@@ -206,7 +202,7 @@ function addFallbacks(fallback: Foreign, uses: ReadonlyMap<string, string>, draf
       .filter((each) => draft.config.models[each] !== undefined && each !== name)
     if (names.length === 0) continue
     model.fallbacks = [...new Set([...(model.fallbacks ?? []), ...names])]
-    draft.changed(list, ['models', name], 'fallbacks belong to the model, whatever has led to it')
+    draft.changed(list, ['models', name], 'fallbacks belong to the model here, whichever route led to it')
   }
 }
 

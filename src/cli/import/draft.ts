@@ -158,7 +158,7 @@ export class Draft {
       return this.literalKey(own, owner)
     }
     if (isPlaceholder(text)) {
-      this.leftOut(from, 'it is a placeholder for servers that ask for no key')
+      this.leftOut(from, 'it is a placeholder, for servers that ask for no key')
       return undefined
     }
     return this.literalKey(from, owner)

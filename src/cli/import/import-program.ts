@@ -12,7 +12,7 @@ export function addImportCommand(program: Command, io: CommandIo, done: (status:
     .argument('<file>', "the other gateway's configuration file")
     .option(
       '--from <name>',
-      'what it is of: litellm, llama-swap, olla, llm-router, claude-code-router (default: by its shape)',
+      'which gateway it belongs to: litellm, llama-swap, olla, llm-router, claude-code-router (default: by its shape)',
     )
     .option('-o, --out <file>', 'write to this file (default: the configuration file of this user)')
     .option('--check', 'report what would be written, and write nothing')

@@ -11,7 +11,7 @@ export function addAliases(aliases: Foreign, draft: Draft): void {
     const name = draft.name(isObject(value.value) ? value.get('model') : value)
     if (name === undefined) continue
     if (isObject(value.value) && value.get('hidden').boolean() === true) {
-      draft.changed(value.get('hidden'), ['models', name], 'an alias is listed here')
+      draft.changed(value.get('hidden'), ['models', name], 'aliases are listed here')
     }
     const model = Object.hasOwn(models, name) ? models[name] : undefined
     if (Object.hasOwn(models, alias)) {
@@ -48,7 +48,7 @@ export function addFallbacks(
     const list = prevailingList(key, places, draft)
     for (const [name, names] of list?.items().flatMap((item) => item.members()) ?? []) {
       if (name === '*') general.unshift(names)
-      else if (own.has(name)) draft.leftOut(names, 'the first entry of a model counts')
+      else if (own.has(name)) draft.leftOut(names, 'only the first entry for a model counts')
       else own.set(name, names)
     }
     if (key === 'fallbacks' && usual !== undefined) general.unshift(usual)
@@ -99,11 +99,11 @@ function addOwn(key: FallbackKey, name: string, names: Foreign, { owners, length
     ? name
     : Object.keys(models).find((each) => models[each]!.aliases?.includes(name) === true)
   if (owner === undefined) {
-    draft.leftOut(names, 'fallbacks belong to a model here, and none of the file has this name')
+    draft.leftOut(names, 'fallbacks belong to a model here, and no model in the file has this name')
     return
   }
   if (models[owner]!.use !== undefined) {
-    draft.leftOut(names, 'a name with use has the fallbacks of the model that it leads to')
+    draft.leftOut(names, 'a name with use takes the fallbacks of the model that it leads to')
     return
   }
   if (owners.has(owner)) {
@@ -120,7 +120,7 @@ function addOwn(key: FallbackKey, name: string, names: Foreign, { owners, length
     draft.changed(
       names,
       ['models', owner],
-      'a rule (when) leads long prompts to the first of these models at once',
+      'a rule (when) sends long prompts straight to the first of these models',
     )
   }
   appendFallbacks(owner, others, names, draft, key)
@@ -147,6 +147,6 @@ function appendFallbacks(
     draft.changed(
       from,
       path,
-      'a fallback is tried for a prompt that is too long, and for other failures, too',
+      'fallbacks are tried for other failures too, not only for prompts that are too long',
     )
 }

@@ -97,7 +97,7 @@ export const liteLlmKinds: ReadonlyMap<string, LiteLlmKind> = new Map<string, Li
   ['replicate', { refusal: otherApi }],
   ['ai21', { refusal: otherApi }],
   ['voyage', { refusal: otherApi }],
-  ['auto_router', { refusal: 'the gateway chooses by rules (when) and by load, not by a model' }],
+  ['auto_router', { refusal: 'the gateway chooses by rules (when) and by load; no model chooses' }],
 ])
 
 /** The kind that LiteLLM guesses of a name without a known prefix. */

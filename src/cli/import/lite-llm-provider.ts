@@ -136,7 +136,7 @@ export function setTimeouts(params: Parameters, draft: Draft, provider: string):
     draft.changed(
       found.place,
       ['providers', provider],
-      'timeouts belong to a provider here; the longest one of its models applies',
+      'timeouts belong to a provider here; the longest one among its models applies',
     )
   }
 }

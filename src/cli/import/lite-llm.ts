@@ -89,7 +89,7 @@ function setRouting({ router, module }: Settings, draft: Draft): void {
     draft.changed(
       cooldown,
       ['routing', 'cooldown_ms'],
-      'seconds there, milliseconds here; shorter or longer by the kind of failure',
+      'seconds there, milliseconds here; how long it lasts also depends on the kind of failure',
     )
   }
   const disabled = router.get('disable_cooldowns')
@@ -152,14 +152,14 @@ function setBudget(settings: Foreign, draft: Draft): void {
   const word = duration.text()
   const per = word === undefined ? 'total' : periods[word]
   if (per === undefined) {
-    draft.leftOut(node, 'budgets are of a day, a week, a month, or without an end here')
+    draft.leftOut(node, 'budgets run for a day, a week or a month, or without an end, here')
     return
   }
   draft.config.budgets = { total: [{ usd: String(Math.round(usd * 100) / 100), per }] }
   draft.changed(
     node,
     ['budgets'],
-    'a window of the calendar here (time_zone), and exact: a call that does not fit is refused',
+    'a calendar window here (time_zone), and exact: a call that does not fit is refused',
   )
 }
 
@@ -191,6 +191,6 @@ function setGeneral(general: Foreign, draft: Draft): void {
   draft.changed(
     checks,
     ['providers', first[0]],
-    'for every provider; a health check asks for the list of models here, not for an answer of a model',
+    'for every provider; a health check here asks for the list of models, not for an answer from a model',
   )
 }

@@ -2,7 +2,7 @@
 import type { RawModel } from '../../config/raw.ts'
 import type { Draft } from './draft.ts'
 import type { Foreign } from './foreign.ts'
-import { addRequest, isHarmless, memberName } from './request-members.ts'
+import { addRequest, isHarmless, memberName, notHarmless } from './request-members.ts'
 
 /** @param expand replaces macros, also in the names of variants. */
 export function addFilters(
@@ -28,11 +28,7 @@ function readMembers(members: Foreign, draft: Draft): Readonly<Record<string, un
   const set: [string, unknown][] = []
   for (const [key, node] of members.members()) {
     if (isHarmless(key, node.value)) set.push([memberName(key), node.take()])
-    else
-      draft.leftOut(
-        node,
-        'a member of requests is only carried if it is a number, true, false or a known word',
-      )
+    else draft.leftOut(node, notHarmless)
   }
   return Object.fromEntries(set)
 }

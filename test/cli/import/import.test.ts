@@ -144,7 +144,7 @@ describe('LiteLLM', () => {
     ] as const) {
       const { out, stdout } = importText(t, text)
       assert.equal(loaded(out).rate_limit_settings?.limits?.['m']?.rpm, rpm)
-      assert.match(stdout, /there only a hint for routing; here a promise/)
+      assert.match(stdout, /only a hint for routing there; a promise here/)
     }
     const enforced = importText(
       t,
@@ -159,7 +159,7 @@ describe('LiteLLM', () => {
       `${local(', rpm: 5')}  - { model_name: m, litellm_params: { model: openai/y, api_base: "http://127.0.0.1:8/v1" } }\n`,
     )
     assert.equal(loaded(out).rate_limit_settings, undefined)
-    assert.match(stdout, /rpm \(not all targets of the model have it/)
+    assert.match(stdout, /rpm \(not every target of the model has it/)
   })
 
   test('orders become tiers, and targets without one come last', (t) => {
@@ -291,7 +291,7 @@ litellm_settings:
       [['n'], ['p', 'o'], ['p'], undefined],
     )
     for (const note of [
-      'router_settings.fallbacks[1].m (the first entry of a model counts)',
+      'router_settings.fallbacks[1].m (only the first entry for a model counts)',
       'litellm_settings.fallbacks (router_settings.fallbacks takes precedence over it)',
       'router_settings.fallbacks[2].alias[0].temperature (the gateway has no counterpart)',
       'router_settings.fallbacks[2].alias (an alias shares the fallbacks of its model)',
@@ -523,7 +523,7 @@ test('a route of claude-code-router without a comma names no model', (t) => {
     t,
     '{ "Providers": [{ "name": "ab", "api_base_url": "http://127.0.0.1:9/v1/chat/completions", "models": ["abc", "m"] }], "Router": { "default": "ab,m", "think": "abc", "background": "ab,m" }, "fallback": { "default": ["abc"] } }',
   )
-  assert.match(stdout, /Router\.think \(it is not of the form provider,model\)/)
+  assert.match(stdout, /Router\.think \(it does not have the form provider,model\)/)
   assert.deepEqual(loaded(out).models?.['claude-*'], { use: 'ab/m' })
   assert.equal(loaded(out).models?.['ab/m']?.fallbacks, undefined)
 })
