@@ -103,7 +103,7 @@ function convert(root: Foreign, draft: Draft): void {
   }
   const balancer = proxy.get('load_balancer')
   const name = balancer.text()
-  if (name === 'least-connections') {
+  if (name !== undefined && /^least[-_]conn/.test(name)) {
     draft.config.routing = { placement: 'least_busy' }
     draft.carried(balancer, ['routing', 'placement'])
   } else if (name !== undefined) {
