@@ -29,11 +29,13 @@ function found(database: DatabaseSync, sinceMs = 0, untilMs = laterMs): object[]
     if (times.length > 0) sum.times.addEncoded(times)
   }
   const shares = [0.01, 0.25, 0.5, 0.9, 0.95, 1]
-  return [...ends].toSorted().map(([end, { times, ...sum }]) => ({
-    end,
-    ...sum,
-    times: shares.map((share) => [times.waitMs(share), times.firstMs(share), times.tokensPerSecond(share)]),
-  }))
+  return [...ends]
+    .toSorted(([one], [other]) => (one < other ? -1 : 1))
+    .map(([end, { times, ...sum }]) => ({
+      end,
+      ...sum,
+      times: shares.map((share) => [times.waitMs(share), times.firstMs(share), times.tokensPerSecond(share)]),
+    }))
 }
 
 function digestAll(file: LedgerFile, nowMs = laterMs): void {
