@@ -67,6 +67,7 @@ const narrowed: Readonly<Record<string, readonly string[]>> = {
     'dialects/table.ts',
     'dialects/usage.ts',
     // usage reads and mends the ledger itself.
+    'ledger/call-times.ts',
     'ledger/ledger-name.ts',
     'ledger/question.ts',
     'ledger/read-calls.ts',
