@@ -1,11 +1,10 @@
 // A change of a file that a person wrote: shown as a diff, asked about, and made with a copy of the file as it was.
 import { constants, copyFileSync, mkdirSync, readFileSync, realpathSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { maskedLines } from '../config/masked-lines.ts'
 import { printable } from '../platform/printable.ts'
 import { replaceFile } from '../platform/replace-file.ts'
 import { ask, type AskIo } from './ask.ts'
-import { diffLines } from './diff.ts'
+import { maskedDiff, type TextKind } from './masked-diff.ts'
 import { type CommandIo, Output } from './output.ts'
 
 export type EditIo = CommandIo & AskIo
@@ -45,15 +44,18 @@ export function readForEdit(name: string): ReadForEdit {
   }
 }
 
-/** Prints what changes, with everything masked that may be a key. */
-export function printDiff(io: CommandIo, before: string, after: string): void {
+/** Prints what changes, with everything masked that may be a key. @param own as `maskedDiff` takes it. */
+export function printDiff(
+  io: CommandIo,
+  { before, after, own }: { readonly before: string; readonly after: string; readonly own?: string },
+  kind: TextKind,
+): void {
   const out = new Output(io.stdout, io.env)
-  const lines = diffLines(before, after)
+  const lines = maskedDiff(before, after, kind, own)
   // Behind the last line break is no line.
   if (lines.at(-1) === ' ') lines.pop()
   for (const line of lines) {
-    const [shown = ''] = maskedLines(line, 'unknown')
-    const text = `  ${printable(shown)}`
+    const text = `  ${printable(line)}`
     if (line.startsWith('+')) out.line(out.styled('green', text))
     else out.line(line.startsWith('-') ? out.styled('red', text) : text)
   }

@@ -10,6 +10,7 @@ import {
 } from '../../systemd/scope.ts'
 import { renderDoctorUnits, renderServicesUnits, renderUnits, startCommand } from '../../systemd/units.ts'
 import { diffLines } from '../diff.ts'
+import { maskedDiff } from '../masked-diff.ts'
 import type { Account, BoxPaths, Installed } from './box.ts'
 import type { BoxConfig } from './box-config.ts'
 import { isPlainPath } from './remote-command.ts'
@@ -82,5 +83,7 @@ export function changeOf({ path, text }: WantedFile, { files }: Installed): File
   const before = files.get(path)
   if (before === undefined) return { kind: 'new', path }
   if (before === text) return { kind: 'unchanged', path }
-  return { kind: 'changed', path, diff: diffLines(before, text) }
+  // Paths in units look like keys.
+  const diff = path.endsWith('.yaml') ? maskedDiff(before, text, 'config') : diffLines(before, text)
+  return { kind: 'changed', path, diff }
 }

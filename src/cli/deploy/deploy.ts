@@ -8,10 +8,9 @@ import type { RunProgram } from '../../systemd/programs.ts'
 import { resolveScope, servicePaths } from '../../systemd/scope.ts'
 import { ask } from '../ask.ts'
 import type { CredentialIo } from '../credential-set.ts'
-import { diffLines } from '../diff.ts'
 import { Output } from '../output.ts'
 import { type BoxConfig, readBoxConfig } from './box-config.ts'
-import { programOf, releaseDirectory } from './box-files.ts'
+import { changeOf, programOf, releaseDirectory } from './box-files.ts'
 import { doctorScript, keyScript, offerScript, switchScript } from './box-scripts.ts'
 import { parseDestination } from './destination.ts'
 import { copyProgram } from './copy-program.ts'
@@ -151,7 +150,7 @@ class Deploy {
     preview.line('changed', `${now ?? 'no program'} → ${previous}`)
     const present = installed.files.get(paths.configFile)
     if (before !== undefined && present !== undefined && before !== present) {
-      preview.showChange({ kind: 'changed', path: paths.configFile, diff: diffLines(present, before) })
+      preview.showChange(changeOf({ path: paths.configFile, text: before }, installed))
     }
     preview.line('unchanged', `${paths.credentialsDirectory}/ (keys stay as they are)`)
     const agreed = await this.#mayChange(true)

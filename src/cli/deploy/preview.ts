@@ -1,5 +1,4 @@
 // Shows what a deploy would change on the box, and what will be missing there.
-import { maskedLines } from '../../config/masked-lines.ts'
 import { printable } from '../../platform/printable.ts'
 import { shellWord } from '../../platform/shell-word.ts'
 import type { Output } from '../output.ts'
@@ -67,11 +66,8 @@ export class Preview {
   showChange(change: FileChange): void {
     this.line(change.kind, change.path)
     if (change.kind !== 'changed') return
-    const isConfig = change.path === this.#site.paths.configFile
     for (const line of change.diff) {
-      // Paths in units look like keys.
-      const [shown = ''] = isConfig ? maskedLines(line, 'unknown') : [line]
-      const text = `    ${printable(shown)}`
+      const text = `    ${printable(line)}`
       const style = line.startsWith('+') ? 'green' : line.startsWith('-') ? 'red' : undefined
       this.#out.line(style === undefined ? text : this.#out.styled(style, text))
     }
