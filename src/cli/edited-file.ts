@@ -17,7 +17,13 @@ const ofAnother = 'belongs to another user; run this as that user'
 
 export type ReadForEdit =
   /** `path` is that of the file itself where the name is a link. */
-  | { readonly kind: 'read'; readonly path: string; readonly text: string; readonly mode: number }
+  | {
+      readonly kind: 'read'
+      readonly path: string
+      readonly text: string
+      readonly mode: number
+      readonly gid: number
+    }
   | { readonly kind: 'absent' }
   /** Why not, as a predicate after the name of the file. */
   | { readonly kind: 'refused'; readonly reason: string }
@@ -36,7 +42,7 @@ export function readForEdit(name: string): ReadForEdit {
     if (!Buffer.from(text).equals(bytes)) return { kind: 'refused', reason: 'is not UTF-8' }
     if (text.split('\n').length > maxLines)
       return { kind: 'refused', reason: `has more than ${maxLines} lines` }
-    return { kind: 'read', path, text, mode: status.mode & 0o777 }
+    return { kind: 'read', path, text, mode: status.mode & 0o777, gid: status.gid }
   } catch (error) {
     const { code = 'unknown error' } = error as NodeJS.ErrnoException
     if (code === 'ENOENT') return { kind: 'absent' }
@@ -92,12 +98,19 @@ export function writeChange(
       return { fault: `${printable(path)} has changed meanwhile; run the command again` }
     const copy = `${path}.before-${stamp}`
     copyFileSync(path, copy, constants.COPYFILE_EXCL)
-    replaceFile(path, after, { mode: before.mode })
+    replaceFile(path, after, { mode: before.mode, ...keptOwner(before.gid) })
     return { copy }
   } catch (error) {
     const { code, path = name } = error as NodeJS.ErrnoException
     return { fault: `${printable(path)} could not be written (${code ?? String(error)})` }
   }
+}
+
+/** A service may read its file by the group. Only root may choose one that it is not in. */
+function keptOwner(gid: number): { owner?: { uid: number; gid: number } } {
+  const uid = process.geteuid?.() ?? 0
+  const mayKeep = uid === 0 || process.getgroups?.().includes(gid) === true
+  return mayKeep ? { owner: { uid, gid } } : {}
 }
 
 /** Whether root would make a folder, or a file in it, for somebody else, who could not use it. */

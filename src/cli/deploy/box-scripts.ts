@@ -105,7 +105,7 @@ trap - EXIT
 
 /**
  * Puts the next configuration beside the present one and checks it with the program that is to run it. Arguments: the release, BASE,
- * where the configuration is, `send`, `keep` or `before`, the length of what is sent, the mode, the next configuration.
+ * where the configuration is, `send`, `keep` or `before`, the length of what is sent, scope, the next configuration.
  */
 export const offerScript = `${begin}${String.raw`
 release=$1 base=$2 config=$3 next=$7
@@ -118,7 +118,6 @@ case $4 in
     ;;
   before) if [ -f "$base/before.yaml" ]; then cp "$base/before.yaml" "$next" || exit 1; fi ;;
 esac
-[ ! -f "$next" ] || chmod "$6" "$next" || exit 1
 checked=$config
 [ ! -f "$next" ] || checked=$next
 if [ -f "$checked" ] && ! "$release/bin/llm-gateway" validate-config "$checked" --without-secrets; then
@@ -126,7 +125,7 @@ if [ -f "$checked" ] && ! "$release/bin/llm-gateway" validate-config "$checked" 
   exit 1
 fi
 # Else the directory of keys, which is private, would make the one above it private, too.
-if [ "$6" = 644 ]; then umask 022; fi
+if [ "$6" = system ]; then umask 022; fi
 mkdir -p "$(dirname "$config")"
 `}`
 
@@ -149,7 +148,15 @@ exec 9>"$base/lock" || exit 4
 flock -n 9 || { printf 'Another deploy is under way on this machine.\n' >&2; exit 4; }
 trap '' HUP INT TERM PIPE
 
-place() { cp -p "$1" "$config.new" && mv -f "$config.new" "$config"; }
+# The file keeps its mode, owner and group: a service of another account may read it by its group.
+place() {
+  if [ -f "$config" ]; then set -- "$1" "$(stat -L -c %a "$config")" "$(stat -L -c %u:%g "$config")"
+  elif [ "$scope" = system ]; then set -- "$1" 644 "$(id -u):$(id -g)"
+  else set -- "$1" 600 "$(id -u):$(id -g)"; fi
+  rm -f "$config.new"
+  (umask 077 && cat "$1" >"$config.new") && chown "$3" "$config.new" && chmod "$2" "$config.new" &&
+    mv -f "$config.new" "$config" || { rm -f "$config.new"; return 1; }
+}
 # With root's rights only what root alone can change: a unit written by hand may have run a program of somebody's home.
 is_trusted() {
   [ "$scope" = system ] || return 0
@@ -173,7 +180,7 @@ switch() {
   if [ -f "$config" ]; then cp -p "$config" "$swap" || return 4; fi
   if [ -f "$next" ]; then
     if [ "$scope" = system ]; then umask 022; else umask 077; fi
-    mkdir -p "$(dirname "$config")" && place "$next" || { rm -f "$config.new"; return 4; }
+    mkdir -p "$(dirname "$config")" && place "$next" || return 4
   fi
   umask 022
   status=0

@@ -157,7 +157,7 @@ class Deploy {
     if (agreed !== undefined) return agreed
     const offered = await this.#site.run(
       offerScript,
-      [previous, paths.base, paths.configFile, 'before', '0', this.#configMode, this.#nextFile],
+      [previous, paths.base, paths.configFile, 'before', '0', paths.scope, this.#nextFile],
       { onLine: relayLines(this.#out, this.#err) },
     )
     if (offered.status !== 0) return this.#fail(this.#site.reasonOf(offered), nothingChanged)
@@ -202,10 +202,6 @@ class Deploy {
     return `${this.#site.paths.base}/next.${this.#token}.yaml`
   }
 
-  get #configMode(): string {
-    return this.#site.paths.scope === 'user' ? '600' : '644'
-  }
-
   /** @returns the exit status with which to stop; undefined: go on. */
   async #mayChange(hasChanges: boolean): Promise<number | undefined> {
     const { isDryRun, isAgreed } = this.#options
@@ -241,7 +237,7 @@ class Deploy {
         paths.configFile,
         chosen.kind === 'sent' ? 'send' : 'keep',
         String(input.length),
-        this.#configMode,
+        paths.scope,
         this.#nextFile,
       ],
       { input, onLine: relayLines(this.#out, this.#err) },
