@@ -16,8 +16,10 @@ import type { BoxConfig } from './box-config.ts'
 import { isPlainPath } from './remote-command.ts'
 
 /** The files whose present text is read. */
-export function filesToRead({ unitDirectory, configFile, base }: BoxPaths, nodePackage: string): string[] {
+export function filesToRead(paths: BoxPaths, nodePackage: string): string[] {
+  const { unitDirectory, configFile, base } = paths
   return [
+    ...[packagedUnit(paths)].filter((unit) => unit !== undefined),
     ...[serviceUnit, socketUnit, servicesUnit, servicesSocket, doctorUnit, doctorTimer].map((unit) =>
       join(unitDirectory, unit),
     ),
@@ -25,6 +27,11 @@ export function filesToRead({ unitDirectory, configFile, base }: BoxPaths, nodeP
     join(base, 'before.yaml'),
     nodeHashFile(base, nodePackage),
   ]
+}
+
+/** Of a Debian package. Undefined: there are none for this manager. */
+export function packagedUnit({ packagedUnitDirectory }: BoxPaths): string | undefined {
+  return packagedUnitDirectory === undefined ? undefined : join(packagedUnitDirectory, serviceUnit)
 }
 
 /** In the release that runs: the hash of the package that its Node is of. */

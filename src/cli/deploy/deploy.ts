@@ -20,6 +20,8 @@ import { type ChosenConfig, Preview } from './preview.ts'
 import { archiveProgram, type ProgramArchive } from './program-archive.ts'
 import { examineSite, relayLines, type Site } from './site.ts'
 import { SshConnection } from './ssh.ts'
+import { rollbackRefusal } from './former.ts'
+import { loginFailure } from './login-failure.ts'
 
 export interface DeployOptions {
   readonly isForSystem: boolean
@@ -58,9 +60,7 @@ export async function deployCommand(
     return 1
   }
   if (opened.kind === 'failed') {
-    err.line(
-      `ssh could not log in to ${destination}; it has printed the reason. To try it, run: ssh ${destination}`,
-    )
+    err.line(loginFailure(destination, opened.words))
     return 1
   }
   const { connection } = opened
@@ -142,9 +142,8 @@ class Deploy {
     const { paths, installed } = this.#site
     const { previous } = installed
     const before = installed.files.get(`${paths.base}/before.yaml`)
-    if (previous === undefined) {
-      return this.#fail('The box has no version before this one: nothing was deployed twice.')
-    }
+    const refusal = rollbackRefusal(this.#site)
+    if (refusal !== undefined || previous === undefined) return this.#fail(refusal ?? '', nothingChanged)
     const now = programOf(paths, installed)
     const preview = new Preview(this.#out, this.#err, this.#site)
     preview.line('changed', `${now ?? 'no program'} → ${previous}`)
@@ -323,6 +322,7 @@ const notSwitched =
 const switchEnds: Readonly<Record<number, string>> = {
   1: 'It was installed, and does not run; the lines above have the reason. There is no version to go back to. Correct it and deploy again.',
   3: 'The new version did not run, and the box went back to the one before. The lines above have the reason.',
+  5: 'The new version did not run, and the one before could not be started again. The lines above have the reasons. Correct them and deploy again.',
   4: 'The box could not begin to switch over; it still runs what it ran before.',
 }
 const switchLost =

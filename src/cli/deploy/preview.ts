@@ -4,6 +4,7 @@ import { shellWord } from '../../platform/shell-word.ts'
 import type { Output } from '../output.ts'
 import type { BoxConfig } from './box-config.ts'
 import { changeOf, type FileChange, programOf, unitsFor } from './box-files.ts'
+import { lossOfFormer } from './former.ts'
 import type { KeyPlan } from './keys.ts'
 import type { Site } from './site.ts'
 
@@ -105,6 +106,8 @@ export class Preview {
         )
       }
     }
+    const loss = lossOfFormer(this.#site)
+    if (loss !== undefined) warning(loss)
     const { allowedUsers } = config
     const isLetIn = [account.user, 'any'].some((user) => allowedUsers.includes(user))
     if (paths.scope === 'system' && chosen.kind !== 'example' && !isLetIn) {

@@ -27,6 +27,7 @@ test('what may be a key is masked in the diff of a configuration, and a unit is 
   const installed = {
     current: undefined,
     previous: undefined,
+    isPreviousThere: false,
     freeKiB: undefined,
     keys: new Set<string>(),
     files,

@@ -99,3 +99,37 @@ test('the first configuration of an account is for it alone', { skip }, (t) => {
   assert.equal(switchOver(one, '').status, 0)
   assert.deepEqual([seen(config).text, seen(config).mode], ['first\n', '600'])
 })
+
+test('where neither version runs, that is what the exit status says', { skip }, (t) => {
+  const { base, addRelease, offer, switchOver } = boxWith(t, 0o600)
+  const broken = addRelease('two', '[ "$1" = validate-config ]')
+  assert.equal(offer(broken, 'send', 'after\n').status, 0)
+  const { status, stdout } = switchOver(broken, join(base, 'gone'))
+  assert.equal(status, 5, stdout)
+  assert.match(stdout, /The version before does not run either/)
+})
+
+test(
+  'a configuration is not checked with the rights of root by a program that others can change',
+  { skip },
+  (t) => {
+    const base = scratchDirectory(t)
+    chmodSync(base, 0o777)
+    const mark = join(base, 'has-run')
+    mkdirSync(join(base, 'home/bin'), { recursive: true })
+    writeFileSync(join(base, 'home/bin/llm-gateway'), `#!/bin/sh\necho >'${mark}'\n`, { mode: 0o755 })
+    writeFileSync(join(base, 'llm-gateway.yaml'), '')
+    const args = [
+      join(base, 'home'),
+      base,
+      join(base, 'llm-gateway.yaml'),
+      'before',
+      '0',
+      'system',
+      join(base, 'next'),
+    ]
+    const { status, stderr } = spawnSync('sh', ['-c', offerScript, 'sh', ...args], { encoding: 'utf8' })
+    assert.deepEqual([status, existsSync(mark)], [1, false])
+    assert.match(stderr, /is not run: others than root can change/)
+  },
+)
