@@ -5,7 +5,7 @@ import { build as bundle, type Plugin, stop } from 'esbuild-wasm'
 import * as child_process from 'node:child_process'
 import * as http2 from 'node:http2'
 import * as https from 'node:https'
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { moduleFunction } from '../src/cli/bundle.ts'
 import { pinsOf } from '../src/cli/deploy/node-package.ts'
@@ -25,7 +25,7 @@ const draft = `${dist}.${process.pid}`
 process.once('exit', () => rmSync(draft, { recursive: true, force: true }))
 
 /**
- * gateway.cjs has everything but the exporter of spans, which only a gateway with `tracing.endpoint` loads. A process and a worker thread begin with small files that load it (src/cli/bundle.ts). The
+ * gateway.cjs has everything but the exporter of spans, which only a gateway with `tracing.endpoint` loads, and the client of a shared store. A process and a worker thread begin with small files that load it (src/cli/bundle.ts). The
  * others run in the threads of the ledger and of a log transport: threads begin with a file.
  */
 const entryPoints = {
@@ -33,6 +33,7 @@ const entryPoints = {
   main: 'src/main.ts',
   worker: 'worker',
   'export-spans': 'src/observe/tracing/export-spans.ts',
+  'valkey-client': 'src/admission/stores/valkey/client.ts',
   'ledger-writer': 'src/ledger/writer.ts',
   'thread-stream-worker': 'thread-stream/lib/worker.js',
   'pino-file': 'pino/file.js',
@@ -73,6 +74,11 @@ const separateFiles: Plugin = {
     build.onResolve({ filter: /\/export-spans\.ts$/ }, ({ kind }) =>
       kind === 'dynamic-import' || kind === 'require-call'
         ? { path: './export-spans.cjs', external: true }
+        : undefined,
+    )
+    build.onResolve({ filter: /^\.\/client\.ts$/ }, ({ kind, importer }) =>
+      kind === 'dynamic-import' && importer.includes('/stores/valkey/')
+        ? { path: './valkey-client.cjs', external: true }
         : undefined,
     )
   },
@@ -136,6 +142,11 @@ mkdirSync(join(draft, 'status-page'))
 for (const [name, text] of Object.entries(buildStatusPage())) {
   writeFileSync(join(draft, 'status-page', name), text)
 }
+const scripts = join(root, 'src/admission/stores/valkey')
+cpSync(scripts, join(draft, 'valkey'), {
+  recursive: true,
+  filter: (path) => path === scripts || path.endsWith('.lua'),
+})
 // What each file was made of, for a test. The package leaves it out.
 const inDist = JSON.stringify(metafile).replaceAll(`"${relative(root, draft)}/`, '"dist/')
 writeFileSync(join(draft, 'metafile.json'), inDist)
