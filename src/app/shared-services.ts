@@ -42,6 +42,7 @@ import type { SteeredServices } from './services/control-commands.ts'
 import { serviceReporter } from './services/report-changes.ts'
 import type { ServiceState } from '../upstream/services/services.ts'
 import type { Pseudonyms } from '../vault/pseudonyms.ts'
+import { type OpenedStore, openStore } from './machines/open-store.ts'
 import { callNamed, pseudonymsOf, spendJournal, spendSource } from './pseudonyms.ts'
 
 export interface SharedServices {
@@ -116,6 +117,8 @@ export class OwnServices implements SharedServices {
   readonly #ledger: Ledger | undefined
   readonly #pseudonyms: Pseudonyms | undefined
   readonly #wallNow: Clock['wallNow']
+  /** Of limits, if gateways share one. */
+  #store: OpenedStore | undefined
   #isStopped = false
 
   private constructor(config: Config, parts: OwnerParts) {
@@ -234,6 +237,7 @@ export class OwnServices implements SharedServices {
       coordinator: this.coordinator,
       discovered: () => this.discovered,
       describeServices: () => this.describeModelServers(),
+      store: () => this.#store?.connection,
     }
     this.#metrics = counts && new MetricsSource(config, { counts, version, clock, ...sources })
     const pollParts = { clock: { now, setTimer, chance }, events, isOpen }
@@ -264,6 +268,7 @@ export class OwnServices implements SharedServices {
   /** With the counters as the last run left them. Follows no configuration yet. */
   static async start(config: Config, parts: OwnerParts): Promise<OwnServices> {
     const services = new OwnServices(config, parts)
+    if (config.store.kind === 'valkey') services.#store = await openStore(config.store, parts)
     if (services.#file !== undefined) {
       parts.events.emit({ kind: 'limits_loaded', fact: services.#file.load() })
     }
@@ -375,7 +380,7 @@ export class OwnServices implements SharedServices {
       this.#formatsFile?.stop(),
       this.#keptListsFile?.stop(),
     ]
-    await Promise.all([...files, this.#issuerKeys?.saved(), this.#ledger?.stop()])
+    await Promise.all([...files, this.#store?.close(), this.#issuerKeys?.saved(), this.#ledger?.stop()])
   }
 }
 
