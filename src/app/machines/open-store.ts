@@ -13,7 +13,7 @@ import { machineId } from './machine-id.ts'
 const storeSchema = 1
 
 /** How long what a gateway was granted is valid without another word of it, in milliseconds. */
-export const storeLeaseMs = 3000
+const storeLeaseMs = 3000
 
 /** How long a start waits for the store, in milliseconds; then it goes on without it. */
 const startWaitMs = 500
