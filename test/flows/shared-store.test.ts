@@ -56,7 +56,7 @@ suite('a store of limits', { skip: missing(redisProgram) }, () => {
       assert.equal(after.size, run)
       assert.ok([...after.values()].every(({ left }) => left !== undefined))
     }
-    const id = readFileSync(join(stateDirectory, 'machine-id'), 'utf8').trim()
+    const id = readFileSync(join(stateDirectory, 'machine'), 'utf8').trim()
     for (const member of (await members()).keys()) assert.equal(member.split('.')[0], id)
   })
 

@@ -1,22 +1,22 @@
-// Which machine this is among those that share a store: a random name, kept in the state directory.
-import { randomId } from '../../platform/random-id.ts'
+// What this machine is called among those that share limits: the same after a restart, and unlike any other's.
+import { randomBytes } from 'node:crypto'
 import { StateFile } from '../../platform/state-file.ts'
 
+const pattern = /^[0-9a-f]{24}$/
+
 /**
- * The same after each restart; where nothing can be kept, another one each time.
- * @param stateDirectory undefined: there is none.
- * @param onFault called with what keeps it from being written.
+ * The machine's id, which the state directory keeps; without one, or where it cannot be written, it is new at each start.
+ * @param onFault told why it is not kept.
  */
 export async function machineId(
   stateDirectory: string | undefined,
   onFault: (cause: unknown) => void,
 ): Promise<string> {
-  if (stateDirectory === undefined) return randomId()
-  const file = new StateFile(stateDirectory, 'machine-id')
-  const found = file.read()
-  const kept = found.kind === 'read' ? found.text.trim() : ''
-  if (/^[0-9a-f]{24}$/.test(kept)) return kept
-  const id = randomId()
-  await file.replace(`${id}\n`).catch(onFault)
+  const file =
+    stateDirectory === undefined ? undefined : new StateFile(stateDirectory, 'machine', { isSynced: true })
+  const read = file?.read()
+  if (read?.kind === 'read' && pattern.test(read.text.trim())) return read.text.trim()
+  const id = randomBytes(12).toString('hex')
+  await file?.replace(`${id}\n`).catch(onFault)
   return id
 }

@@ -46,7 +46,7 @@ if not machines[string.match(ARGV[3], '^[^.]*')] then count = count + 1 end
 local grace = tonumber(epoch[4] or 0)
 if epoch[2] ~= ARGV[2] or (was_used and now > before + lease) then grace = now + lease end
 
-redis.call('HSET', KEYS[1], 'schema', schema, 'run_id', ARGV[2], 'now', now, 'grace_until', grace)
+redis.call('HSET', KEYS[1], 'schema', schema, 'run_id', ARGV[2], 'now', now, 'grace_until', grace, 'alive_until', now + lease)
 redis.call('PEXPIRE', KEYS[1], 2 * day)
 for _, member in ipairs(gone) do redis.call('HDEL', KEYS[2], member) end
 local entry = cjson.decode(ARGV[4])

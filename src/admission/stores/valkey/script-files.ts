@@ -1,4 +1,4 @@
-// The scripts that the server runs for us, each atomically. They lie beside this file, and in the package beside the bundle.
+// The scripts that the server runs for us, each atomically; epoch.lua stands before each of them. They lie beside this file, and in the package beside the bundle.
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 
@@ -17,9 +17,11 @@ const folder = new URL(import.meta.url.endsWith('.ts') ? './' : 'valkey/', impor
 
 /** @throws when a file of the installation is missing. */
 export function readScripts(): ReadonlyMap<ScriptName, Script> {
+  const read = (name: string) => readFileSync(new URL(`${name}.lua`, folder), 'utf8')
+  const common = read('epoch')
   return new Map(
     scriptNames.map((name) => {
-      const source = readFileSync(new URL(`${name}.lua`, folder), 'utf8')
+      const source = `${common}\n${read(name)}`
       return [name, { name, source, hash: createHash('sha1').update(source).digest('hex') }]
     }),
   )
