@@ -4,7 +4,7 @@ import type { WorkerStart } from '../../src/app/workers/messages.ts'
 import { channelName, type Command, threadFileKey } from './obedient-workers.ts'
 
 // A thread does not have the environment of its process, which says what it is to run.
-await import(String(getEnvironmentData(threadFileKey)))
+await import(getEnvironmentData(threadFileKey) as string)
 const { number } = workerData as WorkerStart
 const channel = new BroadcastChannel(channelName)
 channel.addEventListener('message', (message: unknown) => {
