@@ -72,7 +72,7 @@ export async function startUserManager(t: Cleanup): Promise<UserManager> {
 
 /** A shell command that ends well once the manager has reached its target. */
 export function untilUp(option: '--user' | '--system'): string {
-  return `for i in $(seq 200); do systemctl ${option} is-active -q basic.target && exit; sleep 0.05; done; exit 1`
+  return `for i in $(seq 1200); do systemctl ${option} is-active -q basic.target && exit; sleep 0.05; done; exit 1`
 }
 
 /** @param script runs as the first process; prints `set up` when its mounts are done. */
