@@ -162,3 +162,15 @@ suite('migrate', () => {
     assert.deepEqual([missing.status, missing.stderr], [1, 'error: /nowhere/x.yaml does not exist.\n'])
   })
 })
+
+test('a key that stands behind an anchor is changed once', () => {
+  const before = [
+    'providers:',
+    '  a: { base_url: "https://a.example/v1", api_key: &k "${K}" }',
+    '  b: { base_url: "https://b.example/v1", api_key: *k }',
+    '',
+  ].join('\n')
+  const outcome = migrateConfig(before)
+  assert.ok(outcome.kind === 'migrated', outcome.kind)
+  assert.match(outcome.text, /api_key: &k \{ env: K \} \}\n/)
+})

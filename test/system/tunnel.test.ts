@@ -73,3 +73,22 @@ test('a tunnel that cannot come up has its reason', { skip }, async (t) => {
   assert.match(noGateway.stderr, /The tunnel is up .*no gateway answers at its end, port 4444/)
   await manager.ok(`${tunnel} --remove`)
 })
+
+test('a tunnel is not up while another program has the IPv4 port', { skip }, async (t) => {
+  const manager = await startInstalled(t)
+  await startSshd(manager)
+  await manager.ok('mkdir -m 700 .ssh; cat >.ssh/config', {
+    input:
+      'Host box\n HostName localhost\n Port 2222\n IdentityFile ~/ssh/user\n UserKnownHostsFile ~/ssh/known\n StrictHostKeyChecking yes\n',
+  })
+  const server = `require('node:http').createServer((_, response) => response.end('{}')).listen(5000, '127.0.0.1')`
+  await manager.ok(
+    `systemd-run --user --quiet --unit=other "$(ls -d "$PWD"/llm-gateway/node_modules/node-linux-*/bin/node)" -e "${server}"`,
+  )
+  await until(
+    async () => (await manager.sh('curl -sf http://127.0.0.1:5000/')).status === 0,
+    'the other program',
+  )
+  const { status, stdout } = await manager.sh(`${tunnel} --port 5000`)
+  assert.equal(status, 1, stdout)
+})
