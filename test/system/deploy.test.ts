@@ -115,6 +115,14 @@ test(
     assert.equal(await manager.ok(`cat ${configFile}`), config.trim())
     await yours(`${two} deploy box --rollback --yes`)
     assert.equal(await manager.ok(runningRelease), second)
+    // Somebody has removed it.
+    const previous = await manager.ok(`readlink ${base}/previous`)
+    await manager.ok(`mv ${previous} ${previous}.away`)
+    const gone = await you(`${two} deploy box --rollback --yes`)
+    assert.equal(gone.status, 1)
+    assert.match(gone.stderr, /version before is not there any more[^]*Nothing that runs there has changed/)
+    assert.equal(await manager.ok(runningRelease), second)
+    await manager.ok(`mv ${previous}.away ${previous}`)
     assert.match(await manager.ok(models), /"two"/)
 
     // Without a configuration on the command line, the box keeps its own.
@@ -163,6 +171,18 @@ test('another host key than the known one ends it before anything is sent', { sk
   const { status, stderr } = await you('llm-gateway deploy box --yes')
   assert.equal(status, 1)
   assert.match(stderr, /REMOTE HOST IDENTIFICATION HAS CHANGED[^]*ssh could not log in to box/)
+  assert.equal(await manager.ok(everything), '')
+})
+
+test('a key that the box does not accept is named as the reason', { skip }, async (t) => {
+  const { manager, you, yours } = await startBox(t)
+  await yours("ssh-keygen -q -t ed25519 -N '' -f other; mv other .ssh/key")
+  const { status, stderr } = await you('llm-gateway deploy box --yes')
+  assert.equal(status, 1)
+  assert.match(
+    stderr,
+    /Permission denied \(publickey\)\.?\nssh could not log in to box\. The box does not accept your key/,
+  )
   assert.equal(await manager.ok(everything), '')
 })
 

@@ -8,10 +8,9 @@ import type { RunProgram } from '../../systemd/programs.ts'
 import { resolveScope, servicePaths } from '../../systemd/scope.ts'
 import { ask } from '../ask.ts'
 import type { CredentialIo } from '../credential-set.ts'
-import { diffLines } from '../diff.ts'
 import { Output } from '../output.ts'
 import { type BoxConfig, readBoxConfig } from './box-config.ts'
-import { programOf, releaseDirectory } from './box-files.ts'
+import { changeOf, programOf, releaseDirectory } from './box-files.ts'
 import { doctorScript, keyScript, offerScript, switchScript } from './box-scripts.ts'
 import { parseDestination } from './destination.ts'
 import { copyProgram } from './copy-program.ts'
@@ -21,6 +20,8 @@ import { type ChosenConfig, Preview } from './preview.ts'
 import { archiveProgram, type ProgramArchive } from './program-archive.ts'
 import { examineSite, relayLines, type Site } from './site.ts'
 import { SshConnection } from './ssh.ts'
+import { rollbackRefusal } from './former.ts'
+import { loginFailure } from './login-failure.ts'
 
 export interface DeployOptions {
   readonly isForSystem: boolean
@@ -59,9 +60,7 @@ export async function deployCommand(
     return 1
   }
   if (opened.kind === 'failed') {
-    err.line(
-      `ssh could not log in to ${destination}; it has printed the reason. To try it, run: ssh ${destination}`,
-    )
+    err.line(loginFailure(destination, opened.words))
     return 1
   }
   const { connection } = opened
@@ -143,22 +142,21 @@ class Deploy {
     const { paths, installed } = this.#site
     const { previous } = installed
     const before = installed.files.get(`${paths.base}/before.yaml`)
-    if (previous === undefined) {
-      return this.#fail('The box has no version before this one: nothing was deployed twice.')
-    }
+    const refusal = rollbackRefusal(this.#site)
+    if (refusal !== undefined || previous === undefined) return this.#fail(refusal ?? '', nothingChanged)
     const now = programOf(paths, installed)
     const preview = new Preview(this.#out, this.#err, this.#site)
     preview.line('changed', `${now ?? 'no program'} → ${previous}`)
     const present = installed.files.get(paths.configFile)
     if (before !== undefined && present !== undefined && before !== present) {
-      preview.showChange({ kind: 'changed', path: paths.configFile, diff: diffLines(present, before) })
+      preview.showChange(changeOf({ path: paths.configFile, text: before }, installed))
     }
     preview.line('unchanged', `${paths.credentialsDirectory}/ (keys stay as they are)`)
     const agreed = await this.#mayChange(true)
     if (agreed !== undefined) return agreed
     const offered = await this.#site.run(
       offerScript,
-      [previous, paths.base, paths.configFile, 'before', '0', this.#configMode, this.#nextFile],
+      [previous, paths.base, paths.configFile, 'before', '0', paths.scope, this.#nextFile],
       { onLine: relayLines(this.#out, this.#err) },
     )
     if (offered.status !== 0) return this.#fail(this.#site.reasonOf(offered), nothingChanged)
@@ -203,10 +201,6 @@ class Deploy {
     return `${this.#site.paths.base}/next.${this.#token}.yaml`
   }
 
-  get #configMode(): string {
-    return this.#site.paths.scope === 'user' ? '600' : '644'
-  }
-
   /** @returns the exit status with which to stop; undefined: go on. */
   async #mayChange(hasChanges: boolean): Promise<number | undefined> {
     const { isDryRun, isAgreed } = this.#options
@@ -242,7 +236,7 @@ class Deploy {
         paths.configFile,
         chosen.kind === 'sent' ? 'send' : 'keep',
         String(input.length),
-        this.#configMode,
+        paths.scope,
         this.#nextFile,
       ],
       { input, onLine: relayLines(this.#out, this.#err) },
@@ -328,6 +322,7 @@ const notSwitched =
 const switchEnds: Readonly<Record<number, string>> = {
   1: 'It was installed, and does not run; the lines above have the reason. There is no version to go back to. Correct it and deploy again.',
   3: 'The new version did not run, and the box went back to the one before. The lines above have the reason.',
+  5: 'The new version did not run, and the one before could not be started again. The lines above have the reasons. Correct them and deploy again.',
   4: 'The box could not begin to switch over; it still runs what it ran before.',
 }
 const switchLost =

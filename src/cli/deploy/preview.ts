@@ -1,10 +1,10 @@
 // Shows what a deploy would change on the box, and what will be missing there.
-import { maskedLines } from '../../config/masked-lines.ts'
 import { printable } from '../../platform/printable.ts'
 import { shellWord } from '../../platform/shell-word.ts'
 import type { Output } from '../output.ts'
 import type { BoxConfig } from './box-config.ts'
 import { changeOf, type FileChange, programOf, unitsFor } from './box-files.ts'
+import { lossOfFormer } from './former.ts'
 import type { KeyPlan } from './keys.ts'
 import type { Site } from './site.ts'
 
@@ -67,11 +67,8 @@ export class Preview {
   showChange(change: FileChange): void {
     this.line(change.kind, change.path)
     if (change.kind !== 'changed') return
-    const isConfig = change.path === this.#site.paths.configFile
     for (const line of change.diff) {
-      // Paths in units look like keys.
-      const [shown = ''] = isConfig ? maskedLines(line, 'unknown') : [line]
-      const text = `    ${printable(shown)}`
+      const text = `    ${printable(line)}`
       const style = line.startsWith('+') ? 'green' : line.startsWith('-') ? 'red' : undefined
       this.#out.line(style === undefined ? text : this.#out.styled(style, text))
     }
@@ -109,6 +106,8 @@ export class Preview {
         )
       }
     }
+    const loss = lossOfFormer(this.#site)
+    if (loss !== undefined) warning(loss)
     const { allowedUsers } = config
     const isLetIn = [account.user, 'any'].some((user) => allowedUsers.includes(user))
     if (paths.scope === 'system' && chosen.kind !== 'example' && !isLetIn) {
