@@ -205,12 +205,14 @@ suite('init', () => {
     assert.match(readFileSync(file, 'utf8'), /"qwen3:8b"/)
   })
 
-  test('a server that lists a model "echo" does not keep init from writing', async (t) => {
-    const { init, file } = await scene(t, ['echo'])
-    const { status, stderr } = await init({ yes: true })
-    assert.equal(status, 0, stderr)
-    assert.ok(existsSync(file))
-  })
+  for (const name of ['echo', '__proto__', 'constructor']) {
+    test(`a server that lists a model "${name}" does not keep init from writing`, async (t) => {
+      const { init, file } = await scene(t, [name])
+      const { status, stderr } = await init({ yes: true })
+      assert.equal(status, 0, stderr)
+      assert.ok(existsSync(file))
+    })
+  }
 
   test('installs the service where a manager runs', async (t) => {
     const { home, init } = await scene(t)

@@ -174,3 +174,11 @@ test('a key that stands behind an anchor is changed once', () => {
   assert.ok(outcome.kind === 'migrated', outcome.kind)
   assert.match(outcome.text, /api_key: &k \{ env: K \} \}\n/)
 })
+
+test('a list of proxies that has an alias is left for a person', () => {
+  const before = 'x-address: &lo 127.0.0.1/32\nserver:\n  trusted_proxies:\n    - *lo\n    - 10.0.0.0/8\n'
+  const outcome = migrateConfig(before, { proxyUser: 'www-data' })
+  assert.ok(outcome.kind === 'migrated')
+  assert.equal(outcome.text, before)
+  assert.match(outcome.open[0]?.fix ?? '', /is an alias/)
+})
