@@ -1,8 +1,6 @@
 // What of another program's configuration may be a credential. A literal one is never copied: it leaves the file for
 // `secret set`.
 
-import type { Withheld } from './withheld.ts'
-
 /** What people write where a client insists on a key and the server does not. */
 const placeholders =
   /^(?:none|null|no|na|n\/a|-|x+|empty|dummy|fake|test|key|any(?:thing)?|placeholder|unused|ollama|local|lm-?studio|llama\.?cpp|llama-swap|vllm|no-?key(?:-?(?:needed|required))?|not-?(?:needed|required|used)|sk-no-key-required|sk-(?:dummy|fake|none|x+))$/i
@@ -37,7 +35,7 @@ export function looksLikeCredential(text: string): boolean {
 }
 
 /** A line of a report, without what has the form of a credential or is one of the source. */
-export function withoutCredentials(line: string, withheld: Withheld): string {
+export function withoutCredentials(line: string, withheld: { maskedIn(text: string): string }): string {
   let text = withheld.maskedIn(line)
   for (const form of forms) text = text.replaceAll(form, '…')
   return text
