@@ -6,9 +6,9 @@ import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { forEachLine, waitForLine } from './bounded-lines.ts'
 import { remoteCommand, type RemoteScript } from './remote-command.ts'
 import { sessionOptions } from './ssh-version.ts'
 
@@ -200,19 +200,4 @@ function collect(stream: Readable): () => Buffer {
     length += piece.length
   })
   return () => Buffer.concat(pieces)
-}
-
-function forEachLine(stream: Readable, onLine: (line: string) => void): void {
-  createInterface({ input: stream, crlfDelay: Infinity }).on('line', onLine)
-}
-
-/** @returns false: the stream has ended without that line. */
-function waitForLine(stream: Readable, wanted: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const reader = createInterface({ input: stream, crlfDelay: Infinity })
-    reader.on('line', (line) => {
-      if (line === wanted) resolve(true)
-    })
-    reader.once('close', () => resolve(false))
-  })
 }

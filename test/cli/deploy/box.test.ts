@@ -98,3 +98,17 @@ test('a folder on the way to the system-wide program that others can change is r
   assert.equal(look('system')?.changeable, base)
   assert.ok(look('user') !== undefined && look('user')?.changeable === undefined)
 })
+
+test('a box that sends more than it can have of the gateway has not answered', () => {
+  const answer = (...lines: string[]) =>
+    readInstalled(Buffer.from(['', 'llm-gateway-box 1', ...lines, 'end', ''].join('\n')))
+  assert.ok(answer('free 1') !== undefined)
+  for (const lines of [
+    [`free ${'1'.repeat(10_000)}`],
+    Array.from({ length: 3_000 }, (_, index) => `key k${index}`),
+    Array.from({ length: 100 }, (_, index) => `file 0 /${index}\n`),
+    [`file 2000000 /a\n${'x'.repeat(2_000_000)}`],
+  ]) {
+    assert.equal(answer(...lines), undefined)
+  }
+})
