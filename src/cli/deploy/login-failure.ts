@@ -3,15 +3,9 @@
 /** By what OpenSSH's client and the system's resolver print: ssh(1), gai_strerror(3). */
 const remedies: readonly (readonly [RegExp, (destination: string) => string])[] = [
   [
-    // The list in brackets has the methods that the server would still take.
-    /Permission denied \((?=[^)]*(?:password|keyboard-interactive))/,
-    (destination) =>
-      `The box accepted no key of yours, and no password. To use a key from now on, run: ssh-copy-id ${destination}. Which keys ssh offers: ssh -v ${destination}`,
-  ],
-  [
     /Permission denied|Too many authentication failures/,
     (destination) =>
-      `The box does not accept your key for that account. Put your public key (ssh-keygen makes one) into ~/.ssh/authorized_keys there, or name the right one and the user in ~/.ssh/config (IdentityFile, User). Which keys ssh offers: ssh -v ${destination}`,
+      `The box does not accept your key for that account. To put your public key there (ssh-keygen makes one), run: ssh-copy-id ${destination}; where no password lets you in, add it to ~/.ssh/authorized_keys there. Or name the right key and user in ~/.ssh/config (IdentityFile, User). Which keys ssh offers: ssh -v ${destination}`,
   ],
   [
     /Host key verification failed|REMOTE HOST IDENTIFICATION HAS CHANGED/,

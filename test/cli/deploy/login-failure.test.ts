@@ -8,7 +8,7 @@ const rows: readonly (readonly [words: string, remedy: RegExp])[] = [
     'you@box: Permission denied (publickey).',
     /does not accept your key[^]*authorized_keys[^]*ssh -v you@box/,
   ],
-  ['you@box: Permission denied (publickey,password).', /ssh-copy-id you@box/],
+  ['you@box: Permission denied (publickey,keyboard-interactive).', /ssh-copy-id you@box/],
   ['Received disconnect from ::1 port 22:2: Too many authentication failures', /does not accept your key/],
   ['@@@\nHost key verification failed.', /compare it: ssh you@box/],
   ['ssh: Could not resolve hostname box: Name or service not known', /neither a host nor an alias/],
