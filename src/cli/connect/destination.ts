@@ -4,6 +4,7 @@ import { type LoadedConfig, loadConfig } from '../../config/load.ts'
 import { readModelList } from '../../dialects/openai/model-list.ts'
 import { get } from '../../outbound/get.ts'
 import type { Destination } from './client.ts'
+import { namesForClients } from './model-names.ts'
 
 export interface DestinationOptions {
   readonly config?: string | undefined
@@ -20,9 +21,6 @@ export type FoundDestination =
 /** In characters: longer ones are refused in calls. */
 const maxNameLength = 256
 const listLimits = { maxBytes: 4_194_304, timeoutMs: 2_000 } as const
-
-/** Models that answer no conversation, by their usual names. */
-const isForOther = /embed|rerank|bge-|whisper|tts|stable-diffusion|flux/i
 
 export async function findDestination(
   { config, url, model }: DestinationOptions,
@@ -47,11 +45,8 @@ export async function findDestination(
     .filter(({ targets }) => targets.some(({ provider }) => providers.get(provider)?.kind !== 'echo'))
     .map(({ name }) => name)
   // The models of the example are nobody's choice.
-  const chosen = file === packagedConfigFile() ? [] : fit(configured)
-  const listed = chosen.length > 0 ? chosen : fit(await listedModels(base))
-  // Some clients expand these in their settings, and whoever runs a model server names its models.
-  const names = listed.filter((name) => !/[{}$`]/.test(name))
-  const [first, ...otherModels] = names
+  const chosen = file === packagedConfigFile() ? [] : namesForClients(configured)
+  const [first, ...otherModels] = chosen.length > 0 ? chosen : namesForClients(await listedModels(base))
   if (first === undefined) {
     const message =
       'No model is known that the client could use: the configuration names none, and no gateway that runs lists any. Name one with --model.'
@@ -72,15 +67,6 @@ function baseOf(url: string): string | undefined {
   if (parsed.username !== '' || parsed.password !== '' || parsed.search !== '' || parsed.hash !== '')
     return undefined
   return parsed.href.replace(/\/+$/, '').replace(/\/v1$/, '')
-}
-
-function fit(names: readonly string[]): string[] {
-  return names.filter((name) => !name.includes('*') && isForConversations(name) && name !== 'echo')
-}
-
-/** By its name alone. */
-export function isForConversations(name: string): boolean {
-  return !isForOther.test(name)
 }
 
 async function listedModels(base: string): Promise<string[]> {
