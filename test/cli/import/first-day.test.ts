@@ -1,0 +1,79 @@
+// What a person who came from LiteLLM met on the first day.
+import assert from 'node:assert/strict'
+import { existsSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import { test } from 'node:test'
+
+import { runCommand } from '../../support/run-command.ts'
+import { importText, loaded } from './import-scene.ts'
+
+const azure = { AZURE_API_BASE: 'https://team.openai.azure.com/', AZURE_API_KEY: 'az-key' }
+
+test('an Azure address in a variable leads to the v1 API, as a written one does', (t) => {
+  const file = (base: string) => `model_list:
+  - model_name: gpt
+    litellm_params: { model: azure/deployment, api_base: "${base}", api_key: os.environ/AZURE_API_KEY }
+`
+  const base = (address: string) => {
+    const { out, stderr, status } = importText(t, file(address), { env: azure })
+    assert.equal(status, 0, stderr)
+    const [provider] = Object.values(loaded(out, azure).providers ?? {})
+    return String(provider!.base_url).replace('${AZURE_API_BASE}', azure.AZURE_API_BASE)
+  }
+  const written = base(azure.AZURE_API_BASE)
+  assert.equal(written, 'https://team.openai.azure.com/openai/v1')
+  assert.equal(base('os.environ/AZURE_API_BASE').replace('.com//', '.com/'), written)
+})
+
+test('an Azure entry without a key has the one that LiteLLM reads', (t) => {
+  const text = `model_list:
+  - model_name: gpt
+    litellm_params: { model: azure/deployment, api_base: "https://team.openai.azure.com" }
+`
+  const { out } = importText(t, text, { env: azure })
+  const [provider] = Object.values(loaded(out, azure).providers ?? {})
+  assert.match(JSON.stringify(provider!.api_key ?? null), /AZURE_API_KEY/)
+})
+
+const fallbacks = `model_list:
+  - { model_name: small, litellm_params: { model: hosted_vllm/s, api_base: "http://127.0.0.1:9101/v1" } }
+  - { model_name: large, litellm_params: { model: hosted_vllm/l, api_base: "http://127.0.0.1:9102/v1" } }
+  - { model_name: other, litellm_params: { model: hosted_vllm/o, api_base: "http://127.0.0.1:9103/v1" } }
+litellm_settings:
+  context_window_fallbacks: [{ small: [large] }]
+  default_fallbacks: [other]
+`
+
+test('the schema that the first line names is there', (t) => {
+  const { out, text } = importText(t, fallbacks)
+  const [, schema = ''] = /\$schema=(\S+)/.exec(text) ?? []
+  assert.ok(existsSync(resolve(dirname(out), schema)), schema)
+})
+
+test('a target that was left out is the reason that is given for its alias', (t) => {
+  const { stdout, stderr } = importText(
+    t,
+    `${fallbacks}router_settings: { model_group_alias: { gpt-4o: cloud } }
+`.replace(
+      'litellm_settings:',
+      '  - { model_name: cloud, litellm_params: { model: bedrock/x } }\nlitellm_settings:',
+    ),
+  )
+  assert.doesNotMatch(stdout + stderr, /no model …/)
+})
+
+test('aliases are names that a shell completes', async (t) => {
+  const { out } = importText(t, `${fallbacks}router_settings: { model_group_alias: { tiny: small } }\n`)
+  const models = await runCommand(['complete', 'models', '--config', out], { env: { HOME: dirname(out) } })
+  assert.ok(models.stdout.split('\n').includes('tiny'), models.stdout)
+})
+
+test('the completions know the clients of connect', async () => {
+  const { stdout } = await runCommand(['completion', 'bash'], { env: {} })
+  assert.match(stdout, /opencode/)
+})
+
+test('the completions know what import reads', async () => {
+  const { stdout } = await runCommand(['completion', 'bash'], { env: {} })
+  assert.match(stdout, /claude-code-router/)
+})
