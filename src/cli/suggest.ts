@@ -1,5 +1,6 @@
 // Suggestions that several commands print.
 import { closestName } from '../platform/did-you-mean.ts'
+import { cloudAddresses } from './cloud-addresses.ts'
 
 /** The message for a provider that the configuration does not name. */
 export function unknownProvider(provider: string, file: string, known: Iterable<string>): string {
@@ -17,8 +18,8 @@ export function exampleCredential(provider: string): string {
 /** Providers whose keys are often stored before the configuration has them, and where they are. */
 const wellKnown: Readonly<Record<string, string>> = {
   anthropic: 'kind: anthropic',
-  openai: 'base_url: "https://api.openai.com/v1"',
-  openrouter: 'base_url: "https://openrouter.ai/api/v1"',
+  openai: `base_url: "${cloudAddresses.openai}"`,
+  openrouter: `base_url: "${cloudAddresses.openrouter}"`,
 }
 
 /** The entry of a well-known provider for the configuration; undefined for others, and for what is close to a known name. */

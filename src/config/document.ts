@@ -37,10 +37,19 @@ export interface ReadDocument {
 /** Offsets in the text. */
 export type Range = readonly [start: number, end: number]
 
-/** Reads one YAML document (1.2 core schema, no custom tags). Mappings become objects without a prototype. */
+/** Variables stay what they are in the file. */
+// oxlint-disable-next-line require-yield -- a text that is left alone has no problems to report
+function* asWritten(text: string): Generator<PathProblem, string> {
+  return text
+}
+
+/**
+ * Reads one YAML document (1.2 core schema, no custom tags). Mappings become objects without a prototype.
+ * @param expand absent: variables stay as they are written.
+ */
 export function readDocument(
   text: string,
-  expand: Expand,
+  expand: Expand = asWritten,
 ): ReadDocument | { kind: 'unreadable'; problems: PathProblem[] } {
   const lines = new LineCounter()
   const positionAt = (offset: number): Position => {

@@ -24,16 +24,11 @@ export function readForeignDocument(text: string): ForeignDocument {
     // A flow mapping of YAML begins with a brace, too.
     if (json !== undefined) return json
   }
-  const document = readDocument(plain, asWritten)
+  // Variables stay: each program has its own form.
+  const document = readDocument(plain)
   if (document.kind === 'unreadable') return document
   const merger = new Merger()
   return { kind: 'read', value: merger.merged(document.value), problems: document.problems }
-}
-
-/** Texts of others keep their variables: each program has its own form. */
-// oxlint-disable-next-line require-yield -- a text without variables has no problems to yield
-function* asWritten(text: string): Generator<PathProblem, string> {
-  return text
 }
 
 function readJson(text: string): ForeignDocument | undefined {

@@ -55,7 +55,7 @@ export function migrateConfig(text: string, options: MigrationOptions = {}): Mig
   const changed: MigratedKey[] = []
   const open: OpenQuestion[] = []
   for (const step of steps) {
-    const document = readDocument(migrated, asWritten)
+    const document = readDocument(migrated)
     if (document.kind === 'unreadable') return { kind: 'unreadable' }
     const found = step(document, migrated, options)
     open.push(...found.open)
@@ -65,12 +65,6 @@ export function migrateConfig(text: string, options: MigrationOptions = {}): Mig
     migrated = edited(migrated, found.edits)
   }
   return { kind: 'migrated', text: migrated, changed, open }
-}
-
-/** Variables stay what they are in the file. */
-// oxlint-disable-next-line require-yield -- the contract of readDocument: it has no problems to report
-function* asWritten(text: string): Generator<never, string> {
-  return text
 }
 
 function edited(text: string, edits: readonly Edit[]): string {

@@ -47,14 +47,8 @@ function readRoot(file: string): JsonObject {
   const accounts = file === packagedConfigFile() ? packageAccounts() : systemAccounts()
   const read = readTrustedFile(file, { maxBytes: maxConfigBytes, isSecret: false }, accounts)
   if (read.kind !== 'read') return {}
-  const document = readDocument(read.text, asWritten)
+  const document = readDocument(read.text)
   return document.kind === 'read' ? membersOf(document.value) : {}
-}
-
-/** Names have no variables in them. */
-function* asWritten(text: string): Generator<never, string> {
-  yield* []
-  return text
 }
 
 const namesOf: Readonly<Record<NameKind, (place: Place) => readonly string[]>> = {

@@ -26,10 +26,7 @@ export interface KeyReference {
 
 /** Undefined: the text is not YAML. Values of the wrong shape are left out, and `${NAME}` stays as it is. */
 export function readBoxConfig(text: string): BoxConfig | undefined {
-  // eslint-disable-next-line require-yield
-  const document = readDocument(text, function* keep(value) {
-    return value
-  })
+  const document = readDocument(text)
   if (document.kind === 'unreadable') return undefined
   const raw = pruned(document.value, violations(document.value, document.problems))
   const { hosts = defaults.server.hosts, port = defaults.server.port } = raw.server ?? {}

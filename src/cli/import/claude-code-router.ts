@@ -7,33 +7,33 @@ import type { Foreign, Reasons } from './foreign.ts'
 import { clamped } from './numbers.ts'
 import { setListener } from './listener.ts'
 import { ProviderBook, withoutRoute } from './provider-book.ts'
-import { addRequest, isHarmless, memberName } from './request-members.ts'
+import { addRequest, isHarmless, memberName, notHarmless } from './request-members.ts'
 import type { Source } from './source.ts'
 
 const transformer =
-  'the gateway translates to the format that the server speaks (docs/clients.md); see translation of a provider'
+  'the gateway translates to the format that the server speaks (docs/clients.md); see translation under a provider'
 
 const reasons: Reasons = [
   [
     'API_TIMEOUT_MS',
-    'it was for Claude Code itself: API_TIMEOUT_MS in its environment; see timeouts of a provider',
+    'it was meant for Claude Code itself, which reads API_TIMEOUT_MS from its environment; see the timeouts of a provider',
   ],
   ['LOG', 'use logging'],
   ['LOG_LEVEL', 'use logging.level; keys are never logged'],
   ['NON_INTERACTIVE_MODE', 'the gateway never asks'],
   ['StatusLine', 'it is a setting of Claude Code'],
-  ['CUSTOM_ROUTER_PATH', 'the gateway runs no code of a file; see when of a model (docs/routing.md)'],
+  ['CUSTOM_ROUTER_PATH', 'the gateway runs no code from files; see when under a model (docs/routing.md)'],
   ['REWRITE_SYSTEM_PROMPT', 'prompts are never changed'],
   ['forceUseImageAgent', 'a rule with images leads to a model that takes them'],
   ['transformers', transformer],
-  ['plugins', 'the gateway runs no code of a file'],
+  ['plugins', 'the gateway runs no code from files'],
   ['tokenizer', 'prompts are estimated by their size, or counted by the server'],
   ['Providers.*.transformer', transformer],
   ['providers.*.transformer', transformer],
-  ['Router.webSearch', 'there is no condition for tools of one kind; see when: tools'],
-  ['Router.longContextThreshold', 'there is no longContext'],
-  ['fallback.webSearch', 'there is no condition for tools of one kind'],
-  ['Router.customRouterPath', 'the gateway runs no code of a file'],
+  ['Router.webSearch', 'there is no condition for a particular kind of tool; see when: tools'],
+  ['Router.longContextThreshold', 'it has no effect without longContext'],
+  ['fallback.webSearch', 'there is no condition for a particular kind of tool'],
+  ['Router.customRouterPath', 'the gateway runs no code from files'],
 ]
 
 export const claudeCodeRouter: Source = {
@@ -50,6 +50,8 @@ export const claudeCodeRouter: Source = {
       return match?.[1] ?? match?.[2]
     },
     within: /\$(?:\{([A-Za-z_][A-Za-z0-9_]*)\}|([A-Za-z_][A-Za-z0-9_]*))/g,
+    // It sends the text of a reference to an unset variable as it stands, so a key may begin with a dollar sign.
+    unsetNames: /^[A-Z_][A-Z0-9_]*$/,
   },
   reasons,
   convert,
@@ -59,19 +61,29 @@ function convert(root: Foreign, draft: Draft): void {
   setListener(root, draft, { host: 'HOST', port: 'PORT' })
   const book = new ProviderBook(draft)
   const proxy = draft.text(root.get('PROXY_URL'))
-  for (const provider of root.anyOf('Providers', 'providers').items())
-    addProvider(provider, proxy, draft, book)
-  addRoutes(root.get('Router'), root.get('fallback'), draft)
+  const providers = new Map(
+    root
+      .anyOf('Providers', 'providers')
+      .items()
+      .flatMap((provider) => addProvider(provider, proxy, draft, book) ?? []),
+  )
+  addRoutes(root.get('Router'), root.get('fallback'), providers, draft)
   const key = root.get('APIKEY')
   if (key.isThere && key.value !== '') requireKeys(key, draft)
 }
 
-function addProvider(provider: Foreign, proxy: string | undefined, draft: Draft, book: ProviderBook): void {
+/** @returns its name there, and ours. */
+function addProvider(
+  provider: Foreign,
+  proxy: string | undefined,
+  draft: Draft,
+  book: ProviderBook,
+): [readonly [string, string]] | undefined {
   const id = draft.name(provider.get('name'))
   const url = draft.text(provider.get('api_base_url'))
   if (id === undefined || url === undefined) {
     draft.leftOut(provider, 'it has no name, or its address (api_base_url) could not be carried')
-    return
+    return undefined
   }
   const key = provider.get('api_key')
   const name = book.find(provider, {
@@ -81,7 +93,7 @@ function addProvider(provider: Foreign, proxy: string | undefined, draft: Draft,
     key: (owner) => draft.key(key, owner),
   })
   const entry = draft.config.providers[name]!
-  if (proxy !== undefined && !/\/\/(?:localhost|127\.|\[::1\])/.test(url)) entry.proxy = proxy
+  if (proxy !== undefined && proxy !== '' && !/\/\/(?:localhost|127\.|\[::1\])/.test(url)) entry.proxy = proxy
   const request = readTransformers(provider.get('transformer'), draft)
   for (const item of provider.get('models').items()) {
     const model = draft.name(item)
@@ -95,6 +107,7 @@ function addProvider(provider: Foreign, proxy: string | undefined, draft: Draft,
     addRequest(made, request.get('use') ?? {})
     if (Object.keys(made.request ?? { any: 1 }).length === 0) delete made.request
   }
+  return [[id, name]]
 }
 
 /** The whole URL of a route becomes the base URL of a kind. */
@@ -131,11 +144,7 @@ function readTransformers(
       const set: [string, unknown][] = []
       for (const [member, value] of options.members()) {
         if (isHarmless(member, value.value)) set.push([memberName(member), value.take()])
-        else
-          draft.leftOut(
-            value,
-            'a member of requests is only carried if it is a number, true, false or a known word',
-          )
+        else draft.leftOut(value, notHarmless)
       }
       name?.take()
       if (set.length > 0) found.set(model, { set: { ...found.get(model)?.set, ...Object.fromEntries(set) } })
@@ -149,19 +158,25 @@ const scenarios = ['default', 'background', 'think', 'longContext', 'image'] as 
 /** The names of Claude Code's small models, which it uses in the background. */
 const smallModels = ['claude-haiku-*', 'claude-3-5-haiku-*', 'claude-3-haiku-*']
 
-function addRoutes(router: Foreign, fallback: Foreign, draft: Draft): void {
+/** @param providers ours, by the names of the file. */
+function addRoutes(
+  router: Foreign,
+  fallback: Foreign,
+  providers: ReadonlyMap<string, string>,
+  draft: Draft,
+): void {
   const { models } = draft.config
   const uses = new Map<string, string>()
   for (const scenario of scenarios) {
     const node = router.get(scenario)
     const ref = node.text()
     if (ref === undefined || ref === '') continue
-    const name = modelOf(ref)
-    if (name === undefined) draft.leftOut(node, 'it is not of the form provider,model')
-    else if (models[name] === undefined) draft.leftOut(node, 'it names a model that is not here')
-    else uses.set(scenario, name)
+    const name = modelOf(ref, providers, draft)
+    if (name !== undefined) uses.set(scenario, name)
+    else if (ref.includes(',')) draft.leftOut(node, 'it names a provider that is not here')
+    else draft.leftOut(node, 'it does not have the form provider,model')
   }
-  addFallbacks(fallback, uses, draft)
+  addFallbacks(fallback, uses, providers, draft)
   const usual = uses.get('default')
   if (usual === undefined) return
   const threshold = router.get('longContextThreshold').number() ?? 60_000
@@ -178,38 +193,59 @@ function addRoutes(router: Foreign, fallback: Foreign, draft: Draft): void {
       draft.changed(
         router.get('background'),
         ['models', name],
-        'by the names of small models, of which * can only stand at the end',
+        'by the names of small models; a * can stand only at the end of a name',
       )
     }
   }
   const think = uses.get('think')
   if (think !== undefined) rules.push({ thinking: true, use: think })
   models['claude-*'] = { ...(rules.length > 0 && { when: rules }), use: usual }
+  for (const scenario of ['longContext', 'image', 'think']) {
+    if (uses.has(scenario)) draft.carried(router.get(scenario), ['models', 'claude-*'])
+  }
   draft.changed(
     router.get('default'),
     ['models', 'claude-*'],
-    'for names that begin with claude-: other unknown names are 404 here',
+    'for names that begin with claude-; any other unknown name gets 404 here',
   )
 }
 
-function addFallbacks(fallback: Foreign, uses: ReadonlyMap<string, string>, draft: Draft): void {
+function fallbackOf(item: Foreign, providers: ReadonlyMap<string, string>, draft: Draft): string | undefined {
+  const name = modelOf(item.word, providers, draft)
+  if (name === undefined) draft.leftOut(item, 'it names no provider that is here')
+  else item.take()
+  return name
+}
+
+/** Our name of the model of a route. Undefined: it names no provider of the file. */
+function modelOf(ref: string, providers: ReadonlyMap<string, string>, draft: Draft): string | undefined {
+  // A model's own name may have commas.
+  const comma = ref.indexOf(',')
+  const [id, model] = [ref.slice(0, comma).trim(), ref.slice(comma + 1).trim()]
+  const provider = providers.get(id)
+  if (comma < 0 || provider === undefined) return undefined
+  // A route may name a model that its provider does not list, such as one with a suffix of OpenRouter's.
+  draft.config.models[`${id}/${model}`] ??= { provider, model, aliases: [`${id},${model}`] }
+  return `${id}/${model}`
+}
+
+function addFallbacks(
+  fallback: Foreign,
+  uses: ReadonlyMap<string, string>,
+  providers: ReadonlyMap<string, string>,
+  draft: Draft,
+): void {
   for (const scenario of scenarios) {
     const list = fallback.get(scenario)
     const name = uses.get(scenario)
     if (name === undefined) continue
     const model = draft.config.models[name]!
     const names = list
-      .texts()
-      .flatMap((ref) => modelOf(ref) ?? [])
-      .filter((each) => draft.config.models[each] !== undefined && each !== name)
+      .items()
+      .flatMap((item) => fallbackOf(item, providers, draft) ?? [])
+      .filter((each) => each !== name)
     if (names.length === 0) continue
     model.fallbacks = [...new Set([...(model.fallbacks ?? []), ...names])]
-    draft.changed(list, ['models', name], 'fallbacks belong to the model, whatever has led to it')
+    draft.changed(list, ['models', name], 'fallbacks belong to the model here, whichever route led to it')
   }
-}
-
-/** Our name of `provider,model`; a model's own name may have commas. Undefined: it names no provider. */
-function modelOf(ref: string): string | undefined {
-  const comma = ref.indexOf(',')
-  return comma < 0 ? undefined : `${ref.slice(0, comma).trim()}/${ref.slice(comma + 1).trim()}`
 }

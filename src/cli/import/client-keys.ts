@@ -11,7 +11,7 @@ export function requireKeys(from: Foreign, draft: Draft): void {
   draft.changed(
     from,
     ['keys'],
-    'every call needs a key here, too, but one that llm-gateway has made: keys of the other gateway are not valid',
+    'every call needs a key here too, but one made by llm-gateway: keys of the other gateway are not valid',
   )
   draft.errand(
     'Clients need a key of the gateway; only a digest of it is kept.',

@@ -42,6 +42,11 @@ export interface VariableForm {
   readonly whole: (text: string) => string | undefined
   /** References anywhere in a text, with the name as their first group that is not undefined; absent: there are none. */
   readonly within?: RegExp
+  /**
+   * Names that are taken for variables whether or not they are set; any other one has to be set, else its text stands for itself, as
+   * a key like `$pass` does. Absent: all.
+   */
+  readonly unsetNames?: RegExp
 }
 
 export class Draft {
@@ -97,8 +102,8 @@ export class Draft {
       return undefined
     }
     let unset: string | undefined
-    const { whole, within } = this.#form
-    const name = whole(text)
+    const { within } = this.#form
+    const name = this.#reference(text)
     const variable = (each: string) => {
       if ((this.env[each] ?? '') === '') unset = each
       return `\${${each}}`
@@ -109,6 +114,7 @@ export class Draft {
       let end = 0
       for (const match of within === undefined ? [] : text.matchAll(within)) {
         const reference = match.slice(1).find((each) => each !== undefined) ?? ''
+        if (!this.#isVariable(reference)) continue
         parts.push(escaped(text.slice(end, match.index)), variable(reference))
         end = match.index + match[0].length
       }
@@ -117,6 +123,17 @@ export class Draft {
     if (unset === undefined) return parts.join('')
     this.leftOut(from, 'it refers to an environment variable that is not set here: set it, and import again')
     return undefined
+  }
+
+  /** The variable that a whole text refers to. */
+  #reference(text: string): string | undefined {
+    const name = this.#form.whole(text)
+    return name !== undefined && this.#isVariable(name) ? name : undefined
+  }
+
+  #isVariable(name: string): boolean {
+    const { unsetNames } = this.#form
+    return unsetNames === undefined || unsetNames.test(name) || (this.env[name] ?? '') !== ''
   }
 
   /** A text that becomes a name. */
@@ -134,14 +151,14 @@ export class Draft {
   key(from: Foreign, owner: string): RawSecret | undefined {
     const text = from.text()
     if (text === undefined || text.trim() === '') return undefined
-    const name = this.#form.whole(text)
+    const name = this.#reference(text)
     if (name !== undefined) {
       const own = this.ownVariables.get(name)
       if (own === undefined || own.value === undefined) return this.variable(name)
       return this.literalKey(own, owner)
     }
     if (isPlaceholder(text)) {
-      this.leftOut(from, 'it is a placeholder for servers that ask for no key')
+      this.leftOut(from, 'it is a placeholder, for servers that ask for no key')
       return undefined
     }
     return this.literalKey(from, owner)
@@ -176,7 +193,7 @@ export class Draft {
   /** Withholds every literal text of a document whose key names a credential. */
   withholdNamed(value: unknown, isNamed = false): void {
     if (typeof value === 'string') {
-      if (isNamed && this.#form.whole(value) === undefined) this.withhold(value)
+      if (isNamed && this.#reference(value) === undefined) this.withhold(value)
     } else if (Array.isArray(value)) {
       for (const item of value) this.withholdNamed(item, isNamed)
     } else if (isObject(value)) {

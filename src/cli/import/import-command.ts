@@ -1,12 +1,11 @@
 // `llm-gateway import FILE`: reads the configuration of another gateway, and writes ours.
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { existsSync } from 'node:fs'
 
 import { ownConfigFile } from '../../config/find.ts'
 import type { PathProblem } from '../../config/problems.ts'
 import { isObject, membersOf } from '../../bytes/json/parse.ts'
 import { printable } from '../../platform/printable.ts'
-import { replaceFile } from '../../platform/replace-file.ts'
+import { readForEdit, stampOf, writeChange } from '../edited-file.ts'
 import { type CommandIo, Output } from '../output.ts'
 import { nameCredentials } from './credential-names.ts'
 import { withoutCredentials } from './credentials.ts'
@@ -28,7 +27,7 @@ export interface ImportOptions {
   /** Writes the configuration to standard output, and the summary to standard error. */
   readonly stdout: boolean
   readonly withCommands: boolean
-  /** Replaces a file that exists. */
+  /** Replaces a file that exists, of which a copy is kept. */
   readonly force: boolean
   readonly json: boolean
 }
@@ -67,7 +66,7 @@ export function importCommand(
   const out = options.out ?? ownConfigFile(io.env)
   const isWritten = !options.check && !options.stdout
   if (isWritten && !options.force && existsSync(out)) {
-    return fail(`${out} exists; name another file with --out, or replace it with --force`)
+    return fail(existsAlready(out))
   }
   const read = readForeignFile(file)
   if (read.kind === 'refused') return fail(`${file} ${read.message}`)
@@ -87,11 +86,9 @@ export function importCommand(
   }
   const summaryTo = options.stdout ? err : new Output(io.stdout, io.env)
   printCommands(options.json ? err : summaryTo, imported.draft)
-  if (isWritten) {
-    const fault = write(out, imported.text, options.force)
-    if (fault !== undefined) return fail(fault)
-  }
-  const result = { ...imported, file, out: isWritten ? out : undefined }
+  const written = isWritten ? write(out, imported.text, options.force) : { copy: '' }
+  if ('fault' in written) return fail(written.fault)
+  const result = { ...imported, file, out: isWritten ? out : undefined, copy: written.copy }
   if (options.stdout) io.stdout.write(imported.text)
   if (options.json) summaryTo.json(summaryJson(result, io.env))
   else printSummary(summaryTo, result, io.env)
@@ -149,17 +146,21 @@ function printReadProblems(err: Output, file: string, problems: readonly PathPro
   err.line(`error: ${printable(file)} cannot be read`)
 }
 
-/** A sentence when it cannot be written. */
-function write(path: string, text: string, isForced: boolean): string | undefined {
-  try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
-    if (isForced) replaceFile(path, text, { mode: 0o600 })
-    else writeFileSync(path, text, { mode: 0o600, flag: 'wx', flush: true })
-    return undefined
-  } catch (error) {
-    const { code = 'unknown error' } = error as NodeJS.ErrnoException
-    return code === 'EEXIST'
-      ? `${path} exists; name another file with --out, or replace it with --force`
-      : `${path} could not be written (${code})`
+/** Nobody else may read the new file, whoever could read the one before. */
+const mode = 0o600
+
+function write(path: string, text: string, isForced: boolean): ReturnType<typeof writeChange> {
+  const before = readForEdit(path)
+  if (before.kind === 'refused') return { fault: `${path} ${before.reason}; name another file with --out` }
+  if (before.kind === 'read' && !isForced) return { fault: existsAlready(path) }
+  const change = {
+    name: path,
+    before: before.kind === 'read' ? { ...before, mode } : before,
+    after: text,
+    mode,
   }
+  return writeChange(change, stampOf(Date.now()))
 }
+
+const existsAlready = (path: string) =>
+  `${path} exists; name another file with --out, or replace it with --force`

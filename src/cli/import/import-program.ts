@@ -12,13 +12,13 @@ export function addImportCommand(program: Command, io: CommandIo, done: (status:
     .argument('<file>', "the other gateway's configuration file")
     .option(
       '--from <name>',
-      'what it is of: litellm, llama-swap, olla, llm-router, claude-code-router (default: by its shape)',
+      'which gateway it belongs to: litellm, llama-swap, olla, llm-router, claude-code-router (default: by its shape)',
     )
     .option('-o, --out <file>', 'write to this file (default: the configuration file of this user)')
     .option('--check', 'report what would be written, and write nothing')
     .option('--stdout', 'write the configuration to standard output, and the report to standard error')
     .option('--with-commands', 'take over commands that start servers; without it they are comments')
-    .option('--force', 'replace a file that exists')
+    .option('--force', 'replace a file that exists, and keep a copy of it')
     .option('--json', 'print the report as JSON')
     .addHelpText('after', helpEnd)
     .action(async (file: string, options: ImportFlags) => {

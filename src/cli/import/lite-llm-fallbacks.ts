@@ -1,5 +1,6 @@
 // Names of LiteLLM that lead to other models: aliases, and fallbacks by the kind of failure.
 import { isObject } from '../../bytes/json/parse.ts'
+import { formatPath } from '../../platform/key-path.ts'
 import type { Draft } from './draft.ts'
 import type { Foreign } from './foreign.ts'
 import { clamped } from './numbers.ts'
@@ -10,7 +11,7 @@ export function addAliases(aliases: Foreign, draft: Draft): void {
     const name = draft.name(isObject(value.value) ? value.get('model') : value)
     if (name === undefined) continue
     if (isObject(value.value) && value.get('hidden').boolean() === true) {
-      draft.changed(value.get('hidden'), ['models', name], 'an alias is listed here')
+      draft.changed(value.get('hidden'), ['models', name], 'aliases are listed here')
     }
     const model = Object.hasOwn(models, name) ? models[name] : undefined
     if (Object.hasOwn(models, alias)) {
@@ -27,73 +28,91 @@ export function addAliases(aliases: Foreign, draft: Draft): void {
 
 type FallbackKey = 'fallbacks' | 'context_window_fallbacks'
 
-/** @param lengths tokens that the prompts of each model may have, where that is known. */
+/**
+ * Fallbacks as LiteLLM finds them: a list of its router replaces that of `litellm_settings`; a model has the first entry with its
+ * name, else the last one for any model.
+ * https://github.com/BerriAI/litellm/blob/main/litellm/router_utils/fallback_event_handlers.py (get_fallback_model_group)
+ * @param places `router_settings`, `litellm_settings`.
+ * @param lengths tokens that the prompts of each model may have, where that is known.
+ */
 export function addFallbacks(
   places: readonly Foreign[],
   lengths: ReadonlyMap<string, number>,
   draft: Draft,
 ): void {
-  const entries = (key: FallbackKey) =>
-    places.flatMap((place) =>
-      place
-        .get(key)
-        .items()
-        .flatMap((item) => [...item.members()]),
-    )
-  const owners = new Set<string | undefined>()
-  const general: Foreign[] = []
-  for (const [name, names] of entries('fallbacks')) {
-    if (name === '*') general.unshift(names)
-    else owners.add(addFallback('fallbacks', name, names, lengths, draft))
+  // LiteLLM puts default_fallbacks behind the other entries.
+  const usual = prevailingList('default_fallbacks', places, draft)
+  for (const key of ['fallbacks', 'context_window_fallbacks'] as const) {
+    const general: Foreign[] = []
+    const own = new Map<string, Foreign>()
+    const list = prevailingList(key, places, draft)
+    for (const [name, names] of list?.items().flatMap((item) => item.members()) ?? []) {
+      if (name === '*') general.unshift(names)
+      else if (own.has(name)) draft.leftOut(names, 'only the first entry for a model counts')
+      else own.set(name, names)
+    }
+    if (key === 'fallbacks' && usual !== undefined) general.unshift(usual)
+    const owners = new Set<string>()
+    const isAlias = (name: string) => Number(!Object.hasOwn(draft.config.models, name))
+    const sorted = [...own].toSorted(([one], [other]) => isAlias(one) - isAlias(other))
+    for (const [name, names] of sorted) addOwn(key, name, names, { owners, lengths, draft })
+    addGeneral(key, general, owners, draft)
   }
-  // LiteLLM puts default_fallbacks behind the other entries, and reads the last entry for any model.
-  const usual = places
-    .map((place) => place.get('default_fallbacks'))
-    .filter((each) => each.texts().length > 0)
-  addGeneral([...usual, ...general], owners, draft)
-  for (const [name, names] of entries('context_window_fallbacks')) {
-    if (name === '*') draft.leftOut(names, 'LiteLLM compares these names exactly, so * matches no model')
-    else addFallback('context_window_fallbacks', name, names, lengths, draft)
-  }
+}
+
+/** The list of the first place that has one with items. */
+function prevailingList(key: string, places: readonly Foreign[], draft: Draft): Foreign | undefined {
+  const [list, ...others] = places
+    .map((place) => place.get(key))
+    .filter((each) => each.items().length > 0 || each.word !== '')
+  for (const each of others) draft.leftOut(each, `${formatPath(list!.path)} takes precedence over it`)
+  return list
 }
 
 /** Fallbacks of the models that have no entry of their own. @param lists the first one counts. */
 function addGeneral(
+  key: FallbackKey,
   [list, ...unused]: readonly Foreign[],
-  owners: ReadonlySet<string | undefined>,
+  owners: ReadonlySet<string>,
   draft: Draft,
 ): void {
   for (const each of unused) draft.leftOut(each, 'another list for all models takes precedence over it')
   if (list === undefined) return
-  const names = list.texts()
-  for (const model of Object.keys(draft.config.models)) {
-    if (owners.has(model)) continue
-    appendFallbacks(
-      model,
-      names.filter((each) => each !== model),
-      list,
-      draft,
-    )
+  const names = modelsOf(list)
+  for (const [name, model] of Object.entries(draft.config.models)) {
+    if (owners.has(name) || model.use !== undefined) continue
+    const others = names.filter((each) => each !== name)
+    appendFallbacks(name, others, list, draft, key)
   }
 }
 
-/** @returns the model whose fallbacks they are. */
-function addFallback(
-  key: FallbackKey,
-  name: string,
-  names: Foreign,
-  lengths: ReadonlyMap<string, number>,
-  draft: Draft,
-): string | undefined {
+interface OwnLists {
+  /** Models that have a list of their own, to which this adds. */
+  readonly owners: Set<string>
+  readonly lengths: ReadonlyMap<string, number>
+  readonly draft: Draft
+}
+
+function addOwn(key: FallbackKey, name: string, names: Foreign, { owners, lengths, draft }: OwnLists): void {
   const { models } = draft.config
-  const others = names.texts()
   const owner = Object.hasOwn(models, name)
     ? name
     : Object.keys(models).find((each) => models[each]!.aliases?.includes(name) === true)
   if (owner === undefined) {
-    draft.leftOut(names, 'fallbacks belong to a model here, and none of the file has this name')
-    return undefined
+    draft.leftOut(names, 'fallbacks belong to a model here, and no model in the file has this name')
+    return
   }
+  if (models[owner]!.use !== undefined) {
+    draft.leftOut(names, 'a name with use takes the fallbacks of the model that it leads to')
+    return
+  }
+  if (owners.has(owner)) {
+    draft.leftOut(names, 'an alias shares the fallbacks of its model')
+    return
+  }
+  owners.add(owner)
+  if (owner !== name) draft.changed(names, ['models', owner], 'an alias shares the fallbacks of its model')
+  const others = modelsOf(names)
   const length = lengths.get(owner)
   const [first] = others
   if (key === 'context_window_fallbacks' && length !== undefined && first !== undefined) {
@@ -101,11 +120,16 @@ function addFallback(
     draft.changed(
       names,
       ['models', owner],
-      'a rule (when) leads long prompts to the first of these models at once',
+      'a rule (when) sends long prompts straight to the first of these models',
     )
   }
   appendFallbacks(owner, others, names, draft, key)
-  return owner
+}
+
+/** Names of models, also of entries that change more of the request. */
+function modelsOf(list: Foreign): readonly string[] {
+  if (list.word !== '') return list.texts()
+  return list.items().flatMap((item) => item.text() ?? item.get('model').text() ?? [])
 }
 
 function appendFallbacks(
@@ -113,10 +137,9 @@ function appendFallbacks(
   names: readonly string[],
   from: Foreign,
   draft: Draft,
-  key: FallbackKey = 'fallbacks',
+  key: FallbackKey,
 ): void {
   const model = draft.config.models[name]!
-  if (model.use !== undefined) return
   model.fallbacks = [...new Set([...(model.fallbacks ?? []), ...names])]
   const path = ['models', name]
   if (key === 'fallbacks') draft.carried(from, path)
@@ -124,6 +147,6 @@ function appendFallbacks(
     draft.changed(
       from,
       path,
-      'a fallback is tried for a prompt that is too long, and for other failures, too',
+      'fallbacks are tried for other failures too, not only for prompts that are too long',
     )
 }

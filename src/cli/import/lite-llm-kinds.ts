@@ -1,5 +1,6 @@
 // The kinds of providers of LiteLLM: the first segment of `model`.
 import type { RawProvider } from '../../config/raw.ts'
+import { cloudAddresses } from '../cloud-addresses.ts'
 
 export interface LiteLlmKind {
   readonly kind?: RawProvider['kind']
@@ -22,8 +23,8 @@ const otherApi =
   "it has an API of its own that the gateway does not speak; its vendor's OpenAI-compatible address can be a provider"
 
 export const liteLlmKinds: ReadonlyMap<string, LiteLlmKind> = new Map<string, LiteLlmKind>([
-  ['openai', { baseUrl: 'https://api.openai.com/v1', keyVariables: ['OPENAI_API_KEY'] }],
-  ['text-completion-openai', { baseUrl: 'https://api.openai.com/v1', keyVariables: ['OPENAI_API_KEY'] }],
+  ['openai', { baseUrl: cloudAddresses.openai, keyVariables: ['OPENAI_API_KEY'] }],
+  ['text-completion-openai', { baseUrl: cloudAddresses.openai, keyVariables: ['OPENAI_API_KEY'] }],
   ['custom_openai', {}],
   ['openai_like', {}],
   ['llamafile', {}],
@@ -36,38 +37,38 @@ export const liteLlmKinds: ReadonlyMap<string, LiteLlmKind> = new Map<string, Li
   ['ollama', { kind: 'ollama', baseUrl: 'http://localhost:11434', needsVersion: true }],
   ['ollama_chat', { kind: 'ollama', baseUrl: 'http://localhost:11434', needsVersion: true }],
   ['anthropic', { kind: 'anthropic', keyVariables: ['ANTHROPIC_API_KEY'] }],
-  ['openrouter', { baseUrl: 'https://openrouter.ai/api/v1', keyVariables: ['OPENROUTER_API_KEY'] }],
-  ['groq', { baseUrl: 'https://api.groq.com/openai/v1', keyVariables: ['GROQ_API_KEY'] }],
-  ['mistral', { baseUrl: 'https://api.mistral.ai/v1', keyVariables: ['MISTRAL_API_KEY'] }],
-  ['deepseek', { baseUrl: 'https://api.deepseek.com/v1', keyVariables: ['DEEPSEEK_API_KEY'] }],
+  ['openrouter', { baseUrl: cloudAddresses.openrouter, keyVariables: ['OPENROUTER_API_KEY'] }],
+  ['groq', { baseUrl: cloudAddresses.groq, keyVariables: ['GROQ_API_KEY'] }],
+  ['mistral', { baseUrl: cloudAddresses.mistral, keyVariables: ['MISTRAL_API_KEY'] }],
+  ['deepseek', { baseUrl: cloudAddresses.deepseek, keyVariables: ['DEEPSEEK_API_KEY'] }],
   [
     'together_ai',
     {
-      baseUrl: 'https://api.together.ai/v1',
+      baseUrl: cloudAddresses.together,
       keyVariables: ['TOGETHER_API_KEY', 'TOGETHER_AI_API_KEY', 'TOGETHERAI_API_KEY'],
     },
   ],
   [
     'fireworks_ai',
     {
-      baseUrl: 'https://api.fireworks.ai/inference/v1',
+      baseUrl: cloudAddresses.fireworks,
       keyVariables: ['FIREWORKS_API_KEY', 'FIREWORKS_AI_API_KEY'],
     },
   ],
-  ['xai', { baseUrl: 'https://api.x.ai/v1', keyVariables: ['XAI_API_KEY'] }],
+  ['xai', { baseUrl: cloudAddresses.xai, keyVariables: ['XAI_API_KEY'] }],
   [
     'perplexity',
-    { baseUrl: 'https://api.perplexity.ai', keyVariables: ['PERPLEXITYAI_API_KEY', 'PERPLEXITY_API_KEY'] },
+    { baseUrl: cloudAddresses.perplexity, keyVariables: ['PERPLEXITYAI_API_KEY', 'PERPLEXITY_API_KEY'] },
   ],
-  ['cerebras', { baseUrl: 'https://api.cerebras.ai/v1', keyVariables: ['CEREBRAS_API_KEY'] }],
-  ['deepinfra', { baseUrl: 'https://api.deepinfra.com/v1/openai', keyVariables: ['DEEPINFRA_API_KEY'] }],
-  ['nvidia_nim', { baseUrl: 'https://integrate.api.nvidia.com/v1', keyVariables: ['NVIDIA_NIM_API_KEY'] }],
-  ['sambanova', { baseUrl: 'https://api.sambanova.ai/v1', keyVariables: ['SAMBANOVA_API_KEY'] }],
-  ['moonshot', { baseUrl: 'https://api.moonshot.ai/v1', keyVariables: ['MOONSHOT_API_KEY'] }],
+  ['cerebras', { baseUrl: cloudAddresses.cerebras, keyVariables: ['CEREBRAS_API_KEY'] }],
+  ['deepinfra', { baseUrl: cloudAddresses.deepinfra, keyVariables: ['DEEPINFRA_API_KEY'] }],
+  ['nvidia_nim', { baseUrl: cloudAddresses.nvidia_nim, keyVariables: ['NVIDIA_NIM_API_KEY'] }],
+  ['sambanova', { baseUrl: cloudAddresses.sambanova, keyVariables: ['SAMBANOVA_API_KEY'] }],
+  ['moonshot', { baseUrl: cloudAddresses.moonshot, keyVariables: ['MOONSHOT_API_KEY'] }],
   [
     'gemini',
     {
-      baseUrl: 'https://generativelanguage.googleapis.com/v1beta/openai',
+      baseUrl: cloudAddresses.gemini,
       keyVariables: ['GEMINI_API_KEY'],
       change: "calls go to Google's OpenAI-compatible address",
     },
@@ -96,7 +97,7 @@ export const liteLlmKinds: ReadonlyMap<string, LiteLlmKind> = new Map<string, Li
   ['replicate', { refusal: otherApi }],
   ['ai21', { refusal: otherApi }],
   ['voyage', { refusal: otherApi }],
-  ['auto_router', { refusal: 'the gateway chooses by rules (when) and by load, not by a model' }],
+  ['auto_router', { refusal: 'the gateway chooses by rules (when) and by load; no model chooses' }],
 ])
 
 /** The kind that LiteLLM guesses of a name without a known prefix. */

@@ -2,11 +2,12 @@
 import type { RawModel, RawTarget } from '../../config/raw.ts'
 import type { Draft } from './draft.ts'
 import type { Foreign } from './foreign.ts'
+import { isOwnKey } from './lite-llm-own-keys.ts'
 import { readPrice } from './lite-llm-price.ts'
 import { findProvider, type OtherPlaces, Parameters, setTimeouts, splitModel } from './lite-llm-provider.ts'
 import { clamped, wholeNumbers } from './numbers.ts'
 import type { ProviderBook } from './provider-book.ts'
-import { addRequest, isHarmless, memberAlong, memberName } from './request-members.ts'
+import { addRequest, isHarmless, memberAlong, memberName, notHarmless } from './request-members.ts'
 
 /** One entry of `model_list`, as far as it concerns its model. */
 interface Deployment {
@@ -94,22 +95,14 @@ function readDeployment(
   }
 }
 
-/** Keys with a meaning of their own in LiteLLM; whatever else stands there goes into the body of every request. */
-const ownKeys =
-  /^(?:model|custom_llm_provider|api_base|base_url|api_key|api_version|organization|rpm|tpm|itpm|otpm|max_parallel_requests|weight|order|timeout|stream_timeout|max_retries|drop_params|additional_drop_params|litellm_.*|.*_cost_.*|.*_cost|max_budget|budget_duration|use_.*|tags|mock_.*|extra_headers|headers|extra_body|aws_.*|vertex_.*|azure_.*|watsonx_.*|s3_.*|gcs_.*|auto_router_.*|complexity_router_.*|region_name|tenant_id|client_id|client_secret|merge_.*|model_info|configurable_.*|guardrails|cache.*|input_.*|output_.*|default_.*)$/
-
 function readRequest(params: Parameters, draft: Draft): NonNullable<RawModel['request']> {
   const usual: [string, unknown][] = []
   const places = [params.own, params.own.get('extra_body')]
   for (const member of places.flatMap((place) => place.members())) {
     const [name, node] = member
-    if (ownKeys.test(name)) continue
+    if (isOwnKey(name)) continue
     if (isHarmless(name, node.value)) usual.push([memberName(name), node.take()])
-    else
-      draft.leftOut(
-        node,
-        'a member of requests is only carried if it is a number, true, false or a known word',
-      )
+    else draft.leftOut(node, notHarmless)
   }
   const drop = params.own
     .get('additional_drop_params')
@@ -137,7 +130,7 @@ function addModel(
   for (const { request } of deployments) addRequest(model, request)
   if (model.request !== undefined && Object.keys(model.request).length === 0) delete model.request
   if (others.length > 0 && deployments.some(({ request }) => Object.keys(request).length > 0)) {
-    draft.changed(first!.entry, path, 'members of requests are set for all targets of the model')
+    draft.changed(first!.entry, path, 'request parameters are set for all targets of the model')
   }
   setLimits(name, deployments, draft, options)
 }
@@ -187,7 +180,7 @@ function noteShares(
     draft.changed(
       place(shares.findIndex((share) => share > 0)),
       path,
-      'it was the share of the target, as weight is here',
+      'it set the share of the target, as weight does here',
     )
   }
   const without = shares.indexOf(0)
@@ -218,7 +211,7 @@ function setLimits(
         kind: 'left_out',
         from: place.path,
         to: ['models', name],
-        text: 'not all targets of the model have it, and limits are those of a model here',
+        text: 'not every target of the model has it, and a limit here covers the whole model',
       })
       continue
     }
@@ -230,7 +223,7 @@ function setLimits(
     draft.changed(
       place,
       path,
-      `${areLimitsEnforced ? '' : 'there only a hint for routing; '}here a promise: beyond it calls get 429${values.length > 1 ? '; the sum of all targets' : ''}`,
+      `${areLimitsEnforced ? '' : 'only a hint for routing there; '}a promise here: calls beyond it get 429${values.length > 1 ? '; the sum of all targets' : ''}`,
     )
   }
   const parallel = deployments.map((each) => each.parallel)
@@ -248,7 +241,7 @@ function setLimits(
       kind: 'left_out',
       from: place.path,
       to: ['models', name],
-      text: 'not all targets of the model have it; set max_parallel_requests of the provider instead',
+      text: 'not every target of the model has it; set max_parallel_requests on the provider instead',
     })
   }
 }

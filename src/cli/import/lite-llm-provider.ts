@@ -1,10 +1,11 @@
 // The provider of an entry of `model_list`: its kind, address, key and timeouts.
 import type { RawProvider } from '../../config/raw.ts'
+import { formatPath } from '../../platform/key-path.ts'
 import type { Draft } from './draft.ts'
 import type { Foreign } from './foreign.ts'
 import { guessedKind, type LiteLlmKind, liteLlmKinds } from './lite-llm-kinds.ts'
 import { clamped } from './numbers.ts'
-import { nameOfServer, type ProviderBook } from './provider-book.ts'
+import { nameOfServer, type ProviderBook, withoutRoute, withVersion } from './provider-book.ts'
 
 /** Where keys of an entry may stand besides the entry. */
 export interface OtherPlaces {
@@ -70,14 +71,14 @@ export function findProvider(
     draft.leftOut(params.entry, 'its address (api_base) could not be carried')
     return undefined
   }
-  const baseUrl = text === undefined ? kind.baseUrl : trimmed(text)
+  const baseUrl = text === undefined ? kind.baseUrl : withoutRoute(text)
   const isAzure = name === 'azure'
   if (baseUrl === undefined && kind.kind !== 'anthropic') {
     const where = kind.baseVariable === undefined ? '' : `, which LiteLLM read from ${kind.baseVariable}`
     draft.leftOut(params.entry, `it has no api_base${where}: write it, and import again`)
     return undefined
   }
-  const full = isAzure ? azureBase(baseUrl!) : kind.needsVersion === true ? withV1(baseUrl!) : baseUrl
+  const full = isAzure ? azureBase(baseUrl!) : kind.needsVersion === true ? withVersion(baseUrl!) : baseUrl
   for (const key of isAzure ? ['api_version'] : []) params.get(key).take()
   const key = params.get('api_key')
   const organization = params.get('organization')
@@ -113,38 +114,59 @@ function headersOf(draft: Draft, provider: string): NonNullable<RawProvider['hea
   return (draft.config.providers[provider]!.headers ??= {})
 }
 
-const trimmed = (url: string) => url.replace(/\/+$/, '').replace(/\/(?:chat\/completions|embeddings)$/, '')
-const withV1 = (url: string) => (url.endsWith('/v1') ? url : `${url}/v1`)
-
 function azureBase(url: string): string {
   const origin = URL.parse(url)?.origin
   return origin === undefined || origin === 'null' ? url : `${origin}/openai/v1`
 }
 
+/** Timeouts of an entry; those of `default_litellm_params` come after the settings of the file. */
 export function setTimeouts(params: Parameters, draft: Draft, provider: string): void {
-  const timeout = params.get('timeout').number()
-  const first = params.get('stream_timeout').number()
-  const timeouts = {
-    ...(timeout !== undefined && { total_ms: milliseconds(timeout) }),
-    ...(first !== undefined && { first_byte_ms: milliseconds(first) }),
-  }
-  if (Object.keys(timeouts).length === 0) return
   const entry = draft.config.providers[provider]!
-  const before = entry.timeouts ?? {}
-  entry.timeouts = {
-    ...before,
-    ...(timeouts.total_ms !== undefined && { total_ms: Math.max(timeouts.total_ms, before.total_ms ?? 0) }),
-    ...(timeouts.first_byte_ms !== undefined && {
-      first_byte_ms: Math.max(timeouts.first_byte_ms, before.first_byte_ms ?? 0),
-    }),
-  }
-  if (timeout !== undefined) {
+  for (const [ours, theirs] of [
+    ['total_ms', ['timeout', 'request_timeout']],
+    ['first_byte_ms', ['stream_timeout']],
+  ] as const) {
+    const found = firstSeconds(
+      theirs.map((key) => params.own.get(key)),
+      draft,
+    )
+    if (found === undefined) continue
+    const before = entry.timeouts?.[ours]
+    entry.timeouts = { ...entry.timeouts, [ours]: Math.max(found.ms, before ?? 0) }
     draft.changed(
-      params.own.get('timeout'),
+      found.place,
       ['providers', provider],
-      'a timeout is of the provider, and the longest of its models counts',
+      'timeouts belong to a provider here; the longest one among its models applies',
     )
   }
 }
 
-const milliseconds = (seconds: number) => clamped(seconds * 1000, 0, 86_400_000)
+/** The first timeout that is not zero, which LiteLLM takes for none; the others are noted. */
+export function firstSeconds(
+  places: readonly Foreign[],
+  draft: Draft,
+): { readonly place: Foreign; readonly ms: number } | undefined {
+  const place = prevailing(places, (number) => number > 0, draft)
+  return place === undefined ? undefined : { place, ms: clamped(place.number()! * 1000, 0, 86_400_000) }
+}
+
+/** The first of several places of a setting whose number counts, as LiteLLM takes them; the others are noted. */
+export function prevailing(
+  places: readonly Foreign[],
+  counts: (number: number) => boolean,
+  draft: Draft,
+): Foreign | undefined {
+  const found = places.find((place) => {
+    const number = place.number()
+    return number !== undefined && counts(number)
+  })
+  for (const place of places) {
+    if (place === found || place.number() === undefined) continue
+    const winner = found === undefined ? undefined : formatPath(found.path)
+    draft.leftOut(
+      place,
+      winner === undefined ? 'it has no effect there' : `${winner} takes precedence over it`,
+    )
+  }
+  return found
+}

@@ -6,6 +6,7 @@ import type { Draft } from './draft.ts'
 import type { Foreign } from './foreign.ts'
 import { addAliases, addFallbacks } from './lite-llm-fallbacks.ts'
 import { convertModelList } from './lite-llm-models.ts'
+import { firstSeconds, prevailing } from './lite-llm-provider.ts'
 import { clamped } from './numbers.ts'
 import { ProviderBook } from './provider-book.ts'
 import { liteLlmReasons } from './lite-llm-reasons.ts'
@@ -34,11 +35,10 @@ function convert(root: Foreign, draft: Draft): void {
     credentials: readCredentials(root.get('credential_list')),
     defaults: router.get('default_litellm_params'),
   })
-  const places = [router, settings]
   addAliases(router.get('model_group_alias'), draft)
-  addFallbacks(places, lengths, draft)
-  setRouting(places, draft)
-  setTimeouts(places, draft)
+  addFallbacks([router, settings], lengths, draft)
+  setRouting({ router, module: settings }, draft)
+  setTimeouts({ router, module: settings }, draft)
   setBudget(settings, draft)
   setGeneral(root.get('general_settings'), draft)
 }
@@ -66,37 +66,38 @@ function readCredentials(list: Foreign): ReadonlyMap<string, Foreign> {
   return new Map(named)
 }
 
-function setRouting(places: readonly Foreign[], draft: Draft): void {
+interface Settings {
+  readonly router: Foreign
+  /** `litellm_settings`, which the router takes where its own settings have none. */
+  readonly module: Foreign
+}
+
+function setRouting({ router, module }: Settings, draft: Draft): void {
   const routing: NonNullable<RawConfig['routing']> = {}
-  const first = (key: string): [Foreign, number] | undefined => {
-    const found = places
-      .map((place) => place.get(key))
-      .flatMap((node): [Foreign, number][] => {
-        const number = node.number()
-        return number === undefined ? [] : [[node, number]]
-      })
-    return found[0]
-  }
-  const retries = first('num_retries')
+  const retries = prevailing(
+    [router, module].map((place) => place.get('num_retries')),
+    () => true,
+    draft,
+  )
   if (retries !== undefined) {
-    routing.retries = clamped(retries[1], 0, 10)
-    draft.carried(retries[0], ['routing', 'retries'])
+    routing.retries = clamped(retries.number()!, 0, 10)
+    draft.carried(retries, ['routing', 'retries'])
   }
-  const cooldown = first('cooldown_time')
+  const cooldown = prevailing([router.get('cooldown_time')], (number) => number > 0, draft)
   if (cooldown !== undefined) {
-    routing.cooldown_ms = clamped(cooldown[1] * 1000, 0, 3_600_000)
+    routing.cooldown_ms = clamped(cooldown.number()! * 1000, 0, 3_600_000)
     draft.changed(
-      cooldown[0],
+      cooldown,
       ['routing', 'cooldown_ms'],
-      'seconds there, milliseconds here; shorter or longer by the kind of failure',
+      'seconds there, milliseconds here; how long it lasts also depends on the kind of failure',
     )
   }
-  const disabled = places[0]!.get('disable_cooldowns')
+  const disabled = router.get('disable_cooldowns')
   if (disabled.boolean() === true) {
     routing.cooldown_ms = 0
     draft.carried(disabled, ['routing', 'cooldown_ms'])
   }
-  const strategy = places[0]!.get('routing_strategy')
+  const strategy = router.get('routing_strategy')
   const name = strategy.text()
   if (name === 'least-busy') {
     routing.placement = 'least_busy'
@@ -111,28 +112,26 @@ function setRouting(places: readonly Foreign[], draft: Draft): void {
   if (Object.keys(routing).length > 0) draft.config.routing = routing
 }
 
-/** Of providers whose models have none of their own. */
-function setTimeouts(places: readonly Foreign[], draft: Draft): void {
-  for (const [ours, theirs] of [
-    ['total_ms', ['timeout', 'request_timeout']],
-    ['first_byte_ms', ['stream_timeout']],
+/** For providers whose models have no timeout of their own. */
+function setTimeouts({ router, module }: Settings, draft: Draft): void {
+  const usual = router.get('default_litellm_params')
+  for (const [ours, places] of [
+    // LiteLLM lets request_timeout overrule the timeout of the router.
+    ['total_ms', [module.get('request_timeout'), router.get('timeout'), usual.get('timeout')]],
+    ['first_byte_ms', [router.get('stream_timeout'), usual.get('stream_timeout')]],
   ] as const) {
-    const nodes = theirs.flatMap((key) => places.map((place) => place.get(key)))
-    const seconds = nodes.map((node) => node.number())
-    const index = seconds.findIndex((each) => each !== undefined)
-    if (index < 0) continue
+    const found = firstSeconds(places, draft)
+    if (found === undefined) continue
     const concerned = Object.entries(draft.config.providers).filter(
       ([, { timeouts }]) => timeouts?.[ours] === undefined,
     )
-    for (const [, provider] of concerned) {
-      provider.timeouts = { ...provider.timeouts, [ours]: clamped(seconds[index]! * 1000, 0, 86_400_000) }
-    }
+    for (const [, provider] of concerned) provider.timeouts = { ...provider.timeouts, [ours]: found.ms }
     const [first] = concerned
     if (first === undefined) continue
     draft.changed(
-      nodes[index]!,
+      found.place,
       ['providers', first[0]],
-      'for every provider whose models have none of their own',
+      'for every provider whose models have no timeout of their own',
     )
   }
 }
@@ -153,14 +152,14 @@ function setBudget(settings: Foreign, draft: Draft): void {
   const word = duration.text()
   const per = word === undefined ? 'total' : periods[word]
   if (per === undefined) {
-    draft.leftOut(node, 'budgets are of a day, a week, a month, or without an end here')
+    draft.leftOut(node, 'budgets run for a day, a week or a month, or without an end, here')
     return
   }
   draft.config.budgets = { total: [{ usd: String(Math.round(usd * 100) / 100), per }] }
   draft.changed(
     node,
     ['budgets'],
-    'a window of the calendar here (time_zone), and exact: a call that does not fit is refused',
+    'a calendar window here (time_zone), and exact: a call that does not fit is refused',
   )
 }
 
@@ -192,6 +191,6 @@ function setGeneral(general: Foreign, draft: Draft): void {
   draft.changed(
     checks,
     ['providers', first[0]],
-    'for every provider; a health check asks for the list of models here, not for an answer of a model',
+    'for every provider; a health check here asks for the list of models, not for an answer from a model',
   )
 }

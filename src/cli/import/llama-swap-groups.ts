@@ -21,14 +21,14 @@ export function addGroups(root: Foreign, draft: Draft, providers: ReadonlyMap<st
       draft.changed(
         group,
         undefined,
-        `its servers run together, so it is no group here${isExclusive && !isPersistent ? '; they are not stopped for others' : ''}`,
+        `its servers run together, so it is not a group here${isExclusive && !isPersistent ? '; they are not stopped for others' : ''}`,
       )
     } else if (isExclusive && !isPersistent) {
       taking.push(...known)
       draft.changed(
         group,
         undefined,
-        'it takes turns with all others that are exclusive: one group of them, named default',
+        'it takes turns with all other exclusive groups: together they are one group here, named default',
       )
     } else addGroup(name, known, draft)
   }

@@ -11,8 +11,13 @@ export interface Expanded {
 /** Macros that hold each other grow without a limit. */
 const maxLength = 64 * 1024
 
-/** Replaces macros in texts; `${env.NAME}` stays for the caller. */
+/**
+ * Replaces macros in texts; `${env.NAME}` stays for the caller. Each macro may use those before it, so they are replaced from the
+ * last to the first, and one of a model replaces its namesake within others, too.
+ * https://github.com/mostlygeek/llama-swap/blob/main/internal/config/load.go
+ */
 export class Macros {
+  /** In the order of their definition. */
   readonly #values: ReadonlyMap<string, string>
 
   private constructor(values: ReadonlyMap<string, string>) {
@@ -21,47 +26,46 @@ export class Macros {
 
   static readonly none = new Macros(new Map())
 
-  /** Each may use those before it. @param over what the new ones are added to, or replace. */
+  /** @param over what the new ones are added to, or replace. */
   static read(macros: Foreign, over: Macros = Macros.none): Macros {
     const values = new Map(over.#values)
     for (const [name, member] of macros.members()) {
       const { value } = member
       if (!['string', 'number', 'boolean'].includes(typeof value)) continue
       member.take()
-      values.set(name, new Macros(values).expand(String(value)).text)
+      values.set(name, String(value))
     }
     return new Macros(values)
   }
 
-  /** With what llama-swap itself knows of a model. */
+  /** With what llama-swap itself knows of a model, which every macro may use. */
   with(more: Readonly<Record<string, string>>): Macros {
-    return new Macros(new Map([...this.#values, ...Object.entries(more)]))
+    return new Macros(new Map([...Object.entries(more), ...this.#values]))
   }
 
   expand(text: string): Expanded {
-    const unknown = new Set<string>()
     let expanded = text
-    // A macro of the model may name one that was expanded before the model was known, such as PORT.
-    for (let round = 0; round < 4 && expanded.includes('${'); round += 1) {
-      unknown.clear()
-      expanded = expanded.replace(/\$\{([A-Za-z0-9_-]{1,64})\}/g, (match, name: string) => {
-        const value = this.#values.get(name)
-        if (value === undefined) unknown.add(name)
-        return value ?? match
-      })
-      if (expanded.length > maxLength) return { text: '', unknown: ['…'] }
+    for (const [name, value] of [...this.#values].toReversed()) {
+      const parts = expanded.split(`\${${name}}`)
+      if (expanded.length + (parts.length - 1) * value.length > maxLength) return { text: '', unknown: ['…'] }
+      expanded = parts.join(value)
     }
-    return { text: expanded, unknown: [...unknown] }
+    const unknown = expanded.matchAll(/\$\{([A-Za-z0-9_-]{1,64})\}/g).map(([, name = '']) => name)
+    return { text: expanded, unknown: [...new Set(unknown)] }
   }
+}
+
+/** Without lines that begin with #: they go before macros are replaced, which may have several lines. */
+export function withoutComments(command: string): string {
+  return command
+    .split('\n')
+    .filter((line) => !line.trimStart().startsWith('#'))
+    .join('\n')
 }
 
 /** Splits a command as a shell does, without running one; lines that begin with # are comments. */
 export function splitCommand(command: string): readonly string[] {
-  const text = command
-    .split('\n')
-    .filter((line) => !line.trimStart().startsWith('#'))
-    .join('\n')
-    .replaceAll(/\\\r?\n/g, ' ')
+  const text = withoutComments(command).replaceAll(/\\\r?\n/g, ' ')
   const words: string[] = []
   let word: string | undefined
   let quote = ''

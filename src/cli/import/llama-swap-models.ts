@@ -6,7 +6,7 @@ import { programPath } from './commands.ts'
 import type { Draft } from './draft.ts'
 import type { Foreign } from './foreign.ts'
 import { addFilters } from './llama-swap-filters.ts'
-import { Macros, splitCommand, withoutKeys } from './llama-swap-macros.ts'
+import { Macros, splitCommand, withoutComments, withoutKeys } from './llama-swap-macros.ts'
 import { type ProviderBook, withVersion } from './provider-book.ts'
 
 export interface LocalModels {
@@ -30,8 +30,9 @@ const longestIdleMs = 604_800_000
 
 export function convertLocalModel(name: string, model: Foreign, draft: Draft, local: LocalModels): void {
   const own = Macros.read(model.get('macros'), local.macros)
-  const usesPort = ['cmd', 'cmdStop', 'proxy', 'checkEndpoint', 'metadata'].some((key) =>
-    own.expand(JSON.stringify(model.get(key).value) ?? '').unknown.includes('PORT'),
+  const command = withoutComments(model.get('cmd').text() ?? '')
+  const usesPort = [command, model.get('proxy').word].some((text) =>
+    own.expand(text).unknown.includes('PORT'),
   )
   const port = usesPort ? String(local.nextPort++) : ''
   const macros = own.with({ MODEL_ID: name, ...(usesPort && { PORT: port }) })
@@ -40,7 +41,7 @@ export function convertLocalModel(name: string, model: Foreign, draft: Draft, lo
     draft.leftOut(model, 'its address (proxy) could not be carried')
     return
   }
-  const words = splitCommand(macros.expand(model.get('cmd').text() ?? '').text)
+  const words = splitCommand(macros.expand(command).text)
   const provider = local.book.find(model, {
     kind: kindOf(words),
     baseUrl: withVersion(url),

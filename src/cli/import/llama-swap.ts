@@ -1,6 +1,5 @@
 // llama-swap's configuration: model servers that take turns, and servers elsewhere.
-import type { JsonObject } from '../../bytes/json/parse.ts'
-import { isObject } from '../../bytes/json/parse.ts'
+import { isObject, membersOf } from '../../bytes/json/parse.ts'
 import type { RawModel, RawTarget } from '../../config/raw.ts'
 import { requireKeys } from './client-keys.ts'
 import type { Draft } from './draft.ts'
@@ -19,12 +18,12 @@ const reasons: Reasons = [
   ['routing.router.use', 'there is one kind of group here'],
   ['routing.scheduler', 'calls wait in a fair line, clients by turns'],
   ['logLevel', 'use logging.level; the logs of servers are in the journal'],
-  ['logTimeFormat', 'the log has the time of each line'],
+  ['logTimeFormat', 'every line of the log has its time'],
   ['logToStdout', 'the logs of servers are in the journal'],
   ['logRequests', 'each call has a line in the log, without its content'],
-  ['metricsMaxInMemory', 'see usage: keep_calls_days'],
+  ['metricsMaxInMemory', 'see usage.keep_calls_days'],
   ['captureBuffer', 'prompts and answers are never kept'],
-  ['store', 'what calls used is in the ledger (docs/usage.md)'],
+  ['store', 'usage is in the ledger (docs/usage.md)'],
   ['sendLoadingState', 'a waiting stream gets heartbeats, which are not part of the answer'],
   ['includeAliasesInList', 'aliases are listed'],
   ['unloadTimeout', 'TimeoutStopSec= of a unit'],
@@ -36,19 +35,19 @@ const reasons: Reasons = [
   ['models.*.macros', 'macros were expanded'],
   ['models.*.cmdStop', 'ExecStop= of a unit; a command is stopped by SIGTERM'],
   ['models.*.unloadTimeout', 'TimeoutStopSec= of a unit'],
-  ['models.*.aliases.*.unlisted', 'every model is listed; a key may be bound to models'],
-  ['models.*.unlisted', 'every model is listed; a key may be bound to models'],
-  ['models.*.name', 'models have no other name than that of calls'],
+  ['models.*.aliases.*.unlisted', 'every model is listed; a key can be bound to models'],
+  ['models.*.unlisted', 'every model is listed; a key can be bound to models'],
+  ['models.*.name', 'models have no name besides the one that calls use'],
   ['models.*.description', 'models have no description'],
   ['models.*.metadata', 'models have no metadata'],
   ['models.*.sendLoadingState', 'a waiting stream gets heartbeats, which are not part of the answer'],
   ['models.*.compat', 'it has no meaning here'],
   ['models.*.capabilities', 'what a server reports of its model counts; see takes'],
   ['models.*.timeouts.keepalive', 'connections are kept as long as the server allows'],
-  ['selectors.*.name', 'models have no other name than that of calls'],
+  ['selectors.*.name', 'models have no name besides the one that calls use'],
   ['selectors.*.description', 'models have no description'],
   ['selectors.*.metadata', 'models have no metadata'],
-  ['selectors.*.unlisted', 'every model is listed; a key may be bound to models'],
+  ['selectors.*.unlisted', 'every model is listed; a key can be bound to models'],
 ]
 
 export const llamaSwap: Source = {
@@ -69,10 +68,6 @@ export const llamaSwap: Source = {
   },
   reasons,
   convert,
-}
-
-function membersOf(value: unknown): JsonObject {
-  return isObject(value) ? value : {}
 }
 
 function convert(root: Foreign, draft: Draft): void {
@@ -100,7 +95,7 @@ function convert(root: Foreign, draft: Draft): void {
   if (keys.items().length > 0) requireKeys(keys, draft)
   keys.take()
   draft.errand(
-    'llama-swap listens where -listen says, by default on all interfaces; the gateway on 127.0.0.1:4000 alone (docs/remote.md).',
+    'llama-swap listens where -listen says, by default on all interfaces; the gateway listens on 127.0.0.1:4000 only (docs/remote.md).',
   )
 }
 
@@ -137,7 +132,7 @@ function addPeer(name: string, peer: Foreign, draft: Draft, book: ProviderBook):
   draft.changed(
     peer.get('proxy'),
     ['providers', provider],
-    'with /v1; the key goes in one header here, not in two',
+    'with /v1; the key goes into one header here, not two',
   )
 }
 

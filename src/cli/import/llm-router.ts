@@ -13,14 +13,14 @@ const tool =
   'it is a setting of a tool, not of routing; llm-gateway knows the tools as clients (docs/clients.md)'
 
 const reasons: Reasons = [
-  ['version', 'the gateway migrates nothing by it'],
+  ['version', 'the gateway does not need it'],
   ['amp', tool],
   ['ampcode', tool],
   ['claudeCode', tool],
   ['claude-code', tool],
   ['webSearch', 'the gateway runs no tools'],
   ['web-search', 'the gateway runs no tools'],
-  ['defaultModel', 'a call names its model; write a model default with use'],
+  ['defaultModel', 'every call names its model; write a model named default, with use'],
   ['metadata', 'see logging, status and server.watch_config'],
   ['metadata.*', 'see logging, status and server.watch_config'],
   ['metadata.localServer.*', 'see logging, status and server.watch_config'],
@@ -72,7 +72,7 @@ function convert(root: Foreign, draft: Draft): void {
   if (master.isThere && isRequired) requireKeys(master, draft)
   else if (master.isThere) {
     draft.withhold(master.word)
-    draft.leftOut(master, 'keys were not required; llm-gateway key create makes keys')
+    draft.leftOut(master, 'keys were not required; llm-gateway key create makes them')
   }
   draft.errand(
     'llm-router listens on 127.0.0.1:8376; the gateway on server.port, 4000 without it. The base URL for OpenAI clients is /v1.',
@@ -185,17 +185,17 @@ function addRateLimits(limits: Foreign, models: readonly string[], id: string, d
     if (requests === undefined || unit !== 'minute' || size !== 1) {
       draft.leftOut(
         limit,
-        'limits are of any 60 seconds here; budgets count tokens or USD of days, weeks and months',
+        'a limit here covers any 60 seconds; budgets count tokens or USD per day, week or month',
       )
     } else if (concerned.length !== 1) {
-      draft.leftOut(limit, 'several models share it, and a limit is of one model here')
+      draft.leftOut(limit, 'several models share it, and a limit here belongs to one model')
     } else {
       const name = `${id}/${concerned[0]!}`
       draft.limitsOf(name).rpm = clamped(requests, 1, 10_000_000)
       draft.changed(
         limit,
         ['rate_limit_settings', 'limits', name],
-        'exact: twenty calls at once are counted one by one',
+        'exact here: calls at the same time are counted one by one',
       )
     }
   }

@@ -22,9 +22,9 @@ const reasons: Reasons = [
   ['server.request_limits.max_header_size', 'the size of headers is fixed'],
   [
     'server.rate_limits.global_requests_per_minute',
-    'limits are of clients and of models; there is none of all calls together',
+    'limits apply to clients and to models; none covers all calls together',
   ],
-  ['server.rate_limits.burst_size', 'limits are exact in any 60 seconds'],
+  ['server.rate_limits.burst_size', 'limits are exact over any 60 seconds'],
   ['server.rate_limits.health_requests_per_minute', 'GET /healthz has no limit'],
   ['server.rate_limits.cleanup_interval', 'it has no meaning here'],
   [
@@ -53,14 +53,14 @@ const reasons: Reasons = [
   ['dashboard', 'see status (docs/status.md)'],
   [
     'discovery.static.endpoints.*.model_filter',
-    'every model that a provider lists can be called; keys may be bound to models',
+    'every model that a provider lists can be called; keys can be bound to models',
   ],
   ['discovery.static.endpoints.*.model_url', 'lists are requested below the base URL'],
   ['discovery.static.endpoints.*.check_timeout', 'a health check takes 5 s at most'],
   ['discovery.static.endpoints.*.preserve_path', 'paths are those of the API'],
   [
     'discovery.static.endpoints.*.priority',
-    'a tier is of a target of a model: it was carried to the models of model_aliases',
+    'tiers belong to the targets of a model: it was carried to the models of model_aliases',
   ],
 ]
 
@@ -103,7 +103,7 @@ function convert(root: Foreign, draft: Draft): void {
   }
   const balancer = proxy.get('load_balancer')
   const name = balancer.text()
-  if (name === 'least-connections') {
+  if (name !== undefined && /^least[-_]conn/.test(name)) {
     draft.config.routing = { placement: 'least_busy' }
     draft.carried(balancer, ['routing', 'placement'])
   } else if (name !== undefined) {
@@ -118,7 +118,7 @@ function convert(root: Foreign, draft: Draft): void {
   if (level === 'debug' || level === 'info' || level === 'warn' || level === 'error')
     draft.config.logging = { level }
   draft.errand(
-    'Base URLs of clients change: /olla/openai/v1 becomes /v1, and /olla/anthropic/v1 the root of the gateway.',
+    'The base URLs of clients change: /olla/openai/v1 becomes /v1, and /olla/anthropic/v1 the root of the gateway.',
   )
 }
 
@@ -145,7 +145,7 @@ function setServer(server: Foreign, draft: Draft): void {
   draft.changed(
     rate,
     ['rate_limit_settings', 'per_client'],
-    'of each Unix user or address, exact in any 60 seconds',
+    'for each Unix user or address, exact over any 60 seconds',
   )
 }
 

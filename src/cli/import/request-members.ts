@@ -20,6 +20,10 @@ const wordMembers = new Set([
 
 const maxDepth = 4
 
+/** Why others are left out. */
+export const notHarmless =
+  'a request parameter is carried only if it is a number, true, false or a known word'
+
 /** True for a value that holds nothing but numbers, truth values and known words. */
 export function isHarmless(name: string, value: unknown, depth = 0): boolean {
   if (namesCredential(name) || depth > maxDepth) return false

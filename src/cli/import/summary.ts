@@ -13,6 +13,8 @@ export interface ImportResult {
   readonly file: string
   /** Undefined: nothing was written to a file. */
   readonly out: string | undefined
+  /** Of the file that was replaced; empty where there was none. */
+  readonly copy: string
 }
 
 const maxShown = 40
@@ -32,7 +34,7 @@ export function printCommands(out: Output, { config, withheld }: Draft): void {
 
 export function printSummary(
   out: Output,
-  { source, draft, file, out: target }: ImportResult,
+  { source, draft, file, out: target, copy }: ImportResult,
   env: NodeJS.ProcessEnv,
 ): void {
   const { notes, withheld } = draft
@@ -66,6 +68,7 @@ export function printSummary(
       ? 'Nothing was written to a file.'
       : `Wrote ${target}. Check it with: llm-gateway validate-config ${shellWord(target)}`,
   )
+  if (copy !== '') line(`The file as it was: ${copy}`)
 }
 
 function printSome(line: (text?: string) => void, title: string, texts: readonly string[]): void {
@@ -125,12 +128,16 @@ function errandsOf(draft: Draft, target: string | undefined, env: NodeJS.Process
 }
 
 /** The same for programs. */
-export function summaryJson({ source, draft, file, out }: ImportResult, env: NodeJS.ProcessEnv): object {
+export function summaryJson(
+  { source, draft, file, out, copy }: ImportResult,
+  env: NodeJS.ProcessEnv,
+): object {
   const { notes, withheld, config } = draft
   return {
     file,
     from: source.name,
     out: out ?? null,
+    copy: copy === '' ? null : copy,
     providers: Object.keys(config.providers),
     models: Object.keys(config.models ?? {}),
     notes: notes.map(({ kind, from, to, text }) => ({

@@ -1,5 +1,6 @@
 // Clouds whose keys people have in their environment, by the names of the variables. Values are looked at for what is no key.
 import { secretFault } from '../../config/secrets.ts'
+import { cloudAddresses } from '../cloud-addresses.ts'
 
 interface Cloud {
   /** Of the provider. */
@@ -20,24 +21,20 @@ const clouds: readonly Cloud[] = [
     entry: 'kind: anthropic',
     baseVariable: 'ANTHROPIC_BASE_URL',
   },
-  cloud('cerebras', ['CEREBRAS_API_KEY'], 'https://api.cerebras.ai/v1'),
-  cloud('deepseek', ['DEEPSEEK_API_KEY'], 'https://api.deepseek.com/v1'),
-  cloud('fireworks', ['FIREWORKS_API_KEY'], 'https://api.fireworks.ai/inference/v1'),
-  cloud(
-    'gemini',
-    ['GEMINI_API_KEY', 'GOOGLE_API_KEY'],
-    'https://generativelanguage.googleapis.com/v1beta/openai',
-  ),
-  cloud('groq', ['GROQ_API_KEY'], 'https://api.groq.com/openai/v1'),
-  cloud('mistral', ['MISTRAL_API_KEY'], 'https://api.mistral.ai/v1'),
-  { ...cloud('openai', ['OPENAI_API_KEY'], 'https://api.openai.com/v1'), baseVariable: 'OPENAI_BASE_URL' },
-  cloud('openrouter', ['OPENROUTER_API_KEY'], 'https://openrouter.ai/api/v1'),
-  cloud('together', ['TOGETHER_API_KEY'], 'https://api.together.xyz/v1'),
-  cloud('xai', ['XAI_API_KEY'], 'https://api.x.ai/v1'),
+  cloud('cerebras', ['CEREBRAS_API_KEY']),
+  cloud('deepseek', ['DEEPSEEK_API_KEY']),
+  cloud('fireworks', ['FIREWORKS_API_KEY']),
+  cloud('gemini', ['GEMINI_API_KEY', 'GOOGLE_API_KEY']),
+  cloud('groq', ['GROQ_API_KEY']),
+  cloud('mistral', ['MISTRAL_API_KEY']),
+  { ...cloud('openai', ['OPENAI_API_KEY']), baseVariable: 'OPENAI_BASE_URL' },
+  cloud('openrouter', ['OPENROUTER_API_KEY']),
+  cloud('together', ['TOGETHER_API_KEY']),
+  cloud('xai', ['XAI_API_KEY']),
 ]
 
-function cloud(name: string, variables: readonly string[], baseUrl: string): Cloud {
-  return { name, variables, entry: `base_url: ${JSON.stringify(baseUrl)}` }
+function cloud(name: keyof typeof cloudAddresses, variables: readonly string[]): Cloud {
+  return { name, variables, entry: `base_url: ${JSON.stringify(cloudAddresses[name])}` }
 }
 
 export interface FoundCloud extends Cloud {

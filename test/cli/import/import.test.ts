@@ -45,6 +45,18 @@ describe('the file', () => {
     assert.equal(forced.status, 0)
     assert.match(forced.text, /provider: local-9/)
     assert.equal(statSync(out).mode & 0o777, 0o600)
+    const copy = /^The file as it was: (.*)$/m.exec(forced.stdout)?.[1] ?? ''
+    assert.ok(copy.startsWith(`${out}.before-`), forced.stdout)
+    assert.equal(readFileSync(copy, 'utf8'), 'mine')
+  })
+
+  test('is not written over what is no text', (t) => {
+    const out = join(scratchDirectory(t), 'gateway.yaml')
+    writeFileSync(out, Buffer.of(0xff))
+    const ended = importText(t, local(), { out, force: true })
+    assert.equal(ended.status, 1)
+    assert.match(ended.stderr, /is not UTF-8; name another file with --out/)
+    assert.deepEqual(readFileSync(out), Buffer.of(0xff))
   })
 
   test('is not written by --check and --stdout', (t) => {
@@ -132,7 +144,7 @@ describe('LiteLLM', () => {
     ] as const) {
       const { out, stdout } = importText(t, text)
       assert.equal(loaded(out).rate_limit_settings?.limits?.['m']?.rpm, rpm)
-      assert.match(stdout, /there only a hint for routing; here a promise/)
+      assert.match(stdout, /only a hint for routing there; a promise here/)
     }
     const enforced = importText(
       t,
@@ -147,7 +159,7 @@ describe('LiteLLM', () => {
       `${local(', rpm: 5')}  - { model_name: m, litellm_params: { model: openai/y, api_base: "http://127.0.0.1:8/v1" } }\n`,
     )
     assert.equal(loaded(out).rate_limit_settings, undefined)
-    assert.match(stdout, /rpm \(not all targets of the model have it/)
+    assert.match(stdout, /rpm \(not every target of the model has it/)
   })
 
   test('orders become tiers, and targets without one come last', (t) => {
@@ -252,9 +264,74 @@ describe('LiteLLM', () => {
     const both = fallbacksWith(`${star}litellm_settings: { default_fallbacks: [p] }\n`)
     assert.deepEqual(both.lists, [['n'], ['p'], ['p'], undefined])
     assert.match(both.stdout, /another list for all models takes precedence over it/)
-    const exact = fallbacksWith('router_settings: { context_window_fallbacks: [{ "*": [o] }] }\n')
-    assert.deepEqual(exact.lists, [undefined, undefined, undefined, undefined])
-    assert.match(exact.stdout, /\* matches no model/)
+    const long = fallbacksWith('router_settings: { context_window_fallbacks: [{ "*": [o] }] }\n')
+    assert.deepEqual(long.lists, [['o'], ['o'], undefined, ['o']])
+  })
+
+  test('the first entry of a model counts, and of two lists that of the router', (t) => {
+    const entry = (name: string) =>
+      local().replace('model_list:\n', '').replace('model_name: m', `model_name: ${name}`)
+    const { out, stdout } = importText(
+      t,
+      `${local()}${entry('n')}${entry('o')}${entry('p')}
+router_settings:
+  model_group_alias: { alias: o }
+  fallbacks: [{ m: [n] }, { m: [o] }, { alias: [{ model: p, temperature: 0 }] }]
+  context_window_fallbacks: []
+  default_fallbacks: []
+litellm_settings:
+  fallbacks: [{ n: [p] }]
+  context_window_fallbacks: [{ n: [o] }]
+  default_fallbacks: [p]
+`,
+    )
+    const { models } = loaded(out)
+    assert.deepEqual(
+      ['m', 'n', 'o', 'p'].map((name) => models?.[name]?.fallbacks),
+      [['n'], ['p', 'o'], ['p'], undefined],
+    )
+    for (const note of [
+      'router_settings.fallbacks[1].m (only the first entry for a model counts)',
+      'litellm_settings.fallbacks (router_settings.fallbacks takes precedence over it)',
+      'router_settings.fallbacks[2].alias[0].temperature (the gateway has no counterpart)',
+      'router_settings.fallbacks[2].alias (an alias shares the fallbacks of its model)',
+    ]) {
+      assert.ok(stdout.includes(`  ${note}\n`), note)
+    }
+  })
+
+  test('settings of the router and of the module take precedence as in LiteLLM', (t) => {
+    const settingsOf = (router: string, module: string, params = '') => {
+      const { out, stdout } = importText(
+        t,
+        `${local(params)}router_settings: { ${router} }\nlitellm_settings: { ${module} }\n`,
+      )
+      const { routing, providers, models } = loaded(out)
+      return { routing, timeouts: providers?.['local-9']?.timeouts, request: models?.['m']?.request, stdout }
+    }
+    const both = settingsOf(
+      'num_retries: 0, timeout: 30, stream_timeout: 4, cooldown_time: 0, request_timeout: 1',
+      'num_retries: 7, request_timeout: 50, stream_timeout: 9, cooldown_time: 3',
+    )
+    assert.deepEqual(
+      [both.routing, both.timeouts],
+      [{ retries: 0 }, { total_ms: 50_000, first_byte_ms: 4000 }],
+    )
+    for (const note of [
+      'router_settings.timeout (litellm_settings.request_timeout takes precedence over it)',
+      'litellm_settings.num_retries (router_settings.num_retries takes precedence over it)',
+      'router_settings.cooldown_time (it has no effect there)',
+      'router_settings.request_timeout (LiteLLM reads it elsewhere, and ignores it here)',
+    ]) {
+      assert.ok(both.stdout.includes(`  ${note}\n`), note)
+    }
+    const zero = settingsOf(
+      'timeout: 0, default_litellm_params: { timeout: 3, stream_timeout: 2 }',
+      'num_retries: 7',
+    )
+    assert.deepEqual([zero.routing, zero.timeouts], [{ retries: 7 }, { total_ms: 3000, first_byte_ms: 2000 }])
+    const own = settingsOf('timeout: 30', 'x: 1', ', request_timeout: 8, num_retries: 2, temperature: 0.5')
+    assert.deepEqual([own.timeouts, own.request], [{ total_ms: 8000 }, { default: { temperature: 0.5 } }])
   })
 
   test('fallbacks in a circle are opened, with a note', (t) => {
@@ -424,12 +501,29 @@ describe('claude-code-router', () => {
   })
 })
 
+test('a key of claude-code-router that begins with a dollar sign is a key, unless it names a variable that is set', (t) => {
+  const provider = (name: string, key: string) =>
+    `{ "name": "${name}", "api_base_url": "https://${name}.example/v1/chat/completions", "api_key": "${key}", "models": ["m"] }`
+  const text = `{ "Providers": [${provider('a', '$secretPass')}, ${provider('b', '$own_key')}, ${provider('c', '${NOT_SET}')}, ${provider('d', '${secretPass}')}] }`
+  const { out, stdout, stderr, text: written } = importText(t, text, { env: { own_key: 'x' } })
+  assert.deepEqual(
+    Object.values(loaded(out, { own_key: 'x' }).providers ?? {}).map(({ api_key: key }) => key),
+    [
+      { credential: 'a_api_key', secret: 'a_api_key' },
+      { credential: 'own_key', env: 'own_key' },
+      { credential: 'not_set', env: 'NOT_SET' },
+      { credential: 'd_api_key', secret: 'd_api_key' },
+    ],
+  )
+  assert.doesNotMatch(written + stdout + stderr, /secretPass/)
+})
+
 test('a route of claude-code-router without a comma names no model', (t) => {
   const { out, stdout } = importText(
     t,
     '{ "Providers": [{ "name": "ab", "api_base_url": "http://127.0.0.1:9/v1/chat/completions", "models": ["abc", "m"] }], "Router": { "default": "ab,m", "think": "abc", "background": "ab,m" }, "fallback": { "default": ["abc"] } }',
   )
-  assert.match(stdout, /Router\.think \(it is not of the form provider,model\)/)
+  assert.match(stdout, /Router\.think \(it does not have the form provider,model\)/)
   assert.deepEqual(loaded(out).models?.['claude-*'], { use: 'ab/m' })
   assert.equal(loaded(out).models?.['ab/m']?.fallbacks, undefined)
 })
