@@ -151,7 +151,9 @@ async function write(
     return 0
   }
   out.line(`${printable(name)}${before.kind === 'absent' ? ' (new)' : ''}:`)
-  printDiff(io, text, edited.text)
+  const alone = file.edit('', to)
+  const own = alone.kind === 'edited' ? alone.text : ''
+  printDiff(io, { before: text, after: edited.text, own }, name.endsWith('.toml') ? 'toml' : 'json-or-yaml')
   for (const note of edited.notes ?? []) out.line(note)
   if (isDryRun) {
     out.line('Nothing was changed (--dry-run).')

@@ -1,20 +1,28 @@
 // What would change in a small text file, line by line.
 
-/** Lines with `-`, `+` or a space in front; unchanged ones only within three lines of a change. */
-export function diffLines(before: string, after: string): string[] {
+/**
+ * Lines with `-`, `+` or a space in front; unchanged ones only within three lines of a change.
+ * @param shown what stands for each line of the two texts: those with what must not be seen masked.
+ */
+export function diffLines(
+  before: string,
+  after: string,
+  shown: { readonly before?: readonly string[]; readonly after?: readonly string[] } = {},
+): string[] {
   const [old, now] = [before.split('\n'), after.split('\n')]
+  const { before: shownOld = old, after: shownNow = now } = shown
   const common = commonLengths(old, now)
   const all: string[] = []
   let [i, j] = [0, 0]
   while (i < old.length || j < now.length) {
     if (i < old.length && j < now.length && old[i] === now[j]) {
-      all.push(` ${old[i]}`)
+      all.push(` ${shownOld[i]}`)
       i += 1
       j += 1
     } else if (j >= now.length || (i < old.length && common[i + 1]![j]! >= common[i]![j + 1]!)) {
-      all.push(`-${old[i++]}`)
+      all.push(`-${shownOld[i++]}`)
     } else {
-      all.push(`+${now[j++]}`)
+      all.push(`+${shownNow[j++]}`)
     }
   }
   const isNearChange = (index: number) =>

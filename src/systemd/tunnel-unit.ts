@@ -28,7 +28,8 @@ export function tunnelCommand({ destination, port, remotePort }: Tunnel): string
 const backsOffFrom = 254
 
 /**
- * The text of the unit. @param systemdVersion of the manager; one that cannot lengthen the pause between tries always waits 5 s.
+ * The text of the unit. @param systemdVersion of the manager; one that cannot lengthen the pause between tries always waits 10 s: soon
+ * enough for a network that returns, and at most six tries a minute at a machine that refuses them.
  *
  * ssh notifies the manager once it has logged in and listens, so that `active` means that the tunnel is up.
  */
@@ -59,7 +60,7 @@ export function renderTunnel({ destination, port, remotePort }: Tunnel, systemdV
     destination,
   ]
   const pause =
-    systemdVersion < backsOffFrom ? 'RestartSec=5' : 'RestartSec=1\nRestartSteps=8\nRestartMaxDelaySec=60'
+    systemdVersion < backsOffFrom ? 'RestartSec=10' : 'RestartSec=1\nRestartSteps=8\nRestartMaxDelaySec=60'
   return `# Written by \`llm-gateway tunnel ${destination}\`: a tunnel to the gateway there. Put your own changes into a drop-in.
 
 [Unit]

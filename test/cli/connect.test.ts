@@ -116,6 +116,20 @@ suite('connect CLIENT', () => {
     },
   )
 
+  test(
+    'keeps the group of the file',
+    { skip: process.getuid?.() !== 0 && 'only root may choose any group' },
+    async (t) => {
+      const { home, connect } = homeWith(t, { '.claude/settings.json': '{}\n' })
+      const file = join(home, '.claude/settings.json')
+      chownSync(file, 0, 65_534)
+      assert.equal((await connect('claude', ...gateway, '--write', '--yes')).status, 0)
+      const { gid, mode } = statSync(file)
+      assert.deepEqual([gid, mode & 0o777], [65_534, 0o640])
+      assert.match(readFileSync(file, 'utf8'), /ANTHROPIC_BASE_URL/)
+    },
+  )
+
   test('shows no key of the file in the diff', async (t) => {
     const key = 'sk-ant-0123456789abcdefghij'
     const text = `{\n  "env": {\n    "ANTHROPIC_API_KEY": "${key}",\n    "ANTHROPIC_AUTH_TOKEN": "plainwordsonly"\n  }\n}\n`

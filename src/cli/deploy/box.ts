@@ -29,6 +29,8 @@ export interface Installed {
   /** Releases that deploy has made. */
   readonly current: string | undefined
   readonly previous: string | undefined
+  /** Whether its program can be started. */
+  readonly isPreviousThere: boolean
   /** In KiB; undefined: `df` did not print it. */
   readonly freeKiB: number | undefined
   /** Names of the stored credentials. */
@@ -95,6 +97,7 @@ export function readInstalled(output: Buffer): Installed | undefined {
   return {
     current: link('current'),
     previous: link('previous'),
+    isPreviousThere: facts.lines.get('startable')?.includes('previous') === true,
     freeKiB: /^\d+$/.test(free) ? Number(free) : undefined,
     keys: new Set(facts.lines.get('key')?.map((name) => name.replace(/\.cred$/, ''))),
     files: facts.files,

@@ -34,13 +34,16 @@ const sshFailed = 255
 /** A login shell may print something of its own before. */
 const readyMark = 'llm-gateway-ready'
 
+/** Lines of ssh, of which the last has the reason of a failure. */
+const keptWords = 20
+
 /** Nothing of ~/.ssh/config may add to these sessions; everything else there counts. */
 const plainOptions = ['-T', '-a', '-x', '-o', 'RemoteCommand=none', '-o', 'PermitLocalCommand=no']
 
 export type OpenedConnection =
   | { readonly kind: 'open'; readonly connection: SshConnection }
-  /** ssh has printed the reason. */
-  | { readonly kind: 'failed' }
+  /** ssh has printed the reason: `words`, its last lines. */
+  | { readonly kind: 'failed'; readonly words: string }
   | { readonly kind: 'absent' }
 
 export class SshConnection {
@@ -93,7 +96,12 @@ export class SshConnection {
       { stdio: ['pipe', 'pipe', 'pipe'], env },
     )
     master.stdin.on('error', () => {})
-    forEachLine(master.stderr, onLine)
+    const words: string[] = []
+    forEachLine(master.stderr, (line) => {
+      words.push(line)
+      if (words.length > keptWords) words.shift()
+      onLine(line)
+    })
     const outcome = await Promise.race([
       waitForLine(master.stdout, readyMark).then((isReady) => (isReady ? 'open' : 'failed')),
       new Promise<'absent'>((resolve) => master.once('error', () => resolve('absent'))),
@@ -101,7 +109,7 @@ export class SshConnection {
     if (outcome !== 'open') {
       if (outcome === 'failed') await ended(master)
       remove()
-      return { kind: outcome }
+      return outcome === 'failed' ? { kind: outcome, words: words.join('\n') } : { kind: outcome }
     }
     return { kind: 'open', connection: new SshConnection(destination, { directory, master, env }) }
   }

@@ -65,6 +65,9 @@ test('what the script prints of a box is read as it is there', (t) => {
   const credentials = join(base, 'credentials')
   mkdirSync(credentials, { recursive: true })
   symlinkSync('/srv/releases/1', join(base, 'current'))
+  mkdirSync(join(base, 'former/bin'), { recursive: true })
+  writeFileSync(join(base, 'former/bin/llm-gateway'), '', { mode: 0o755 })
+  symlinkSync(join(base, 'former'), join(base, 'previous'))
   writeFileSync(join(credentials, 'one.cred'), '')
   writeFileSync(join(credentials, 'two'), '')
   const text = 'a file\nend\n\nllm-gateway-box 1\nwithout a last line break'
@@ -77,7 +80,8 @@ test('what the script prints of a box is read as it is there', (t) => {
     { ...installed, freeKiB: typeof installed?.freeKiB },
     {
       current: '/srv/releases/1',
-      previous: undefined,
+      previous: join(base, 'former'),
+      isPreviousThere: true,
       freeKiB: 'number',
       keys: new Set(['one', 'two']),
       files: new Map([[join(base, 'file'), text]]),
