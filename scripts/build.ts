@@ -25,13 +25,15 @@ const draft = `${dist}.${process.pid}`
 process.once('exit', () => rmSync(draft, { recursive: true, force: true }))
 
 /**
- * gateway.cjs has everything but the exporter of spans, which only a gateway with `tracing.endpoint` loads. A process and a worker thread begin with small files that load it (src/cli/bundle.ts). The
- * others run in the threads of the ledger and of a log transport: threads begin with a file.
+ * gateway.cjs has everything but the exporter of spans, which only a gateway with `tracing.endpoint` loads. A process and a
+ * worker thread begin with small files that load it (src/cli/bundle.ts). complete.cjs is what a process loads instead at a
+ * shell's Tab. The others run in the threads of the ledger and of a log transport: threads begin with a file.
  */
 const entryPoints = {
   gateway: 'gateway',
   main: 'src/main.ts',
   worker: 'worker',
+  complete: 'src/cli/completion/complete-program.ts',
   'export-spans': 'src/observe/tracing/export-spans.ts',
   'ledger-writer': 'src/ledger/writer.ts',
   'thread-stream-worker': 'thread-stream/lib/worker.js',
@@ -70,11 +72,12 @@ const joinAtSeams: Plugin = {
 const separateFiles: Plugin = {
   name: 'separate-files',
   setup(build) {
-    build.onResolve({ filter: /\/export-spans\.ts$/ }, ({ kind }) =>
-      kind === 'dynamic-import' || kind === 'require-call'
-        ? { path: './export-spans.cjs', external: true }
-        : undefined,
-    )
+    const outputs = { 'complete-program': './complete.cjs', 'export-spans': './export-spans.cjs' } as const
+    for (const [name, path] of Object.entries(outputs)) {
+      build.onResolve({ filter: new RegExp(`/${name}\\.ts$`) }, ({ kind }) =>
+        kind === 'dynamic-import' || kind === 'require-call' ? { path, external: true } : undefined,
+      )
+    }
   },
 }
 
