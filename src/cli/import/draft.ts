@@ -56,6 +56,8 @@ export class Draft {
   readonly literalKeys: LiteralKey[] = []
   /** Environment variables that the result refers to. */
   readonly variables = new Set<string>()
+  /** Variables that are not set, and without which something was left out. */
+  readonly unsetVariables = new Set<string>()
   /** By provider: servers that a command starts. They are written commented out unless the operator asks for commands. */
   readonly services = new Map<string, RawService>()
   readonly groups: NonNullable<NonNullable<RawConfig['services']>['groups']> = named()
@@ -121,6 +123,7 @@ export class Draft {
       parts.push(escaped(text.slice(end)))
     }
     if (unset === undefined) return parts.join('')
+    this.unsetVariables.add(unset)
     this.leftOut(from, 'it refers to an environment variable that is not set here: set it, and import again')
     return undefined
   }

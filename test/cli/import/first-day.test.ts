@@ -77,3 +77,37 @@ test('the completions know what import reads', async () => {
   const { stdout } = await runCommand(['completion', 'bash'], { env: {} })
   assert.match(stdout, /claude-code-router/)
 })
+
+test('a base of Azure in a variable gets what its value lacks, and is named by the variable', (t) => {
+  const file = `model_list:
+  - { model_name: gpt, litellm_params: { model: azure/d, api_base: os.environ/AZURE_API_BASE } }
+`
+  for (const [value, written] of [
+    ['https://t.openai.azure.com', 'https://t.openai.azure.com/openai/v1'],
+    ['https://t.openai.azure.com/openai/v1/', 'https://t.openai.azure.com/openai/v1'],
+    ['https://apim.example.com/llm', 'https://apim.example.com/llm/openai/v1'],
+    [
+      'https://t.openai.azure.com/openai/deployments/d/chat/completions?api-version=2024-10-21',
+      'https://t.openai.azure.com/openai/v1',
+    ],
+  ] as const) {
+    const env = { ...azure, AZURE_API_BASE: value }
+    const { out, stdout, stderr } = importText(t, file, { env })
+    assert.equal(stderr, '', stdout)
+    const { azure: provider } = loaded(out, env).providers ?? {}
+    assert.equal(String(provider?.base_url).replace(/\/+openai/, '/openai').replace(/\/$/, ''), written)
+    assert.deepEqual(provider?.auth, { header: 'api-key' })
+  }
+})
+
+test('a variable without which an address is unknown is something to do', (t) => {
+  const { text, stdout } = importText(
+    t,
+    `${fallbacks.split('litellm_settings')[0]!}
+  - { model_name: gpt, litellm_params: { model: azure/d, api_base: os.environ/AZURE_API_BASE } }
+  - { model_name: gpt-2, litellm_params: { model: azure/e } }
+`,
+  )
+  assert.match(text, /small/)
+  assert.match(stdout, /To do:[^]*set them, and import again: AZURE_API_BASE\n/)
+})
