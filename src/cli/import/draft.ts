@@ -56,6 +56,8 @@ export class Draft {
   readonly literalKeys: LiteralKey[] = []
   /** Environment variables that the result refers to. */
   readonly variables = new Set<string>()
+  /** Models of the source of which nothing could be carried. */
+  readonly lostModels = new Set<string>()
   /** Variables that are not set, and without which something was left out. */
   readonly unsetVariables = new Set<string>()
   /** By provider: servers that a command starts. They are written commented out unless the operator asks for commands. */

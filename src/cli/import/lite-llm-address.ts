@@ -23,7 +23,8 @@ export function findAddress(
   form: (url: string) => string,
   draft: Draft,
 ): FoundAddress | { readonly refused: string } {
-  const usual = baseVariable !== undefined && (draft.env[baseVariable] ?? '') !== '' ? baseVariable : undefined
+  const usual =
+    baseVariable !== undefined && (draft.env[baseVariable] ?? '') !== '' ? baseVariable : undefined
   if (!address.isThere && usual === undefined) {
     if (baseUrl !== undefined || kind === 'anthropic') {
       return { baseUrl: baseUrl === undefined ? undefined : form(baseUrl), name: undefined }
@@ -53,7 +54,10 @@ export function findAddress(
 
 /** The base of Azure's v1 API, also at a gateway with a path of its own. */
 export function azureBase(url: string): string {
-  return `${url.replace(/\?.*/, '').replace(/\/openai(?:\/.*)?$/, '').replace(/\/+$/, '')}/openai/v1`
+  return `${url
+    .replace(/\?.*/, '')
+    .replace(/\/openai(?:\/.*)?$/, '')
+    .replace(/\/+$/, '')}/openai/v1`
 }
 
 /** `azure` for `AZURE_API_BASE`. */

@@ -95,7 +95,12 @@ test('a base of Azure in a variable gets what its value lacks, and is named by t
     const { out, stdout, stderr } = importText(t, file, { env })
     assert.equal(stderr, '', stdout)
     const { azure: provider } = loaded(out, env).providers ?? {}
-    assert.equal(String(provider?.base_url).replace(/\/+openai/, '/openai').replace(/\/$/, ''), written)
+    assert.equal(
+      String(provider?.base_url)
+        .replace(/\/+openai/, '/openai')
+        .replace(/\/$/, ''),
+      written,
+    )
     assert.deepEqual(provider?.auth, { header: 'api-key' })
   }
 })
@@ -110,4 +115,42 @@ test('a variable without which an address is unknown is something to do', (t) =>
   )
   assert.match(text, /small/)
   assert.match(stdout, /To do:[^]*set them, and import again: AZURE_API_BASE\n/)
+})
+
+test('a prompt that is too long reaches the long model before Ollama, which would cut it', (t) => {
+  const server = (name: string, kind: string, port: number) =>
+    `  - { model_name: ${name}, litellm_params: { model: ${kind}/${name}, api_base: "http://127.0.0.1:${port}" } }\n`
+  const { out, stdout } = importText(
+    t,
+    `model_list:\n${server('small', 'hosted_vllm', 9101)}${server('long', 'hosted_vllm', 9102)}${server('other', 'hosted_vllm', 9103)}${server('olla', 'ollama', 9104)}
+litellm_settings:
+  fallbacks: [{ small: [other, olla] }, { olla: [other] }]
+  context_window_fallbacks: [{ small: [long] }, { olla: [long] }]
+`,
+  )
+  const { models } = loaded(out)
+  assert.deepEqual(models?.['small']?.fallbacks, ['other', 'long', 'olla'])
+  assert.deepEqual(models?.['olla']?.fallbacks, ['other', 'long'])
+  assert.match(stdout, /\.olla \(.*Ollama refuses none, so add a rule \(when: prompt_tokens_over\)\)/)
+})
+
+test('fallbacks to a model that was left out say so', (t) => {
+  const { out, stdout } = importText(
+    t,
+    `model_list:
+  - { model_name: small, litellm_params: { model: hosted_vllm/s, api_base: "http://127.0.0.1:9101/v1" } }
+  - { model_name: cloud, litellm_params: { model: bedrock/x } }
+router_settings:
+  model_group_alias: { gpt-4o: cloud }
+  fallbacks: [{ small: [cloud] }, { cloud: [small] }]
+`,
+  )
+  assert.equal(loaded(out).models?.['small']?.fallbacks, undefined)
+  for (const note of [
+    'router_settings.model_group_alias.gpt-4o (the model that it leads to was left out)',
+    'router_settings.fallbacks[0].small[0] (the model was left out)',
+    'router_settings.fallbacks[1].cloud (the model that they belong to was left out)',
+  ]) {
+    assert.ok(stdout.includes(`  ${note}\n`), note + stdout)
+  }
 })
