@@ -4,6 +4,9 @@ import { existsSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { test } from 'node:test'
 
+import { clients } from '../../../src/cli/connect/clients.ts'
+import { sources } from '../../../src/cli/import/sources.ts'
+import { clientNames, sourceNames } from '../../../src/cli/known-names.ts'
 import { runCommand } from '../../support/run-command.ts'
 import { importText, loaded } from './import-scene.ts'
 
@@ -68,14 +71,23 @@ test('aliases are names that a shell completes', async (t) => {
   assert.ok(models.stdout.split('\n').includes('tiny'), models.stdout)
 })
 
-test('the completions know the clients of connect', async () => {
+test('the completions know clients, formats of import, the action of tunnel and commands to be helped with', async () => {
+  assert.deepEqual(
+    clients.map(({ name }) => name),
+    clientNames,
+  )
+  assert.deepEqual(
+    sources.map(({ name }) => name),
+    sourceNames,
+  )
+  for (const shell of ['bash', 'zsh', 'fish']) {
+    const { stdout, status } = await runCommand(['completion', shell], { env: {} })
+    assert.equal(status, 0)
+    for (const name of [...clientNames, ...sourceNames]) assert.ok(stdout.includes(name), `${shell} ${name}`)
+  }
   const { stdout } = await runCommand(['completion', 'bash'], { env: {} })
-  assert.match(stdout, /opencode/)
-})
-
-test('the completions know what import reads', async () => {
-  const { stdout } = await runCommand(['completion', 'bash'], { env: {} })
-  assert.match(stdout, /claude-code-router/)
+  assert.match(stdout, /^ {4}tunnel\) .* operands=\(- '\(status\)'\)/m)
+  assert.match(stdout, /^ {4}help\) .* operands=\('\(serve,/m)
 })
 
 test('a base of Azure in a variable gets what its value lacks, and is named by the variable', (t) => {
@@ -153,4 +165,13 @@ router_settings:
   ]) {
     assert.ok(stdout.includes(`  ${note}\n`), note + stdout)
   }
+})
+
+test('a master key leads to whom the gateway admits', (t) => {
+  const { text, stdout } = importText(
+    t,
+    `${fallbacks}general_settings: { master_key: sk-1234567890abcdef }\n`,
+  )
+  for (const place of [text, stdout]) assert.match(place, /allowed_users: \[self, ann\] \}, or all of them/)
+  assert.doesNotMatch(text + stdout, /sk-1234567890/)
 })
