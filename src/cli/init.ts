@@ -1,6 +1,7 @@
 // `llm-gateway init`: a first configuration from what runs on this machine, at most five questions, and the way on: the keys stored,
 // the service installed, the lines for the clients that are there.
 import { resolve } from 'node:path'
+import { isExampleConfig } from '../config/example-config.ts'
 import { checkConfigText } from '../config/load.ts'
 import { packagePath } from '../platform/package.ts'
 import { printable } from '../platform/printable.ts'
@@ -53,9 +54,15 @@ export async function initCommand(
   const file = resolve(flags.config ?? paths.configFile)
   const before = readForEdit(file)
   const isDryRun = flags.dryRun === true
-  if (before.kind !== 'absent' && !isDryRun) {
+  // Packages and `systemd install` leave the example where the configuration belongs.
+  const isExample = before.kind === 'read' && isExampleConfig(before.text)
+  if (before.kind === 'refused' && !isDryRun) {
+    err.line(`error: ${printable(file)} ${before.reason}; name another file with --config.`)
+    return 1
+  }
+  if (before.kind === 'read' && !isExample && !isDryRun) {
     err.line(
-      `error: ${printable(file)} exists, and init changes no configuration. Add providers to it by hand, or name another file with --config; --dry-run prints what init would write.`,
+      `error: ${printable(file)} exists, and init changes no configuration but the untouched example. Add providers to it by hand, or name another file with --config; --dry-run prints what init would write.`,
     )
     return 1
   }
@@ -105,15 +112,14 @@ export async function initCommand(
     return 0
   }
   const mode = paths.scope === 'system' ? 0o644 : 0o600
-  const written = writeChange(
-    { name: file, before: { kind: 'absent' }, after: text, mode },
-    stampOf(Date.now()),
-  )
+  const changed = before.kind === 'read' ? { ...before, mode } : ({ kind: 'absent' } as const)
+  const written = writeChange({ name: file, before: changed, after: text, mode }, stampOf(Date.now()))
   if ('fault' in written) {
     err.line(`error: ${written.fault}`)
     return 1
   }
-  out.line(`Wrote ${printable(file)}.`)
+  const copy = written.copy === '' ? '' : ` The example that was there: ${printable(written.copy)}.`
+  out.line(`Wrote ${printable(file)}.${copy}`)
   if (wishes.storesKeys) storeKeys(out, paths, wishes.clouds, io.env, run)
   const status = wishes.installsService ? await installService(io, paths, file, run) : 0
   printNext(io, file, { paths, port, wishes })

@@ -173,6 +173,22 @@ suite('init', () => {
     assert.equal(readFileSync(file, 'utf8'), 'mine: true\n')
   })
 
+  test('replaces the example that an installation has left, and keeps a copy', async (t) => {
+    const { file, init } = await scene(t)
+    const example = readFileSync(join(import.meta.dirname, '../../config/llm-gateway.yaml'), 'utf8')
+    const installed = example.replace('allowed_users: [self] ', 'allowed_users: [root] ')
+    mkdirSync(join(file, '..'), { recursive: true })
+    writeFileSync(file, installed, { mode: 0o644 })
+    const { status, stdout, stderr } = await init({ yes: true })
+    assert.deepEqual([status, stderr], [0, ''])
+    const [, copy = ''] = /The example that was there: (\S+)\.\n/.exec(stdout) ?? []
+    assert.equal(readFileSync(copy, 'utf8'), installed)
+    assert.match(readFileSync(file, 'utf8'), /Written by `llm-gateway init`/)
+    writeFileSync(file, `${installed}# mine\n`)
+    assert.equal((await init({ yes: true })).status, 1)
+    assert.equal(readFileSync(file, 'utf8'), `${installed}# mine\n`)
+  })
+
   test('without a terminal and --yes it asks nobody', async (t) => {
     const { home, init } = await scene(t)
     const { status, stderr } = await init({})
