@@ -17,12 +17,12 @@ import { type EditIo, readForEdit, stampOf, writeChange } from './edited-file.ts
 import { findClouds, type FoundCloud } from './init/clouds.ts'
 import { firstConfig } from './init/first-config.ts'
 import { findFreePort } from './init/free-port.ts'
+import { installService, usualPort } from './init/install-service.ts'
 import { findLocalServers, type FoundServers, type LocalServer, usualPlaces } from './init/local-servers.ts'
 import { ownCommand } from './invocation.ts'
 import { counted, Output } from './output.ts'
 import { storedCredentialNames } from './stored-credentials.ts'
 import { exampleCredential } from './suggest.ts'
-import { systemdInstallCommand } from './systemd-install.ts'
 import { printProblems } from './validate-config.ts'
 
 export interface InitFlags {
@@ -40,7 +40,6 @@ export interface InitFlags {
   readonly dryRun?: boolean
 }
 
-const usualPort = 4000
 const triedPorts = 20
 
 /** @returns the exit status: 0 when the configuration is written, and all that was wished for is done. */
@@ -121,7 +120,7 @@ export async function initCommand(
   const copy = written.copy === '' ? '' : ` The example that was there: ${printable(written.copy)}.`
   out.line(`Wrote ${printable(file)}.${copy}`)
   if (wishes.storesKeys) storeKeys(out, paths, wishes.clouds, io.env, run)
-  const status = wishes.installsService ? await installService(io, paths, file, run) : 0
+  const status = wishes.installsService ? await installService(io, paths, { file, port }, run) : 0
   printNext(io, file, { paths, port, wishes })
   return status
 }
@@ -231,11 +230,6 @@ function storeKeys(
     out.line(`Stored ${stored.name} in ${printable(stored.path)} (${form}).`)
   }
   updateDropIns(paths)
-}
-
-function installService(io: EditIo, paths: ServicePaths, file: string, run: RunProgram): Promise<number> {
-  const config = file === resolve(paths.configFile) ? undefined : file
-  return systemdInstallCommand(io, paths, { config, hasDoctorTimer: false, isDryRun: false }, run)
 }
 
 function printNext(
