@@ -14,7 +14,7 @@ import { listClients, printLines } from './connect.ts'
 import { clients } from './connect/clients.ts'
 import { isForConversations } from './connect/destination.ts'
 import { type EditIo, readForEdit, stampOf, writeChange } from './edited-file.ts'
-import { findClouds, type FoundCloud } from './init/clouds.ts'
+import { findClouds, type FoundCloud, unusedKeys } from './init/clouds.ts'
 import { firstConfig } from './init/first-config.ts'
 import { findFreePort } from './init/free-port.ts'
 import { installService, usualPort } from './init/install-service.ts'
@@ -75,6 +75,7 @@ export async function initCommand(
   const found = await findLocalServers(usualPlaces(io.env))
   const clouds = findClouds(io.env)
   printFound(progress, found, clouds)
+  for (const { variable, reason } of unusedKeys(io.env)) progress.line(`  ${variable} ${reason}`)
   const port = flags.port ?? (await findFreePort(usualPort, triedPorts))
   if (port === undefined) {
     err.line(
