@@ -12,7 +12,7 @@ import { ask } from './ask.ts'
 import { chosenPaths } from './chosen-paths.ts'
 import { listClients, printLines } from './connect.ts'
 import { clients } from './connect/clients.ts'
-import { isForConversations } from './connect/destination.ts'
+import { namesForClients } from './connect/model-names.ts'
 import { type EditIo, readForEdit, stampOf, writeChange } from './edited-file.ts'
 import { findClouds, type FoundCloud, unusedKeys } from './init/clouds.ts'
 import { firstConfig } from './init/first-config.ts'
@@ -193,8 +193,7 @@ async function chooseModel(
   asks: boolean,
 ): Promise<Wishes['model'] | 'none'> {
   const choices = servers
-    .flatMap(({ name: provider, models }) => models.map((name) => ({ name, provider })))
-    .filter(({ name }) => isForConversations(name))
+    .flatMap(({ name: provider, models }) => namesForClients(models).map((name) => ({ name, provider })))
     .slice(0, maxChoices)
   const [first] = choices
   if (first === undefined || choices.length === 1 || !asks) return first

@@ -228,7 +228,9 @@ class Installer {
     this.#out.line(`${this.#out.styled(style, word)} ${printable(program.root)}/ (the program)`)
     if (this.#options.isDryRun) return program
     const isCheckout = existsSync(packagePath('src/main.ts'))
-    this.#out.line(`           ${isCheckout ? 'building and copying it takes 15 s of CPU and more' : 'copying it'} …`)
+    this.#out.line(
+      `           ${isCheckout ? 'building and copying it takes 15 s of CPU and more' : 'copying it'} …`,
+    )
     const failure = installProgram(program, this.#run)
     if (failure === undefined) return program
     this.#err.line(`The program could not be built: ${printable(failure)}`)

@@ -209,6 +209,27 @@ suite('init', () => {
     assert.doesNotMatch(stdout, /opencode/)
   })
 
+  test('leads no client to a model whose name the client would expand', async (t) => {
+    const { init, home, file } = await scene(t, ['0{file:~/.ssh/id_ed25519}', 'qwen3:8b'])
+    const program = join(home, 'bin/opencode')
+    writeFileSync(program, '#!/bin/sh\n')
+    chmodSync(program, 0o755)
+    const { status, stdout, stderr } = await init({ yes: true })
+    assert.equal(status, 0, stderr)
+    assert.match(stdout, /^opencode$/m)
+    assert.doesNotMatch(stdout, /\{file:/)
+    assert.match(readFileSync(file, 'utf8'), /"qwen3:8b"/)
+  })
+
+  for (const name of ['echo', '__proto__', 'constructor']) {
+    test(`a server that lists a model "${name}" does not keep init from writing`, async (t) => {
+      const { init, file } = await scene(t, [name])
+      const { status, stderr } = await init({ yes: true })
+      assert.equal(status, 0, stderr)
+      assert.ok(existsSync(file))
+    })
+  }
+
   test('installs the service where a manager runs', async (t) => {
     const { home, init } = await scene(t)
     const { asked, run } = manager()

@@ -13,6 +13,7 @@ import { systemAccounts } from '../../platform/ownership.ts'
 import { printable } from '../../platform/printable.ts'
 import { counted } from '../output.ts'
 import type { Destination } from './client.ts'
+import { namesForClients } from './model-names.ts'
 
 export interface DestinationOptions {
   readonly config?: string | undefined
@@ -40,9 +41,6 @@ export type FoundDestination =
 /** In characters: longer ones are refused in calls. */
 const maxNameLength = 256
 const listLimits = { maxBytes: 4_194_304, timeoutMs: 2_000 } as const
-
-/** Models that answer no conversation, by their usual names. */
-const isForOther = /embed|rerank|bge-|whisper|tts|stable-diffusion|flux/i
 
 export async function findDestination(
   { config, url, model }: DestinationOptions,
@@ -73,11 +71,8 @@ export async function findDestination(
     }
   }
   // The models of the example are nobody's choice.
-  const chosen = isExampleFile(file) ? [] : fit(facts.models)
-  const listed = chosen.length > 0 ? chosen : fit(await listedModels(base))
-  // Some clients expand these in their settings, and whoever runs a model server names its models.
-  const names = listed.filter((name) => !/[{}$`]/.test(name))
-  const [first, ...otherModels] = names
+  const chosen = isExampleFile(file) ? [] : namesForClients(facts.models)
+  const [first, ...otherModels] = chosen.length > 0 ? chosen : namesForClients(await listedModels(base))
   if (first === undefined) {
     const message =
       'No model is known that the client could use: the configuration names none, and no gateway that runs lists any. Name one with --model.'
@@ -158,15 +153,6 @@ function baseOf(url: string): string | undefined {
   if (parsed.username !== '' || parsed.password !== '' || parsed.search !== '' || parsed.hash !== '')
     return undefined
   return parsed.href.replace(/\/+$/, '').replace(/\/v1$/, '')
-}
-
-function fit(names: readonly string[]): string[] {
-  return names.filter((name) => !name.includes('*') && isForConversations(name) && name !== 'echo')
-}
-
-/** By its name alone. */
-export function isForConversations(name: string): boolean {
-  return !isForOther.test(name)
 }
 
 async function listedModels(base: string): Promise<string[]> {

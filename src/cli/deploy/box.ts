@@ -31,6 +31,8 @@ export interface Installed {
   readonly previous: string | undefined
   /** Whether its program can be started. */
   readonly isPreviousThere: boolean
+  /** Of the directories that lead to the system-wide program: one that others than root can change. */
+  readonly changeable: string | undefined
   /** In KiB; undefined: `df` did not print it. */
   readonly freeKiB: number | undefined
   /** Names of the stored credentials. */
@@ -98,6 +100,7 @@ export function readInstalled(output: Buffer): Installed | undefined {
     current: link('current'),
     previous: link('previous'),
     isPreviousThere: facts.lines.get('startable')?.includes('previous') === true,
+    changeable: facts.lines.get('changeable')?.[0],
     freeKiB: /^\d+$/.test(free) ? Number(free) : undefined,
     keys: new Set(facts.lines.get('key')?.map((name) => name.replace(/\.cred$/, ''))),
     files: facts.files,

@@ -281,7 +281,7 @@ class Deploy {
     const { status } = await this.#site.run(doctorScript, [release, paths.scope, paths.configFile], {
       onLine: relayLines(this.#out, this.#err),
     })
-    this.#out.line(`To use it from here:   ssh -N -L localhost:${port}:localhost:${port} ${destination}`)
+    this.#out.line(`To use it from here:   ssh -N -L 127.0.0.1:${port}:localhost:${port} ${destination}`)
     const option = port === 4000 ? '' : ` --to ${port}`
     this.#out.line(`To keep a tunnel up:   llm-gateway tunnel ${destination}${option}`)
     this.#out.line(`Its own commands are there: ${printable(paths.base)}/current/bin/llm-gateway`)

@@ -99,16 +99,14 @@ interface Step {
 /** What a person has to do before the gateway can start with the file. */
 function errandsOf(draft: Draft, target: string | undefined, env: NodeJS.ProcessEnv): readonly Step[] {
   const config = target === undefined ? '' : ` --config ${shellWord(target)}`
-  const used = JSON.stringify(draft.config)
+  const used = new Set<unknown>(textsOf(draft.config))
   const keys = draft.literalKeys
-    .filter(({ name }) => used.includes(JSON.stringify(name)))
+    .filter(({ name }) => used.has(name))
     .map(({ name, from }) => ({
       text: `${foreignPath(from, draft.withheld)} has a key, which was not copied. Store it, encrypted:`,
       command: `llm-gateway secret set ${name}${config}`,
     }))
-  const unset = [...draft.variables].filter(
-    (name) => (env[name] ?? '') === '' && used.includes(JSON.stringify(name)),
-  )
+  const unset = [...draft.variables].filter((name) => (env[name] ?? '') === '' && used.has(name))
   const variables =
     unset.length === 0
       ? []
@@ -134,6 +132,11 @@ function errandsOf(draft: Draft, target: string | undefined, env: NodeJS.Process
     text: withoutCredentials(text, draft.withheld),
     ...rest,
   }))
+}
+
+function* textsOf(value: unknown): Generator<unknown> {
+  if (typeof value !== 'object' || value === null) yield value
+  else for (const member of Object.values(value)) yield* textsOf(member)
 }
 
 /** The same for programs. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 
@@ -82,9 +82,19 @@ test('what the script prints of a box is read as it is there', (t) => {
       current: '/srv/releases/1',
       previous: join(base, 'former'),
       isPreviousThere: true,
+      changeable: undefined,
       freeKiB: 'number',
       keys: new Set(['one', 'two']),
       files: new Map([[join(base, 'file'), text]]),
     },
   )
+})
+
+test('a folder on the way to the system-wide program that others can change is reported', (t) => {
+  const base = scratchDirectory(t)
+  chmodSync(base, 0o2775)
+  const look = (scope: string) =>
+    readInstalled(spawnSync('sh', ['-c', lookScript, 'sh', scope, join(base, 'not/yet'), base]).stdout)
+  assert.equal(look('system')?.changeable, base)
+  assert.ok(look('user') !== undefined && look('user')?.changeable === undefined)
 })
