@@ -48,7 +48,8 @@ export async function connectCommand(
     err.line(`error: ${found.message}`)
     return 1
   }
-  const { to, otherModels } = found
+  const { to, otherModels, warnings } = found
+  for (const warning of warnings) err.line(`${err.styled('yellow', 'warning:')} ${warning}`)
   const out = new Output(io.stdout, io.env)
   if (!options.isWritten) {
     printLines(io, client, to)

@@ -60,6 +60,10 @@ export class Draft {
   readonly #secretNames = new FreeNames()
   /** Environment variables that the result refers to. */
   readonly variables = new Set<string>()
+  /** Models of the source of which nothing could be carried. */
+  readonly lostModels = new Set<string>()
+  /** Variables that are not set, and without which something was left out. */
+  readonly unsetVariables = new Set<string>()
   /** By provider: servers that a command starts. They are written commented out unless the operator asks for commands. */
   readonly services = new Map<string, RawService>()
   readonly groups: NonNullable<NonNullable<RawConfig['services']>['groups']> = named()
@@ -132,6 +136,7 @@ export class Draft {
       parts.push(escaped(text.slice(end)))
     }
     if (unset === undefined) return parts.join('')
+    this.unsetVariables.add(unset)
     this.leftOut(from, 'it refers to an environment variable that is not set here: set it, and import again')
     return undefined
   }

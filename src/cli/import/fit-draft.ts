@@ -59,7 +59,8 @@ function reasonOf(path: Path, { message, hint = '' }: PathProblem): string {
     .join('.')
   const plain = (text: string) =>
     text.replaceAll(/"(?:[^"\\]|\\.)*"/g, '…').replaceAll(/https?:\/\/\S+/g, '…')
-  const advice = hint === '' ? '' : ` (${plain(hint)})`
+  // A list of names says nothing without them.
+  const advice = hint === '' || /…, …/.test(plain(hint)) ? '' : ` (${plain(hint)})`
   return `${keys === '' ? 'it' : keys} is refused by validate-config: ${plain(message)}${advice}`
 }
 

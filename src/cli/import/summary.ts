@@ -115,11 +115,20 @@ function errandsOf(draft: Draft, target: string | undefined, env: NodeJS.Process
             text: `These variables are not set here, and the gateway needs them at its start: ${unset.join(', ')}`,
           },
         ]
+  const missing = [...draft.unsetVariables]
+  const again =
+    missing.length === 0
+      ? []
+      : [
+          {
+            text: `These variables are not set here, so what needs them was left out; set them, and import again: ${missing.join(', ')}`,
+          },
+        ]
   const errands = draft.errands.map(({ text, command }) => ({
     text,
     ...(command !== undefined && { command: `${command}${config}` }),
   }))
-  return [...keys, ...variables, ...errands].map(({ text, ...rest }) => ({
+  return [...keys, ...variables, ...again, ...errands].map(({ text, ...rest }) => ({
     text: withoutCredentials(text, draft.withheld),
     ...rest,
   }))

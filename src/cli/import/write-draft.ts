@@ -2,6 +2,7 @@
 import { formatPath } from '../../platform/key-path.ts'
 import { type PlacedComment, writeCommentedYaml, yamlLines } from '../../config/commented-yaml.ts'
 import type { Path } from '../../config/problems.ts'
+import { packagePath } from '../../platform/package.ts'
 import { looksLikeCredential, withoutCredentials } from './credentials.ts'
 import type { Draft, Note } from './draft.ts'
 import type { Withheld } from './withheld.ts'
@@ -45,7 +46,7 @@ export function writeDraft(draft: Draft, title: string): string {
     })
   }
   const head = [
-    'yaml-language-server: $schema=./llm-gateway.schema.json',
+    `yaml-language-server: $schema=${packagePath('config/llm-gateway.schema.json')}`,
     '',
     `Imported from ${title} by llm-gateway import. Comments name the keys of that file.`,
     'Check changes with llm-gateway validate-config; docs/config.md explains every key.',
