@@ -116,6 +116,7 @@ function configFor(url: string): Config {
       default: limits,
       limits: new Map(),
     },
+    store: { kind: 'memory' },
     keys: { mode: 'off', file: undefined, prefix: 'gw_', keylessUsers: [] },
     identity: { isRequired: false, sources: [] },
     clients: { byPattern: new Map(), default: undefined },

@@ -5,7 +5,16 @@ import { build as bundle, type Plugin, stop } from 'esbuild-wasm'
 import * as child_process from 'node:child_process'
 import * as http2 from 'node:http2'
 import * as https from 'node:https'
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join, relative } from 'node:path'
 import { moduleFunction } from '../src/cli/bundle.ts'
 import { pinsOf } from '../src/cli/deploy/node-package.ts'
@@ -27,9 +36,10 @@ const draft = join(workspace, 'dist')
 process.once('exit', () => rmSync(workspace, { recursive: true, force: true }))
 
 /**
- * gateway.cjs has everything but the exporter of spans, which only a gateway with `tracing.endpoint` loads. A process and a
- * worker thread begin with small files that load it (src/cli/bundle.ts). complete.cjs is what a process loads instead at a
- * shell's Tab. The others run in the threads of the ledger and of a log transport: threads begin with a file.
+ * gateway.cjs has everything but the exporter of spans, which only a gateway with `tracing.endpoint` loads, and the client of
+ * a shared store. A process and a worker thread begin with small files that load it (src/cli/bundle.ts). complete.cjs is what a
+ * process loads instead at a shell's Tab. The others run in the threads of the ledger and of a log transport: threads begin
+ * with a file.
  */
 const entryPoints = {
   gateway: 'gateway',
@@ -37,6 +47,7 @@ const entryPoints = {
   worker: 'worker',
   complete: 'src/cli/completion/complete-program.ts',
   'export-spans': 'src/observe/tracing/export-spans.ts',
+  'valkey-client': 'src/admission/stores/valkey/client.ts',
   'ledger-writer': 'src/ledger/writer.ts',
   'thread-stream-worker': 'thread-stream/lib/worker.js',
   'pino-file': 'pino/file.js',
@@ -74,10 +85,14 @@ const joinAtSeams: Plugin = {
 const separateFiles: Plugin = {
   name: 'separate-files',
   setup(build) {
-    const outputs = { 'complete-program': './complete.cjs', 'export-spans': './export-spans.cjs' } as const
-    for (const [name, path] of Object.entries(outputs)) {
-      build.onResolve({ filter: new RegExp(`/${name}\\.ts$`) }, ({ kind }) =>
-        kind === 'dynamic-import' || kind === 'require-call' ? { path, external: true } : undefined,
+    const outputs = [
+      [/\/complete-program\.ts$/, '/src/main.ts', './complete.cjs'],
+      [/\/export-spans\.ts$/, '/tracing/', './export-spans.cjs'],
+      [/^\.\/client\.ts$/, '/stores/valkey/', './valkey-client.cjs'],
+    ] as const
+    for (const [filter, from, path] of outputs) {
+      build.onResolve({ filter }, ({ kind, importer }) =>
+        kind === 'dynamic-import' && importer.includes(from) ? { path, external: true } : undefined,
       )
     }
   },
@@ -142,6 +157,11 @@ mkdirSync(join(draft, 'status-page'))
 for (const [name, text] of Object.entries(buildStatusPage())) {
   writeFileSync(join(draft, 'status-page', name), text)
 }
+const scripts = join(root, 'src/admission/stores/valkey')
+cpSync(scripts, join(draft, 'valkey'), {
+  recursive: true,
+  filter: (path) => path === scripts || path.endsWith('.lua'),
+})
 // What each file was made of, for a test. The package leaves it out.
 const inDist = JSON.stringify(metafile).replaceAll(`"${relative(root, draft)}/`, '"dist/')
 writeFileSync(join(draft, 'metafile.json'), inDist)

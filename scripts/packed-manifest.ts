@@ -10,9 +10,13 @@ export function packedManifest(whole: string): string {
     devDependencies: __,
     scripts: ___,
     knip: ____,
+    optionalDependencies,
     ...packed
-  } = JSON.parse(whole) as object & Record<'dependencies' | 'devDependencies' | 'scripts' | 'knip', object>
-  return `${JSON.stringify(packed, null, 2)}\n`
+  } = JSON.parse(whole) as object &
+    Record<'dependencies' | 'devDependencies' | 'optionalDependencies' | 'scripts' | 'knip', object>
+  // Node itself is no part of the bundle.
+  const nodes = Object.entries(optionalDependencies).filter(([name]) => name.startsWith('node-linux-'))
+  return `${JSON.stringify({ ...packed, optionalDependencies: Object.fromEntries(nodes) }, null, 2)}\n`
 }
 
 if (import.meta.main) {

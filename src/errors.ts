@@ -23,6 +23,7 @@ export const errorTable = {
   key_expired: 401,
   key_required: 401,
   key_revoked: 401,
+  limits_unavailable: 503,
   management_not_allowed: 403,
   method_not_allowed: 405,
   model_not_allowed: 403,

@@ -26,7 +26,7 @@ const rows: readonly (readonly string[])[] = [
   ['call', 'status'],
   ['admission', 'clients', 'dialects', 'ledger', 'observe', 'routing', 'upstream'],
   ['bytes', 'config/types.ts', 'outbound', 'prices', 'vault'],
-  ['config/observe-types.ts', 'config/provider-types.ts'],
+  ['config/observe-types.ts', 'config/provider-types.ts', 'config/store-types.ts'],
   ['config/secret.ts', 'config/service-types.ts'],
   ['http'],
   ['domain.ts', 'errors.ts', 'platform'],
@@ -45,6 +45,8 @@ const narrowed: Readonly<Record<string, readonly string[]>> = {
     'admission/budget.ts',
     'admission/budget-book.ts',
     'admission/budgets-file.ts',
+    // doctor looks at the store of limits.
+    'admission/stores/valkey/probe.ts',
     // explain reads the routes; doctor calls providers itself and reads their streams; key changes the keys of clients.
     'clients/keys/chosen-key.ts',
     'clients/keys/key-budgets.ts',
@@ -67,6 +69,7 @@ const narrowed: Readonly<Record<string, readonly string[]>> = {
     'dialects/table.ts',
     'dialects/usage.ts',
     // usage reads and mends the ledger itself.
+    'ledger/call-times.ts',
     'ledger/ledger-name.ts',
     'ledger/question.ts',
     'ledger/read-calls.ts',
@@ -120,7 +123,9 @@ const packageUnits: Readonly<Record<string, string | readonly string[]>> = {
   'age-encryption': 'vault',
   ajv: 'config',
   commander: 'cli',
+  debug: 'admission',
   fastify: 'server',
+  ioredis: 'admission',
   jose: 'clients',
   json5: 'config',
   'node:sqlite': 'ledger',
@@ -302,9 +307,10 @@ suite('the sources', () => {
     const owned =
       /\bnew (Admission|Calibration|MemoryFloodWindows|MemoryStore|Placer|TargetHealth|UsageWishes)\(/
     const owners = [...sources].filter(([, text]) => owned.test(withoutComments(text)))
+    // What a gateway uses of limits that it shares with others is counted in its own memory.
     assert.deepEqual(
       owners.map(([file]) => file),
-      ['app/shared-services.ts', 'call/local-coordinator.ts'],
+      ['admission/stores/valkey/valkey-store.ts', 'app/shared-services.ts', 'call/local-coordinator.ts'],
     )
   })
 
@@ -400,11 +406,34 @@ test('what few gateways need is loaded when it is first used', () => {
   )
 })
 
+test('only a gateway with a store loads its client, which is optional', () => {
+  const isOfClient = (to: string) =>
+    ['debug', 'ioredis'].includes(to) || to === 'admission/stores/valkey/client.ts'
+  const loading = edges.filter(({ to }) => isOfClient(to)).map(({ from, to }) => `${from} ${to}`)
+  const folder = 'admission/stores/valkey'
+  assert.deepEqual(
+    loading.filter((edge) => !edge.startsWith(`${folder}/`)),
+    [],
+  )
+  assert.ok(loading.includes(`${folder}/client.ts ioredis`))
+  const ofClient = /^import (?!type\b)[^]*? from '(?:debug|ioredis|.*\/valkey\/client\.ts|\.\/client\.ts)'/m
+  const files = [...sources].filter(
+    ([file, text]) => file.startsWith(folder) && ofClient.test(text.replaceAll(/^import type .*$/gm, '')),
+  )
+  assert.deepEqual(
+    files.map(([file]) => file),
+    [`${folder}/client.ts`],
+  )
+})
+
 test('every package of the table is a dependency', () => {
   const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Record<string, object>
   assert.deepEqual(
     Object.keys(packageUnits).filter(
-      (name) => !name.startsWith('node:') && !(name in manifest['dependencies']!),
+      (name) =>
+        !name.startsWith('node:') &&
+        !(name in manifest['dependencies']!) &&
+        !(name in manifest['optionalDependencies']!),
     ),
     [],
   )

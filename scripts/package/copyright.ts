@@ -6,7 +6,6 @@ interface LockedPackage {
   readonly version: string
   readonly license?: string
   readonly dev?: boolean
-  readonly optional?: boolean
 }
 
 /** The text of /usr/share/doc/llm-gateway/copyright. @throws when a bundled package has no licence. */
@@ -16,7 +15,7 @@ export function copyrightText(root: string, nodeLicence: string): string {
     packages: Readonly<Record<string, LockedPackage>>
   }
   const bundled = Object.entries(lock.packages)
-    .filter(([path, { dev, optional }]) => path !== '' && dev !== true && optional !== true)
+    .filter(([path, { dev }]) => path !== '' && dev !== true && !path.includes('/node-linux-'))
     .map(([path, { version, license }]) => {
       const text = licenceIn(join(root, path)) ?? license
       if (text === undefined) throw new Error(`${path} names no licence`)

@@ -176,7 +176,7 @@ export class Admission {
   #decide(demand: BudgetedDemand, result: Reserved | Refusal): Decision | Promise<Decision> {
     if (result.kind === 'admitted') return this.#admit(demand, result, 0)
     const isOfClient = result.kind === 'limited' && result.scope.kind === 'client'
-    if (result.kind === 'too_large' || isOfClient || maxWaitMsOf(this.#limits, demand.model) === 0)
+    if (result.kind !== 'limited' || isOfClient || maxWaitMsOf(this.#limits, demand.model) === 0)
       return this.#refuse(demand, { ...result, waitedMs: 0 })
     return this.#waitOrRefuse(demand, this.#lineOf(demand.model))
   }

@@ -9,7 +9,7 @@ import type { Limited, Refusal } from './stores/store.ts'
 const maxRetryAfterMs = 60_000
 
 /**
- * The refusal as an error, status 429. Its message begins in the form of OpenAI's, which some clients read, and ends with
+ * The refusal as an error, status 429, or 503 where the limits are not known. Its message begins in the form of OpenAI's, which some clients read, and ends with
  * the key to raise, and by how much.
  */
 export function rateLimitError(model: string, refusal: Refusal): GatewayError {
@@ -27,6 +27,9 @@ export function rateLimitError(model: string, refusal: Refusal): GatewayError {
     } as const
     return new GatewayError('rate_limit_exceeded', message, { limit })
   }
+  if (refusal.kind === 'unavailable') {
+    return new GatewayError('limits_unavailable', unavailable(refusal.scope))
+  }
   const { limit, used, requested, dimension, limitStatus: status } = refusal
   const retryAfterMs = Math.min(maxRetryAfterMs, Math.max(1, Math.ceil(refusal.retryAfterMs)))
   const message =
@@ -38,6 +41,13 @@ export function rateLimitError(model: string, refusal: Refusal): GatewayError {
   return new GatewayError('rate_limit_exceeded', message, {
     limit: { counts, dimension, status, retryAfterMs },
   })
+}
+
+function unavailable({ kind, name, entry = name }: Scope): string {
+  return (
+    `The limits of ${kind} ${JSON.stringify(entry)} are shared with other gateways, and the store that holds them ` +
+    'cannot be asked now. Calls are refused until it is back (rate_limit_settings.store.when_unavailable: refuse).'
+  )
 }
 
 function limitName({ dimension, scope }: Limited): string {

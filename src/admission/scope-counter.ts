@@ -52,7 +52,7 @@ export class ScopeCounter {
     const { window } = this
     if (window === undefined) return undefined
     const { rpm = Infinity, tpm = Infinity } = this.limits
-    const requestsAtMs = window.fitsAt('requests', Math.min(1 + ahead.requests, rpm), rpm, nowMs)
+    const requestsAtMs = window.fitsAt('requests', Math.max(1, Math.min(1 + ahead.requests, rpm)), rpm, nowMs)
     const allTokens = Math.max(tokens, Math.min(tokens + ahead.tokens, tpm))
     const tokensAtMs = window.fitsAt('tokens', allTokens, tpm, nowMs)
     if (requestsAtMs <= nowMs && tokensAtMs <= nowMs) return undefined

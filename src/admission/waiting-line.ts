@@ -125,7 +125,8 @@ export class WaitingLine {
     const ahead = this.#refusal
     const { store, demandOf, now } = this.#parts
     const own = await store.probe(demandOf(demand), now())
-    if (own?.kind === 'too_large' || ahead === undefined) return own ?? this.#lineAhead(demand)
+    if (ahead === undefined) return own ?? this.#lineAhead(demand)
+    if (own !== undefined && own.kind !== 'limited') return own
     return own !== undefined && own.retryAfterMs >= ahead.retryAfterMs ? own : ahead
   }
 
@@ -181,7 +182,8 @@ export class WaitingLine {
     }
     this.#refusal = result
     const nowMs = this.#parts.now()
-    let nextMs = result.dimension === 'parallel' ? Infinity : nowMs + result.retryAfterMs
+    const freedMs = result.dimension === 'parallel' ? Infinity : result.retryAfterMs
+    let nextMs = nowMs + Math.min(freedMs, result.recheckMs ?? Infinity)
     for (const waiting of this.#queue) {
       if (waiting.deadlineMs > nowMs) nextMs = Math.min(nextMs, waiting.deadlineMs)
       else this.#end(waiting, this.refusalFor(waiting.demand))

@@ -19,6 +19,7 @@ import { createTicker, type Ticker } from '../call/ticker.ts'
 import { type Clock, systemClock } from '../platform/clock.ts'
 import { descriptorsOf } from '../platform/descriptors.ts'
 import type { OpenedAuditKey } from '../config/record-keys.ts'
+import type { StoreConfig } from '../config/store-types.ts'
 import type { Config } from '../config/types.ts'
 import { dialects as allDialects, type Dialects } from '../dialects/table.ts'
 import { callCancelled, shuttingDown } from '../errors.ts'
@@ -424,6 +425,13 @@ function* fixedSettings(config: Config): Generator<readonly [string, unknown]> {
   yield ['status.enabled', status.enabled]
   yield ['status.recent_calls', status.recentCalls]
   yield ['rate_limit_settings.per_client', perClientRpmOf(config)]
+  yield ['rate_limit_settings.store', comparable(config.store)]
+}
+
+/** With what secrets hold, which decides whether they are equal. */
+function comparable(store: StoreConfig): unknown {
+  if (store.kind === 'memory') return store
+  return { ...store, url: store.url?.reveal(), signKeysWith: store.signKeysWith?.reveal() }
 }
 
 /** The keys of the file whose values changed and that only a restart applies. */

@@ -42,6 +42,7 @@ import type { SteeredServices } from './services/control-commands.ts'
 import { serviceReporter } from './services/report-changes.ts'
 import type { ServiceState } from '../upstream/services/services.ts'
 import type { Pseudonyms } from '../vault/pseudonyms.ts'
+import { SharedLimits } from './machines/shared-limits.ts'
 import { callNamed, pseudonymsOf, spendJournal, spendSource } from './pseudonyms.ts'
 
 export interface SharedServices {
@@ -106,6 +107,8 @@ export class OwnServices implements SharedServices {
   readonly #healthChecks: HealthChecks
   readonly #serverLooks: ServerLooks
   readonly #loadLooks: LoadLooks
+  /** Undefined: the limits are of this gateway alone. */
+  readonly sharedLimits: SharedLimits | undefined
   readonly #file: LimitsFile | undefined
   readonly #budgetsFile: BudgetsFile | undefined
   readonly #formatsFile: FormatsFile | undefined
@@ -118,8 +121,10 @@ export class OwnServices implements SharedServices {
   readonly #wallNow: Clock['wallNow']
   #isStopped = false
 
-  private constructor(config: Config, parts: OwnerParts) {
-    const { clock, events, stateDirectory, store, ledger, counts, version } = parts
+  private constructor(config: Config, parts: OwnerParts, sharedLimits: SharedLimits | undefined) {
+    const { clock, events, stateDirectory, ledger, counts, version } = parts
+    const store = parts.store ?? sharedLimits?.store
+    this.sharedLimits = sharedLimits
     this.#ledger = ledger
     this.#pseudonyms = pseudonymsOf(config.usage)
     this.#wallNow = clock.wallNow
@@ -234,6 +239,7 @@ export class OwnServices implements SharedServices {
       coordinator: this.coordinator,
       discovered: () => this.discovered,
       describeServices: () => this.describeModelServers(),
+      store: () => this.sharedLimits?.connection,
     }
     this.#metrics = counts && new MetricsSource(config, { counts, version, clock, ...sources })
     const pollParts = { clock: { now, setTimer, chance }, events, isOpen }
@@ -263,7 +269,9 @@ export class OwnServices implements SharedServices {
 
   /** With the counters as the last run left them. Follows no configuration yet. */
   static async start(config: Config, parts: OwnerParts): Promise<OwnServices> {
-    const services = new OwnServices(config, parts)
+    const { clock, events, stateDirectory: directory, version } = parts
+    const opened = { clock, events, stateDirectory: directory, version }
+    const services = new OwnServices(config, parts, await SharedLimits.open(config, opened))
     if (services.#file !== undefined) {
       parts.events.emit({ kind: 'limits_loaded', fact: services.#file.load() })
     }
@@ -279,6 +287,7 @@ export class OwnServices implements SharedServices {
 
   /** Goes over to a configuration, and asks its providers what is to be known of them. Waits for no answer. */
   follow(config: Config, providers: ProviderSet): void {
+    this.sharedLimits?.follow(config)
     this.coordinator.follow(config, providers.values())
     this.formats.follow(config, providers)
     this.#metrics?.follow(config)
@@ -375,7 +384,7 @@ export class OwnServices implements SharedServices {
       this.#formatsFile?.stop(),
       this.#keptListsFile?.stop(),
     ]
-    await Promise.all([...files, this.#issuerKeys?.saved(), this.#ledger?.stop()])
+    await Promise.all([...files, this.#issuerKeys?.saved(), this.#ledger?.stop(), this.sharedLimits?.close()])
   }
 }
 

@@ -140,7 +140,8 @@ function resultOf(admission: AdmissionResult, model: string): AdmitResult {
     case 'all_failing':
       return admission
     case 'limited':
-    case 'too_large': {
+    case 'too_large':
+    case 'unavailable': {
       const isOfClient = admission.scope.kind === 'client'
       const canFailOver = admission.kind === 'limited' && admission.dimension === 'parallel' && !isOfClient
       const { limitStatus } = admission

@@ -24,6 +24,7 @@ import { headerProblems } from './check-headers.ts'
 import type { RawConfig, RawProvider } from './raw.ts'
 import { requestProblems } from './check-request.ts'
 import { serviceProblems, type ServiceManagers } from './check-services.ts'
+import { storeProblems } from './check-store.ts'
 import { tracingProblems } from './check-tracing.ts'
 
 /** The machine that the check runs on. */
@@ -57,6 +58,7 @@ export function* configProblems(
   yield* clientProblems(raw)
   yield* identityProblems(raw, hasProblem, accounts)
   yield* budgetProblems(raw)
+  yield* storeProblems(raw, hasProblem)
   yield* notifyProblems(raw, hasProblem)
   if (cors.allow_all === true) {
     yield {

@@ -27,7 +27,9 @@ export const defaults = {
     default: {},
     when_limited: 'reject',
     max_wait_ms: 30_000,
+    store: { kind: 'memory' },
   },
+  store: { prefix: 'llm-gateway', when_unavailable: 'share', keys_signed_by: [] },
   keys: { mode: 'off', file: null, prefix: 'gw_', keyless_users: [] },
   identity: { required: false, sources: [], client_claim: 'email' },
   provider: {

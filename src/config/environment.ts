@@ -187,17 +187,25 @@ export function withHome(raw: RawConfig, env: NodeJS.ProcessEnv): RawConfig {
   }
   const inside = <T extends object>(values: T): T =>
     Object.fromEntries(Object.entries(values).map(([key, value]) => [key, inHome(value)])) as T
-  const { providers, tracing, notify } = raw
+  const { providers, tracing, notify, rate_limit_settings: limits } = raw
   const inProviders = Object.entries(providers ?? {}).map(([name, provider]): [string, RawProvider] => {
     const { headers } = provider
     return [name, { ...inside(provider), ...(headers !== undefined && { headers: inside(headers) }) }]
   })
   const { sinks, heartbeat } = notify ?? {}
+  const { store } = limits ?? {}
+  const caFile = store?.ca_file
   const inSinks = Object.entries(sinks ?? {}).map(([name, sink]) => [name, inside(sink)] as const)
   return {
     ...raw,
     ...(providers !== undefined && { providers: Object.fromEntries(inProviders) }),
     ...(tracing?.headers !== undefined && { tracing: { ...tracing, headers: inside(tracing.headers) } }),
+    ...(store !== undefined && {
+      rate_limit_settings: {
+        ...limits,
+        store: { ...inside(store), ...(caFile !== undefined && { ca_file: inHome({ file: caFile }).file }) },
+      },
+    }),
     ...(notify !== undefined && {
       notify: {
         ...notify,

@@ -6,6 +6,7 @@ import { isObject } from '../bytes/json/parse.ts'
 import { isMappedHere, systemUsers, type UnixUsers } from '../platform/unix-users.ts'
 import { configProblems } from './check.ts'
 import { notifyReferences, notifySecretProblems } from './check-notify.ts'
+import { findStoreCa, storeReferences, storeSecretProblems } from './check-store.ts'
 import { type ConfigFile, readConfigFile, readConfigText } from './config-file.ts'
 import type { ReadDocument } from './document.ts'
 import { readOverrides, withHome, startedBy, withOverrides } from './environment.ts'
@@ -175,6 +176,7 @@ function checkDocument(
     options.withoutPriceList === true
       ? ({ kind: 'none' } as const)
       : findPriceList(effective, file, options.accounts)
+  const ca = findStoreCa(effective, options.accounts)
   const inFile = [
     ...document.problems,
     ...violated,
@@ -185,6 +187,8 @@ function checkDocument(
     }),
     ...secrets.problems,
     ...notifySecretProblems(effective, secrets.found),
+    ...storeSecretProblems(effective, secrets.found),
+    ...(ca.kind === 'refused' ? [ca] : []),
     ...proxies.problems,
     ...(found?.kind === 'refused' ? [{ path: ['logging', 'transport', 'target'], ...found }] : []),
     ...(prices.kind === 'refused' ? [{ path: ['prices', 'file'], ...prices }] : []),
@@ -205,7 +209,8 @@ function checkDocument(
   if (problems.some(({ severity }) => severity === 'error')) return { ok: false, problems, lines }
   const target = found?.kind === 'found' ? found.target : undefined
   const ownPrices = prices.kind === 'found' ? { file: prices.file, text: prices.text } : undefined
-  const config = resolve(effective, secrets.found, target, proxies.found, ownPrices)
+  const storeCa = ca.kind === 'found' ? ca.pem : undefined
+  const config = resolve(effective, secrets.found, target, proxies.found, ownPrices, storeCa)
   return { ok: true, config, raw: effective, warnings: problems, lines }
 }
 
@@ -262,6 +267,7 @@ export function* secretReferences(raw: RawConfig): Generator<[Path, RawSecret]> 
   for (const [header, value] of Object.entries(raw.tracing?.headers ?? {})) {
     if (typeof value !== 'string') yield [['tracing', 'headers', header], value]
   }
+  yield* storeReferences(raw)
   yield* notifyReferences(raw)
   if (hasPseudonyms(raw)) yield [['usage', 'client_names'], pseudonymKeyReference]
 }

@@ -8,7 +8,7 @@ import { type Accounts, systemAccounts } from '../platform/ownership.ts'
 export interface PartialConfig {
   /** Providers in the order of the file, each with the name of the systemd credential in its `api_key`. */
   readonly providers: ReadonlyMap<string, string | undefined>
-  /** Names of the systemd credentials in `notify`, `tracing` and headers of providers. */
+  /** Names of the systemd credentials in `notify`, `tracing`, `rate_limit_settings.store` and headers of providers. */
   readonly otherCredentials: readonly string[]
   readonly hosts: readonly string[]
   readonly port: number
@@ -74,10 +74,11 @@ export function readPartialConfig(
 function otherCredentials(root: JsonObject): string[] {
   const { sinks, heartbeat } = membersOf(root['notify'])
   const { headers } = membersOf(root['tracing'])
+  const { store } = membersOf(root['rate_limit_settings'])
   const ofProviders = Object.values(membersOf(root['providers'])).map(
     (provider) => membersOf(provider)['headers'],
   )
-  return [...Object.values(membersOf(sinks)), heartbeat, headers, ...ofProviders]
+  return [...Object.values(membersOf(sinks)), heartbeat, headers, store, ...ofProviders]
     .flatMap((sender) => Object.values(membersOf(sender)))
     .map((reference) => membersOf(reference)['credential'])
     .filter((name) => typeof name === 'string')

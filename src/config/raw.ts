@@ -1,6 +1,7 @@
 // The configuration as written in the file, valid by the schema. Mappings whose keys are chosen by people are read with
 // `Object.entries` only, never by a name from elsewhere.
 import type { RawPrice } from '../prices/read-price.ts'
+import type { WhenUnavailable } from './store-types.ts'
 import type { TokenAlgorithm } from './types.ts'
 import type { Boundary } from '../platform/boundary.ts'
 import type { Ability } from '../domain.ts'
@@ -200,6 +201,19 @@ export interface RawRateLimits {
   when_limited?: 'reject' | 'wait'
   max_wait_ms?: number
   limits?: Record<string, RawModelLimits>
+  store?: RawStore
+}
+
+/** Of the kind `memory`, it has nothing else. */
+export interface RawStore {
+  kind: 'memory' | 'valkey'
+  url?: RawSecret
+  prefix?: string
+  when_unavailable?: WhenUnavailable
+  members?: number
+  ca_file?: string
+  keys_signed_by?: string[]
+  sign_keys_with?: RawSecret
 }
 
 /** Where a secret is. The first source that exists wins, in this order. */

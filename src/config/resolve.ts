@@ -15,6 +15,7 @@ import { resolveNotify } from './resolve-notify.ts'
 import { knownOf, resolveKnown } from './resolve-known.ts'
 import { resolveRequest, resolveRules } from './resolve-request.ts'
 import { resolveService, resolveServices } from './resolve-services.ts'
+import { resolveStore } from './resolve-store.ts'
 import { resolveTraits } from './resolve-traits.ts'
 import type {
   RawBudget,
@@ -57,6 +58,7 @@ export type FoundSecrets = ReadonlyMap<RawSecret, Secret>
  * @param logTransport the module of `logging.transport`, if there is one.
  * @param proxies by provider.
  * @param ownPrices the list of prices in place of the package's, if there is one.
+ * @param storeCa the certificates of `rate_limit_settings.store.ca_file`, if there is one.
  */
 export function resolve(
   raw: RawConfig,
@@ -64,6 +66,7 @@ export function resolve(
   logTransport?: string,
   proxies: ReadonlyMap<string, ProxyConfig> = new Map(),
   ownPrices?: PricesConfig['own'],
+  storeCa?: string,
 ): Config {
   const access = { ...defaults.access, ...raw.access }
   const cors = { ...defaults.cors, ...raw.cors }
@@ -80,6 +83,7 @@ export function resolve(
       allowNullOrigin: cors.allow_null_origin,
     },
     rateLimits: resolveRateLimits(raw.rate_limit_settings ?? {}),
+    store: resolveStore(raw.rate_limit_settings?.store, secrets, storeCa),
     keys: resolveKeys(raw.keys),
     identity: resolveIdentity(raw.identity),
     clients: resolveClients(raw.clients),

@@ -13,6 +13,7 @@ import type {
 } from './observe-types.ts'
 import type { ProviderConfig, ProviderTraits } from './provider-types.ts'
 import type { ServicesConfig } from './service-types.ts'
+import type { StoreConfig } from './store-types.ts'
 import type { Boundary } from '../platform/boundary.ts'
 
 export interface Config {
@@ -20,6 +21,8 @@ export interface Config {
   readonly access: AccessConfig
   readonly cors: CorsConfig
   readonly rateLimits: RateLimitConfig
+  /** Where limits and budgets are counted. */
+  readonly store: StoreConfig
   readonly keys: KeysConfig
   readonly identity: IdentityConfig
   readonly clients: ClientsConfig

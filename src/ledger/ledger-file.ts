@@ -2,6 +2,7 @@
 import { statSync } from 'node:fs'
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { type Cell, column, rowWidth } from './call-row.ts'
+import { CallDigests } from './call-digests.ts'
 import { Names, type NameKind } from './names.ts'
 import { type OpenOptions, openDatabase, type SetAside } from './open-database.ts'
 import { type QuarterSum, QuarterSums, quarterMs, sumColumns } from './quarter-sums.ts'
@@ -82,6 +83,7 @@ class LedgerFile {
   readonly #names: Names
   readonly #spend: SpendTables
   readonly #steps: ServiceSteps
+  readonly #digests: CallDigests
   readonly #insertCall: StatementSync
   readonly #addSum: StatementSync
   readonly #useSecret: StatementSync
@@ -124,6 +126,7 @@ class LedgerFile {
     )
     this.#endBatch = database.prepare('UPDATE runs SET seq = ?, lost_rows = lost_rows + ? WHERE id = ?')
     this.#dataVersion = database.prepare('PRAGMA data_version')
+    this.#digests = new CallDigests(database, () => this.#dataVersion.get()!['data_version'])
     this.#findPrice = database.prepare('SELECT id FROM prices WHERE target = ? AND source = ? AND json = ?')
     this.#insertPrice = database.prepare(
       'INSERT INTO prices(since_ms, target, source, json) VALUES(?, ?, ?, ?)',
@@ -224,7 +227,12 @@ class LedgerFile {
 
   #prunePiece(callsBeforeMs: number, beforeQuarter: number, nowMs: number): boolean {
     const sql = `DELETE FROM calls WHERE id IN (SELECT id FROM calls WHERE ended_ms < ? ORDER BY ended_ms LIMIT ?)`
-    if (this.#change(sql, callsBeforeMs, this.#pieceRows) > 0) return true
+    let removed: number | bigint = 0
+    this.#transaction(() => {
+      this.#digests.prune(callsBeforeMs)
+      removed = this.#database.prepare(sql).run(callsBeforeMs, this.#pieceRows).changes
+    })
+    if (removed > 0) return true
     const stepsSql = `DELETE FROM service_steps WHERE id IN
       (SELECT id FROM service_steps WHERE at_ms < ? ORDER BY at_ms LIMIT ?)`
     if (this.#change(stepsSql, callsBeforeMs, this.#pieceRows) > 0) return true
@@ -241,6 +249,11 @@ class LedgerFile {
     if (free <= keptFreePages) return false
     this.#database.exec(`PRAGMA incremental_vacuum(${Math.ceil(this.#pieceRows / rowsPerPage)})`)
     return true
+  }
+
+  /** Prepares a piece of what reports are read from. @returns whether there may be more. @throws what SQLite throws. */
+  digestPiece(nowMs: number): boolean {
+    return this.#digests.makePiece(nowMs, rowsOfPiece.most, (work) => this.#transaction(work))
   }
 
   /** Moves what was written into the main file, as far as no reader is in the way. */
@@ -296,20 +309,37 @@ class LedgerFile {
     const secret = name('secret', column.secret)
     const target = name('target', column.target)
     const endedMs = cell(column.endedMs) as number
+    const digested = {
+      endedMs,
+      client: name('client', column.client),
+      model: name('model', column.model),
+      fallback: name('model', column.fallback),
+      provider: name('provider', column.provider),
+      status: cell(column.status) as number,
+      code: name('code', column.code),
+      trouble: name('trouble', column.trouble),
+      providerStatus: cell(column.providerStatus) as number | null,
+      isStream: cell(column.stream) === 1,
+      waitMs: (cell(column.waitMs) as number) - ((cell(column.startMs) as number | null) ?? 0),
+      firstMs: (cell(column.firstTokenMs) ?? cell(column.firstMs)) as number | null,
+      durationMs: cell(column.durationMs) as number,
+      outputTokens: cell(column.completion) as number,
+    }
+    this.#digests.add(digested)
     this.#insertCall.run(
       endedMs,
       cell(column.requestId),
-      name('client', column.client),
+      digested.client,
       name('key', column.key),
       secret,
       name('via', column.via),
       name('dialect', column.dialect),
-      name('model', column.model),
-      name('provider', column.provider),
+      digested.model,
+      digested.provider,
       target,
-      name('model', column.fallback),
-      cell(column.status),
-      name('code', column.code),
+      digested.fallback,
+      digested.status,
+      digested.code,
       cell(column.stream),
       cell(column.prompt),
       cell(column.cached),
@@ -325,8 +355,8 @@ class LedgerFile {
       cell(column.durationMs),
       name('scope', column.scope),
       cell(column.firstTokenMs),
-      cell(column.providerStatus),
-      name('trouble', column.trouble),
+      digested.providerStatus,
+      digested.trouble,
       cell(column.startMs),
     )
     if (secret !== null) this.#useSecret.run(secret, endedMs, endedMs)
@@ -366,6 +396,7 @@ class LedgerFile {
 
   /** After a transaction that was rolled back, or when another process may have changed something. */
   #forget(): void {
+    this.#digests.forget()
     this.#names.forget()
     this.#prices.clear()
   }

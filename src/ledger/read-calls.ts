@@ -1,98 +1,112 @@
-// The rows of calls, one by one, and the clients that have called for the first time.
+// The calls of a span by how they ended, and the clients that have called for the first time.
 import type { DatabaseSync } from 'node:sqlite'
+import {
+  type CallGroup,
+  CallGroupsDraft,
+  callOfRow,
+  decodeGroups,
+  groupedColumns,
+  type GroupedRow,
+} from './call-groups.ts'
 import { quarterMs } from './quarter-sums.ts'
 
-/** Names are null where a call has none. */
-export interface RecordedCall {
-  readonly endedMs: number
+/** Calls of a quarter of an hour that ended in the same way. */
+export interface RecordedCalls extends Omit<
+  CallGroup,
+  'client' | 'model' | 'fallback' | 'provider' | 'code' | 'trouble'
+> {
+  /** When the quarter began, in milliseconds since 1970. */
+  readonly startMs: number
   readonly client: string | null
-  /** The model that was asked for, and the one that answered in its place. */
   readonly model: string | null
   readonly fallback: string | null
   readonly provider: string | null
-  readonly status: number
   readonly code: string | null
-  readonly isStream: boolean
-  readonly completion: number
-  /** In line and for the start of a server. */
-  readonly waitMs: number
-  /** The part of it for a start; null also in rows of older versions. */
-  readonly startMs: number | null
-  readonly firstMs: number | null
-  readonly durationMs: number
-  /** Of a stream; null also in rows of older versions. */
-  readonly firstTokenMs: number | null
-  readonly providerStatus: number | null
   readonly trouble: string | null
 }
 
-const columns = [
-  'ended_ms',
-  'client',
-  'model',
-  'fallback',
-  'provider',
-  'status',
-  'code',
-  'stream',
-  'completion',
-  'wait_ms',
-  'first_ms',
-  'duration_ms',
-  'first_token_ms',
-  'provider_status',
-  'trouble',
-  'start_ms',
-] as const
-
+const quartersPerDay = 96
 /** Of one statement, so that a reader holds no old version of the ledger for long. */
-const spanMs = 6 * 60 * 60_000
+const quartersPerStatement = 24
 
 /**
- * Calls that ended in a span, half open, in order.
- * @param sinceMs, @param untilMs in milliseconds since 1970.
- * @throws what SQLite throws.
+ * Calls that ended in a span, half open, in order of their quarters: from the digests of these where there are any, else from
+ * the rows.
+ * @param sinceMs, @param untilMs in milliseconds since 1970. @throws what SQLite throws.
  */
 export function* readCalls(
   database: DatabaseSync,
   sinceMs: number,
   untilMs: number,
-): Generator<RecordedCall> {
+): Generator<RecordedCalls> {
   const { first, last } = database
     .prepare('SELECT (SELECT MIN(ended_ms) FROM calls) AS first, (SELECT MAX(ended_ms) FROM calls) AS last')
     .get() as { first: number | null; last: number | null }
   if (first === null || last === null) return
-  const statement = database.prepare(
-    `SELECT ${columns.join(', ')} FROM calls WHERE ended_ms >= ? AND ended_ms < ? ORDER BY ended_ms`,
-  )
-  statement.setReturnArrays(true)
   const names = namesOf(database)
   const nameOf = (id: number | null) => (id === null ? null : (names.get(id) ?? null))
-  const end = Math.min(untilMs, last + 1)
-  for (let from = Math.max(sinceMs, first); from < end; from += spanMs) {
-    const rows = statement.all(from, Math.min(end, from + spanMs)) as unknown as (number | null)[][]
-    for (const row of rows) {
-      const number = (index: number) => row[index] as number
-      yield {
-        endedMs: number(0),
-        client: nameOf(row[1]!),
-        model: nameOf(row[2]!),
-        fallback: nameOf(row[3]!),
-        provider: nameOf(row[4]!),
-        status: number(5),
-        code: nameOf(row[6]!),
-        isStream: row[7] === 1,
-        completion: number(8),
-        waitMs: number(9),
-        startMs: row[15]!,
-        firstMs: row[10]!,
-        durationMs: number(11),
-        firstTokenMs: row[12]!,
-        providerStatus: row[13]!,
-        trouble: nameOf(row[14]!),
+  const digests = database.prepare('SELECT quarter, groups FROM digests WHERE quarter >= ? AND quarter < ?')
+  const [start, end] = [Math.max(sinceMs, first), Math.min(untilMs, last + 1)]
+  const [firstWhole, endWhole] = [Math.ceil(sinceMs / quarterMs), Math.floor(untilMs / quarterMs)]
+  const endQuarter = Math.ceil(end / quarterMs)
+  for (let from = Math.floor(start / quarterMs); from < endQuarter; from += quartersPerStatement) {
+    const to = Math.min(endQuarter, from + quartersPerStatement)
+    const found = digests.all(Math.max(from, firstWhole), Math.min(to, endWhole)) as unknown as Digest[]
+    let next = from
+    for (const { quarter, groups } of found) {
+      const decoded = decodeGroups(quarter, groups)
+      if (decoded === undefined) continue
+      yield* named(readRows(database, Math.max(start, next * quarterMs), quarter * quarterMs))
+      yield* named([{ quarter, groups: decoded }])
+      next = quarter + 1
+    }
+    yield* named(readRows(database, Math.max(start, next * quarterMs), Math.min(end, to * quarterMs)))
+  }
+
+  function* named(quarters: Iterable<QuarterGroups>): Generator<RecordedCalls> {
+    for (const { quarter, groups } of quarters) {
+      for (const { client, model, fallback, provider, code, trouble, ...counts } of groups) {
+        yield {
+          ...counts,
+          startMs: quarter * quarterMs,
+          client: nameOf(client),
+          model: nameOf(model),
+          fallback: nameOf(fallback),
+          provider: nameOf(provider),
+          code: nameOf(code),
+          trouble: nameOf(trouble),
+        }
       }
     }
   }
+}
+
+interface Digest {
+  readonly quarter: number
+  readonly groups: Uint8Array
+}
+
+interface QuarterGroups {
+  readonly quarter: number
+  readonly groups: readonly CallGroup[]
+}
+
+function* readRows(database: DatabaseSync, sinceMs: number, untilMs: number): Generator<QuarterGroups> {
+  if (sinceMs >= untilMs) return
+  const statement = database.prepare(
+    `SELECT ${groupedColumns} FROM calls WHERE ended_ms >= ? AND ended_ms < ? ORDER BY ended_ms`,
+  )
+  statement.setReturnArrays(true)
+  let draft: CallGroupsDraft | undefined
+  for (const row of statement.all(sinceMs, untilMs) as unknown as GroupedRow[]) {
+    const quarter = Math.floor(row[1]! / quarterMs)
+    if (draft?.quarter !== quarter) {
+      if (draft !== undefined) yield { quarter: draft.quarter, groups: draft.groups() }
+      draft = new CallGroupsDraft(quarter)
+    }
+    draft.add(callOfRow(row))
+  }
+  if (draft !== undefined) yield { quarter: draft.quarter, groups: draft.groups() }
 }
 
 /**
@@ -110,13 +124,17 @@ export function readNewClients(
     first: number | null
   }
   if (first === null || first >= since) return undefined
-  const rows = database
-    .prepare(
-      `SELECT n.name FROM (SELECT client, MIN(quarter) AS first FROM quarters GROUP BY client) f
-        JOIN names n ON n.id = f.client WHERE f.first >= ? AND f.first < ? ORDER BY n.name`,
-    )
-    .all(since, until)
-  return rows.map(({ name }) => String(name))
+  const names = namesOf(database)
+  const statement = database.prepare(
+    'SELECT DISTINCT client FROM quarters WHERE quarter >= ? AND quarter < ?',
+  )
+  const clientsOf = (from: number, to: number) =>
+    statement.all(from, to).map(({ client }) => client as number)
+  const added = new Set(clientsOf(since, until))
+  // Those who call often have called on the day before.
+  for (let to = since; to > first && added.size > 0; to -= quartersPerDay)
+    for (const known of clientsOf(to - quartersPerDay, to)) added.delete(known)
+  return [...added].flatMap((id) => names.get(id) ?? []).toSorted((one, other) => (one < other ? -1 : 1))
 }
 
 /** The start of the first quarter of an hour with calls, in milliseconds since 1970. Undefined: there are none. */

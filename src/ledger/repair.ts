@@ -4,7 +4,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { openDatabase } from './open-database.ts'
 import { sumColumns } from './quarter-sums.ts'
 import { sumsOfCharges } from './spend-tables.ts'
-import { sumsOfCalls, verifyLedger, wrongSpendSql, wrongSumsSql } from './verify.ts'
+import { sumsOfCalls, verifyLedger, wrongDigestsSql, wrongSpendSql, wrongSumsSql } from './verify.ts'
 
 export type Repaired =
   | { readonly kind: 'was_whole' }
@@ -74,7 +74,8 @@ function recount(database: DatabaseSync): void {
     DELETE FROM spend WHERE (scope, quarter) IN (SELECT * FROM wrong);
     INSERT INTO spend(scope, quarter, nano, tokens)
       SELECT * FROM (${sumsOfCharges}) WHERE (scope, quarter) IN (SELECT * FROM wrong);
-    DROP TABLE wrong; COMMIT`)
+    DROP TABLE wrong;
+    DELETE FROM digests WHERE quarter IN (${wrongDigestsSql}); COMMIT`)
 }
 
 /** Not `budgets`: what is read may not be all that was spent, and the gateway completes it. */

@@ -105,7 +105,7 @@ export function readReport(database: DatabaseSync, question: UsageQuestion): Usa
     for (let from = period.start; from < period.end; from += quartersPerStatement) {
       const to = Math.min(period.end, from + quartersPerStatement)
       for (const found of statement.iterate(from * scale, to * scale, ...filter.values))
-        addTo(groups, columns, found)
+        addTo(groups, columns.map((column) => found[column] as number | null).join(), found)
     }
     for (const found of groups.values()) rows.push(rowOf(found, by, period.label, nameOf))
   }
@@ -118,6 +118,35 @@ export function readReport(database: DatabaseSync, question: UsageQuestion): Usa
     total: totalOf(rows),
     isCut: rows.length > maxRows,
   }
+}
+
+/**
+ * Reports of one span by several sets of dimensions. What the sums tell apart is read once, for all of these.
+ * @throws what SQLite throws.
+ */
+export function readReports(
+  database: DatabaseSync,
+  span: Omit<UsageQuestion, 'by'>,
+  sets: readonly (readonly Dimension[])[],
+): UsageReport[] {
+  const isOfSums = (by: readonly Dimension[]) =>
+    by.every((dimension) => (sumDimensions as readonly string[]).includes(dimension))
+  const all = sumDimensions.filter((dimension) => sets.some((by) => isOfSums(by) && by.includes(dimension)))
+  const whole = readReport(database, { ...span, by: all })
+  return sets.map((by) =>
+    isOfSums(by) && !whole.isCut ? addedUp(whole, by) : readReport(database, { ...span, by }),
+  )
+}
+
+/** By some of the dimensions of a report. */
+function addedUp(report: UsageReport, by: readonly Dimension[]): UsageReport {
+  const groups = new Map<string, Record<string, unknown>>()
+  for (const row of report.rows) {
+    const named = Object.fromEntries(by.map((dimension) => [dimension, row[dimension]]))
+    addTo(groups, JSON.stringify(named), { ...named, ...countsOf(row as unknown as Record<string, unknown>) })
+  }
+  const rows = [...groups.values()] as unknown as UsageRow[]
+  return { ...report, rows: rows.toSorted(comparing(by)) }
 }
 
 /**
@@ -134,15 +163,14 @@ function recordedSpan(database: DatabaseSync, fromRows: boolean): { start: numbe
   return { start: quarterOf(first), end: quarterOf(last) + 1 }
 }
 
-/** @param columns by whose numbers calls are added up. */
+/** @param id of the group that what was found is added to. */
 function addTo(
   groups: Map<string, Record<string, unknown>>,
-  columns: readonly Dimension[],
+  id: string,
   found: Record<string, unknown>,
 ): void {
   // Without groups there is a row also where there are no calls.
   if (!((found['calls'] as number | null) ?? 0)) return
-  const id = columns.map((column) => found[column] as number | null).join()
   const group = groups.get(id)
   if (group === undefined) groups.set(id, found)
   else for (const name of countNames) group[name] = (group[name] as number) + (found[name] as number)

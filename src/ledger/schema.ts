@@ -60,6 +60,8 @@ export const migrations: readonly string[] = [
     id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, provider INTEGER NOT NULL, unit INTEGER NOT NULL,
     what TEXT NOT NULL, ready_ms INTEGER, reason TEXT) STRICT;
   CREATE INDEX service_steps_at ON service_steps(at_ms);`,
+  // The calls of quarters that are over, by how they ended (`call-groups.ts`); made of the rows whenever one is missing.
+  `CREATE TABLE digests(quarter INTEGER PRIMARY KEY, calls INTEGER NOT NULL, groups BLOB NOT NULL) STRICT;`,
 ]
 
 /** The oldest SQLite that writes here: before it, two connections could damage the file by a checkpoint at the same instant. */

@@ -55,6 +55,10 @@ export const wrongSpendSql = `
   SELECT c.scope, c.quarter FROM c LEFT JOIN spend s USING(scope, quarter)
     WHERE c.quarter >= (SELECT quarter FROM first) AND s.nano IS NULL`
 
+/** Digests of other numbers of calls than there are rows. By the key of the table. */
+export const wrongDigestsSql = `SELECT quarter FROM digests d WHERE calls <> (SELECT COUNT(*) FROM calls
+  WHERE ended_ms >= d.quarter * ${quarterMs} AND ended_ms < (d.quarter + 1) * ${quarterMs})`
+
 /** Reads all of the file. @throws what SQLite throws, where it cannot be read as far as that. */
 export function verifyLedger(database: DatabaseSync): Verdict {
   const damages = database
@@ -67,7 +71,8 @@ export function verifyLedger(database: DatabaseSync): Verdict {
   return {
     damages,
     wrongSums: count(
-      `SELECT (SELECT COUNT(*) FROM (${wrongSumsSql})) + (SELECT COUNT(*) FROM (${wrongSpendSql})) AS count`,
+      `SELECT (SELECT COUNT(*) FROM (${wrongSumsSql})) + (SELECT COUNT(*) FROM (${wrongSpendSql}))
+        + (SELECT COUNT(*) FROM (${wrongDigestsSql})) AS count`,
     ),
     wrongCosts: countWrongCosts(database),
     calls: count('SELECT COUNT(*) AS count FROM calls'),

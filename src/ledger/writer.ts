@@ -14,15 +14,22 @@ const port = parentPort!
 const dayMs = 24 * 60 * 60_000
 /** After the first look for what is to be removed. */
 const pruneEveryMs = 60 * 60_000
+/** While rows come: so often is looked for quarters of an hour that are over. */
+const digestEveryMs = 60_000
 
 let file: LedgerFile | undefined
 let run = start.run
 let isUnusable = false
 let isStopping = false
 let isPruning = false
+let isDigesting = false
+let nextDigestMs = 0
 
 const post = (message: FromWriter) => port.postMessage(message)
-const every = setInterval(() => prune(), pruneEveryMs)
+const every = setInterval(() => {
+  prune()
+  digest()
+}, pruneEveryMs)
 
 port.on('message', (message: ToWriter) => {
   switch (message.kind) {
@@ -48,6 +55,7 @@ function write(batch: RowBatch): void {
   try {
     writeOnce(batch)
     post({ kind: 'written', seq: batch.seq })
+    digest()
   } catch (error) {
     post({ kind: 'not_written', seq: batch.seq, reason: reasonOf(error) })
   }
@@ -84,6 +92,7 @@ function opened(): LedgerFile | undefined {
   setImmediate(() => {
     keepBallast(path)
     prune()
+    digest()
   })
   return file
 }
@@ -132,6 +141,27 @@ function prune(): void {
     setImmediate(next)
   }
   next()
+}
+
+/** As above, and no more often than it is of use. */
+function digest(): void {
+  if (isDigesting || Date.now() < nextDigestMs) return
+  nextDigestMs = Date.now() + digestEveryMs
+  isDigesting = true
+  const next = () => {
+    isDigesting = false
+    if (isStopping || file === undefined) return
+    try {
+      if (!file.digestPiece(Date.now())) return
+    } catch (error) {
+      // Reports read the rows until it succeeds.
+      if (isDamage(error)) close()
+      return
+    }
+    isDigesting = true
+    setImmediate(next)
+  }
+  setImmediate(next)
 }
 
 function answer(question: UsageQuestion): UsageReport | undefined {

@@ -38,6 +38,7 @@ const remedies: Readonly<Partial<Record<ErrorCode | OutcomeOfProvider, string>>>
   key_revoked: 'Give the client the new secret of its key: llm-gateway key rotate.',
   limited:
     'Wait until the limit frees, raise it in rate_limit_settings, or let calls wait: when_limited: wait.',
+  limits_unavailable: 'Check that the store of shared limits can be reached: llm-gateway doctor.',
   model_not_allowed: 'Let the client use the model, in the record of its key or in clients:.',
   model_not_found: 'Check the name against GET /v1/models, or add the model to the configuration.',
   no_target:

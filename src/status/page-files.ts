@@ -1,13 +1,16 @@
 // The files of the status page, read when somebody first looks, and kept.
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { constants, gzipSync } from 'node:zlib'
+import { promisify } from 'node:util'
+import { brotliCompress, constants, gzipSync } from 'node:zlib'
 
 export interface PageFile {
   readonly type: string
   readonly bytes: Buffer
   /** The same bytes, compressed. */
   readonly gzip: Buffer
+  /** The same in a tenth less, in another thread: 50 ms, once. */
+  readonly brotli: () => Promise<Buffer>
   /** A strong entity tag with its quotes, of the bytes. */
   readonly etag: string
 }
@@ -39,10 +42,12 @@ export function pageFiles(): PageFiles {
 function readFile(name: string, type: string): PageFile {
   const bytes = readFileSync(new URL(name, folder))
   const digest = createHash('sha256').update(bytes).digest('base64url')
+  let brotli: Promise<Buffer> | undefined
   return {
     type,
     bytes,
     gzip: gzipSync(bytes, { level: constants.Z_BEST_COMPRESSION }),
+    brotli: () => (brotli ??= promisify(brotliCompress)(bytes)),
     etag: `"${digest.slice(0, 22)}"`,
   }
 }

@@ -48,6 +48,7 @@ test('what the file leaves out has its default', () => {
       default: { whenLimited: 'reject', maxWaitMs: 30_000, isDefault: true },
       limits: new Map(),
     },
+    store: { kind: 'memory' },
     keys: { mode: 'off', file: undefined, prefix: 'gw_', keylessUsers: [] },
     identity: { isRequired: false, sources: [] },
     clients: { byPattern: new Map(), default: undefined },

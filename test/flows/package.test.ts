@@ -240,6 +240,13 @@ suite('the package', { timeout: 120_000 }, () => {
       assert.deepEqual([...new Set(packages)].toSorted(), ['commander', 'yaml'])
     })
 
+    test('the client of a shared store, in a file of its own', () => {
+      const isOfClient = (file: string) => /^node_modules\/(?:ioredis|debug)\//.test(file)
+      const inputsOf = (file: string) => Object.keys(metafile.outputs[`dist/${file}`]!.inputs)
+      assert.ok(inputsOf('valkey-client.cjs').some(isOfClient))
+      assert.deepEqual(inputsOf('gateway.cjs').filter(isOfClient), [])
+    })
+
     test('files as they are on the disk', () => {
       for (const [file, { bytes }] of Object.entries(metafile.inputs)) {
         const [namespace, module] = file.split(':', 2)
@@ -273,7 +280,7 @@ suite('the package', { timeout: 120_000 }, () => {
     const { stdout } = await run('tar', ['-tzf', tarball], { maxBuffer: 16 * 1024 * 1024 })
     const names = stdout.split('\n').filter((name) => name !== '')
     const allowed =
-      /^package\/(bin\/llm-gateway|config\/|docs\/|man\/llm-gateway[.a-z]*\.[15]$|systemd\/|dist\/.*\.cjs$|dist\/status-page\/|dist\/gateway-v[\d.]+-linux-(x64|arm64)\.cache$|package\.json$|README\.md$|LICENSE$|(CHANGELOG|ARCHITECTURE)\.md$|bench\/results\/)/
+      /^package\/(bin\/llm-gateway|config\/|docs\/|man\/llm-gateway[.a-z]*\.[15]$|systemd\/|dist\/.*\.cjs$|dist\/status-page\/|dist\/valkey\/[a-z-]+\.lua$|dist\/gateway-v[\d.]+-linux-(x64|arm64)\.cache$|package\.json$|README\.md$|LICENSE$|(CHANGELOG|ARCHITECTURE)\.md$|bench\/results\/)/
     assert.deepEqual(
       names.filter((name) => !allowed.test(name)),
       [],
@@ -285,6 +292,8 @@ suite('the package', { timeout: 120_000 }, () => {
       'dist/worker.cjs',
       'dist/complete.cjs',
       'dist/export-spans.cjs',
+      'dist/valkey-client.cjs',
+      'dist/valkey/join.lua',
       'dist/ledger-writer.cjs',
       'dist/thread-stream-worker.cjs',
       'dist/pino-file.cjs',

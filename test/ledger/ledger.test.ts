@@ -24,7 +24,7 @@ import { FakeClock } from '../support/fake-clock.ts'
 import { findProgram, unless } from '../support/needs.ts'
 import type { Cleanup } from '../support/scripted-upstream.ts'
 import { spendingCall } from '../support/spending-call.ts'
-import { endedCall, newPath } from './ended-call.ts'
+import { endedCall, newPath, openFile, rowsOf } from './ended-call.ts'
 
 interface Opened {
   readonly ledger: Ledger
@@ -60,6 +60,17 @@ function count(path: string, sql = 'SELECT COUNT(*) AS count FROM calls'): numbe
 }
 
 const isWaiting = (ledger: Ledger) => () => ledger.state().state === 'waiting'
+
+test('what reports are read from is made while nothing else is written, also of calls of earlier runs', async (t) => {
+  const path = newPath()
+  const before = openFile(t, path)
+  const endedMs = Date.now() - 60 * 60_000
+  before.write({ seq: 1, rows: rowsOf([{}, {}], endedMs), lostSums: [] })
+  before.close()
+  const { ledger } = open(t, path)
+  record(ledger, 1)
+  await until(() => count(path, 'SELECT TOTAL(calls) AS count FROM digests') === 2, 'the digest')
+})
 
 test('nothing is opened before the first call ends, and each is in the file soon', async (t) => {
   const path = newPath()

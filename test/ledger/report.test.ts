@@ -5,7 +5,7 @@ import { periodsOf } from '../../src/ledger/periods.ts'
 import { quarterMs } from '../../src/ledger/quarter-sums.ts'
 import { readQuestion } from '../../src/ledger/question.ts'
 import { formatUsd } from '../../src/ledger/render.ts'
-import { readReport, type UsageQuestion } from '../../src/ledger/report.ts'
+import { type Dimension, readReport, readReports, type UsageQuestion } from '../../src/ledger/report.ts'
 import { startOfDay, wallClock } from '../../src/platform/time-zone.ts'
 import { newPath, novemberMs, openFile, rowsOf } from './ended-call.ts'
 
@@ -273,4 +273,31 @@ test('money is written with all its digits', () => {
     '0.01',
     '123.456789012',
   ])
+})
+
+test('reports by several sets of dimensions are those that each set has by itself', (t) => {
+  const file = openFile(t, newPath())
+  const calls = ['ann', 'bob', 'eve'].flatMap((client) =>
+    ['qwen', 'gpt', undefined].flatMap((model) =>
+      ['local', undefined].map((provider) => ({ client, model, provider, cost_nano: client.length * 1_000 })),
+    ),
+  )
+  for (const [at, call] of [...calls, ...calls.slice(3)].entries())
+    file.write({ seq: at + 1, rows: rowsOf([call], novemberMs + at * hourMs), lostSums: [] })
+  const span = { sinceMs: novemberMs, untilMs: novemberMs + 20 * hourMs, zone: 'UTC' }
+  const sets: readonly (readonly Dimension[])[] = [
+    [],
+    ['model'],
+    ['client'],
+    ['provider', 'client'],
+    ['key'],
+    ['day', 'client'],
+    ['status', 'model'],
+  ]
+  const found = readReports(file.database, span, sets)
+  assert.equal(found[0]!.total.calls, 20)
+  assert.deepEqual(
+    found,
+    sets.map((by) => readReport(file.database, { ...span, by })),
+  )
 })

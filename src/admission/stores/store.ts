@@ -36,11 +36,13 @@ export interface Limited {
    * before. For `parallel` a guess from how long calls took.
    */
   readonly retryAfterMs: number
+  /** Who waits looks again after so many milliseconds, though nothing was reported: others may have given something back. */
+  readonly recheckMs?: number
   readonly limitStatus: LimitStatus
 }
 
 /** A refusal for good: larger than a whole limit. */
-interface TooLarge {
+export interface TooLarge {
   readonly kind: 'too_large'
   /** Whose limit it is. */
   readonly scope: Scope
@@ -49,7 +51,15 @@ interface TooLarge {
   readonly limitStatus: LimitStatus
 }
 
-export type Refusal = Limited | TooLarge
+/** How much of the limit this gateway may use is not known, and by the configuration it then uses nothing. */
+export interface Unavailable {
+  readonly kind: 'unavailable'
+  /** Whose limit it is. */
+  readonly scope: Scope
+  readonly limitStatus: LimitStatus
+}
+
+export type Refusal = Limited | TooLarge | Unavailable
 
 /** What an admitted call holds. Opaque but for these; it goes back to the store that made it. */
 export interface Reservation {

@@ -11,7 +11,7 @@ export function addCompletionCommands(program: Command, io: CommandIo, done: (st
   program
     .command('completion')
     .description('print a script with which your shell completes commands, options and names')
-    .addArgument(new Argument('<shell>', 'bash, zsh or fish').choices(shells))
+    .addArgument(new Argument('<shell>', 'your shell').choices(shells))
     .action(async (shell: Shell) => {
       const { completionScript } = await import('./script.ts')
       io.stdout.write(completionScript(shell, describeCommand(program)))

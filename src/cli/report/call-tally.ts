@@ -1,11 +1,10 @@
 // What the calls of a period come to, whichever source they are read from.
 import { isAnswerable, isFault, type Outcome } from '../../observe/outcome.ts'
-import { percentile } from '../../platform/percentile.ts'
+import { CallTimes, type TimedCall } from '../../ledger/call-times.ts'
 import { MinuteCounts, NamedCounts } from './counts.ts'
 
-/** A call that has ended. */
-export interface TalliedCall {
-  readonly atMs: number
+/** How a call has ended, and which one it was. */
+interface CallEnd {
   readonly client: string
   readonly model: string | null
   /** The model that answered in its place. */
@@ -15,12 +14,24 @@ export interface TalliedCall {
   readonly code: string | null
   /** In the provider's or the gateway's words. */
   readonly reason: string | null
-  readonly isStream: boolean
-  /** In line. */
-  readonly waitMs: number
-  readonly firstMs: number | null
-  readonly durationMs: number
-  readonly outputTokens: number
+}
+
+/** A call that has ended. */
+export interface TalliedCall extends CallEnd, TimedCall {
+  readonly atMs: number
+}
+
+/** Calls that have ended in the same way. */
+export interface TalliedCalls extends CallEnd {
+  readonly calls: number
+  /** When the last one ended. */
+  readonly lastMs: number
+  /** The start of the time that they ended in, in milliseconds since 1970. */
+  readonly startMs: number
+  /** How many ended in each minute from there on: a minute, from 0 on, before each count. */
+  readonly minutes: readonly number[]
+  /** Of those that succeeded, as `CallTimes` reads them. */
+  readonly times: Uint8Array
 }
 
 export interface Failure {
@@ -49,16 +60,10 @@ const maxFailures = 1_000
 /** Names are separated by it; none has a line break. */
 const separator = '\n'
 
-interface Speeds {
-  readonly first: number[]
-  readonly rates: number[]
-  readonly waits: number[]
-}
-
 export class CallTally {
   readonly #outcomes = new NamedCounts()
   readonly #failures = new Map<string, Failure>()
-  readonly #speeds = new Map<string, Speeds>()
+  readonly #speeds = new Map<string, CallTimes>()
   readonly #limited = new NamedCounts()
   readonly #fallbacks = new NamedCounts()
   /** By model: calls that a provider answered, or should have, and those of them that failed. */
@@ -73,25 +78,38 @@ export class CallTally {
   readonly rateLimited = new MinuteCounts()
 
   add(call: TalliedCall): void {
-    const { atMs, model, fallback, provider, outcome } = call
-    const name = fallback ?? model ?? '-'
-    this.#outcomes.add(outcome)
-    if (fallback !== null && model !== null) this.#fallbacks.add(`${model}${separator}${fallback}`)
-    if (provider !== null) this.ofProvider.add(provider, atMs)
-    if (isAnswerable(outcome)) this.answered.add(name, atMs)
-    if (outcome === 'ok') this.#addSpeeds(name, call)
+    this.#count(call, { calls: 1, lastMs: call.atMs, startMs: call.atMs, minutes: oneNow })
+    if (call.outcome === 'ok') this.#timesOf(call).add(call)
+  }
+
+  addAll(calls: TalliedCalls): void {
+    this.#count(calls, calls)
+    if (calls.outcome === 'ok') this.#timesOf(calls).addEncoded(calls.times)
+  }
+
+  #count(
+    end: CallEnd,
+    { calls, lastMs, startMs, minutes }: Pick<TalliedCalls, 'calls' | 'lastMs' | 'startMs' | 'minutes'>,
+  ): void {
+    const { model, fallback, provider, outcome } = end
+    const name = answeredBy(end)
+    const count = (counts: MinuteCounts, subject: string) => counts.addMinutes(subject, startMs, minutes)
+    this.#outcomes.add(outcome, calls)
+    if (fallback !== null && model !== null) this.#fallbacks.add(`${model}${separator}${fallback}`, calls)
+    if (provider !== null) count(this.ofProvider, provider)
+    if (isAnswerable(outcome)) count(this.answered, name)
     if (outcome === 'limited') {
-      this.#limited.add(`${model ?? '-'}${separator}${call.client}`)
-      this.limited.add(model ?? '-', atMs)
+      this.#limited.add(`${model ?? '-'}${separator}${end.client}`, calls)
+      count(this.limited, model ?? '-')
     }
     if (outcome === 'ok' || outcome === 'limited' || outcome === 'client_gone') return
-    this.#addFailure(call)
-    if (isFault(outcome)) this.failed.add(name, atMs)
-    if (outcome === 'no_target') this.noTarget.add(name, atMs)
+    this.#addFailure(end, calls, lastMs)
+    if (isFault(outcome)) count(this.failed, name)
+    if (outcome === 'no_target') count(this.noTarget, name)
     if (provider === null) return
-    if (outcome === 'provider_auth') this.authRefused.add(provider, atMs)
-    if (outcome === 'provider_billing') this.billingRefused.add(provider, atMs)
-    if (outcome === 'provider_limited') this.rateLimited.add(provider, atMs)
+    if (outcome === 'provider_auth') count(this.authRefused, provider)
+    if (outcome === 'provider_billing') count(this.billingRefused, provider)
+    if (outcome === 'provider_limited') count(this.rateLimited, provider)
   }
 
   get calls(): number {
@@ -130,24 +148,19 @@ export class CallTally {
 
   /** The slowest first. */
   speeds(): ModelSpeed[] {
-    const speeds = [...this.#speeds].map(([model, { first, rates, waits }]) => {
-      const [sortedFirst, sortedRates, sortedWaits] = [first, rates, waits].map((values) =>
-        Float64Array.from(values).sort(),
-      ) as [Float64Array, Float64Array, Float64Array]
-      return {
-        model,
-        calls: waits.length,
-        firstP50Ms: percentile(sortedFirst, 0.5) ?? null,
-        firstP90Ms: percentile(sortedFirst, 0.9) ?? null,
-        firstP95Ms: percentile(sortedFirst, 0.95) ?? null,
-        tokensPerSecond: percentile(sortedRates, 0.5) ?? null,
-        waitP90Ms: percentile(sortedWaits, 0.9) ?? 0,
-      }
-    })
+    const speeds = [...this.#speeds].map(([model, times]) => ({
+      model,
+      calls: times.calls,
+      firstP50Ms: times.firstMs(0.5) ?? null,
+      firstP90Ms: times.firstMs(0.9) ?? null,
+      firstP95Ms: times.firstMs(0.95) ?? null,
+      tokensPerSecond: times.tokensPerSecond(0.5) ?? null,
+      waitP90Ms: times.waitMs(0.9) ?? 0,
+    }))
     return speeds.toSorted((one, other) => (other.firstP95Ms ?? -1) - (one.firstP95Ms ?? -1))
   }
 
-  #addFailure({ outcome, atMs, reason, ...call }: TalliedCall): void {
+  #addFailure({ outcome, reason, ...call }: CallEnd, calls: number, lastMs: number): void {
     const keyOf = (provider: string | null, code: string | null) =>
       [provider ?? '', outcome, code ?? ''].join(separator)
     let { provider, code } = call
@@ -158,26 +171,29 @@ export class CallTally {
     const key = keyOf(provider, code)
     const known = this.#failures.get(key)
     if (known === undefined) {
-      this.#failures.set(key, { provider, outcome, code, count: 1, lastMs: atMs, reason })
+      this.#failures.set(key, { provider, outcome, code, count: calls, lastMs, reason })
       return
     }
-    known.count += 1
-    if (atMs < known.lastMs) return
-    known.lastMs = atMs
+    known.count += calls
+    if (lastMs < known.lastMs) return
+    known.lastMs = lastMs
     known.reason = reason ?? known.reason
   }
 
-  #addSpeeds(model: string, { isStream, firstMs, durationMs, waitMs, outputTokens }: TalliedCall): void {
-    let speeds = this.#speeds.get(model)
-    if (speeds === undefined) {
-      speeds = { first: [], rates: [], waits: [] }
-      this.#speeds.set(model, speeds)
+  #timesOf(end: CallEnd): CallTimes {
+    const model = answeredBy(end)
+    let times = this.#speeds.get(model)
+    if (times === undefined) {
+      times = new CallTimes()
+      this.#speeds.set(model, times)
     }
-    speeds.waits.push(waitMs)
-    if (!isStream || firstMs === null) return
-    speeds.first.push(firstMs)
-    // The first token starts the time of the others.
-    if (outputTokens > 1 && durationMs > firstMs)
-      speeds.rates.push(((outputTokens - 1) * 1000) / (durationMs - firstMs))
+    return times
   }
+}
+
+/** A single call. */
+const oneNow = [0, 1] as const
+
+function answeredBy({ fallback, model }: CallEnd): string {
+  return fallback ?? model ?? '-'
 }

@@ -34,20 +34,37 @@ export class NamedCounts {
 }
 
 const minuteMs = 60_000
+const hourMinutes = 60
 
 /** Counts of each minute, by subject: what thresholds over minutes are compared with. */
 export class MinuteCounts {
-  readonly #counts = new Map<string, Map<number, number>>()
+  /** By hour, the counts of its minutes. */
+  readonly #counts = new Map<string, Map<number, Uint32Array>>()
 
   add(subject: string, atMs: number, count = 1): void {
-    let minutes = this.#counts.get(subject)
-    if (minutes === undefined) {
+    this.addMinutes(subject, atMs, [0, count])
+  }
+
+  /** @param pairs of minutes after that of `startMs`, each before its count. */
+  addMinutes(subject: string, startMs: number, pairs: readonly number[]): void {
+    let hours = this.#counts.get(subject)
+    if (hours === undefined) {
       if (this.#counts.size >= maxNames) return
-      minutes = new Map()
-      this.#counts.set(subject, minutes)
+      hours = new Map()
+      this.#counts.set(subject, hours)
     }
-    const minute = Math.floor(atMs / minuteMs)
-    minutes.set(minute, (minutes.get(minute) ?? 0) + count)
+    const start = Math.floor(startMs / minuteMs)
+    let [hour, minutes]: [number, Uint32Array | undefined] = [NaN, undefined]
+    for (let at = 0; at < pairs.length; at += 2) {
+      const minute = start + pairs[at]!
+      const hourOf = Math.floor(minute / hourMinutes)
+      if (minutes === undefined || hourOf !== hour) {
+        hour = hourOf
+        minutes = hours.get(hour) ?? new Uint32Array(hourMinutes)
+        hours.set(hour, minutes)
+      }
+      minutes[minute % hourMinutes]! += pairs[at + 1]!
+    }
   }
 
   subjects(): string[] {
@@ -56,7 +73,7 @@ export class MinuteCounts {
 
   /** The sum of every window of so many minutes that ends with a counted one, which begins then; in order of time. */
   *windows(subject: string, minutes: number): Generator<{ readonly atMs: number; readonly count: number }> {
-    const counts = [...(this.#counts.get(subject) ?? [])].toSorted(([one], [other]) => one - other)
+    const counts = this.#countsOf(subject)
     let [first, sum] = [0, 0]
     for (const [minute, count] of counts) {
       sum += count
@@ -70,11 +87,22 @@ export class MinuteCounts {
 
   /** The sum of the window of so many minutes that ends with the minute of an instant. */
   within(subject: string, atMs: number, minutes: number): number {
-    const counts = this.#counts.get(subject)
-    if (counts === undefined) return 0
+    const hours = this.#counts.get(subject)
+    if (hours === undefined) return 0
     const last = Math.floor(atMs / minuteMs)
     let sum = 0
-    for (let minute = last - minutes + 1; minute <= last; minute += 1) sum += counts.get(minute) ?? 0
+    for (let minute = last - minutes + 1; minute <= last; minute += 1)
+      sum += hours.get(Math.floor(minute / hourMinutes))?.[minute % hourMinutes] ?? 0
     return sum
+  }
+
+  /** Minutes with calls, in order. */
+  #countsOf(subject: string): (readonly [minute: number, count: number])[] {
+    const hours = [...(this.#counts.get(subject) ?? [])].toSorted(([one], [other]) => one - other)
+    return hours.flatMap(([hour, minutes]) =>
+      Array.from(minutes, (count, minute) => [hour * hourMinutes + minute, count] as const).filter(
+        ([, count]) => count > 0,
+      ),
+    )
   }
 }

@@ -97,7 +97,7 @@ export async function gatherReport(parts: ReportParts): Promise<Report> {
     zone,
     calls,
     callsBefore: ledger?.totalBefore.calls ?? (hasLog ? fromLog.before.calls.calls : 0),
-    failuresBefore: ledger === undefined ? fromLog.before.calls.failures : fromLedger.before.calls.failures,
+    failuresBefore: ledger?.failuresBefore ?? fromLog.before.calls.failures,
     callsFrom,
     ledger,
     reasons: fromLog.now.calls,
@@ -147,7 +147,6 @@ function gatherLedger(
       zone,
       by,
       calls: tallies.now.calls,
-      callsBefore: tallies.before.calls,
     })
     const { callsWithoutRow: missing, beginMs } = ledger
     const note = missing === 0 ? undefined : `its sums have ${counted(missing, 'call')} without a row`

@@ -1,11 +1,11 @@
-// What the ledger says of a period: its calls one by one, and what they used and cost.
+// What the ledger says of a period: how its calls ended, and what they used and cost.
 import type { OpenedReader } from '../../ledger/reader.ts'
-import { firstQuarterMs, readCalls, readNewClients, type RecordedCall } from '../../ledger/read-calls.ts'
-import { type Dimension, readReport, type UsageCounts, type UsageReport } from '../../ledger/report.ts'
+import { firstQuarterMs, readCalls, readNewClients, type RecordedCalls } from '../../ledger/read-calls.ts'
+import { type Dimension, readReports, type UsageCounts, type UsageReport } from '../../ledger/report.ts'
 import { readServiceUse, type ServiceUse } from '../../ledger/service-steps.ts'
 import { failureKinds } from '../../domain.ts'
-import { outcomeOf } from '../../observe/outcome.ts'
-import type { CallTally, TalliedCall } from './call-tally.ts'
+import { isFault, type Outcome, outcomeOf } from '../../observe/outcome.ts'
+import type { CallTally, TalliedCalls } from './call-tally.ts'
 import type { ReportPeriod, Span } from './period.ts'
 
 export interface LedgerFindings {
@@ -13,6 +13,8 @@ export interface LedgerFindings {
   readonly usage: readonly { readonly by: readonly Dimension[]; readonly report: UsageReport }[]
   readonly total: UsageCounts
   readonly totalBefore: UsageCounts
+  /** Calls of the period before that failed by a fault of a provider or of the gateway. */
+  readonly failuresBefore: number
   /** Undefined: the ledger does not reach back before the period. */
   readonly newClients: readonly string[] | undefined
   /** Of the first recorded call, in milliseconds since 1970. */
@@ -31,25 +33,27 @@ export function readLedger(
     zone,
     by,
     calls,
-    callsBefore,
   }: {
     readonly period: ReportPeriod
     readonly zone: string
     readonly by: readonly (readonly Dimension[])[]
     readonly calls: CallTally
-    readonly callsBefore: CallTally
   },
 ): LedgerFindings {
-  const sums = (span: Span, dimensions: readonly Dimension[]) =>
-    readReport(database, { by: dimensions, sinceMs: span.sinceMs, untilMs: span.untilMs, zone })
-  for (const call of readCalls(database, period.sinceMs, period.untilMs)) calls.add(tallied(call))
+  const sums = ({ sinceMs, untilMs }: Span, sets: readonly (readonly Dimension[])[]) =>
+    readReports(database, { sinceMs, untilMs, zone }, sets)
+  for (const call of readCalls(database, period.sinceMs, period.untilMs)) calls.addAll(tallied(call))
   const { before } = period
-  for (const call of readCalls(database, before.sinceMs, before.untilMs)) callsBefore.add(tallied(call))
-  const { total } = sums(period, [])
+  let failuresBefore = 0
+  for (const group of readCalls(database, before.sinceMs, before.untilMs))
+    if (isFault(judged(group))) failuresBefore += group.calls
+  const [whole, ...reports] = sums(period, [[], ...by])
+  const { total } = whole!
   return {
-    usage: by.map((dimensions) => ({ by: dimensions, report: sums(period, dimensions) })),
+    usage: by.map((dimensions, at) => ({ by: dimensions, report: reports[at]! })),
     total,
-    totalBefore: sums(before, []).total,
+    failuresBefore,
+    totalBefore: sums(before, [[]])[0]!.total,
     newClients: readNewClients(database, period.sinceMs, period.untilMs),
     beginMs: firstQuarterMs(database),
     callsWithoutRow: Math.max(0, total.calls - calls.calls),
@@ -57,19 +61,23 @@ export function readLedger(
   }
 }
 
-function tallied(call: RecordedCall): TalliedCall {
-  const { endedMs, client, status, code, completion, firstTokenMs, providerStatus, startMs, ...facts } = call
-  const trouble = failureKinds.find((kind) => kind === call.trouble)
-  const judged = { status, code: code ?? undefined, trouble, provider_status: providerStatus ?? undefined }
+function tallied({ startMs, client, minutes, ...group }: RecordedCalls): TalliedCalls {
   return {
-    ...facts,
-    waitMs: facts.waitMs - (startMs ?? 0),
-    firstMs: firstTokenMs ?? facts.firstMs,
-    atMs: endedMs,
+    ...group,
     client: client ?? '-',
-    code,
-    outcome: outcomeOf(judged),
+    outcome: judged(group),
     reason: null,
-    outputTokens: completion,
+    startMs,
+    minutes,
   }
+}
+
+function judged(group: Pick<RecordedCalls, 'status' | 'code' | 'trouble' | 'providerStatus'>): Outcome {
+  const { status, code, trouble, providerStatus } = group
+  return outcomeOf({
+    status,
+    code: code ?? undefined,
+    trouble: failureKinds.find((kind) => kind === trouble),
+    provider_status: providerStatus ?? undefined,
+  })
 }

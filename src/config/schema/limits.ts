@@ -2,6 +2,7 @@
 import { defaults } from '../defaults.ts'
 import { modelName } from './names.ts'
 import type { Schema } from './schema-type.ts'
+import { storeSchema } from './store.ts'
 
 const whenLimited = {
   type: 'string',
@@ -80,5 +81,6 @@ export const rateLimitsSchema = {
       propertyNames: modelName,
       additionalProperties: limits,
     },
+    store: storeSchema,
   },
 } as const satisfies Schema

@@ -902,13 +902,17 @@ return errors === 0;
 
 const schema10 = configSchema.properties.rate_limit_settings;
 const pattern3 = new RegExp("^[^\\s\\u0000-\\u001f\\u007f-\\u009f]+$", "u");
+const pattern4 = new RegExp("^[A-Za-z0-9_][A-Za-z0-9_.-]*$", "u");
+const pattern5 = new RegExp("^(/|~/)", "u");
+const pattern6 = new RegExp("^[A-Za-z_][A-Za-z0-9_]*$", "u");
+const pattern8 = new RegExp("^[A-Za-z0-9][A-Za-z0-9_.-]*$", "u");
 
 function validate28(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(data && typeof data == "object" && !Array.isArray(data)){
 for(const key0 in data){
-if(!((((((key0 === "enabled") || (key0 === "per_client")) || (key0 === "default")) || (key0 === "when_limited")) || (key0 === "max_wait_ms")) || (key0 === "limits"))){
+if(!(((((((key0 === "enabled") || (key0 === "per_client")) || (key0 === "default")) || (key0 === "when_limited")) || (key0 === "max_wait_ms")) || (key0 === "limits")) || (key0 === "store"))){
 const err0 = {instancePath,schemaPath:"#/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},schema:false,parentSchema:schema10,data};
 if(vErrors === null){
 vErrors = [err0];
@@ -1503,9 +1507,11 @@ vErrors.push(err49);
 errors++;
 }
 }
-}
-else {
-const err50 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema10.type,parentSchema:schema10,data};
+if(data.store !== undefined){
+let data18 = data.store;
+if(data18 && typeof data18 == "object" && !Array.isArray(data18)){
+if(data18.kind === undefined){
+const err50 = {instancePath:instancePath+"/store",schemaPath:"#/properties/store/required",keyword:"required",params:{missingProperty: "kind"},schema:schema10.properties.store.required,parentSchema:schema10.properties.store,data:data18};
 if(vErrors === null){
 vErrors = [err50];
 }
@@ -1514,12 +1520,933 @@ vErrors.push(err50);
 }
 errors++;
 }
+for(const key6 in data18){
+if(!((((((((key6 === "kind") || (key6 === "url")) || (key6 === "prefix")) || (key6 === "when_unavailable")) || (key6 === "members")) || (key6 === "ca_file")) || (key6 === "keys_signed_by")) || (key6 === "sign_keys_with"))){
+const err51 = {instancePath:instancePath+"/store",schemaPath:"#/properties/store/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key6},schema:false,parentSchema:schema10.properties.store,data:data18};
+if(vErrors === null){
+vErrors = [err51];
+}
+else {
+vErrors.push(err51);
+}
+errors++;
+}
+}
+if(data18.kind !== undefined){
+let data19 = data18.kind;
+if(typeof data19 !== "string"){
+const err52 = {instancePath:instancePath+"/store/kind",schemaPath:"#/properties/store/properties/kind/type",keyword:"type",params:{type: "string"},schema:schema10.properties.store.properties.kind.type,parentSchema:schema10.properties.store.properties.kind,data:data19};
+if(vErrors === null){
+vErrors = [err52];
+}
+else {
+vErrors.push(err52);
+}
+errors++;
+}
+if(!((data19 === "memory") || (data19 === "valkey"))){
+const err53 = {instancePath:instancePath+"/store/kind",schemaPath:"#/properties/store/properties/kind/enum",keyword:"enum",params:{allowedValues: schema10.properties.store.properties.kind.enum},schema:schema10.properties.store.properties.kind.enum,parentSchema:schema10.properties.store.properties.kind,data:data19};
+if(vErrors === null){
+vErrors = [err53];
+}
+else {
+vErrors.push(err53);
+}
+errors++;
+}
+}
+if(data18.url !== undefined){
+let data20 = data18.url;
+const _errs51 = errors;
+let valid7 = true;
+const _errs52 = errors;
+if(errors === _errs52){
+if(data20 && typeof data20 == "object" && !Array.isArray(data20)){
+if(data20.credential !== undefined){
+var valid8 = false;
+const err54 = {};
+if(vErrors === null){
+vErrors = [err54];
+}
+else {
+vErrors.push(err54);
+}
+errors++;
+}
+else {
+var valid8 = true;
+}
+if(valid8){
+if(data20.file !== undefined){
+var valid8 = false;
+const err55 = {};
+if(vErrors === null){
+vErrors = [err55];
+}
+else {
+vErrors.push(err55);
+}
+errors++;
+}
+else {
+var valid8 = true;
+}
+if(valid8){
+if(data20.env !== undefined){
+var valid8 = false;
+const err56 = {};
+if(vErrors === null){
+vErrors = [err56];
+}
+else {
+vErrors.push(err56);
+}
+errors++;
+}
+else {
+var valid8 = true;
+}
+if(valid8){
+if(data20.secret !== undefined){
+var valid8 = false;
+const err57 = {};
+if(vErrors === null){
+vErrors = [err57];
+}
+else {
+vErrors.push(err57);
+}
+errors++;
+}
+else {
+var valid8 = true;
+}
+}
+}
+}
+}
+else {
+const err58 = {};
+if(vErrors === null){
+vErrors = [err58];
+}
+else {
+vErrors.push(err58);
+}
+errors++;
+}
+}
+var _valid0 = _errs52 === errors;
+errors = _errs51;
+if(vErrors !== null){
+if(_errs51){
+vErrors.length = _errs51;
+}
+else {
+vErrors = null;
+}
+}
+if(_valid0){
+const _errs54 = errors;
+const err59 = {instancePath:instancePath+"/store/url",schemaPath:"#/properties/store/properties/url/then/not",keyword:"not",params:{},schema:schema10.properties.store.properties.url.then.not,parentSchema:schema10.properties.store.properties.url.then,data:data20};
+if(vErrors === null){
+vErrors = [err59];
+}
+else {
+vErrors.push(err59);
+}
+errors++;
+var _valid0 = _errs54 === errors;
+valid7 = _valid0;
+}
+if(!valid7){
+const err60 = {instancePath:instancePath+"/store/url",schemaPath:"#/properties/store/properties/url/if",keyword:"if",params:{failingKeyword: "then"},schema:schema10.properties.store.properties.url.if,parentSchema:schema10.properties.store.properties.url,data:data20};
+if(vErrors === null){
+vErrors = [err60];
+}
+else {
+vErrors.push(err60);
+}
+errors++;
+}
+if(data20 && typeof data20 == "object" && !Array.isArray(data20)){
+for(const key7 in data20){
+if(!(((((key7 === "credential") || (key7 === "file")) || (key7 === "env")) || (key7 === "secret")) || (key7 === "optional"))){
+const err61 = {instancePath:instancePath+"/store/url",schemaPath:"#/properties/store/properties/url/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key7},schema:false,parentSchema:schema10.properties.store.properties.url,data:data20};
+if(vErrors === null){
+vErrors = [err61];
+}
+else {
+vErrors.push(err61);
+}
+errors++;
+}
+}
+if(data20.credential !== undefined){
+let data25 = data20.credential;
+if(typeof data25 === "string"){
+if(func4(data25) > 255){
+const err62 = {instancePath:instancePath+"/store/url/credential",schemaPath:"#/properties/store/properties/url/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema10.properties.store.properties.url.properties.credential,data:data25};
+if(vErrors === null){
+vErrors = [err62];
+}
+else {
+vErrors.push(err62);
+}
+errors++;
+}
+if(func4(data25) < 1){
+const err63 = {instancePath:instancePath+"/store/url/credential",schemaPath:"#/properties/store/properties/url/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema10.properties.store.properties.url.properties.credential,data:data25};
+if(vErrors === null){
+vErrors = [err63];
+}
+else {
+vErrors.push(err63);
+}
+errors++;
+}
+if(!pattern4.test(data25)){
+const err64 = {instancePath:instancePath+"/store/url/credential",schemaPath:"#/properties/store/properties/url/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema10.properties.store.properties.url.properties.credential,data:data25};
+if(vErrors === null){
+vErrors = [err64];
+}
+else {
+vErrors.push(err64);
+}
+errors++;
+}
+}
+else {
+const err65 = {instancePath:instancePath+"/store/url/credential",schemaPath:"#/properties/store/properties/url/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema10.properties.store.properties.url.properties.credential.type,parentSchema:schema10.properties.store.properties.url.properties.credential,data:data25};
+if(vErrors === null){
+vErrors = [err65];
+}
+else {
+vErrors.push(err65);
+}
+errors++;
+}
+}
+if(data20.file !== undefined){
+let data26 = data20.file;
+if(typeof data26 === "string"){
+if(func4(data26) > 4096){
+const err66 = {instancePath:instancePath+"/store/url/file",schemaPath:"#/properties/store/properties/url/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema10.properties.store.properties.url.properties.file,data:data26};
+if(vErrors === null){
+vErrors = [err66];
+}
+else {
+vErrors.push(err66);
+}
+errors++;
+}
+if(func4(data26) < 1){
+const err67 = {instancePath:instancePath+"/store/url/file",schemaPath:"#/properties/store/properties/url/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema10.properties.store.properties.url.properties.file,data:data26};
+if(vErrors === null){
+vErrors = [err67];
+}
+else {
+vErrors.push(err67);
+}
+errors++;
+}
+if(!pattern5.test(data26)){
+const err68 = {instancePath:instancePath+"/store/url/file",schemaPath:"#/properties/store/properties/url/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema10.properties.store.properties.url.properties.file,data:data26};
+if(vErrors === null){
+vErrors = [err68];
+}
+else {
+vErrors.push(err68);
+}
+errors++;
+}
+}
+else {
+const err69 = {instancePath:instancePath+"/store/url/file",schemaPath:"#/properties/store/properties/url/properties/file/type",keyword:"type",params:{type: "string"},schema:schema10.properties.store.properties.url.properties.file.type,parentSchema:schema10.properties.store.properties.url.properties.file,data:data26};
+if(vErrors === null){
+vErrors = [err69];
+}
+else {
+vErrors.push(err69);
+}
+errors++;
+}
+}
+if(data20.env !== undefined){
+let data27 = data20.env;
+if(typeof data27 === "string"){
+if(func4(data27) > 255){
+const err70 = {instancePath:instancePath+"/store/url/env",schemaPath:"#/properties/store/properties/url/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema10.properties.store.properties.url.properties.env,data:data27};
+if(vErrors === null){
+vErrors = [err70];
+}
+else {
+vErrors.push(err70);
+}
+errors++;
+}
+if(func4(data27) < 1){
+const err71 = {instancePath:instancePath+"/store/url/env",schemaPath:"#/properties/store/properties/url/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema10.properties.store.properties.url.properties.env,data:data27};
+if(vErrors === null){
+vErrors = [err71];
+}
+else {
+vErrors.push(err71);
+}
+errors++;
+}
+if(!pattern6.test(data27)){
+const err72 = {instancePath:instancePath+"/store/url/env",schemaPath:"#/properties/store/properties/url/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema10.properties.store.properties.url.properties.env,data:data27};
+if(vErrors === null){
+vErrors = [err72];
+}
+else {
+vErrors.push(err72);
+}
+errors++;
+}
+}
+else {
+const err73 = {instancePath:instancePath+"/store/url/env",schemaPath:"#/properties/store/properties/url/properties/env/type",keyword:"type",params:{type: "string"},schema:schema10.properties.store.properties.url.properties.env.type,parentSchema:schema10.properties.store.properties.url.properties.env,data:data27};
+if(vErrors === null){
+vErrors = [err73];
+}
+else {
+vErrors.push(err73);
+}
+errors++;
+}
+}
+if(data20.secret !== undefined){
+let data28 = data20.secret;
+if(typeof data28 === "string"){
+if(func4(data28) > 100){
+const err74 = {instancePath:instancePath+"/store/url/secret",schemaPath:"#/properties/store/properties/url/properties/secret/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema10.properties.store.properties.url.properties.secret,data:data28};
+if(vErrors === null){
+vErrors = [err74];
+}
+else {
+vErrors.push(err74);
+}
+errors++;
+}
+if(func4(data28) < 1){
+const err75 = {instancePath:instancePath+"/store/url/secret",schemaPath:"#/properties/store/properties/url/properties/secret/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema10.properties.store.properties.url.properties.secret,data:data28};
+if(vErrors === null){
+vErrors = [err75];
+}
+else {
+vErrors.push(err75);
+}
+errors++;
+}
+if(!pattern4.test(data28)){
+const err76 = {instancePath:instancePath+"/store/url/secret",schemaPath:"#/properties/store/properties/url/properties/secret/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema10.properties.store.properties.url.properties.secret,data:data28};
+if(vErrors === null){
+vErrors = [err76];
+}
+else {
+vErrors.push(err76);
+}
+errors++;
+}
+}
+else {
+const err77 = {instancePath:instancePath+"/store/url/secret",schemaPath:"#/properties/store/properties/url/properties/secret/type",keyword:"type",params:{type: "string"},schema:schema10.properties.store.properties.url.properties.secret.type,parentSchema:schema10.properties.store.properties.url.properties.secret,data:data28};
+if(vErrors === null){
+vErrors = [err77];
+}
+else {
+vErrors.push(err77);
+}
+errors++;
+}
+}
+if(data20.optional !== undefined){
+let data29 = data20.optional;
+if(typeof data29 !== "boolean"){
+const err78 = {instancePath:instancePath+"/store/url/optional",schemaPath:"#/properties/store/properties/url/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema10.properties.store.properties.url.properties.optional.type,parentSchema:schema10.properties.store.properties.url.properties.optional,data:data29};
+if(vErrors === null){
+vErrors = [err78];
+}
+else {
+vErrors.push(err78);
+}
+errors++;
+}
+}
+}
+else {
+const err79 = {instancePath:instancePath+"/store/url",schemaPath:"#/properties/store/properties/url/type",keyword:"type",params:{type: "object"},schema:schema10.properties.store.properties.url.type,parentSchema:schema10.properties.store.properties.url,data:data20};
+if(vErrors === null){
+vErrors = [err79];
+}
+else {
+vErrors.push(err79);
+}
+errors++;
+}
+}
+if(data18.prefix !== undefined){
+let data30 = data18.prefix;
+if(typeof data30 === "string"){
+if(func4(data30) > 64){
+const err80 = {instancePath:instancePath+"/store/prefix",schemaPath:"#/properties/store/properties/prefix/maxLength",keyword:"maxLength",params:{limit: 64},schema:64,parentSchema:schema10.properties.store.properties.prefix,data:data30};
+if(vErrors === null){
+vErrors = [err80];
+}
+else {
+vErrors.push(err80);
+}
+errors++;
+}
+if(!pattern8.test(data30)){
+const err81 = {instancePath:instancePath+"/store/prefix",schemaPath:"#/properties/store/properties/prefix/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9_.-]*$",parentSchema:schema10.properties.store.properties.prefix,data:data30};
+if(vErrors === null){
+vErrors = [err81];
+}
+else {
+vErrors.push(err81);
+}
+errors++;
+}
+}
+else {
+const err82 = {instancePath:instancePath+"/store/prefix",schemaPath:"#/properties/store/properties/prefix/type",keyword:"type",params:{type: "string"},schema:schema10.properties.store.properties.prefix.type,parentSchema:schema10.properties.store.properties.prefix,data:data30};
+if(vErrors === null){
+vErrors = [err82];
+}
+else {
+vErrors.push(err82);
+}
+errors++;
+}
+}
+if(data18.when_unavailable !== undefined){
+let data31 = data18.when_unavailable;
+if(typeof data31 !== "string"){
+const err83 = {instancePath:instancePath+"/store/when_unavailable",schemaPath:"#/properties/store/properties/when_unavailable/type",keyword:"type",params:{type: "string"},schema:schema10.properties.store.properties.when_unavailable.type,parentSchema:schema10.properties.store.properties.when_unavailable,data:data31};
+if(vErrors === null){
+vErrors = [err83];
+}
+else {
+vErrors.push(err83);
+}
+errors++;
+}
+if(!(((data31 === "share") || (data31 === "refuse")) || (data31 === "local"))){
+const err84 = {instancePath:instancePath+"/store/when_unavailable",schemaPath:"#/properties/store/properties/when_unavailable/enum",keyword:"enum",params:{allowedValues: schema10.properties.store.properties.when_unavailable.enum},schema:schema10.properties.store.properties.when_unavailable.enum,parentSchema:schema10.properties.store.properties.when_unavailable,data:data31};
+if(vErrors === null){
+vErrors = [err84];
+}
+else {
+vErrors.push(err84);
+}
+errors++;
+}
+}
+if(data18.members !== undefined){
+let data32 = data18.members;
+if(!(((typeof data32 == "number") && (!(data32 % 1) && !isNaN(data32))) && (isFinite(data32)))){
+const err85 = {instancePath:instancePath+"/store/members",schemaPath:"#/properties/store/properties/members/type",keyword:"type",params:{type: "integer"},schema:schema10.properties.store.properties.members.type,parentSchema:schema10.properties.store.properties.members,data:data32};
+if(vErrors === null){
+vErrors = [err85];
+}
+else {
+vErrors.push(err85);
+}
+errors++;
+}
+if((typeof data32 == "number") && (isFinite(data32))){
+if(data32 > 64 || isNaN(data32)){
+const err86 = {instancePath:instancePath+"/store/members",schemaPath:"#/properties/store/properties/members/maximum",keyword:"maximum",params:{comparison: "<=", limit: 64},schema:64,parentSchema:schema10.properties.store.properties.members,data:data32};
+if(vErrors === null){
+vErrors = [err86];
+}
+else {
+vErrors.push(err86);
+}
+errors++;
+}
+if(data32 < 1 || isNaN(data32)){
+const err87 = {instancePath:instancePath+"/store/members",schemaPath:"#/properties/store/properties/members/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},schema:1,parentSchema:schema10.properties.store.properties.members,data:data32};
+if(vErrors === null){
+vErrors = [err87];
+}
+else {
+vErrors.push(err87);
+}
+errors++;
+}
+}
+}
+if(data18.ca_file !== undefined){
+let data33 = data18.ca_file;
+if(typeof data33 === "string"){
+if(func4(data33) > 4096){
+const err88 = {instancePath:instancePath+"/store/ca_file",schemaPath:"#/properties/store/properties/ca_file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema10.properties.store.properties.ca_file,data:data33};
+if(vErrors === null){
+vErrors = [err88];
+}
+else {
+vErrors.push(err88);
+}
+errors++;
+}
+if(func4(data33) < 1){
+const err89 = {instancePath:instancePath+"/store/ca_file",schemaPath:"#/properties/store/properties/ca_file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema10.properties.store.properties.ca_file,data:data33};
+if(vErrors === null){
+vErrors = [err89];
+}
+else {
+vErrors.push(err89);
+}
+errors++;
+}
+if(!pattern5.test(data33)){
+const err90 = {instancePath:instancePath+"/store/ca_file",schemaPath:"#/properties/store/properties/ca_file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema10.properties.store.properties.ca_file,data:data33};
+if(vErrors === null){
+vErrors = [err90];
+}
+else {
+vErrors.push(err90);
+}
+errors++;
+}
+}
+else {
+const err91 = {instancePath:instancePath+"/store/ca_file",schemaPath:"#/properties/store/properties/ca_file/type",keyword:"type",params:{type: "string"},schema:schema10.properties.store.properties.ca_file.type,parentSchema:schema10.properties.store.properties.ca_file,data:data33};
+if(vErrors === null){
+vErrors = [err91];
+}
+else {
+vErrors.push(err91);
+}
+errors++;
+}
+}
+if(data18.keys_signed_by !== undefined){
+let data34 = data18.keys_signed_by;
+if(Array.isArray(data34)){
+if(data34.length > 16){
+const err92 = {instancePath:instancePath+"/store/keys_signed_by",schemaPath:"#/properties/store/properties/keys_signed_by/maxItems",keyword:"maxItems",params:{limit: 16},schema:16,parentSchema:schema10.properties.store.properties.keys_signed_by,data:data34};
+if(vErrors === null){
+vErrors = [err92];
+}
+else {
+vErrors.push(err92);
+}
+errors++;
+}
+const len0 = data34.length;
+for(let i0=0; i0<len0; i0++){
+let data35 = data34[i0];
+if(typeof data35 === "string"){
+if(func4(data35) > 1000){
+const err93 = {instancePath:instancePath+"/store/keys_signed_by/" + i0,schemaPath:"#/properties/store/properties/keys_signed_by/items/maxLength",keyword:"maxLength",params:{limit: 1000},schema:1000,parentSchema:schema10.properties.store.properties.keys_signed_by.items,data:data35};
+if(vErrors === null){
+vErrors = [err93];
+}
+else {
+vErrors.push(err93);
+}
+errors++;
+}
+if(func4(data35) < 1){
+const err94 = {instancePath:instancePath+"/store/keys_signed_by/" + i0,schemaPath:"#/properties/store/properties/keys_signed_by/items/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema10.properties.store.properties.keys_signed_by.items,data:data35};
+if(vErrors === null){
+vErrors = [err94];
+}
+else {
+vErrors.push(err94);
+}
+errors++;
+}
+}
+else {
+const err95 = {instancePath:instancePath+"/store/keys_signed_by/" + i0,schemaPath:"#/properties/store/properties/keys_signed_by/items/type",keyword:"type",params:{type: "string"},schema:schema10.properties.store.properties.keys_signed_by.items.type,parentSchema:schema10.properties.store.properties.keys_signed_by.items,data:data35};
+if(vErrors === null){
+vErrors = [err95];
+}
+else {
+vErrors.push(err95);
+}
+errors++;
+}
+}
+}
+else {
+const err96 = {instancePath:instancePath+"/store/keys_signed_by",schemaPath:"#/properties/store/properties/keys_signed_by/type",keyword:"type",params:{type: "array"},schema:schema10.properties.store.properties.keys_signed_by.type,parentSchema:schema10.properties.store.properties.keys_signed_by,data:data34};
+if(vErrors === null){
+vErrors = [err96];
+}
+else {
+vErrors.push(err96);
+}
+errors++;
+}
+}
+if(data18.sign_keys_with !== undefined){
+let data36 = data18.sign_keys_with;
+const _errs81 = errors;
+let valid12 = true;
+const _errs82 = errors;
+if(errors === _errs82){
+if(data36 && typeof data36 == "object" && !Array.isArray(data36)){
+if(data36.credential !== undefined){
+var valid13 = false;
+const err97 = {};
+if(vErrors === null){
+vErrors = [err97];
+}
+else {
+vErrors.push(err97);
+}
+errors++;
+}
+else {
+var valid13 = true;
+}
+if(valid13){
+if(data36.file !== undefined){
+var valid13 = false;
+const err98 = {};
+if(vErrors === null){
+vErrors = [err98];
+}
+else {
+vErrors.push(err98);
+}
+errors++;
+}
+else {
+var valid13 = true;
+}
+if(valid13){
+if(data36.env !== undefined){
+var valid13 = false;
+const err99 = {};
+if(vErrors === null){
+vErrors = [err99];
+}
+else {
+vErrors.push(err99);
+}
+errors++;
+}
+else {
+var valid13 = true;
+}
+if(valid13){
+if(data36.secret !== undefined){
+var valid13 = false;
+const err100 = {};
+if(vErrors === null){
+vErrors = [err100];
+}
+else {
+vErrors.push(err100);
+}
+errors++;
+}
+else {
+var valid13 = true;
+}
+}
+}
+}
+}
+else {
+const err101 = {};
+if(vErrors === null){
+vErrors = [err101];
+}
+else {
+vErrors.push(err101);
+}
+errors++;
+}
+}
+var _valid1 = _errs82 === errors;
+errors = _errs81;
+if(vErrors !== null){
+if(_errs81){
+vErrors.length = _errs81;
+}
+else {
+vErrors = null;
+}
+}
+if(_valid1){
+const _errs84 = errors;
+const err102 = {instancePath:instancePath+"/store/sign_keys_with",schemaPath:"#/properties/store/properties/sign_keys_with/then/not",keyword:"not",params:{},schema:schema10.properties.store.properties.sign_keys_with.then.not,parentSchema:schema10.properties.store.properties.sign_keys_with.then,data:data36};
+if(vErrors === null){
+vErrors = [err102];
+}
+else {
+vErrors.push(err102);
+}
+errors++;
+var _valid1 = _errs84 === errors;
+valid12 = _valid1;
+}
+if(!valid12){
+const err103 = {instancePath:instancePath+"/store/sign_keys_with",schemaPath:"#/properties/store/properties/sign_keys_with/if",keyword:"if",params:{failingKeyword: "then"},schema:schema10.properties.store.properties.sign_keys_with.if,parentSchema:schema10.properties.store.properties.sign_keys_with,data:data36};
+if(vErrors === null){
+vErrors = [err103];
+}
+else {
+vErrors.push(err103);
+}
+errors++;
+}
+if(data36 && typeof data36 == "object" && !Array.isArray(data36)){
+for(const key8 in data36){
+if(!(((((key8 === "credential") || (key8 === "file")) || (key8 === "env")) || (key8 === "secret")) || (key8 === "optional"))){
+const err104 = {instancePath:instancePath+"/store/sign_keys_with",schemaPath:"#/properties/store/properties/sign_keys_with/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key8},schema:false,parentSchema:schema10.properties.store.properties.sign_keys_with,data:data36};
+if(vErrors === null){
+vErrors = [err104];
+}
+else {
+vErrors.push(err104);
+}
+errors++;
+}
+}
+if(data36.credential !== undefined){
+let data41 = data36.credential;
+if(typeof data41 === "string"){
+if(func4(data41) > 255){
+const err105 = {instancePath:instancePath+"/store/sign_keys_with/credential",schemaPath:"#/properties/store/properties/sign_keys_with/properties/credential/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema10.properties.store.properties.sign_keys_with.properties.credential,data:data41};
+if(vErrors === null){
+vErrors = [err105];
+}
+else {
+vErrors.push(err105);
+}
+errors++;
+}
+if(func4(data41) < 1){
+const err106 = {instancePath:instancePath+"/store/sign_keys_with/credential",schemaPath:"#/properties/store/properties/sign_keys_with/properties/credential/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema10.properties.store.properties.sign_keys_with.properties.credential,data:data41};
+if(vErrors === null){
+vErrors = [err106];
+}
+else {
+vErrors.push(err106);
+}
+errors++;
+}
+if(!pattern4.test(data41)){
+const err107 = {instancePath:instancePath+"/store/sign_keys_with/credential",schemaPath:"#/properties/store/properties/sign_keys_with/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema10.properties.store.properties.sign_keys_with.properties.credential,data:data41};
+if(vErrors === null){
+vErrors = [err107];
+}
+else {
+vErrors.push(err107);
+}
+errors++;
+}
+}
+else {
+const err108 = {instancePath:instancePath+"/store/sign_keys_with/credential",schemaPath:"#/properties/store/properties/sign_keys_with/properties/credential/type",keyword:"type",params:{type: "string"},schema:schema10.properties.store.properties.sign_keys_with.properties.credential.type,parentSchema:schema10.properties.store.properties.sign_keys_with.properties.credential,data:data41};
+if(vErrors === null){
+vErrors = [err108];
+}
+else {
+vErrors.push(err108);
+}
+errors++;
+}
+}
+if(data36.file !== undefined){
+let data42 = data36.file;
+if(typeof data42 === "string"){
+if(func4(data42) > 4096){
+const err109 = {instancePath:instancePath+"/store/sign_keys_with/file",schemaPath:"#/properties/store/properties/sign_keys_with/properties/file/maxLength",keyword:"maxLength",params:{limit: 4096},schema:4096,parentSchema:schema10.properties.store.properties.sign_keys_with.properties.file,data:data42};
+if(vErrors === null){
+vErrors = [err109];
+}
+else {
+vErrors.push(err109);
+}
+errors++;
+}
+if(func4(data42) < 1){
+const err110 = {instancePath:instancePath+"/store/sign_keys_with/file",schemaPath:"#/properties/store/properties/sign_keys_with/properties/file/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema10.properties.store.properties.sign_keys_with.properties.file,data:data42};
+if(vErrors === null){
+vErrors = [err110];
+}
+else {
+vErrors.push(err110);
+}
+errors++;
+}
+if(!pattern5.test(data42)){
+const err111 = {instancePath:instancePath+"/store/sign_keys_with/file",schemaPath:"#/properties/store/properties/sign_keys_with/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema10.properties.store.properties.sign_keys_with.properties.file,data:data42};
+if(vErrors === null){
+vErrors = [err111];
+}
+else {
+vErrors.push(err111);
+}
+errors++;
+}
+}
+else {
+const err112 = {instancePath:instancePath+"/store/sign_keys_with/file",schemaPath:"#/properties/store/properties/sign_keys_with/properties/file/type",keyword:"type",params:{type: "string"},schema:schema10.properties.store.properties.sign_keys_with.properties.file.type,parentSchema:schema10.properties.store.properties.sign_keys_with.properties.file,data:data42};
+if(vErrors === null){
+vErrors = [err112];
+}
+else {
+vErrors.push(err112);
+}
+errors++;
+}
+}
+if(data36.env !== undefined){
+let data43 = data36.env;
+if(typeof data43 === "string"){
+if(func4(data43) > 255){
+const err113 = {instancePath:instancePath+"/store/sign_keys_with/env",schemaPath:"#/properties/store/properties/sign_keys_with/properties/env/maxLength",keyword:"maxLength",params:{limit: 255},schema:255,parentSchema:schema10.properties.store.properties.sign_keys_with.properties.env,data:data43};
+if(vErrors === null){
+vErrors = [err113];
+}
+else {
+vErrors.push(err113);
+}
+errors++;
+}
+if(func4(data43) < 1){
+const err114 = {instancePath:instancePath+"/store/sign_keys_with/env",schemaPath:"#/properties/store/properties/sign_keys_with/properties/env/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema10.properties.store.properties.sign_keys_with.properties.env,data:data43};
+if(vErrors === null){
+vErrors = [err114];
+}
+else {
+vErrors.push(err114);
+}
+errors++;
+}
+if(!pattern6.test(data43)){
+const err115 = {instancePath:instancePath+"/store/sign_keys_with/env",schemaPath:"#/properties/store/properties/sign_keys_with/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema10.properties.store.properties.sign_keys_with.properties.env,data:data43};
+if(vErrors === null){
+vErrors = [err115];
+}
+else {
+vErrors.push(err115);
+}
+errors++;
+}
+}
+else {
+const err116 = {instancePath:instancePath+"/store/sign_keys_with/env",schemaPath:"#/properties/store/properties/sign_keys_with/properties/env/type",keyword:"type",params:{type: "string"},schema:schema10.properties.store.properties.sign_keys_with.properties.env.type,parentSchema:schema10.properties.store.properties.sign_keys_with.properties.env,data:data43};
+if(vErrors === null){
+vErrors = [err116];
+}
+else {
+vErrors.push(err116);
+}
+errors++;
+}
+}
+if(data36.secret !== undefined){
+let data44 = data36.secret;
+if(typeof data44 === "string"){
+if(func4(data44) > 100){
+const err117 = {instancePath:instancePath+"/store/sign_keys_with/secret",schemaPath:"#/properties/store/properties/sign_keys_with/properties/secret/maxLength",keyword:"maxLength",params:{limit: 100},schema:100,parentSchema:schema10.properties.store.properties.sign_keys_with.properties.secret,data:data44};
+if(vErrors === null){
+vErrors = [err117];
+}
+else {
+vErrors.push(err117);
+}
+errors++;
+}
+if(func4(data44) < 1){
+const err118 = {instancePath:instancePath+"/store/sign_keys_with/secret",schemaPath:"#/properties/store/properties/sign_keys_with/properties/secret/minLength",keyword:"minLength",params:{limit: 1},schema:1,parentSchema:schema10.properties.store.properties.sign_keys_with.properties.secret,data:data44};
+if(vErrors === null){
+vErrors = [err118];
+}
+else {
+vErrors.push(err118);
+}
+errors++;
+}
+if(!pattern4.test(data44)){
+const err119 = {instancePath:instancePath+"/store/sign_keys_with/secret",schemaPath:"#/properties/store/properties/sign_keys_with/properties/secret/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema10.properties.store.properties.sign_keys_with.properties.secret,data:data44};
+if(vErrors === null){
+vErrors = [err119];
+}
+else {
+vErrors.push(err119);
+}
+errors++;
+}
+}
+else {
+const err120 = {instancePath:instancePath+"/store/sign_keys_with/secret",schemaPath:"#/properties/store/properties/sign_keys_with/properties/secret/type",keyword:"type",params:{type: "string"},schema:schema10.properties.store.properties.sign_keys_with.properties.secret.type,parentSchema:schema10.properties.store.properties.sign_keys_with.properties.secret,data:data44};
+if(vErrors === null){
+vErrors = [err120];
+}
+else {
+vErrors.push(err120);
+}
+errors++;
+}
+}
+if(data36.optional !== undefined){
+let data45 = data36.optional;
+if(typeof data45 !== "boolean"){
+const err121 = {instancePath:instancePath+"/store/sign_keys_with/optional",schemaPath:"#/properties/store/properties/sign_keys_with/properties/optional/type",keyword:"type",params:{type: "boolean"},schema:schema10.properties.store.properties.sign_keys_with.properties.optional.type,parentSchema:schema10.properties.store.properties.sign_keys_with.properties.optional,data:data45};
+if(vErrors === null){
+vErrors = [err121];
+}
+else {
+vErrors.push(err121);
+}
+errors++;
+}
+}
+}
+else {
+const err122 = {instancePath:instancePath+"/store/sign_keys_with",schemaPath:"#/properties/store/properties/sign_keys_with/type",keyword:"type",params:{type: "object"},schema:schema10.properties.store.properties.sign_keys_with.type,parentSchema:schema10.properties.store.properties.sign_keys_with,data:data36};
+if(vErrors === null){
+vErrors = [err122];
+}
+else {
+vErrors.push(err122);
+}
+errors++;
+}
+}
+}
+else {
+const err123 = {instancePath:instancePath+"/store",schemaPath:"#/properties/store/type",keyword:"type",params:{type: "object"},schema:schema10.properties.store.type,parentSchema:schema10.properties.store,data:data18};
+if(vErrors === null){
+vErrors = [err123];
+}
+else {
+vErrors.push(err123);
+}
+errors++;
+}
+}
+}
+else {
+const err124 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},schema:schema10.type,parentSchema:schema10,data};
+if(vErrors === null){
+vErrors = [err124];
+}
+else {
+vErrors.push(err124);
+}
+errors++;
+}
 validate28.errors = vErrors;
 return errors === 0;
 }
 
 const schema11 = configSchema.properties.keys;
-const pattern4 = new RegExp("^[a-z][a-z0-9]{1,7}_$", "u");
+const pattern14 = new RegExp("^[a-z][a-z0-9]{1,7}_$", "u");
 
 function validate30(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -1608,7 +2535,7 @@ vErrors.push(err6);
 }
 errors++;
 }
-if(!pattern4.test(data2)){
+if(!pattern14.test(data2)){
 const err7 = {instancePath:instancePath+"/prefix",schemaPath:"#/properties/prefix/pattern",keyword:"pattern",params:{pattern: "^[a-z][a-z0-9]{1,7}_$"},schema:"^[a-z][a-z0-9]{1,7}_$",parentSchema:schema11.properties.prefix,data:data2};
 if(vErrors === null){
 vErrors = [err7];
@@ -1707,10 +2634,10 @@ return errors === 0;
 }
 
 const schema12 = configSchema.properties.identity;
-const pattern6 = new RegExp("^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", "u");
-const pattern7 = new RegExp("^[!-~]+$", "u");
-const pattern10 = new RegExp("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", "u");
-const pattern12 = new RegExp("^([!-)+-~]+|[*]@[!-)+-?A-~]+)$", "u");
+const pattern16 = new RegExp("^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", "u");
+const pattern17 = new RegExp("^[!-~]+$", "u");
+const pattern20 = new RegExp("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", "u");
+const pattern22 = new RegExp("^([!-)+-~]+|[*]@[!-)+-?A-~]+)$", "u");
 
 function validate32(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -2199,7 +3126,7 @@ vErrors.push(err33);
 }
 errors++;
 }
-if(!pattern6.test(data7)){
+if(!pattern16.test(data7)){
 const err34 = {instancePath:instancePath+"/sources/" + i0+"/team",schemaPath:"#/properties/sources/items/properties/team/pattern",keyword:"pattern",params:{pattern: "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"},schema:"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$",parentSchema:schema12.properties.sources.items.properties.team,data:data7};
 if(vErrors === null){
 vErrors = [err34];
@@ -2244,7 +3171,7 @@ vErrors.push(err37);
 }
 errors++;
 }
-if(!pattern7.test(data8)){
+if(!pattern17.test(data8)){
 const err38 = {instancePath:instancePath+"/sources/" + i0+"/audience",schemaPath:"#/properties/sources/items/properties/audience/pattern",keyword:"pattern",params:{pattern: "^[!-~]+$"},schema:"^[!-~]+$",parentSchema:schema12.properties.sources.items.properties.audience,data:data8};
 if(vErrors === null){
 vErrors = [err38];
@@ -2289,7 +3216,7 @@ vErrors.push(err41);
 }
 errors++;
 }
-if(!pattern7.test(data9)){
+if(!pattern17.test(data9)){
 const err42 = {instancePath:instancePath+"/sources/" + i0+"/issuer",schemaPath:"#/properties/sources/items/properties/issuer/pattern",keyword:"pattern",params:{pattern: "^[!-~]+$"},schema:"^[!-~]+$",parentSchema:schema12.properties.sources.items.properties.issuer,data:data9};
 if(vErrors === null){
 vErrors = [err42];
@@ -2334,7 +3261,7 @@ vErrors.push(err45);
 }
 errors++;
 }
-if(!pattern7.test(data10)){
+if(!pattern17.test(data10)){
 const err46 = {instancePath:instancePath+"/sources/" + i0+"/jwks_url",schemaPath:"#/properties/sources/items/properties/jwks_url/pattern",keyword:"pattern",params:{pattern: "^[!-~]+$"},schema:"^[!-~]+$",parentSchema:schema12.properties.sources.items.properties.jwks_url,data:data10};
 if(vErrors === null){
 vErrors = [err46];
@@ -2473,7 +3400,7 @@ vErrors.push(err57);
 }
 errors++;
 }
-if(!pattern10.test(data14)){
+if(!pattern20.test(data14)){
 const err58 = {instancePath:instancePath+"/sources/" + i0+"/header",schemaPath:"#/properties/sources/items/properties/header/pattern",keyword:"pattern",params:{pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"},schema:"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",parentSchema:schema12.properties.sources.items.properties.header,data:data14};
 if(vErrors === null){
 vErrors = [err58];
@@ -2587,7 +3514,7 @@ vErrors.push(err67);
 }
 errors++;
 }
-if(!pattern12.test(data17)){
+if(!pattern22.test(data17)){
 const err68 = {instancePath:instancePath+"/sources/" + i0+"/allow/" + i2,schemaPath:"#/properties/sources/items/properties/allow/items/pattern",keyword:"pattern",params:{pattern: "^([!-)+-~]+|[*]@[!-)+-?A-~]+)$"},schema:"^([!-)+-~]+|[*]@[!-)+-?A-~]+)$",parentSchema:schema12.properties.sources.items.properties.allow.items,data:data17};
 if(vErrors === null){
 vErrors = [err68];
@@ -2661,9 +3588,9 @@ return errors === 0;
 }
 
 const schema13 = configSchema.properties.clients;
-const pattern13 = new RegExp("^(?:default|(?:user|ip|mail|service|ts|head|jwt):[^\\s\\u0000-\\u001f\\u007f-\\u009f]+)$", "u");
-const pattern14 = new RegExp("^[^\\s*\\u0000-\\u001f\\u007f-\\u009f]*[^\\s\\u0000-\\u001f\\u007f-\\u009f]$", "u");
-const pattern15 = new RegExp("^\\d{1,7}(\\.\\d{1,9})?$", "u");
+const pattern23 = new RegExp("^(?:default|(?:user|ip|mail|service|ts|head|jwt):[^\\s\\u0000-\\u001f\\u007f-\\u009f]+)$", "u");
+const pattern24 = new RegExp("^[^\\s*\\u0000-\\u001f\\u007f-\\u009f]*[^\\s\\u0000-\\u001f\\u007f-\\u009f]$", "u");
+const pattern25 = new RegExp("^\\d{1,7}(\\.\\d{1,9})?$", "u");
 
 function validate34(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -2692,7 +3619,7 @@ vErrors.push(err1);
 }
 errors++;
 }
-if(!pattern13.test(key0)){
+if(!pattern23.test(key0)){
 const err2 = {instancePath,schemaPath:"#/propertyNames/pattern",keyword:"pattern",params:{pattern: "^(?:default|(?:user|ip|mail|service|ts|head|jwt):[^\\s\\u0000-\\u001f\\u007f-\\u009f]+)$"},schema:"^(?:default|(?:user|ip|mail|service|ts|head|jwt):[^\\s\\u0000-\\u001f\\u007f-\\u009f]+)$",parentSchema:schema13.propertyNames,data:key0,propertyName:key0};
 if(vErrors === null){
 vErrors = [err2];
@@ -2777,7 +3704,7 @@ vErrors.push(err8);
 }
 errors++;
 }
-if(!pattern14.test(data2)){
+if(!pattern24.test(data2)){
 const err9 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/models/" + i0,schemaPath:"#/additionalProperties/properties/models/items/pattern",keyword:"pattern",params:{pattern: "^[^\\s*\\u0000-\\u001f\\u007f-\\u009f]*[^\\s\\u0000-\\u001f\\u007f-\\u009f]$"},schema:"^[^\\s*\\u0000-\\u001f\\u007f-\\u009f]*[^\\s\\u0000-\\u001f\\u007f-\\u009f]$",parentSchema:schema13.additionalProperties.properties.models.items,data:data2};
 if(vErrors === null){
 vErrors = [err9];
@@ -3026,7 +3953,7 @@ errors++;
 }
 }
 if(typeof data10 === "string"){
-if(!pattern15.test(data10)){
+if(!pattern25.test(data10)){
 const err30 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/budgets/" + i1+"/usd",schemaPath:"#/additionalProperties/properties/budgets/items/properties/usd/pattern",keyword:"pattern",params:{pattern: "^\\d{1,7}(\\.\\d{1,9})?$"},schema:"^\\d{1,7}(\\.\\d{1,9})?$",parentSchema:schema13.additionalProperties.properties.budgets.items.properties.usd,data:data10};
 if(vErrors === null){
 vErrors = [err30];
@@ -3148,23 +4075,20 @@ return errors === 0;
 }
 
 const schema14 = configSchema.properties.providers;
-const pattern16 = new RegExp("^[A-Za-z0-9][A-Za-z0-9._-]*$", "u");
-const pattern17 = new RegExp("^[A-Za-z0-9_][A-Za-z0-9_.-]*$", "u");
-const pattern18 = new RegExp("^(/|~/)", "u");
-const pattern19 = new RegExp("^[A-Za-z_][A-Za-z0-9_]*$", "u");
-const pattern21 = new RegExp("^bearer$", "u");
-const pattern24 = new RegExp("^[ -~]*$", "u");
-const pattern29 = new RegExp("^auto$", "u");
-const pattern31 = new RegExp("^/[!-~]*$", "u");
-const pattern32 = new RegExp("^[A-Za-z0-9_:][A-Za-z0-9_:.@\\\\-]*\\.service$", "u");
-const pattern33 = new RegExp("^[^\\u0000]*$", "u");
-const pattern36 = new RegExp("^/[^\\u0000]*$", "u");
-const pattern37 = new RegExp("^(?:[1-9][0-9]*[KMGT]?|[1-9][0-9]?%|100%)$", "u");
-const pattern38 = new RegExp("^/(?:[!-\"$-.0-~][!-\"$-~]*)?$", "u");
+const pattern26 = new RegExp("^[A-Za-z0-9][A-Za-z0-9._-]*$", "u");
+const pattern31 = new RegExp("^bearer$", "u");
+const pattern34 = new RegExp("^[ -~]*$", "u");
+const pattern39 = new RegExp("^auto$", "u");
+const pattern41 = new RegExp("^/[!-~]*$", "u");
+const pattern42 = new RegExp("^[A-Za-z0-9_:][A-Za-z0-9_:.@\\\\-]*\\.service$", "u");
+const pattern43 = new RegExp("^[^\\u0000]*$", "u");
+const pattern46 = new RegExp("^/[^\\u0000]*$", "u");
+const pattern47 = new RegExp("^(?:[1-9][0-9]*[KMGT]?|[1-9][0-9]?%|100%)$", "u");
+const pattern48 = new RegExp("^/(?:[!-\"$-.0-~][!-\"$-~]*)?$", "u");
 const schema15 = {"type":["string","object"],"pattern":"^(free|reported)$","patternErrorMessage":"must be free, reported, or a price such as { input: 1.25, output: 10 }","hint":"write USD per 1,000,000 tokens: { input: 1.25, output: 10 }","additionalProperties":false,"required":["input"],"properties":{"input":{"description":"Tokens of the prompt.","$ref":"#/definitions/usd_per_million"},"cached_input":{"description":"Tokens of the prompt that were read from the provider's cache. Default: `input`.","$ref":"#/definitions/usd_per_million"},"cache_write":{"description":"Tokens of the prompt that were written to the provider's cache. Default: `input`.","$ref":"#/definitions/usd_per_million"},"cache_write_1h":{"description":"The same, to be kept for an hour (Anthropic). Default: `cache_write`.","$ref":"#/definitions/usd_per_million"},"output":{"description":"Tokens of the response. Default: `input`.","$ref":"#/definitions/usd_per_million"},"reasoning":{"description":"Tokens of reasoning. Default: `output`.","$ref":"#/definitions/usd_per_million"},"request":{"description":"Of each call, in USD. Default: 0.","$ref":"#/definitions/usd_per_call"},"above":{"description":"Prices of long prompts: those of the last entry apply whose `input_tokens` the prompt exceeds, to all tokens of the call. What an entry leaves out is as without it.","$ref":"#/definitions/long_prompts"},"service_tiers":{"type":"object","description":"Prices of service tiers, by name: `flex`, `priority`. What an entry leaves out is as without it, `above` aside. A call in a tier that is not here is charged at the dearest of the prices.","additionalProperties":{"type":"object","additionalProperties":false,"properties":{"input":{"description":"Tokens of the prompt.","$ref":"#/definitions/usd_per_million"},"cached_input":{"description":"Tokens of the prompt that were read from the provider's cache. Default: `input`.","$ref":"#/definitions/usd_per_million"},"cache_write":{"description":"Tokens of the prompt that were written to the provider's cache. Default: `input`.","$ref":"#/definitions/usd_per_million"},"cache_write_1h":{"description":"The same, to be kept for an hour (Anthropic). Default: `cache_write`.","$ref":"#/definitions/usd_per_million"},"output":{"description":"Tokens of the response. Default: `input`.","$ref":"#/definitions/usd_per_million"},"reasoning":{"description":"Tokens of reasoning. Default: `output`.","$ref":"#/definitions/usd_per_million"},"request":{"description":"Of each call, in USD. Default: 0.","$ref":"#/definitions/usd_per_call"},"above":{"description":"Prices of long prompts: those of the last entry apply whose `input_tokens` the prompt exceeds, to all tokens of the call. What an entry leaves out is as without it.","$ref":"#/definitions/long_prompts"}}}}}};
-const pattern39 = new RegExp("^(free|reported)$", "u");
+const pattern49 = new RegExp("^(free|reported)$", "u");
 const schema16 = {"type":["number","string"],"minimum":0,"maximum":10000,"maxLength":24,"pattern":"^[0-9]+([.][0-9]+)?$","patternErrorMessage":"must be a decimal number"};
-const pattern40 = new RegExp("^[0-9]+([.][0-9]+)?$", "u");
+const pattern50 = new RegExp("^[0-9]+([.][0-9]+)?$", "u");
 
 function validate38(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -3212,7 +4136,7 @@ vErrors.push(err3);
 }
 errors++;
 }
-if(!pattern40.test(data)){
+if(!pattern50.test(data)){
 const err4 = {instancePath,schemaPath:"#/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema16,data};
 if(vErrors === null){
 vErrors = [err4];
@@ -3275,7 +4199,7 @@ vErrors.push(err3);
 }
 errors++;
 }
-if(!pattern40.test(data)){
+if(!pattern50.test(data)){
 const err4 = {instancePath,schemaPath:"#/pattern",keyword:"pattern",params:{pattern: "^[0-9]+([.][0-9]+)?$"},schema:"^[0-9]+([.][0-9]+)?$",parentSchema:schema17,data};
 if(vErrors === null){
 vErrors = [err4];
@@ -3441,7 +4365,7 @@ vErrors.push(err0);
 errors++;
 }
 if(typeof data === "string"){
-if(!pattern39.test(data)){
+if(!pattern49.test(data)){
 const err1 = {instancePath,schemaPath:"#/pattern",keyword:"pattern",params:{pattern: "^(free|reported)$"},schema:"^(free|reported)$",parentSchema:schema15,data};
 if(vErrors === null){
 vErrors = [err1];
@@ -3656,7 +4580,7 @@ vErrors.push(err2);
 }
 errors++;
 }
-if(!pattern16.test(key0)){
+if(!pattern26.test(key0)){
 const err3 = {instancePath,schemaPath:"#/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema14.propertyNames,data:key0,propertyName:key0};
 if(vErrors === null){
 vErrors = [err3];
@@ -4151,7 +5075,7 @@ vErrors.push(err37);
 }
 errors++;
 }
-if(!pattern17.test(data13)){
+if(!pattern4.test(data13)){
 const err38 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/credential",schemaPath:"#/additionalProperties/properties/api_key/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema14.additionalProperties.properties.api_key.properties.credential,data:data13};
 if(vErrors === null){
 vErrors = [err38];
@@ -4196,7 +5120,7 @@ vErrors.push(err41);
 }
 errors++;
 }
-if(!pattern18.test(data14)){
+if(!pattern5.test(data14)){
 const err42 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/file",schemaPath:"#/additionalProperties/properties/api_key/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema14.additionalProperties.properties.api_key.properties.file,data:data14};
 if(vErrors === null){
 vErrors = [err42];
@@ -4241,7 +5165,7 @@ vErrors.push(err45);
 }
 errors++;
 }
-if(!pattern19.test(data15)){
+if(!pattern6.test(data15)){
 const err46 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/env",schemaPath:"#/additionalProperties/properties/api_key/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema14.additionalProperties.properties.api_key.properties.env,data:data15};
 if(vErrors === null){
 vErrors = [err46];
@@ -4286,7 +5210,7 @@ vErrors.push(err49);
 }
 errors++;
 }
-if(!pattern17.test(data16)){
+if(!pattern4.test(data16)){
 const err50 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/api_key/secret",schemaPath:"#/additionalProperties/properties/api_key/properties/secret/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema14.additionalProperties.properties.api_key.properties.secret,data:data16};
 if(vErrors === null){
 vErrors = [err50];
@@ -4346,7 +5270,7 @@ vErrors.push(err54);
 errors++;
 }
 if(typeof data18 === "string"){
-if(!pattern21.test(data18)){
+if(!pattern31.test(data18)){
 const err55 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth",schemaPath:"#/additionalProperties/properties/auth/pattern",keyword:"pattern",params:{pattern: "^bearer$"},schema:"^bearer$",parentSchema:schema14.additionalProperties.properties.auth,data:data18};
 if(vErrors === null){
 vErrors = [err55];
@@ -4403,7 +5327,7 @@ vErrors.push(err59);
 }
 errors++;
 }
-if(!pattern10.test(data19)){
+if(!pattern20.test(data19)){
 const err60 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/auth/header",schemaPath:"#/additionalProperties/properties/auth/properties/header/pattern",keyword:"pattern",params:{pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"},schema:"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",parentSchema:schema14.additionalProperties.properties.auth.properties.header,data:data19};
 if(vErrors === null){
 vErrors = [err60];
@@ -4453,7 +5377,7 @@ vErrors.push(err63);
 }
 errors++;
 }
-if(!pattern10.test(key6)){
+if(!pattern20.test(key6)){
 const err64 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers",schemaPath:"#/additionalProperties/properties/headers/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"},schema:"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",parentSchema:schema14.additionalProperties.properties.headers.propertyNames,data:key6,propertyName:key6};
 if(vErrors === null){
 vErrors = [err64];
@@ -4621,7 +5545,7 @@ vErrors.push(err75);
 }
 errors++;
 }
-if(!pattern24.test(data21)){
+if(!pattern34.test(data21)){
 const err76 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key7.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/properties/headers/additionalProperties/pattern",keyword:"pattern",params:{pattern: "^[ -~]*$"},schema:"^[ -~]*$",parentSchema:schema14.additionalProperties.properties.headers.additionalProperties,data:data21};
 if(vErrors === null){
 vErrors = [err76];
@@ -4668,7 +5592,7 @@ vErrors.push(err79);
 }
 errors++;
 }
-if(!pattern17.test(data26)){
+if(!pattern4.test(data26)){
 const err80 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key7.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/additionalProperties/properties/headers/additionalProperties/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema14.additionalProperties.properties.headers.additionalProperties.properties.credential,data:data26};
 if(vErrors === null){
 vErrors = [err80];
@@ -4713,7 +5637,7 @@ vErrors.push(err83);
 }
 errors++;
 }
-if(!pattern18.test(data27)){
+if(!pattern5.test(data27)){
 const err84 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key7.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/additionalProperties/properties/headers/additionalProperties/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema14.additionalProperties.properties.headers.additionalProperties.properties.file,data:data27};
 if(vErrors === null){
 vErrors = [err84];
@@ -4758,7 +5682,7 @@ vErrors.push(err87);
 }
 errors++;
 }
-if(!pattern19.test(data28)){
+if(!pattern6.test(data28)){
 const err88 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key7.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/additionalProperties/properties/headers/additionalProperties/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema14.additionalProperties.properties.headers.additionalProperties.properties.env,data:data28};
 if(vErrors === null){
 vErrors = [err88];
@@ -4803,7 +5727,7 @@ vErrors.push(err91);
 }
 errors++;
 }
-if(!pattern17.test(data29)){
+if(!pattern4.test(data29)){
 const err92 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/headers/" + key7.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/additionalProperties/properties/headers/additionalProperties/properties/secret/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema14.additionalProperties.properties.headers.additionalProperties.properties.secret,data:data29};
 if(vErrors === null){
 vErrors = [err92];
@@ -4911,7 +5835,7 @@ vErrors.push(err100);
 errors++;
 }
 if(typeof data33 === "string"){
-if(!pattern29.test(data33)){
+if(!pattern39.test(data33)){
 const err101 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/speaks",schemaPath:"#/additionalProperties/properties/speaks/pattern",keyword:"pattern",params:{pattern: "^auto$"},schema:"^auto$",parentSchema:schema14.additionalProperties.properties.speaks,data:data33};
 if(vErrors === null){
 vErrors = [err101];
@@ -5610,7 +6534,7 @@ errors++;
 }
 }
 if(typeof data62 === "string"){
-if(!pattern29.test(data62)){
+if(!pattern39.test(data62)){
 const err159 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/max_parallel_requests",schemaPath:"#/additionalProperties/properties/max_parallel_requests/pattern",keyword:"pattern",params:{pattern: "^auto$"},schema:"^auto$",parentSchema:schema14.additionalProperties.properties.max_parallel_requests,data:data62};
 if(vErrors === null){
 vErrors = [err159];
@@ -5754,7 +6678,7 @@ vErrors.push(err170);
 }
 errors++;
 }
-if(!pattern31.test(data67)){
+if(!pattern41.test(data67)){
 const err171 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/health_check/path",schemaPath:"#/additionalProperties/properties/health_check/properties/path/pattern",keyword:"pattern",params:{pattern: "^/[!-~]*$"},schema:"^/[!-~]*$",parentSchema:schema14.additionalProperties.properties.health_check.properties.path,data:data67};
 if(vErrors === null){
 vErrors = [err171];
@@ -5867,7 +6791,7 @@ vErrors.push(err179);
 }
 errors++;
 }
-if(!pattern32.test(data72)){
+if(!pattern42.test(data72)){
 const err180 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/service/unit",schemaPath:"#/additionalProperties/properties/service/properties/unit/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_:][A-Za-z0-9_:.@\\\\-]*\\.service$"},schema:"^[A-Za-z0-9_:][A-Za-z0-9_:.@\\\\-]*\\.service$",parentSchema:schema14.additionalProperties.properties.service.properties.unit,data:data72};
 if(vErrors === null){
 vErrors = [err180];
@@ -5926,7 +6850,7 @@ vErrors.push(err184);
 }
 errors++;
 }
-if(!pattern33.test(data74)){
+if(!pattern43.test(data74)){
 const err185 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/service/run/" + i3,schemaPath:"#/additionalProperties/properties/service/properties/run/items/pattern",keyword:"pattern",params:{pattern: "^[^\\u0000]*$"},schema:"^[^\\u0000]*$",parentSchema:schema14.additionalProperties.properties.service.properties.run.items,data:data74};
 if(vErrors === null){
 vErrors = [err185];
@@ -5986,7 +6910,7 @@ vErrors.push(err189);
 }
 errors++;
 }
-if(!pattern19.test(key13)){
+if(!pattern6.test(key13)){
 const err190 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/service/environment",schemaPath:"#/additionalProperties/properties/service/properties/environment/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema14.additionalProperties.properties.service.properties.environment.propertyNames,data:key13,propertyName:key13};
 if(vErrors === null){
 vErrors = [err190];
@@ -6032,7 +6956,7 @@ vErrors.push(err193);
 }
 errors++;
 }
-if(!pattern33.test(data76)){
+if(!pattern43.test(data76)){
 const err194 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/service/environment/" + key14.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/properties/service/properties/environment/additionalProperties/pattern",keyword:"pattern",params:{pattern: "^[^\\u0000]*$"},schema:"^[^\\u0000]*$",parentSchema:schema14.additionalProperties.properties.service.properties.environment.additionalProperties,data:data76};
 if(vErrors === null){
 vErrors = [err194];
@@ -6079,7 +7003,7 @@ vErrors.push(err197);
 }
 errors++;
 }
-if(!pattern36.test(data77)){
+if(!pattern46.test(data77)){
 const err198 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/service/working_directory",schemaPath:"#/additionalProperties/properties/service/properties/working_directory/pattern",keyword:"pattern",params:{pattern: "^/[^\\u0000]*$"},schema:"^/[^\\u0000]*$",parentSchema:schema14.additionalProperties.properties.service.properties.working_directory,data:data77};
 if(vErrors === null){
 vErrors = [err198];
@@ -6114,7 +7038,7 @@ vErrors.push(err200);
 }
 errors++;
 }
-if(!pattern37.test(data78)){
+if(!pattern47.test(data78)){
 const err201 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/service/memory_max",schemaPath:"#/additionalProperties/properties/service/properties/memory_max/pattern",keyword:"pattern",params:{pattern: "^(?:[1-9][0-9]*[KMGT]?|[1-9][0-9]?%|100%)$"},schema:"^(?:[1-9][0-9]*[KMGT]?|[1-9][0-9]?%|100%)$",parentSchema:schema14.additionalProperties.properties.service.properties.memory_max,data:data78};
 if(vErrors === null){
 vErrors = [err201];
@@ -6149,7 +7073,7 @@ vErrors.push(err203);
 }
 errors++;
 }
-if(!pattern38.test(data79)){
+if(!pattern48.test(data79)){
 const err204 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/service/ready",schemaPath:"#/additionalProperties/properties/service/properties/ready/pattern",keyword:"pattern",params:{pattern: "^/(?:[!-\"$-.0-~][!-\"$-~]*)?$"},schema:"^/(?:[!-\"$-.0-~][!-\"$-~]*)?$",parentSchema:schema14.additionalProperties.properties.service.properties.ready,data:data79};
 if(vErrors === null){
 vErrors = [err204];
@@ -6412,7 +7336,7 @@ vErrors.push(err4);
 }
 errors++;
 }
-if(!pattern16.test(key1)){
+if(!pattern26.test(key1)){
 const err5 = {instancePath:instancePath+"/groups",schemaPath:"#/properties/groups/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema19.properties.groups.propertyNames,data:key1,propertyName:key1};
 if(vErrors === null){
 vErrors = [err5];
@@ -6507,7 +7431,7 @@ vErrors.push(err12);
 }
 errors++;
 }
-if(!pattern16.test(data4)){
+if(!pattern26.test(data4)){
 const err13 = {instancePath:instancePath+"/groups/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/members/" + i0,schemaPath:"#/properties/groups/additionalProperties/properties/members/items/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema19.properties.groups.additionalProperties.properties.members.items,data:data4};
 if(vErrors === null){
 vErrors = [err13];
@@ -6686,19 +7610,19 @@ return errors === 0;
 }
 
 const schema20 = configSchema.properties.models;
-const pattern44 = new RegExp("\\*$", "u");
-const pattern45 = new RegExp("\\*.*\\*", "u");
-const pattern47 = new RegExp("[^*]$", "u");
-const pattern48 = new RegExp("^[^*]*$", "u");
-const pattern50 = new RegExp("\\*.", "u");
-const pattern56 = new RegExp("\\*", "u");
+const pattern54 = new RegExp("\\*$", "u");
+const pattern55 = new RegExp("\\*.*\\*", "u");
+const pattern57 = new RegExp("[^*]$", "u");
+const pattern58 = new RegExp("^[^*]*$", "u");
+const pattern60 = new RegExp("\\*.", "u");
+const pattern66 = new RegExp("\\*", "u");
 
 function validate68(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(data && typeof data == "object" && !Array.isArray(data)){
 for(const key0 in data){
-if(pattern44.test(key0)){
+if(pattern54.test(key0)){
 let data0 = data[key0];
 if(data0 && typeof data0 == "object" && !Array.isArray(data0)){
 if(data0.model !== undefined){
@@ -6707,7 +7631,7 @@ const _errs5 = errors;
 const _errs6 = errors;
 if(errors === _errs6){
 if(typeof data1 === "string"){
-if(!pattern45.test(data1)){
+if(!pattern55.test(data1)){
 const err0 = {};
 if(vErrors === null){
 vErrors = [err0];
@@ -6765,7 +7689,7 @@ const _errs13 = errors;
 const _errs14 = errors;
 if(errors === _errs14){
 if(typeof data4 === "string"){
-if(!pattern45.test(data4)){
+if(!pattern55.test(data4)){
 const err3 = {};
 if(vErrors === null){
 vErrors = [err3];
@@ -6874,13 +7798,13 @@ errors++;
 }
 }
 for(const key1 in data){
-if(pattern47.test(key1)){
+if(pattern57.test(key1)){
 let data7 = data[key1];
 if(data7 && typeof data7 == "object" && !Array.isArray(data7)){
 if(data7.model !== undefined){
 let data8 = data7.model;
 if(typeof data8 === "string"){
-if(!pattern48.test(data8)){
+if(!pattern58.test(data8)){
 const err11 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/model",schemaPath:"#/allOf/0/patternProperties/%5B%5E*%5D%24/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^*]*$"},schema:"^[^*]*$",parentSchema:schema20.allOf[0].patternProperties["[^*]$"].properties.model,data:data8};
 if(vErrors === null){
 vErrors = [err11];
@@ -6912,7 +7836,7 @@ if(data10 && typeof data10 == "object" && !Array.isArray(data10)){
 if(data10.model !== undefined){
 let data11 = data10.model;
 if(typeof data11 === "string"){
-if(!pattern48.test(data11)){
+if(!pattern58.test(data11)){
 const err13 = {instancePath:instancePath+"/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i2+"/model",schemaPath:"#/allOf/0/patternProperties/%5B%5E*%5D%24/properties/targets/items/properties/model/pattern",keyword:"pattern",params:{pattern: "^[^*]*$"},schema:"^[^*]*$",parentSchema:schema20.allOf[0].patternProperties["[^*]$"].properties.targets.items.properties.model,data:data11};
 if(vErrors === null){
 vErrors = [err13];
@@ -6989,7 +7913,7 @@ const _errs32 = errors;
 const _errs33 = errors;
 if(errors === _errs33){
 if(typeof key2 === "string"){
-if(!pattern50.test(key2)){
+if(!pattern60.test(key2)){
 const err19 = {};
 if(vErrors === null){
 vErrors = [err19];
@@ -7311,7 +8235,7 @@ vErrors.push(err39);
 }
 errors++;
 }
-if(!pattern16.test(data13)){
+if(!pattern26.test(data13)){
 const err40 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/provider",schemaPath:"#/additionalProperties/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema20.additionalProperties.properties.provider,data:data13};
 if(vErrors === null){
 vErrors = [err40];
@@ -7440,7 +8364,7 @@ vErrors.push(err50);
 }
 errors++;
 }
-if(!pattern16.test(data17)){
+if(!pattern26.test(data17)){
 const err51 = {instancePath:instancePath+"/" + key3.replace(/~/g, "~0").replace(/\//g, "~1")+"/targets/" + i3+"/provider",schemaPath:"#/additionalProperties/properties/targets/items/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema20.additionalProperties.properties.targets.items.properties.provider,data:data17};
 if(vErrors === null){
 vErrors = [err51];
@@ -7701,7 +8625,7 @@ const _errs79 = errors;
 const _errs80 = errors;
 if(errors === _errs80){
 if(typeof data26 === "string"){
-if(!pattern56.test(data26)){
+if(!pattern66.test(data26)){
 const err72 = {};
 if(vErrors === null){
 vErrors = [err72];
@@ -9118,7 +10042,7 @@ errors++;
 }
 }
 if(typeof data5 === "string"){
-if(!pattern15.test(data5)){
+if(!pattern25.test(data5)){
 const err14 = {instancePath:instancePath+"/total/" + i0+"/usd",schemaPath:"#/properties/total/items/properties/usd/pattern",keyword:"pattern",params:{pattern: "^\\d{1,7}(\\.\\d{1,9})?$"},schema:"^\\d{1,7}(\\.\\d{1,9})?$",parentSchema:schema22.properties.total.items.properties.usd,data:data5};
 if(vErrors === null){
 vErrors = [err14];
@@ -9525,7 +10449,7 @@ vErrors.push(err5);
 }
 errors++;
 }
-if(!pattern16.test(data1)){
+if(!pattern26.test(data1)){
 const err6 = {instancePath:instancePath+"/rest/provider",schemaPath:"#/properties/rest/properties/provider/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$"},schema:"^[A-Za-z0-9][A-Za-z0-9._-]*$",parentSchema:schema24.properties.rest.properties.provider,data:data1};
 if(vErrors === null){
 vErrors = [err6];
@@ -9867,7 +10791,7 @@ vErrors.push(err3);
 }
 errors++;
 }
-if(!pattern18.test(data0)){
+if(!pattern5.test(data0)){
 const err4 = {instancePath:instancePath+"/dir",schemaPath:"#/properties/dir/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema25.properties.dir,data:data0};
 if(vErrors === null){
 vErrors = [err4];
@@ -9917,7 +10841,7 @@ vErrors.push(err7);
 }
 errors++;
 }
-if(!pattern17.test(data2)){
+if(!pattern4.test(data2)){
 const err8 = {instancePath:instancePath+"/identity/credential",schemaPath:"#/properties/identity/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema25.properties.identity.properties.credential,data:data2};
 if(vErrors === null){
 vErrors = [err8];
@@ -9972,7 +10896,7 @@ vErrors.push(err12);
 }
 errors++;
 }
-if(!pattern18.test(data3)){
+if(!pattern5.test(data3)){
 const err13 = {instancePath:instancePath+"/identity/file",schemaPath:"#/properties/identity/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema25.properties.identity.properties.file,data:data3};
 if(vErrors === null){
 vErrors = [err13];
@@ -10232,7 +11156,7 @@ return errors === 0;
 }
 
 const schema28 = configSchema.properties.tracing;
-const pattern78 = new RegExp("^https?://[!-~]*[{]trace_id[}][!-~]*$", "u");
+const pattern88 = new RegExp("^https?://[!-~]*[{]trace_id[}][!-~]*$", "u");
 
 function validate86(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -10334,7 +11258,7 @@ vErrors.push(err7);
 }
 errors++;
 }
-if(!pattern10.test(key1)){
+if(!pattern20.test(key1)){
 const err8 = {instancePath:instancePath+"/headers",schemaPath:"#/properties/headers/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"},schema:"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",parentSchema:schema28.properties.headers.propertyNames,data:key1,propertyName:key1};
 if(vErrors === null){
 vErrors = [err8];
@@ -10502,7 +11426,7 @@ vErrors.push(err19);
 }
 errors++;
 }
-if(!pattern24.test(data3)){
+if(!pattern34.test(data3)){
 const err20 = {instancePath:instancePath+"/headers/" + key2.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/headers/additionalProperties/pattern",keyword:"pattern",params:{pattern: "^[ -~]*$"},schema:"^[ -~]*$",parentSchema:schema28.properties.headers.additionalProperties,data:data3};
 if(vErrors === null){
 vErrors = [err20];
@@ -10549,7 +11473,7 @@ vErrors.push(err23);
 }
 errors++;
 }
-if(!pattern17.test(data8)){
+if(!pattern4.test(data8)){
 const err24 = {instancePath:instancePath+"/headers/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/credential",schemaPath:"#/properties/headers/additionalProperties/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema28.properties.headers.additionalProperties.properties.credential,data:data8};
 if(vErrors === null){
 vErrors = [err24];
@@ -10594,7 +11518,7 @@ vErrors.push(err27);
 }
 errors++;
 }
-if(!pattern18.test(data9)){
+if(!pattern5.test(data9)){
 const err28 = {instancePath:instancePath+"/headers/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/file",schemaPath:"#/properties/headers/additionalProperties/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema28.properties.headers.additionalProperties.properties.file,data:data9};
 if(vErrors === null){
 vErrors = [err28];
@@ -10639,7 +11563,7 @@ vErrors.push(err31);
 }
 errors++;
 }
-if(!pattern19.test(data10)){
+if(!pattern6.test(data10)){
 const err32 = {instancePath:instancePath+"/headers/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/env",schemaPath:"#/properties/headers/additionalProperties/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema28.properties.headers.additionalProperties.properties.env,data:data10};
 if(vErrors === null){
 vErrors = [err32];
@@ -10684,7 +11608,7 @@ vErrors.push(err35);
 }
 errors++;
 }
-if(!pattern17.test(data11)){
+if(!pattern4.test(data11)){
 const err36 = {instancePath:instancePath+"/headers/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/secret",schemaPath:"#/properties/headers/additionalProperties/properties/secret/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema28.properties.headers.additionalProperties.properties.secret,data:data11};
 if(vErrors === null){
 vErrors = [err36];
@@ -10959,7 +11883,7 @@ vErrors.push(err58);
 }
 errors++;
 }
-if(!pattern10.test(data19)){
+if(!pattern20.test(data19)){
 const err59 = {instancePath:instancePath+"/session_headers/" + i0,schemaPath:"#/properties/session_headers/items/pattern",keyword:"pattern",params:{pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"},schema:"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",parentSchema:schema28.properties.session_headers.items,data:data19};
 if(vErrors === null){
 vErrors = [err59];
@@ -11039,7 +11963,7 @@ vErrors.push(err65);
 }
 errors++;
 }
-if(!pattern78.test(data21)){
+if(!pattern88.test(data21)){
 const err66 = {instancePath:instancePath+"/view_url",schemaPath:"#/properties/view_url/pattern",keyword:"pattern",params:{pattern: "^https?://[!-~]*[{]trace_id[}][!-~]*$"},schema:"^https?://[!-~]*[{]trace_id[}][!-~]*$",parentSchema:schema28.properties.view_url,data:data21};
 if(vErrors === null){
 vErrors = [err66];
@@ -11220,7 +12144,7 @@ vErrors.push(err9);
 }
 errors++;
 }
-if(!pattern17.test(data4)){
+if(!pattern4.test(data4)){
 const err10 = {instancePath:instancePath+"/credential",schemaPath:"#/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema30.properties.credential,data:data4};
 if(vErrors === null){
 vErrors = [err10];
@@ -11265,7 +12189,7 @@ vErrors.push(err13);
 }
 errors++;
 }
-if(!pattern18.test(data5)){
+if(!pattern5.test(data5)){
 const err14 = {instancePath:instancePath+"/file",schemaPath:"#/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema30.properties.file,data:data5};
 if(vErrors === null){
 vErrors = [err14];
@@ -11310,7 +12234,7 @@ vErrors.push(err17);
 }
 errors++;
 }
-if(!pattern19.test(data6)){
+if(!pattern6.test(data6)){
 const err18 = {instancePath:instancePath+"/env",schemaPath:"#/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema30.properties.env,data:data6};
 if(vErrors === null){
 vErrors = [err18];
@@ -11355,7 +12279,7 @@ vErrors.push(err21);
 }
 errors++;
 }
-if(!pattern17.test(data7)){
+if(!pattern4.test(data7)){
 const err22 = {instancePath:instancePath+"/secret",schemaPath:"#/properties/secret/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema30.properties.secret,data:data7};
 if(vErrors === null){
 vErrors = [err22];
@@ -11438,7 +12362,7 @@ vErrors.push(err1);
 }
 errors++;
 }
-if(!pattern17.test(key1)){
+if(!pattern4.test(key1)){
 const err2 = {instancePath:instancePath+"/sinks",schemaPath:"#/properties/sinks/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema29.properties.sinks.propertyNames,data:key1,propertyName:key1};
 if(vErrors === null){
 vErrors = [err2];
@@ -11918,7 +12842,7 @@ vErrors.push(err34);
 }
 errors++;
 }
-if(!pattern17.test(data10)){
+if(!pattern4.test(data10)){
 const err35 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/credential",schemaPath:"#/properties/sinks/additionalProperties/properties/url/properties/credential/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema29.properties.sinks.additionalProperties.properties.url.properties.credential,data:data10};
 if(vErrors === null){
 vErrors = [err35];
@@ -11963,7 +12887,7 @@ vErrors.push(err38);
 }
 errors++;
 }
-if(!pattern18.test(data11)){
+if(!pattern5.test(data11)){
 const err39 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/file",schemaPath:"#/properties/sinks/additionalProperties/properties/url/properties/file/pattern",keyword:"pattern",params:{pattern: "^(/|~/)"},schema:"^(/|~/)",parentSchema:schema29.properties.sinks.additionalProperties.properties.url.properties.file,data:data11};
 if(vErrors === null){
 vErrors = [err39];
@@ -12008,7 +12932,7 @@ vErrors.push(err42);
 }
 errors++;
 }
-if(!pattern19.test(data12)){
+if(!pattern6.test(data12)){
 const err43 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/env",schemaPath:"#/properties/sinks/additionalProperties/properties/url/properties/env/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z_][A-Za-z0-9_]*$"},schema:"^[A-Za-z_][A-Za-z0-9_]*$",parentSchema:schema29.properties.sinks.additionalProperties.properties.url.properties.env,data:data12};
 if(vErrors === null){
 vErrors = [err43];
@@ -12053,7 +12977,7 @@ vErrors.push(err46);
 }
 errors++;
 }
-if(!pattern17.test(data13)){
+if(!pattern4.test(data13)){
 const err47 = {instancePath:instancePath+"/sinks/" + key2.replace(/~/g, "~0").replace(/\//g, "~1")+"/url/secret",schemaPath:"#/properties/sinks/additionalProperties/properties/url/properties/secret/pattern",keyword:"pattern",params:{pattern: "^[A-Za-z0-9_][A-Za-z0-9_.-]*$"},schema:"^[A-Za-z0-9_][A-Za-z0-9_.-]*$",parentSchema:schema29.properties.sinks.additionalProperties.properties.url.properties.secret,data:data13};
 if(vErrors === null){
 vErrors = [err47];

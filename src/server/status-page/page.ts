@@ -31,15 +31,23 @@ export function sendPage(request: FastifyRequest, reply: FastifyReply): FastifyR
 }
 
 /** Browsers ask each time whether they still have the newest one. */
-function send(
-  { headers }: FastifyRequest,
-  reply: FastifyReply,
-  { type, bytes, etag, gzip }: PageFile,
-): FastifyReply {
+function send({ headers }: FastifyRequest, reply: FastifyReply, file: PageFile): FastifyReply {
+  const { type, bytes, etag, gzip, brotli } = file
   reply.header('etag', etag).header('vary', 'accept-encoding')
   const known = (headers['if-none-match'] ?? '').split(',').map((tag) => tag.trim().replace(/^W\//, ''))
   if (known.includes(etag)) return reply.code(304).send()
   reply.type(type)
-  const acceptsGzip = /\bgzip\b(?!\s*;\s*q=0(?:\.0*)?(?:\s*,|\s*$))/i.test(headers['accept-encoding'] ?? '')
-  return acceptsGzip ? reply.header('content-encoding', 'gzip').send(gzip) : reply.send(bytes)
+  const accepted = headers['accept-encoding'] ?? ''
+  // Chromium accepts it on the loopback and over TLS.
+  if (acceptsBrotli.test(accepted)) {
+    void brotli().then(
+      (compressed) => reply.header('content-encoding', 'br').send(compressed),
+      () => reply.send(bytes),
+    )
+    return reply
+  }
+  return acceptsGzip.test(accepted) ? reply.header('content-encoding', 'gzip').send(gzip) : reply.send(bytes)
 }
+
+const acceptsBrotli = /\bbr\b(?!\s*;\s*q=0(?:\.0*)?(?:\s*,|\s*$))/i
+const acceptsGzip = /\bgzip\b(?!\s*;\s*q=0(?:\.0*)?(?:\s*,|\s*$))/i

@@ -48,6 +48,20 @@ suite('the status page of a gateway', { skip }, () => {
     assert.deepEqual(complaints, [])
   })
 
+  test('reaches the browser in the smaller of the codings', async (t) => {
+    const { gateway } = await startGateway(t, echo)
+    const context = await browser.newContext()
+    t.after(() => context.close())
+    const page = await context.newPage()
+    const codings = new Map<string, string | undefined>()
+    page.on('response', (response) =>
+      codings.set(new URL(response.url()).pathname, response.headers()['content-encoding']),
+    )
+    await page.goto(`${gateway.url}/status`)
+    await page.getByText('Live', { exact: true }).waitFor()
+    for (const path of ['/status', '/status/app.js', '/status/app.css']) assert.equal(codings.get(path), 'br')
+  })
+
   test('lets its user talk to a model', async (t) => {
     const { gateway } = await startGateway(t, echo)
     const { page, complaints } = await open(t, `${gateway.url}/status`)

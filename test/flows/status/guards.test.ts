@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
+import { brotliDecompressSync, gunzipSync } from 'node:zlib'
 
 import { startGateway, type TestGateway } from '../../support/app.ts'
 import { delta, whole } from '../../support/chat-content.ts'
@@ -74,10 +75,17 @@ suite('every answer below /status', onlyLinux, () => {
       assert.equal(plain.status, 200, path)
       assert.equal(plain.header('cache-control'), 'no-cache')
       assert.equal(plain.header('content-encoding'), undefined)
-      const packed = await ask(t, gateway, path, { 'accept-encoding': 'gzip, br' })
-      assert.equal(packed.header('content-encoding'), 'gzip')
-      assert.equal(packed.header('vary'), 'accept-encoding')
-      const refused = await ask(t, gateway, path, { 'accept-encoding': 'gzip;q=0' })
+      for (const [accepted, coding, decode] of [
+        ['gzip, deflate, br, zstd', 'br', brotliDecompressSync],
+        ['gzip, deflate', 'gzip', gunzipSync],
+        ['gzip, br;q=0', 'gzip', gunzipSync],
+      ] as const) {
+        const packed = await ask(t, gateway, path, { 'accept-encoding': accepted })
+        assert.equal(packed.header('content-encoding'), coding)
+        assert.equal(packed.header('vary'), 'accept-encoding')
+        assert.deepEqual(decode(packed.body()), plain.body())
+      }
+      const refused = await ask(t, gateway, path, { 'accept-encoding': 'gzip;q=0, br;q=0.0' })
       assert.equal(refused.header('content-encoding'), undefined)
       const again = await ask(t, gateway, path, { 'if-none-match': `"old", ${plain.header('etag')}` })
       assert.deepEqual([again.status, again.body().length], [304, 0])

@@ -1,0 +1,342 @@
+// The allotments of all scopes that this gateway shares with others: asks for more when calls need it, renews what is in use once
+// a second, gives back what others wait for, and knows what may be used while the server is away.
+import type { Clock } from '../../../platform/clock.ts'
+import { Allotment, type SharedLimit, type Use, type Wanted } from './allotment.ts'
+import { type Agreed, type Exchange, exchangeArguments, readExchangeReply } from './exchange.ts'
+
+/** What becomes of calls while the server cannot be asked. */
+export type WhenUnavailable = 'share' | 'refuse' | 'local'
+
+/** A scope whose limits several gateways share. */
+export interface SharedScope {
+  /** What it is called in the server, without prefix. */
+  readonly key: string
+  readonly limits: readonly SharedLimit[]
+  /** What is held does not end with the lease but with the scope: of budgets, whose windows end. */
+  readonly isLasting?: true
+  use(): Use
+}
+
+/** What allotments need of a connection. */
+export interface AllotmentConnection {
+  readonly isUp: boolean
+  run(script: 'exchange', keys: readonly string[], args: readonly (string | number)[]): Promise<unknown>
+}
+
+export interface AllotmentsParts {
+  readonly connection: AllotmentConnection
+  readonly prefix: string
+  /** Name of this gateway, which no other one has or has had lately. */
+  readonly member: string
+  readonly clock: Clock
+  readonly whenUnavailable: WhenUnavailable
+  /** How many gateways there are, for the part of each while the server is away. */
+  readonly members: number
+  /** There may be room for who waits. */
+  readonly onFreed: () => void
+  /** The server's reply made no sense. */
+  readonly onBug: (error: unknown) => void
+}
+
+/** An exchange that is on its way or about to be sent, and what those who wait for it ask for. */
+interface Batch {
+  wish: Wanted | undefined
+  readonly done: Promise<void>
+  readonly finish: () => void
+}
+
+interface Entry {
+  scope: SharedScope
+  readonly allotment: Allotment
+  /** Under way. */
+  current: Batch | undefined
+  /** Goes once `current` is back. */
+  next: Batch | undefined
+  /** Until then the server has nothing to give. */
+  noneUntilMs: number
+  /** When a call has last asked what may be used. */
+  activeAtMs: number
+  /** What was asked for and has not been granted. */
+  unmet: Wanted | undefined
+  /** Until then somebody waits for that. */
+  waitsUntilMs: number
+  sentAtMs: number
+  stopTimer: (() => void) | undefined
+}
+
+const renewalMs = 1_000
+/** A scope that no call has looked at for so long is not renewed. */
+const quietMs = 2_000
+/** Without news, the server is asked again after so long for those who wait. */
+export const recheckMs = 1_000
+/** Between two exchanges by which what others wait for is given back. */
+const yieldMs = 50
+/** The wall clock ahead of the monotonic one by so much more than before: the machine slept, say. */
+const sleptMs = 1_000
+
+export class Allotments {
+  readonly #parts: AllotmentsParts
+  readonly #entries = new Map<string, Entry>()
+  #lastNumber = 0
+  #stopRenewal: () => void
+  #offsetMs: number | undefined
+
+  constructor(parts: AllotmentsParts) {
+    this.#parts = parts
+    const renew = () => {
+      this.#stopRenewal = parts.clock.setTimer(renew, renewalMs)
+      this.#renewAll()
+    }
+    this.#stopRenewal = parts.clock.setTimer(renew, renewalMs)
+  }
+
+  /** What may be used of a scope now, in the order of its limits; Infinity where there is none. */
+  ceilings(scope: SharedScope): readonly number[] {
+    const nowMs = this.#now()
+    const { allotment } = this.#entryOf(scope, nowMs)
+    const isValid = allotment.isValid(nowMs)
+    const usable = isValid && allotment.isWanted ? allotment.kept(scope.use().used) : allotment.held
+    const isAway = this.isUnavailable(scope)
+    return scope.limits.map(({ limit }, index) => {
+      if (limit === undefined) return Infinity
+      const held = isValid ? usable[index]! : 0
+      return isAway ? Math.max(held, this.#aloneWith(limit)) : held
+    })
+  }
+
+  /** Whether the server cannot be asked for this scope: it is away, or does not know itself what gateways hold. */
+  isUnavailable({ key }: SharedScope): boolean {
+    return !this.#parts.connection.isUp || this.#entries.get(key)?.allotment.agreed.kind === 'grace'
+  }
+
+  /** Whether it makes sense to ask for more now. */
+  mayAsk(scope: SharedScope): boolean {
+    if (!this.#parts.connection.isUp) return false
+    const nowMs = this.#now()
+    return this.#entryOf(scope, nowMs).noneUntilMs <= nowMs
+  }
+
+  /**
+   * Asks for more, so that a call fits. Resolves once `ceilings` may be other ones; never rejects.
+   * @param amounts what the call takes of each limit.
+   */
+  ask(scope: SharedScope, amounts: readonly number[]): Promise<void> {
+    const nowMs = this.#now()
+    const entry = this.#entryOf(scope, nowMs)
+    entry.waitsUntilMs = nowMs + 2 * recheckMs
+    return this.#send(entry, { first: amounts, all: amounts })
+  }
+
+  /** Has the server's word of a scope, though nothing is needed. Never rejects. */
+  async look(scope: SharedScope): Promise<Agreed> {
+    const entry = this.#entryOf(scope, this.#now())
+    if (this.#parts.connection.isUp) await this.#send(entry, undefined)
+    return entry.allotment.agreed
+  }
+
+  /** The server's last word of a scope; undefined: there is none. */
+  lastAgreed({ key }: SharedScope): Agreed | undefined {
+    return this.#entries.get(key)?.allotment.agreed
+  }
+
+  /** Takes a message of the channel: `freed KEY MEMBER` or `wanted KEY MEMBER`. */
+  hear(message: string): void {
+    const [kind, fullKey = '', member] = message.split(' ')
+    const start = this.#keyOf('')
+    const entry = fullKey.startsWith(start) ? this.#entries.get(fullKey.slice(start.length)) : undefined
+    if (entry === undefined) return
+    if (kind === 'freed' && member === this.#parts.member) {
+      entry.noneUntilMs = -Infinity
+      this.#parts.onFreed()
+    } else if (kind === 'wanted' && member !== this.#parts.member && hasUnused(entry))
+      void this.#send(entry, undefined)
+  }
+
+  /** The connection has come or gone. */
+  reconnected(): void {
+    for (const entry of this.#entries.values()) entry.noneUntilMs = -Infinity
+    if (this.#parts.connection.isUp) this.#renewAll()
+    this.#parts.onFreed()
+  }
+
+  /** Gives back all that is not used. What is used counts as long as it does anyway. */
+  async leave(): Promise<void> {
+    this.#stopRenewal()
+    const entries = Array.from(this.#entries.values())
+    for (const { stopTimer } of entries) stopTimer?.()
+    this.#entries.clear()
+    if (!this.#parts.connection.isUp) return
+    await Promise.all(
+      entries.map(async (entry) => {
+        await entry.current?.done
+        entry.allotment.release(entry.scope.use().used)
+        await this.#exchange(entry, undefined, true)
+      }),
+    )
+  }
+
+  #entryOf(scope: SharedScope, nowMs: number): Entry {
+    let entry = this.#entries.get(scope.key)
+    if (entry === undefined) {
+      const allotment = new Allotment(scope.limits.length, scope.isLasting)
+      const times = { noneUntilMs: -Infinity, waitsUntilMs: -Infinity, sentAtMs: -Infinity }
+      const batches = { current: undefined, next: undefined, unmet: undefined, stopTimer: undefined }
+      entry = { scope, allotment, activeAtMs: nowMs, ...times, ...batches }
+      this.#entries.set(scope.key, entry)
+    }
+    entry.scope = scope
+    entry.activeAtMs = nowMs
+    return entry
+  }
+
+  /** What one gateway may use by itself while the server is away. */
+  #aloneWith(limit: number): number {
+    const { whenUnavailable, members } = this.#parts
+    if (whenUnavailable === 'local') return limit
+    return whenUnavailable === 'share' ? Math.max(1, Math.floor(limit / members)) : 0
+  }
+
+  /** One exchange at a time for a scope; what is asked meanwhile goes together in the next one. */
+  #send(entry: Entry, wish: Wanted | undefined): Promise<void> {
+    entry.next ??= newBatch()
+    entry.next.wish = together(entry.next.wish, wish)
+    const { done } = entry.next
+    if (entry.current === undefined) queueMicrotask(() => void this.#sendNext(entry))
+    return done
+  }
+
+  async #sendNext(entry: Entry): Promise<void> {
+    const batch = entry.next
+    if (batch === undefined || entry.current !== undefined) return
+    entry.current = batch
+    entry.next = undefined
+    await this.#exchange(entry, batch.wish, false)
+    entry.current = undefined
+    batch.finish()
+    this.#followWants(entry)
+    if (entry.next !== undefined) void this.#sendNext(entry)
+  }
+
+  /** Never rejects: who waits looks at what has become of it. */
+  async #exchange(entry: Entry, asked: Wanted | undefined, leaves: boolean): Promise<void> {
+    const { connection, prefix, member, onBug, onFreed } = this.#parts
+    const { scope, allotment } = entry
+    const sentMs = this.#now()
+    entry.sentAtMs = sentMs
+    if (sentMs >= entry.waitsUntilMs) entry.unmet = undefined
+    const wish = asked ?? entry.unmet
+    const use = scope.use()
+    const dimensions = allotment.state(use.used, scope.limits, leaves ? undefined : wish, sentMs)
+    const exchange: Exchange = { number: ++this.#lastNumber, nextMs: use.nextMs, leaves, dimensions }
+    const keys = [`{${prefix}}:epoch`, this.#keyOf(scope.key)]
+    let reply: unknown
+    try {
+      reply = await connection.run('exchange', keys, exchangeArguments(member, `{${prefix}}:news`, exchange))
+    } catch {
+      // The connection is down and says so itself.
+      return
+    }
+    try {
+      const read = readExchangeReply(reply)
+      if (read.kind === 'stale') return
+      allotment.agree(read, sentMs)
+      const isGranted = dimensions.every(({ held, needed }, index) => allotment.held[index]! >= held + needed)
+      entry.unmet = isGranted ? undefined : wish
+      // The server reports when there is room for this gateway; without its report, some time later may do.
+      entry.noneUntilMs = isGranted ? -Infinity : this.#now() + recheckMs
+      if (isGranted && wish !== undefined && asked === undefined) onFreed()
+    } catch (error) {
+      onBug(error)
+    }
+  }
+
+  /** Gives back, now and as its calls leave the window, what others wait for. */
+  #followWants(entry: Entry): void {
+    const { allotment, scope } = entry
+    if (!allotment.isWanted || entry.stopTimer !== undefined || !this.#isKnown(entry)) return
+    const { used, nextMs = renewalMs } = scope.use()
+    const hasMore = entry.current === undefined && allotment.yield(used)
+    const sinceMs = this.#now() - entry.sentAtMs
+    const delayMs = hasMore ? yieldMs - sinceMs : Math.max(yieldMs, Math.min(nextMs, renewalMs))
+    entry.stopTimer = this.#parts.clock.setTimer(
+      () => {
+        entry.stopTimer = undefined
+        if (!this.#isKnown(entry)) return
+        const lowers = entry.current === undefined && allotment.yield(scope.use().used)
+        if (hasMore || lowers) void this.#send(entry, undefined)
+        else this.#followWants(entry)
+      },
+      Math.max(0, delayMs),
+    )
+  }
+
+  #renewAll(): void {
+    if (!this.#parts.connection.isUp) return
+    const nowMs = this.#now()
+    let mayHaveRoom = false
+    for (const entry of this.#entries.values()) {
+      mayHaveRoom ||= nowMs < entry.waitsUntilMs
+      if (entry.current === undefined && entry.next === undefined) this.#renew(entry, nowMs)
+    }
+    if (mayHaveRoom) this.#parts.onFreed()
+  }
+
+  #renew(entry: Entry, nowMs: number): void {
+    const { scope, allotment } = entry
+    const { used } = scope.use()
+    const isWaiting = nowMs < entry.waitsUntilMs
+    const hasSlots = scope.limits.some(
+      ({ limit, lingerMs }, index) => limit !== undefined && lingerMs === 0 && used[index]! > 0,
+    )
+    const isQuiet = nowMs - entry.activeAtMs > quietMs && !isWaiting && !hasSlots
+    if (!isQuiet) {
+      allotment.trim(used, scope.limits)
+      void this.#send(entry, undefined)
+      return
+    }
+    const hasGivenBack = allotment.release(used)
+    if (hasGivenBack) void this.#send(entry, undefined)
+    else if (used.every((each) => each === 0)) this.#forget(entry)
+  }
+
+  #forget(entry: Entry): void {
+    entry.stopTimer?.()
+    this.#entries.delete(entry.scope.key)
+  }
+
+  #isKnown(entry: Entry): boolean {
+    return this.#entries.get(entry.scope.key) === entry
+  }
+
+  /** The time, after a look at whether the machine has slept meanwhile, which the monotonic clock does not show. */
+  #now(): number {
+    const { clock } = this.#parts
+    const nowMs = clock.now()
+    const offsetMs = clock.wallNow() - nowMs
+    if (offsetMs - (this.#offsetMs ?? offsetMs) > sleptMs) {
+      for (const { allotment } of this.#entries.values()) allotment.expire()
+    }
+    this.#offsetMs = offsetMs
+    return nowMs
+  }
+
+  #keyOf(key: string): string {
+    return `{${this.#parts.prefix}}:s:${key}`
+  }
+}
+
+function newBatch(): Batch {
+  const { promise: done, resolve: finish } = Promise.withResolvers<void>()
+  return { wish: undefined, done, finish }
+}
+
+/** What the first call waits for decides; the others' is wanted too. */
+function together(one: Wanted | undefined, other: Wanted | undefined): Wanted | undefined {
+  if (one === undefined || other === undefined) return one ?? other
+  return { first: one.first, all: one.all.map((amount, index) => amount + other.all[index]!) }
+}
+
+function hasUnused({ allotment, scope }: Entry): boolean {
+  const { used } = scope.use()
+  return allotment.held.some((held, index) => held > used[index]!)
+}

@@ -1,0 +1,168 @@
+-- One gateway and the server agree on how much of one scope's limits the gateway may use: its allotment.
+--
+-- The gateway states what it holds, having given back the rest already, and what it uses; it may ask for more. For each
+-- dimension the allotments of all gateways never exceed the limit, but for what was used beyond it already. An allotment counts
+-- until `lingerMs` after its lease: so long may what was used of it still count in some window.
+--
+-- KEYS: the epoch; the scope, a hash. Of each gateway it has `m:MEMBER`: its number of exchanges, the end of its lease, when its
+-- next use leaves its window (0: unknown), then allotted and used in each dimension; and, while it waits for more, `w:MEMBER`:
+-- since when, until when that counts, then wanted and needed at least in each dimension.
+--
+-- ARGV: schema, leaseMs, wantMs, channel, member, number of the exchange, in how many ms the next use leaves (-1: unknown),
+-- 1 for a gateway that stops, then for each dimension: limit (-1: none), lingerMs, held, used, wanted, needed.
+--
+-- Returns: `ok`, `grace` (nothing is granted, the state is in doubt) or `stale` (a later exchange was seen); the number of
+-- gateways that use or want something; ms until something of others leaves (-1: unknown); then for each dimension: allotted,
+-- allotted to others, used by others, what may be kept unused (-1: all).
+
+local schema, leaseMs, wantMs = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local channel, member, number = ARGV[4], ARGV[5], tonumber(ARGV[6])
+local nextMs, leaves = tonumber(ARGV[7]), ARGV[8] == '1'
+local scope = KEYS[2]
+
+local now, grace, outdated = begin(schema, leaseMs)
+if outdated then return outdated end
+
+local dimensions = {}
+local longestMs = 0
+for at = 9, #ARGV, 6 do
+  local dimension = {
+    limit = tonumber(ARGV[at]), lingerMs = tonumber(ARGV[at + 1]),
+    used = tonumber(ARGV[at + 3]), wanted = tonumber(ARGV[at + 4]), needed = tonumber(ARGV[at + 5]),
+    others = 0, usedByOthers = 0, keep = -1,
+  }
+  -- What was used beyond the allotment is a fact.
+  dimension.held = math.max(tonumber(ARGV[at + 2]), dimension.used)
+  longestMs = math.max(longestMs, dimension.lingerMs)
+  dimensions[#dimensions + 1] = dimension
+end
+
+local function numbers(packed)
+  local list = {}
+  for each in string.gmatch(packed, '%S+') do list[#list + 1] = tonumber(each) end
+  return list
+end
+
+local own, ownWant
+local wants, holds = {}, {}
+local active, soonestAt = 1, nil
+local stored = redis.call('HGETALL', scope)
+for at = 1, #stored, 2 do
+  local kind, name = string.sub(stored[at], 1, 2), string.sub(stored[at], 3)
+  local values = numbers(stored[at + 1])
+  if kind == 'w:' then
+    if values[2] <= now then redis.call('HDEL', scope, stored[at])
+    elseif name == member then ownWant = values
+    else wants[#wants + 1] = { member = name, since = values[1], values = values } end
+  elseif name == member then own = values
+  elseif values[2] + longestMs <= now then redis.call('HDEL', scope, stored[at])
+  else
+    holds[name] = values
+    local isActive = false
+    for index, dimension in ipairs(dimensions) do
+      local held, used = values[2 + 2 * index], values[3 + 2 * index]
+      if held > 0 and values[2] + dimension.lingerMs > now then
+        dimension.others = dimension.others + held
+        dimension.usedByOthers = dimension.usedByOthers + used
+        isActive = true
+      end
+    end
+    if isActive then
+      active = active + 1
+      local leavesAt = values[3]
+      -- A gateway that is gone leaves all at once.
+      if values[2] <= now or leavesAt == 0 then leavesAt = values[2] + longestMs end
+      if leavesAt > now and (soonestAt == nil or leavesAt < soonestAt) then soonestAt = leavesAt end
+    end
+  end
+end
+if own and own[1] >= number then return { 'stale' } end
+table.sort(wants, function(one, other)
+  if one.since ~= other.since then return one.since < other.since end
+  return one.member < other.member
+end)
+for _, want in ipairs(wants) do
+  if not holds[want.member] then active = active + 1 end
+end
+
+-- Who came before gets what it needs first.
+local since = ownWant and ownWant[1] or now
+local wantsMore, fits = false, not grace and not leaves
+for index, dimension in ipairs(dimensions) do
+  dimension.free = math.huge
+  if dimension.limit >= 0 then
+    dimension.free = dimension.limit - dimension.others - dimension.held
+    for _, want in ipairs(wants) do
+      if want.since < since or (want.since == since and want.member < member) then
+        dimension.free = dimension.free - want.values[2 + 2 * index]
+      end
+    end
+  end
+  if dimension.needed > 0 then
+    wantsMore = true
+    if dimension.needed > dimension.free then fits = false end
+  elseif dimension.wanted > 0 then wantsMore = true end
+end
+wantsMore = wantsMore and not leaves
+
+local isNewWant = false
+if wantsMore and fits then
+  for _, dimension in ipairs(dimensions) do
+    dimension.held = dimension.held + math.max(0, math.min(dimension.wanted, dimension.free))
+  end
+end
+if wantsMore and not fits then
+  isNewWant = ownWant == nil
+  local packed = { text(since), text(now + wantMs) }
+  for _, dimension in ipairs(dimensions) do
+    packed[#packed + 1] = text(dimension.wanted)
+    packed[#packed + 1] = text(dimension.needed)
+  end
+  redis.call('HSET', scope, 'w:' .. member, table.concat(packed, ' '))
+elseif ownWant then
+  redis.call('HDEL', scope, 'w:' .. member)
+end
+
+-- What others wait for may not lie unused here: fair parts stay, unless one call needs more than such a part.
+for index, dimension in ipairs(dimensions) do
+  local fair = math.floor(math.max(0, dimension.limit) / active)
+  for _, want in ipairs(wants) do
+    local needed = want.values[2 + 2 * index]
+    local held = holds[want.member] and holds[want.member][2 + 2 * index] or 0
+    if dimension.limit >= 0 and needed > fair then dimension.keep = 0
+    elseif dimension.limit >= 0 and needed > 0 and held < fair and dimension.keep ~= 0 then dimension.keep = fair end
+  end
+end
+
+local isUsed = false
+-- Whole milliseconds, rounded up, so that nothing counts too short.
+local packed = { text(number), text(leaves and now or now + leaseMs + 2), text(nextMs >= 0 and now + nextMs or 0) }
+for _, dimension in ipairs(dimensions) do
+  isUsed = isUsed or dimension.held > 0
+  packed[#packed + 1] = text(dimension.held)
+  packed[#packed + 1] = text(dimension.used)
+end
+-- The number is kept where nothing is: an earlier exchange that arrives late must not bring anything back.
+redis.call('HSET', scope, 'm:' .. member, table.concat(packed, ' '))
+redis.call('PEXPIRE', scope, text(leaseMs + longestMs + 60000))
+
+-- The first in line learns that there is room for it; who holds what it does not use, that somebody waits.
+local first = wants[1]
+if first then
+  local hasRoom = not grace
+  for index, dimension in ipairs(dimensions) do
+    local needed = first.values[2 + 2 * index]
+    if needed > 0 and dimension.limit >= 0 and needed > dimension.limit - dimension.others - dimension.held then hasRoom = false end
+  end
+  if hasRoom then redis.call('PUBLISH', channel, 'freed ' .. scope .. ' ' .. first.member) end
+end
+if isNewWant then redis.call('PUBLISH', channel, 'wanted ' .. scope .. ' ' .. member) end
+
+local reply = { grace and 'grace' or 'ok', active, soonestAt and text(soonestAt - now) or '-1' }
+for _, dimension in ipairs(dimensions) do
+  reply[#reply + 1] = text(dimension.held)
+  reply[#reply + 1] = text(dimension.others)
+  reply[#reply + 1] = text(dimension.usedByOthers)
+  reply[#reply + 1] = text(dimension.keep)
+end
+return reply

@@ -1,0 +1,98 @@
+// What a gateway and the server say to each other about one scope: the words of exchange.lua.
+
+/** How one limit of a scope stands at this gateway. Whole numbers. */
+export interface DimensionState {
+  /** Of all gateways together; undefined: there is none. */
+  readonly limit: number | undefined
+  /** How long what was used may count after the lease that it was used in, in milliseconds. */
+  readonly lingerMs: number
+  /** What this gateway may use at most; what it gives back is gone from here already. */
+  readonly held: number
+  readonly used: number
+  /** How much more it would like to have, `needed` included. */
+  readonly wanted: number
+  /** Without so much more the next call is refused. */
+  readonly needed: number
+}
+
+export interface Exchange {
+  /** Of this exchange; later ones have higher numbers. */
+  readonly number: number
+  /** When the first of what is used leaves the window, in milliseconds from now; undefined: unknown. */
+  readonly nextMs: number | undefined
+  /** The gateway stops, and uses nothing more. */
+  readonly leaves: boolean
+  readonly dimensions: readonly DimensionState[]
+}
+
+export interface DimensionReply {
+  /** What this gateway may use from now on. */
+  readonly held: number
+  /** What the other gateways may use. */
+  readonly others: number
+  readonly usedByOthers: number
+  /** What of `held` may stay unused, since others wait; Infinity: all. */
+  readonly keep: number
+}
+
+export interface Agreed {
+  /** `grace`: nothing was granted, because the server does not know yet what gateways hold. */
+  readonly kind: 'ok' | 'grace'
+  /** Gateways that use or want something, this one included. */
+  readonly active: number
+  /** Until the first of what others use leaves their windows, in milliseconds; undefined: unknown. */
+  readonly nextMs: number | undefined
+  readonly dimensions: readonly DimensionReply[]
+}
+
+/** `stale`: the server has seen a later exchange. */
+export type ExchangeReply = Agreed | { readonly kind: 'stale' }
+
+/** How long an allotment is valid after its last exchange was sent, and a want after it was stated, in milliseconds. */
+export const leaseMs = 3_000
+export const wantMs = 3_000
+
+/** Of the state in the server: raised where an older gateway could not read it. */
+export const schemaVersion = 1
+
+/** The arguments of exchange.lua. @param channel where other gateways hear of it. */
+export function exchangeArguments(
+  member: string,
+  channel: string,
+  { number, nextMs, leaves, dimensions }: Exchange,
+): (string | number)[] {
+  const first = [schemaVersion, leaseMs, wantMs, channel, member, number, nextMs ?? -1, leaves ? 1 : 0]
+  return [
+    ...first,
+    ...dimensions.flatMap(({ limit = -1, lingerMs, held, used, wanted, needed }) => [
+      limit,
+      lingerMs,
+      held,
+      used,
+      wanted,
+      needed,
+    ]),
+  ]
+}
+
+/** @throws TypeError for what exchange.lua does not return. */
+export function readExchangeReply(reply: unknown): ExchangeReply {
+  if (!Array.isArray(reply)) throw unexpected(reply)
+  const [kind, ...rest] = reply as unknown[]
+  if (kind === 'stale') return { kind }
+  const numbers = rest.map(Number)
+  if ((kind !== 'ok' && kind !== 'grace') || numbers.length % 4 !== 2 || numbers.some(Number.isNaN)) {
+    throw unexpected(reply)
+  }
+  const [active, nextMs, ...values] = numbers as [number, number, ...number[]]
+  const dimensions: DimensionReply[] = []
+  for (let at = 0; at < values.length; at += 4) {
+    const [held, others, usedByOthers, keep] = values.slice(at, at + 4) as [number, number, number, number]
+    dimensions.push({ held, others, usedByOthers, keep: keep < 0 ? Infinity : keep })
+  }
+  return { kind, active, nextMs: nextMs < 0 ? undefined : nextMs, dimensions }
+}
+
+function unexpected(reply: unknown): TypeError {
+  return new TypeError(`the store replied ${JSON.stringify(reply)?.slice(0, 200)} to an exchange`)
+}

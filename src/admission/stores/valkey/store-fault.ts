@@ -1,0 +1,32 @@
+// Why something that was asked of the store has no result. Its texts have no key, argument or credential in them: errors of
+// the client library carry whole commands, so none of them gets any further.
+
+export type StoreFaultKind =
+  /** There is no connection, or it has not joined. */
+  | 'down'
+  /** No reply in time; it may have run. */
+  | 'timeout'
+  /** The server or the script answered with an error. */
+  | 'refused'
+
+export class StoreFault extends Error {
+  override readonly name = 'StoreFault'
+  readonly kind: StoreFaultKind
+  /** The first word of the server's error, such as `OOM`, `READONLY` or `OUTDATED`. Undefined for the other kinds. */
+  readonly code: string | undefined
+
+  constructor(kind: StoreFaultKind, message: string, code?: string) {
+    super(message)
+    this.kind = kind
+    this.code = code
+  }
+}
+
+/** What became of a command, by what the client library rejected it with. */
+export function faultOf(error: unknown): StoreFault {
+  if (error instanceof StoreFault) return error
+  const { name, message } = error instanceof Error ? error : new Error(String(error))
+  if (name !== 'ReplyError') return new StoreFault('down', 'the connection has ended')
+  const [code] = /^[A-Z]+\b/.exec(message) ?? ['ERR']
+  return new StoreFault('refused', message.slice(0, 300), code)
+}

@@ -1,0 +1,152 @@
+// The limits that this gateway shares with those of other machines, over the server that rate_limit_settings.store names.
+import { createHash, randomBytes } from 'node:crypto'
+import { hostname } from 'node:os'
+import type { Scope } from '../../admission/scopes.ts'
+import { Allotments } from '../../admission/stores/valkey/allotments.ts'
+import { connectStore, type StoreConnection } from '../../admission/stores/valkey/connection.ts'
+import { leaseMs, schemaVersion } from '../../admission/stores/valkey/exchange.ts'
+import { ValkeyStore } from '../../admission/stores/valkey/valkey-store.ts'
+import type { SharedStore } from '../../config/store-types.ts'
+import { readStoreUrl } from '../../config/store-url.ts'
+import type { Config } from '../../config/types.ts'
+import { StartError } from '../../errors.ts'
+import type { Events } from '../../observe/events.ts'
+import { reachOf } from '../../platform/address-reach.ts'
+import type { Clock } from '../../platform/clock.ts'
+import { machineId } from './machine-id.ts'
+import { StoreReports } from './report-store.ts'
+
+export interface SharedLimitsParts {
+  readonly clock: Clock
+  readonly events: Events
+  /** Keeps the machine's id. Undefined: it is another one after each start. */
+  readonly stateDirectory: string | undefined
+  readonly version: string
+}
+
+/** What tells this gateway from the others. */
+export interface MachineName {
+  /** The same after a restart. */
+  readonly machine: string
+  /** Of this process, with the machine's: `MACHINE.PROCESS`. */
+  readonly member: string
+}
+
+export class SharedLimits {
+  readonly store: ValkeyStore
+  readonly connection: StoreConnection
+  readonly allotments: Allotments
+  readonly name: MachineName
+  readonly #reports: StoreReports
+  /** Providers whose server is this machine's own, so that its slots are. */
+  #ownProviders: ReadonlySet<string> = new Set()
+
+  private constructor(
+    connection: StoreConnection,
+    name: MachineName,
+    settings: SharedStore,
+    parts: SharedLimitsParts,
+  ) {
+    const { clock, events } = parts
+    const { prefix, members, whenUnavailable } = settings
+    this.connection = connection
+    this.name = name
+    this.allotments = new Allotments({
+      connection,
+      prefix,
+      member: name.member,
+      clock,
+      whenUnavailable,
+      members,
+      onFreed: () => this.store.onFreed?.(),
+      onBug: (error) => events.emit({ kind: 'internal_error', error, where: 'the store of limits' }),
+    })
+    this.store = new ValkeyStore({
+      allotments: this.allotments,
+      keyOf: (scope) => this.#keyOf(scope),
+      whenUnavailable,
+      now: clock.now,
+    })
+    connection.onNews = (message) => this.allotments.hear(message)
+    this.#reports = new StoreReports(connection, settings, parts)
+    connection.onChange = () => {
+      this.#reports.report()
+      this.allotments.reconnected()
+    }
+  }
+
+  /**
+   * Undefined: the limits are this gateway's alone. Does not wait for the server.
+   * @throws StartError when the URL is none, or the client library is missing.
+   */
+  static async open(
+    { store }: Pick<Config, 'store'>,
+    parts: SharedLimitsParts,
+  ): Promise<SharedLimits | undefined> {
+    if (store.kind === 'memory') return undefined
+    const { clock, stateDirectory, version } = parts
+    const read = readStoreUrl(store.url!.reveal(), store.url!.source)
+    if (read.kind === 'refused') {
+      throw new StartError(`The URL from ${store.url!.source} ${read.message}. Remedy: ${read.hint}.`)
+    }
+    const machine = await machineId(stateDirectory, (cause) =>
+      parts.events.emit({ kind: 'limits_not_saved', cause }),
+    )
+    const process = randomBytes(4).toString('hex')
+    const { prefix, ca } = store
+    const connection = await connectStore({
+      endpoint: read.endpoint,
+      ca,
+      prefix,
+      member: { machine, process, host: hostname(), version },
+      schema: schemaVersion,
+      leaseMs,
+      setTimer: clock.setTimer,
+      chance: Math.random,
+    }).catch((error: unknown) => {
+      throw new StartError(error instanceof Error ? error.message : String(error))
+    })
+    return new SharedLimits(connection, { machine, member: `${machine}.${process}` }, store, parts)
+  }
+
+  follow({ providers }: Pick<Config, 'providers'>): void {
+    const own = Array.from(providers.values()).filter(
+      (each) => !('origin' in each) || each.maxParallelRequests === 'auto' || isOfThisMachine(each.origin),
+    )
+    this.#ownProviders = new Set(own.map(({ name }) => name))
+  }
+
+  /** Gives back what is not used, and disconnects. Calls have ended. */
+  async close(): Promise<void> {
+    this.#reports.stop()
+    await this.allotments.leave()
+    await this.connection.close()
+  }
+
+  /** Users and addresses are of one machine, as are servers on loopback: only models, keys, identities and clouds are shared. */
+  #keyOf({ kind, name, limits }: Scope): string | undefined {
+    if (kind === 'model') return `model:${name}`
+    if (kind === 'provider')
+      return limits.isAuto || this.#ownProviders.has(name) ? undefined : `provider:${name}`
+    return isOfOneMachine(name) ? undefined : `client:${digest(name)}`
+  }
+}
+
+/** @param scope name of a client's scope. */
+export function isOfOneMachine(scope: string): boolean {
+  return /^client:(?:user:|ip:|unknown$)/.test(scope)
+}
+
+function isOfThisMachine(origin: string): boolean {
+  const { hostname: name } = new URL(origin)
+  return (
+    name === 'localhost' ||
+    name.endsWith('.localhost') ||
+    reachOf(name.replace(/^\[|\]$/g, '')) === 'loopback'
+  )
+}
+
+/** Names of clients may be addresses of people; in the server they are not to be read. 128 bits. */
+function digest(name: string): string {
+  return createHash('sha256').update(name).digest().subarray(0, 16).toString('base64url')
+}
