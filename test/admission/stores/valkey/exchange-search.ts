@@ -16,6 +16,8 @@ export interface World {
   readonly want: number
   /** 0: what is used is used until the call ends, as parallel slots are. */
   readonly window: number
+  /** How many exchanges do not arrive, or are not answered, at once. Infinity: any number. */
+  readonly delays: number
   /** Of exchanges that were given up, so many may still reach the server, for each gateway. */
   readonly late: number
   /** Gateways may die, or leave cleanly. */
@@ -67,6 +69,7 @@ interface State {
   readonly nowMs: number
   readonly server: TwinState
   readonly gateways: readonly Gateway[]
+  readonly delays: number
   readonly flushes: number
   readonly jumps: number
   /** How far the server's clock is ahead. */
@@ -88,7 +91,7 @@ class Search {
   readonly #world: World
   readonly #leaseMs: number
   readonly #windowMs: number
-  readonly #seen = new Set<string>()
+  readonly #actions = new Set<string>()
 
   constructor(world: World) {
     this.#world = world
@@ -107,14 +110,14 @@ class Search {
       const nextIndexes: number[] = []
       for (const [at, state] of states.entries()) {
         for (const [action, next] of this.#nexts(state)) {
+          this.#actions.add(action)
           const key = this.#keyOf(next)
           if (known.has(key)) continue
           const index = origins.length
           known.set(key, index)
           origins.push([indexes[at]!, action])
-          for (const word of action.split(' ')) this.#seen.add(word)
           if (this.#used(next) > this.#world.limit) {
-            return { states: known.size, violation: pathTo(origins, index), seen: this.#seen }
+            return { states: known.size, violation: pathTo(origins, index), seen: this.#seen() }
           }
           if (known.size > maxStates) throw new RangeError(`more than ${maxStates} states`)
           nextStates.push(next)
@@ -124,7 +127,11 @@ class Search {
       states = nextStates
       indexes = nextIndexes
     }
-    return { states: known.size, violation: undefined, seen: this.#seen }
+    return { states: known.size, violation: undefined, seen: this.#seen() }
+  }
+
+  #seen(): Set<string> {
+    return new Set(Array.from(this.#actions).flatMap((action) => action.split(' ')))
   }
 
   #start(): State {
@@ -144,8 +151,8 @@ class Search {
       isStated: true,
     }
     const gateways = Array.from({ length: this.#world.gateways }, () => gateway)
-    const { flushes, jumps } = this.#world
-    return { nowMs: 1_000_000, server, gateways, flushes, jumps, aheadMs: 0 }
+    const { delays, flushes, jumps } = this.#world
+    return { nowMs: 1_000_000, server, gateways, delays, flushes, jumps, aheadMs: 0 }
   }
 
   /** Of all that counts: what is in one window, or what is under way. */
@@ -235,8 +242,11 @@ class Search {
     const arrived = { ...gateway, isStated: true }
     const become = (then: Gateway): State => withGateway({ ...state, server }, index, then)
     yield [`${reply.kind} ${name} ${needed}`, become(this.#received({ ...arrived, pending }, state.nowMs))]
-    yield [`lost ${name} ${needed}`, become({ ...arrived, pending: undefined })]
-    yield [`slow ${name} ${needed}`, become({ ...arrived, pending })]
+    // What was under way is paid for.
+    const delays = state.delays - (state.gateways[index]!.pending === undefined ? 1 : 0)
+    if (delays < 0) return
+    yield [`lost ${name} ${needed}`, { ...become({ ...arrived, pending: undefined }), delays }]
+    yield [`slow ${name} ${needed}`, { ...become({ ...arrived, pending }), delays }]
   }
 
   #received(gateway: Gateway, nowMs: number): Gateway {
@@ -299,13 +309,15 @@ class Search {
         const { uses: _, ...received } = this.#received(gateway, later.nowMs)
         ways.push([` ${pending.reply.kind} ${name}`, received])
       }
-      states = states.flatMap(([action, each]) => [
-        [action, each] as const,
-        ...ways.map(([way, change]): Next => [
-          action + way,
-          withGateway(each, index, { ...each.gateways[index]!, ...change }),
-        ]),
-      ])
+      states = states.flatMap(([action, each]) => {
+        const delays = each.delays - (pending === undefined ? 1 : 0)
+        const become = (change: Partial<Gateway>): State => ({
+          ...withGateway(each, index, { ...each.gateways[index]!, ...change }),
+          delays,
+        })
+        const further = delays < 0 ? [] : ways.map(([way, change]): Next => [action + way, become(change)])
+        return [[action, each] as const, ...further]
+      })
     }
     yield* states
   }
@@ -374,9 +386,9 @@ class Search {
 
   /** All that matters for what can happen, with times from now on. One character for each number. */
   #keyOf(state: State): string {
-    const { nowMs, server, gateways, flushes, jumps, aheadMs } = state
+    const { nowMs, server, gateways, delays, flushes, jumps, aheadMs } = state
     const serverMs = nowMs + aheadMs
-    const numbers: number[] = [flushes, jumps]
+    const numbers: number[] = [Math.min(delays, 254), flushes, jumps]
     const { epoch } = server
     numbers.push(epoch === undefined ? 253 : soon(epoch.graceUntil - serverMs))
     if (this.#world.jumps > 0 && epoch !== undefined) {

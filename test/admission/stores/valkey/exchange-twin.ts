@@ -142,7 +142,7 @@ export function twinExchange(
   const keep = dimensions.map(({ limit }, index) => {
     if (limit === undefined) return Infinity
     const fair = Math.floor(limit / active)
-    let most = Infinity
+    let most = held[index]! + others[index]! > limit ? Math.max(0, limit - others[index]!) : Infinity
     for (const [name, { needed }] of wants) {
       if (needed[index]! > fair) most = 0
       else if (needed[index]! > 0 && (holds.get(name)?.held[index] ?? 0) < fair) most = Math.min(most, fair)
