@@ -41,7 +41,7 @@ process.once('exit', () => rmSync(work, { recursive: true, force: true }))
 mkdirSync(into, { recursive: true })
 
 const report = (text: string) => void process.stdout.write(`${text}\n`)
-report(`building llm-gateway ${source.debianVersion}`)
+report(`building llm-gateway ${source.debianVersion}: bundling …`)
 // It reads package.json beside its folder while it is built.
 const draft = join(work, 'package')
 mkdirSync(draft)
@@ -51,7 +51,7 @@ execFileSync(process.execPath, [join(root, 'scripts/build.ts'), join(draft, 'dis
   stdio: ['ignore', 'ignore', 'inherit'],
 })
 
-if (kind === 'deb') buildDebs()
+if (kind === 'deb') await buildDebs()
 else packForNpm()
 writeFileSync(join(into, `llm-gateway-${source.debianVersion}.cdx.json`), sbomText(root, source))
 // Of the other kind too, if it is there already.
@@ -67,16 +67,16 @@ const sums = readdirSync(into)
 writeFileSync(join(into, 'SHA256SUMS'), sums.map((line) => `${line}\n`).join(''))
 for (const line of sums) report(line)
 
-function buildDebs(): void {
+async function buildDebs(): Promise<void> {
   const {
     DEBFULLNAME: name = 'The llm-gateway authors',
     DEBEMAIL: address = 'llm-gateway@packages.invalid',
   } = process.env
   for (const architecture of chosen) {
-    report(`packing for ${architecture}`)
+    report(`packing for ${architecture}: Node.js is fetched, and xz takes a minute of CPU or more …`)
     const maintainer = `${name} <${address}>`
     const parts = { architecture, dist: join(draft, 'dist'), into, isPlain: values.plain, maintainer }
-    buildDeb({ ...parts, root, source, work })
+    await buildDeb({ ...parts, root, source, work })
   }
 }
 

@@ -49,7 +49,7 @@ export function addDeployCommands(
     .command('tunnel')
     .description('keep an ssh tunnel to the gateway of another machine up, as a user unit')
     .argument('<destination>', '[user@]host, as ssh knows it')
-    .argument('[action]', 'status: whether it is up')
+    .argument('[action]', 'only report whether it is up: status')
     .option('--port <port>', 'port of this machine (default: 4000)', portNumber)
     .option('--to <port>', 'port of the gateway there (default: 4000)', portNumber)
     .option('--print', 'print the unit, and change nothing')
@@ -100,14 +100,15 @@ Examples:
 Exit status: 0 it is up, or what was asked for is done, 1 failure, 2 invalid usage`
 
 const deployHelp = `
-Copies the program with its Node, the configuration, and the keys that it refers to as credentials
-and that this machine has; installs the service, runs doctor there, and prints the line for a
+Copies the program with its Node, the configuration, and the keys that it refers to and that this
+machine has; installs the service, runs doctor there, and prints the line for a
 tunnel. Shows all changes first and asks. Repeating it is safe. The connection is your own ssh:
 its configuration, its host keys, its prompts. The box needs Linux with systemd, on x86_64 or
 aarch64; deploy makes no changes to its firewall or its ssh server.
 
 Identities of the vault, keys of clients and the ledger are never copied. Keys travel one by one,
-through the standard input of a command on the box, which stores them as credentials.
+through the standard input of a command on the box, which stores them as credentials; the box's
+copy of the configuration names those of variables, files and stored secrets as well.
 
 Examples:
   llm-gateway deploy you@the-box --dry-run

@@ -1,11 +1,10 @@
 // A change of a file that a person wrote: shown as a diff, asked about, and made with a copy of the file as it was.
 import { constants, copyFileSync, mkdirSync, readFileSync, realpathSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { maskedLines } from '../config/masked-lines.ts'
 import { printable } from '../platform/printable.ts'
 import { replaceFile } from '../platform/replace-file.ts'
 import { ask, type AskIo } from './ask.ts'
-import { diffLines } from './diff.ts'
+import { maskedDiff, type TextKind } from './masked-diff.ts'
 import { type CommandIo, Output } from './output.ts'
 
 export type EditIo = CommandIo & AskIo
@@ -18,7 +17,13 @@ const ofAnother = 'belongs to another user; run this as that user'
 
 export type ReadForEdit =
   /** `path` is that of the file itself where the name is a link. */
-  | { readonly kind: 'read'; readonly path: string; readonly text: string; readonly mode: number }
+  | {
+      readonly kind: 'read'
+      readonly path: string
+      readonly text: string
+      readonly mode: number
+      readonly gid: number
+    }
   | { readonly kind: 'absent' }
   /** Why not, as a predicate after the name of the file. */
   | { readonly kind: 'refused'; readonly reason: string }
@@ -37,7 +42,7 @@ export function readForEdit(name: string): ReadForEdit {
     if (!Buffer.from(text).equals(bytes)) return { kind: 'refused', reason: 'is not UTF-8' }
     if (text.split('\n').length > maxLines)
       return { kind: 'refused', reason: `has more than ${maxLines} lines` }
-    return { kind: 'read', path, text, mode: status.mode & 0o777 }
+    return { kind: 'read', path, text, mode: status.mode & 0o777, gid: status.gid }
   } catch (error) {
     const { code = 'unknown error' } = error as NodeJS.ErrnoException
     if (code === 'ENOENT') return { kind: 'absent' }
@@ -45,15 +50,18 @@ export function readForEdit(name: string): ReadForEdit {
   }
 }
 
-/** Prints what changes, with everything masked that may be a key. */
-export function printDiff(io: CommandIo, before: string, after: string): void {
+/** Prints what changes, with everything masked that may be a key. @param own as `maskedDiff` takes it. */
+export function printDiff(
+  io: CommandIo,
+  { before, after, own }: { readonly before: string; readonly after: string; readonly own?: string },
+  kind: TextKind,
+): void {
   const out = new Output(io.stdout, io.env)
-  const lines = diffLines(before, after)
+  const lines = maskedDiff(before, after, kind, own)
   // Behind the last line break is no line.
   if (lines.at(-1) === ' ') lines.pop()
   for (const line of lines) {
-    const [shown = ''] = maskedLines(line, 'unknown')
-    const text = `  ${printable(shown)}`
+    const text = `  ${printable(line)}`
     if (line.startsWith('+')) out.line(out.styled('green', text))
     else out.line(line.startsWith('-') ? out.styled('red', text) : text)
   }
@@ -90,12 +98,19 @@ export function writeChange(
       return { fault: `${printable(path)} has changed meanwhile; run the command again` }
     const copy = `${path}.before-${stamp}`
     copyFileSync(path, copy, constants.COPYFILE_EXCL)
-    replaceFile(path, after, { mode: before.mode })
+    replaceFile(path, after, { mode: before.mode, ...keptOwner(before.gid) })
     return { copy }
   } catch (error) {
     const { code, path = name } = error as NodeJS.ErrnoException
     return { fault: `${printable(path)} could not be written (${code ?? String(error)})` }
   }
+}
+
+/** A service may read its file by the group. Only root may choose one that it is not in. */
+function keptOwner(gid: number): { owner?: { uid: number; gid: number } } {
+  const uid = process.geteuid?.() ?? 0
+  const mayKeep = uid === 0 || process.getgroups?.().includes(gid) === true
+  return mayKeep ? { owner: { uid, gid } } : {}
 }
 
 /** Whether root would make a folder, or a file in it, for somebody else, who could not use it. */
@@ -111,10 +126,10 @@ export function stampOf(nowMs: number): string {
   return new Date(nowMs).toISOString().replaceAll(/[-:]|\.\d+/g, '')
 }
 
-/** Asks once, and reports a refusal. */
+/** Asks once about a change that was shown and leaves a copy, so that Enter agrees, and reports a refusal. */
 export async function isConfirmed(io: EditIo, question: string): Promise<boolean> {
-  const answer = await ask(io, `${question} [y/N] `)
-  if (/^y(es)?$/i.test(answer ?? '')) return true
+  const answer = await ask(io, `${question} [Y/n] `)
+  if (answer !== undefined && /^(y(es)?)?$/i.test(answer)) return true
   const isAsked = io.stdin.isTTY === true
   const why = isAsked ? '' : ' Nobody is at a terminal to confirm it: add --yes.'
   new Output(io.stderr, io.env).line(`Nothing was written.${why}`)

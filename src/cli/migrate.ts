@@ -51,7 +51,7 @@ export async function migrateCommand(io: EditIo, options: MigrateOptions, nowMs:
     return changed.length === 0 && open.length === 0 ? 0 : 1
   }
   for (const { path, reason } of changed) out.line(`${printable(path)}: ${reason}`)
-  if (changed.length > 0) printDiff(io, before.text, text)
+  if (changed.length > 0) printDiff(io, { before: before.text, after: text }, 'config')
   for (const { path, reason, fix } of open) err.line(`${printable(path)}: ${reason} ${fix}`)
   for (const { name, now } of earlierVariables) {
     out.line(`The variable ${name} works; its name is ${now} now.`)

@@ -6,6 +6,7 @@ import { closeSync, existsSync, mkdirSync, openSync, renameSync, statSync } from
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { ballastOf } from './ballast.ts'
+import { draftCopy, keepCopies, lastCopy } from './former-copies.ts'
 import { applicationId, compareVersions, migrations as allMigrations, oldestSqlite } from './schema.ts'
 import { isDamage, reasonOf } from './sqlite-error.ts'
 
@@ -93,8 +94,8 @@ function examine(database: DatabaseSync, options: OpenOptions): Attempt {
   const isOurs = id === applicationId || (id === 0 && version === 0 && !hasTables(database))
   if (!isOurs) return { kind: 'unusable', reason: `${path} is a database of another program` }
   if (version > migrations.length) {
-    const copy = `${path}.v${migrations.length}`
-    const back = existsSync(copy) ? `, or move it away and put ${copy} in its place` : ''
+    const copy = lastCopy(path, migrations.length)
+    const back = copy === undefined ? '' : `, or move it away and put ${copy} in its place`
     const reason = `${path} is of a later version of llm-gateway (schema ${version}; this one knows ${migrations.length}). Run that version again${back}`
     return { kind: 'unusable', reason }
   }
@@ -106,6 +107,8 @@ function examine(database: DatabaseSync, options: OpenOptions): Attempt {
   }
   database.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 8388608;
     PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; PRAGMA secure_delete = FAST;`)
+  // Of a process that has migrated it and ended before it could name the copy.
+  keepCopies(path, version)
   migrate(database, path, migrations)
   return { kind: 'open', database }
 }
@@ -118,19 +121,12 @@ function mustCheck(database: DatabaseSync, path: string): boolean {
 
 /** A copy of the file as it was before lies beside it afterwards: `usage.db.v1`. */
 function migrate(database: DatabaseSync, path: string, migrations: readonly string[]): void {
-  const before = numberOf(database, 'user_version')
-  if (before === migrations.length) return
-  if (before > 0) {
-    const copy = `${path}.v${before}`
-    if (sizeOf(copy) === 0) {
-      createPrivately(copy)
-      database.prepare('VACUUM INTO ?').run(copy)
-    }
-  }
+  if (numberOf(database, 'user_version') === migrations.length) return
+  // Another process may be faster: what it does is seen once the lock is here.
   database.exec('BEGIN IMMEDIATE')
   try {
-    // Another process may have been faster.
     const version = numberOf(database, 'user_version')
+    if (version > 0 && version < migrations.length) draftCopy(path, version)
     for (const step of migrations.slice(version)) database.exec(step)
     database.exec(
       `PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${migrations.length}; COMMIT`,
@@ -139,6 +135,7 @@ function migrate(database: DatabaseSync, path: string, migrations: readonly stri
     if (database.isTransaction) database.exec('ROLLBACK')
     throw error
   }
+  keepCopies(path, migrations.length)
 }
 
 /** With the files that belong to it. @returns where it is now. */

@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict'
-import { existsSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
-import { dirname } from 'node:path'
+import {
+  copyFileSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
+import { basename, dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { suite, test } from 'node:test'
 import { ballastOf, keepBallast } from '../../src/ledger/ballast.ts'
@@ -387,6 +397,54 @@ suite('a file', () => {
     )
     assert.deepEqual(read(`${path}.v1`, 'SELECT request_id FROM calls'), [{ request_id: 'old' }])
     assert.equal(statSync(`${path}.v1`).mode & 0o777, 0o600)
+  })
+
+  test('keeps a copy of its own for each migration, and none of one that failed or was cut', () => {
+    const path = newPath()
+    const old = migrations.slice(0, 1)
+    const make = (name: string) => {
+      const opened = openDatabase({ path, nowMs: novemberMs, busyTimeoutMs: 100, migrations: old })
+      assert.ok(opened.kind === 'open')
+      opened.database.exec(`INSERT INTO names(kind, name) VALUES('client', '${name}')`)
+      opened.database.close()
+    }
+    const migrated = (steps: readonly string[]) => {
+      const opened = openDatabase({ path, nowMs: novemberMs, busyTimeoutMs: 100, migrations: steps })
+      assert.ok(opened.kind === 'open')
+      opened.database.close()
+    }
+    const copies = () =>
+      readdirSync(dirname(path))
+        .filter((name) => name.startsWith(`${basename(path)}.v`))
+        .toSorted()
+    const clients = (file: string) => read(file, "SELECT name FROM names WHERE kind = 'client'")
+    make('first')
+    // A process that was killed while it copied.
+    writeFileSync(`${path}.v1.new`, 'half a copy')
+    migrated(migrations)
+    assert.deepEqual(copies(), [`${basename(path)}.v1`])
+
+    // Back to the earlier release, with the copy in its place, and forward again.
+    const later = read(path, 'PRAGMA user_version')
+    for (const suffix of ['', '-wal', '-shm']) rmSync(path + suffix, { force: true })
+    copyFileSync(`${path}.v1`, path)
+    make('second')
+    assert.throws(() => migrated([...old, 'CREATE TABLE calls(x)']))
+    migrated(migrations)
+    assert.deepEqual(read(path, 'PRAGMA user_version'), later)
+    assert.deepEqual(copies(), [`${basename(path)}.v1`, `${basename(path)}.v1.2`])
+    assert.deepEqual(clients(`${path}.v1`), [{ name: 'first' }])
+    assert.deepEqual(clients(`${path}.v1.2`), [{ name: 'first' }, { name: 'second' }])
+
+    // The one that its process could not name any more.
+    renameSync(`${path}.v1.2`, `${path}.v1.new`)
+    migrated(migrations)
+    assert.deepEqual(copies(), [`${basename(path)}.v1`, `${basename(path)}.v1.2`])
+    assert.equal(statSync(`${path}.v1.2`).mode & 0o777, 0o600)
+
+    const behind = openDatabase({ path, nowMs: novemberMs, busyTimeoutMs: 100, migrations: old })
+    assert.ok(behind.kind === 'unusable')
+    assert.ok(behind.reason.endsWith(`or move it away and put ${path}.v1.2 in its place`), behind.reason)
   })
 
   test('whose step fails stays as it was', (t) => {

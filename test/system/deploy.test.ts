@@ -37,6 +37,10 @@ test(
   async (t) => {
     const box = await startBox(t)
     const { manager, you, yours } = box
+    // Nothing of this may change what a session is.
+    await yours(
+      "printf ' %s\\n' 'LocalForward 5999 localhost:4000' 'RemoteCommand false' 'SessionType none' 'StdinNull yes' 'ForkAfterAuthentication yes' >>.ssh/config",
+    )
     // Keeps what each ssh is called with.
     await yours(
       `printf '%s\\n' '#!/bin/sh' 'printf "%s\\n" "$*" >>$HOME/calls' 'exec /usr/bin/ssh "$@"' >.ssh/ssh; chmod +x .ssh/ssh; umask 077; cat >gateway.yaml`,
@@ -61,7 +65,7 @@ test(
     assert.equal(await manager.ok(everything), '')
 
     const first = await yours(`${deploy} --yes`)
-    assert.match(first, /ssh -N -L localhost:4000:localhost:4000 box$/m)
+    assert.match(first, /ssh -N -L 127.0.0.1:4000:localhost:4000 box$/m)
     assert.match(first, /0 failures/)
     assert.equal(await manager.ok(`cat ${configFile}`), config.trim())
     assert.match(await manager.ok(streamCommand()), /DONE/)
@@ -71,7 +75,7 @@ test(
 
     const calls = await yours('cat calls')
     assert.ok(!(first + dry + calls).includes(key), 'the key is in no argument and no output')
-    for (const call of calls.trim().split('\n')) assert.match(call, / -- box '/)
+    for (const call of calls.trim().split('\n')) assert.match(call, /^-V$| -- box '/)
     assert.equal(
       await manager.ok(`grep -rl ${key} .config .local; true`),
       '.config/llm-gateway/credentials/near_key',
@@ -115,6 +119,14 @@ test(
     assert.equal(await manager.ok(`cat ${configFile}`), config.trim())
     await yours(`${two} deploy box --rollback --yes`)
     assert.equal(await manager.ok(runningRelease), second)
+    // Somebody has removed it.
+    const previous = await manager.ok(`readlink ${base}/previous`)
+    await manager.ok(`mv ${previous} ${previous}.away`)
+    const gone = await you(`${two} deploy box --rollback --yes`)
+    assert.equal(gone.status, 1)
+    assert.match(gone.stderr, /version before is not there any more[^]*Nothing that runs there has changed/)
+    assert.equal(await manager.ok(runningRelease), second)
+    await manager.ok(`mv ${previous}.away ${previous}`)
     assert.match(await manager.ok(models), /"two"/)
 
     // Without a configuration on the command line, the box keeps its own.
@@ -155,6 +167,37 @@ test('a version that does not run is replaced by the one before', { skip }, asyn
   assert.equal(await manager.ok(pid), running)
 })
 
+test('keys of variables and files become credentials of the box', { skip }, async (t) => {
+  const { manager, you, yours } = await startBox(t)
+  const text = config
+    .replace('{ credential: near_key, env: NEAR_KEY }', '{ env: NEAR_KEY }')
+    .replace(
+      'models:',
+      '  far: { base_url: "http://127.0.0.1:9998/v1", api_key: { file: ~/far.key } }\nmodels:',
+    )
+  await yours('umask 077; cat >gateway.yaml', text)
+  await yours('umask 077; cat >far.key', `${key}-far`)
+  const deploy = `NEAR_KEY=${key} llm-gateway deploy box --config gateway.yaml`
+  const dry = await yours(`${deploy} --dry-run`)
+  assert.match(
+    dry,
+    /providers\.near\.api_key is the credential near_key there \(\S*gateway\.yaml stays as it is\)/,
+  )
+  const first = await yours(`${deploy} --yes`)
+  assert.match(first, /new +key far_key \(from file [^)]*far\.key of this machine\)/)
+  assert.match(first, /0 failures/)
+  assert.ok(!first.includes(key))
+  assert.equal(await manager.ok('cat .config/llm-gateway/credentials/near_key'), key)
+  assert.equal(await manager.ok('cat .config/llm-gateway/credentials/far_key'), `${key}-far`)
+  assert.match(await manager.ok(`cat ${configFile}`), /api_key: \{ credential: "near_key", env: NEAR_KEY \}/)
+  assert.equal(await yours('cat gateway.yaml'), text)
+  assert.match(await manager.ok(streamCommand()), /DONE/)
+  assert.match(
+    (await you('llm-gateway deploy box --config gateway.yaml --yes')).stdout,
+    /has all of this already/,
+  )
+})
+
 test('another host key than the known one ends it before anything is sent', { skip }, async (t) => {
   const { manager, you, yours } = await startBox(t)
   await yours(
@@ -163,6 +206,18 @@ test('another host key than the known one ends it before anything is sent', { sk
   const { status, stderr } = await you('llm-gateway deploy box --yes')
   assert.equal(status, 1)
   assert.match(stderr, /REMOTE HOST IDENTIFICATION HAS CHANGED[^]*ssh could not log in to box/)
+  assert.equal(await manager.ok(everything), '')
+})
+
+test('a key that the box does not accept is named as the reason', { skip }, async (t) => {
+  const { manager, you, yours } = await startBox(t)
+  await yours("ssh-keygen -q -t ed25519 -N '' -f other; mv other .ssh/key")
+  const { status, stderr } = await you('llm-gateway deploy box --yes')
+  assert.equal(status, 1)
+  assert.match(
+    stderr,
+    /Permission denied \([^)]*\)\.?\nssh could not log in to box\. The box does not accept your key/,
+  )
   assert.equal(await manager.ok(everything), '')
 })
 

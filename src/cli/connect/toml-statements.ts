@@ -68,7 +68,8 @@ function endOfPair(text: string, from: number): number | undefined {
   return depth === 0 ? at : undefined
 }
 
-function endOfString(text: string, from: number): number | undefined {
+/** @param from of its opening quote. @returns the offset behind its closing one; undefined: there is none. */
+export function endOfString(text: string, from: number): number | undefined {
   const quote = text[from]!
   const isLong = text.startsWith(quote.repeat(3), from)
   const closing = isLong ? quote.repeat(3) : quote

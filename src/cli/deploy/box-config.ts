@@ -2,6 +2,7 @@
 import { readDocument } from '../../config/document.ts'
 import { defaults } from '../../config/defaults.ts'
 import { pruned, secretReferences } from '../../config/load.ts'
+import type { Path } from '../../config/problems.ts'
 import type { RawConfig, RawSecret } from '../../config/raw.ts'
 import { violations } from '../../config/validate.ts'
 import { formatPath } from '../../platform/key-path.ts'
@@ -17,7 +18,8 @@ export interface BoxConfig {
 }
 
 export interface KeyReference {
-  /** In the file: `providers.openai.api_key`. */
+  readonly path: Path
+  /** The same for people: `providers.openai.api_key`. */
   readonly place: string
   /** What `credential set` is to be called with. */
   readonly name: string
@@ -47,6 +49,6 @@ function* keyReferences(raw: RawConfig): Generator<KeyReference> {
     if (section === 'usage') continue
     const isOfProvider = section === 'providers' && key === 'api_key'
     const name = isOfProvider ? String(owner) : (reference.credential ?? '')
-    yield { place: formatPath(path), name, reference }
+    yield { path, place: formatPath(path), name, reference }
   }
 }

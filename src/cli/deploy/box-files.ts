@@ -10,13 +10,16 @@ import {
 } from '../../systemd/scope.ts'
 import { renderDoctorUnits, renderServicesUnits, renderUnits, startCommand } from '../../systemd/units.ts'
 import { diffLines } from '../diff.ts'
+import { maskedDiff } from '../masked-diff.ts'
 import type { Account, BoxPaths, Installed } from './box.ts'
 import type { BoxConfig } from './box-config.ts'
 import { isPlainPath } from './remote-command.ts'
 
 /** The files whose present text is read. */
-export function filesToRead({ unitDirectory, configFile, base }: BoxPaths, nodePackage: string): string[] {
+export function filesToRead(paths: BoxPaths, nodePackage: string): string[] {
+  const { unitDirectory, configFile, base } = paths
   return [
+    ...[packagedUnit(paths)].filter((unit) => unit !== undefined),
     ...[serviceUnit, socketUnit, servicesUnit, servicesSocket, doctorUnit, doctorTimer].map((unit) =>
       join(unitDirectory, unit),
     ),
@@ -24,6 +27,11 @@ export function filesToRead({ unitDirectory, configFile, base }: BoxPaths, nodeP
     join(base, 'before.yaml'),
     nodeHashFile(base, nodePackage),
   ]
+}
+
+/** Of a Debian package. Undefined: there are none for this manager. */
+export function packagedUnit({ packagedUnitDirectory }: BoxPaths): string | undefined {
+  return packagedUnitDirectory === undefined ? undefined : join(packagedUnitDirectory, serviceUnit)
 }
 
 /** In the release that runs: the hash of the package that its Node is of. */
@@ -82,5 +90,7 @@ export function changeOf({ path, text }: WantedFile, { files }: Installed): File
   const before = files.get(path)
   if (before === undefined) return { kind: 'new', path }
   if (before === text) return { kind: 'unchanged', path }
-  return { kind: 'changed', path, diff: diffLines(before, text) }
+  // Paths in units look like keys.
+  const diff = path.endsWith('.yaml') ? maskedDiff(before, text, 'config') : diffLines(before, text)
+  return { kind: 'changed', path, diff }
 }

@@ -17,6 +17,40 @@ ${userManager}
 fail() { printf '%s\n' "$1" >&2; exit 1; }
 `
 
+/** Prints the first of a path and the directories above it that others than root can change; nothing where there is none. */
+const changeable = String.raw`
+changeable() {
+  part=$1
+  while :; do
+    case $(stat -c '%u %A' "$part") in
+      0\ ?????w*|0\ ????????w*) printf '%s' "$part"; return ;;
+      0\ *) ;;
+      *) printf '%s' "$part"; return ;;
+    esac
+    if [ "$part" = / ]; then return; fi
+    part=$(dirname "$part")
+  done
+}
+`
+
+const trusted = String.raw`${changeable}
+# With root's rights only what root alone can change: a unit written by hand may have run a program of somebody's home.
+is_trusted() {
+  [ "$scope" = system ] || return 0
+  program=$(readlink -f "$1") && [ -f "$program/bin/llm-gateway" ] || return 1
+  foreign=$(changeable "$program")
+  # From here on nobody else can exchange what is looked at.
+  [ -n "$foreign" ] || foreign=$(find "$program" ! -type l \( ! -user 0 -o -perm /022 \) -print -quit) || return 1
+  [ -n "$foreign" ] || foreign=$(find "$program" -type l -exec sh -c '
+    for link do
+      case $(readlink -f "$link") in "$0"/*) ;; *) printf "%s\n" "$link" ;; esac
+    done' "$program" {} + | head -n 1)
+  [ -n "$foreign" ] || return 0
+  printf '%s is not run: others than root can change %s.\n' "$1" "$foreign"
+  return 1
+}
+`
+
 /** Facts of the account. No arguments. */
 export const whoScript = `${begin}${String.raw`
 printf '\nllm-gateway-box 1\n'
@@ -39,14 +73,19 @@ printf 'end\n'
 export const rootScript = `${begin}printf 'uid %s\\n' "$(id -u)"\n`
 
 /** What is installed. Arguments: scope, BASE, the directory of credentials, then files to read. */
-export const lookScript = `${begin}${String.raw`
+export const lookScript = `${begin}${changeable}${String.raw`
 scope=$1 base=$2 credentials=$3; shift 3
 printf '\nllm-gateway-box 1\n'
 for link in current previous; do
   [ -L "$base/$link" ] && printf '%s %s\n' "$link" "$(readlink "$base/$link")"
 done
+[ -f "$base/previous/bin/llm-gateway" ] && [ -x "$base/previous/bin/llm-gateway" ] && printf 'startable previous\n'
 existing=$base
 while [ ! -d "$existing" ]; do existing=$(dirname "$existing"); done
+if [ "$scope" = system ]; then
+  foreign=$(changeable "$(readlink -f "$existing")")
+  [ -z "$foreign" ] || printf 'changeable %s\n' "$foreign"
+fi
 df -Pk "$existing" | { read -r _; read -r _ _ _ free _; printf 'free %s\n' "$free"; }
 for file in "$credentials"/*; do [ -f "$file" ] && printf 'key %s\n' "$(basename "$file")"; done
 for file; do
@@ -105,10 +144,12 @@ trap - EXIT
 
 /**
  * Puts the next configuration beside the present one and checks it with the program that is to run it. Arguments: the release, BASE,
- * where the configuration is, `send`, `keep` or `before`, the length of what is sent, the mode, the next configuration.
+ * where the configuration is, `send`, `keep` or `before`, the length of what is sent, scope, the next configuration.
  */
 export const offerScript = `${begin}${String.raw`
-release=$1 base=$2 config=$3 next=$7
+release=$1 base=$2 config=$3 scope=$6 next=$7
+${trusted}
+is_trusted "$release" >&2 || exit 1
 umask 077
 rm -f "$next"
 case $4 in
@@ -118,7 +159,6 @@ case $4 in
     ;;
   before) if [ -f "$base/before.yaml" ]; then cp "$base/before.yaml" "$next" || exit 1; fi ;;
 esac
-[ ! -f "$next" ] || chmod "$6" "$next" || exit 1
 checked=$config
 [ ! -f "$next" ] || checked=$next
 if [ -f "$checked" ] && ! "$release/bin/llm-gateway" validate-config "$checked" --without-secrets; then
@@ -126,13 +166,15 @@ if [ -f "$checked" ] && ! "$release/bin/llm-gateway" validate-config "$checked" 
   exit 1
 fi
 # Else the directory of keys, which is private, would make the one above it private, too.
-if [ "$6" = 644 ]; then umask 022; fi
+if [ "$scope" = system ]; then umask 022; fi
 mkdir -p "$(dirname "$config")"
 `}`
 
 /** Stores a key. Arguments: the release, scope, the provider or the name of the credential, the configuration. */
-export const keyScript = `${begin}${String.raw`
+export const keyScript = `${begin}${trusted}${String.raw`
+scope=$2
 [ -x "$1/bin/llm-gateway" ] || fail 'the program is not there'
+is_trusted "$1" >&2 || exit 1
 printf 'ready\n'
 exec "$1/bin/llm-gateway" credential set "--$2" --config "$4" -- "$3"
 `}`
@@ -140,7 +182,7 @@ exec "$1/bin/llm-gateway" credential set "--$2" --config "$4" -- "$3"
 /**
  * Makes a release the one that runs, with the configuration that was offered. It goes to its end once it has begun: nothing that
  * becomes of the connection stops it. Exit status: 0, 1 where it does not run and there is none to go back to, 3 where it went back, 4
- * where nothing was changed. Arguments: scope, BASE, the release, the program that runs now or an empty word, where the
+ * where nothing was changed, 5 where neither version runs. Arguments: scope, BASE, the release, the program that runs now or an empty word, where the
  * configuration is, the next one.
  */
 export const switchScript = `${begin}${String.raw`
@@ -149,23 +191,16 @@ exec 9>"$base/lock" || exit 4
 flock -n 9 || { printf 'Another deploy is under way on this machine.\n' >&2; exit 4; }
 trap '' HUP INT TERM PIPE
 
-place() { cp -p "$1" "$config.new" && mv -f "$config.new" "$config"; }
-# With root's rights only what root alone can change: a unit written by hand may have run a program of somebody's home.
-is_trusted() {
-  [ "$scope" = system ] || return 0
-  part=$(readlink -f "$1/bin/llm-gateway") || return 1
-  while :; do
-    case $(stat -c '%u %A' "$part") in
-      0\ ?????w*|0\ ????????w*) break ;;
-      0\ *) ;;
-      *) break ;;
-    esac
-    if [ "$part" = / ]; then return 0; fi
-    part=$(dirname "$part")
-  done
-  printf '%s is not run: others than root can change %s.\n' "$1" "$part"
-  return 1
+# The file keeps its mode, owner and group: a service of another account may read it by its group.
+place() {
+  if [ -f "$config" ]; then set -- "$1" "$(stat -L -c %a "$config")" "$(stat -L -c %u:%g "$config")"
+  elif [ "$scope" = system ]; then set -- "$1" 644 "$(id -u):$(id -g)"
+  else set -- "$1" 600 "$(id -u):$(id -g)"; fi
+  rm -f "$config.new"
+  (umask 077 && cat "$1" >"$config.new") && chown "$3" "$config.new" && chmod "$2" "$config.new" &&
+    mv -f "$config.new" "$config" || { rm -f "$config.new"; return 1; }
 }
+${trusted}
 run() { is_trusted "$1" && "$1/bin/llm-gateway" systemd install "--$scope" 9>&- && "$1/bin/llm-gateway" systemd restart "--$scope" 9>&-; }
 
 switch() {
@@ -173,7 +208,7 @@ switch() {
   if [ -f "$config" ]; then cp -p "$config" "$swap" || return 4; fi
   if [ -f "$next" ]; then
     if [ "$scope" = system ]; then umask 022; else umask 077; fi
-    mkdir -p "$(dirname "$config")" && place "$next" || { rm -f "$config.new"; return 4; }
+    mkdir -p "$(dirname "$config")" && place "$next" || return 4
   fi
   umask 022
   status=0
@@ -181,9 +216,10 @@ switch() {
   if [ "$status" = 1 ] && [ -n "$former" ]; then
     printf 'The new version does not run. Going back to the one before.\n'
     if [ -f "$swap" ]; then place "$swap" || return 1; fi
-    run "$former" || printf 'The version before does not run either.\n'
+    back=3
+    run "$former" || { printf 'The version before does not run either.\n'; back=5; }
     rm -f "$next" "$swap"
-    return 3
+    return "$back"
   fi
   ln -sfn "$new" "$base/current" || return 1
   # Where only keys are new, what was before stays what one can go back to.
@@ -207,6 +243,8 @@ exit "$status"
 `}`
 
 /** Runs doctor. Arguments: the release, scope, the configuration. */
-export const doctorScript = `${begin}${String.raw`
+export const doctorScript = `${begin}${trusted}${String.raw`
+scope=$2
+is_trusted "$1" >&2 || exit 1
 exec "$1/bin/llm-gateway" doctor "--$2" --config "$3"
 `}`

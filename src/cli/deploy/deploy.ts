@@ -1,26 +1,26 @@
 // `llm-gateway deploy [user@]host`: the program, the configuration and keys onto another machine, over ssh. First everything is
 // looked at and shown; then the program is copied beside the one that runs; then the box switches over, as a whole or not at all.
 import { randomBytes } from 'node:crypto'
-import { readFileSync } from 'node:fs'
-import { findConfigFile, packagedConfigFile } from '../../config/find.ts'
 import { printable } from '../../platform/printable.ts'
 import type { RunProgram } from '../../systemd/programs.ts'
 import { resolveScope, servicePaths } from '../../systemd/scope.ts'
 import { ask } from '../ask.ts'
 import type { CredentialIo } from '../credential-set.ts'
-import { diffLines } from '../diff.ts'
 import { Output } from '../output.ts'
 import { type BoxConfig, readBoxConfig } from './box-config.ts'
-import { programOf, releaseDirectory } from './box-files.ts'
+import { changeOf, programOf, releaseDirectory } from './box-files.ts'
 import { doctorScript, keyScript, offerScript, switchScript } from './box-scripts.ts'
+import { type Choice, chooseConfig, type ChosenConfig } from './choose-config.ts'
 import { parseDestination } from './destination.ts'
 import { copyProgram } from './copy-program.ts'
 import { type KeyPlan, missingKeys, planKeys } from './keys.ts'
 import { type PinnedNode, pinnedNode } from './node-package.ts'
-import { type ChosenConfig, Preview } from './preview.ts'
+import { Preview } from './preview.ts'
 import { archiveProgram, type ProgramArchive } from './program-archive.ts'
 import { examineSite, relayLines, type Site } from './site.ts'
 import { SshConnection } from './ssh.ts'
+import { rollbackRefusal } from './former.ts'
+import { loginFailure } from './login-failure.ts'
 
 export interface DeployOptions {
   readonly isForSystem: boolean
@@ -59,9 +59,7 @@ export async function deployCommand(
     return 1
   }
   if (opened.kind === 'failed') {
-    err.line(
-      `ssh could not log in to ${destination}; it has printed the reason. To try it, run: ssh ${destination}`,
-    )
+    err.line(loginFailure(destination, opened.words))
     return 1
   }
   const { connection } = opened
@@ -99,8 +97,10 @@ class Deploy {
 
   async deploy(): Promise<number> {
     const { account, paths, installed } = this.#site
-    const chosen = this.#chooseConfig()
-    if (chosen === undefined) return 1
+    const there = installed.files.get(paths.configFile)
+    const choice = await chooseConfig(there, this.#options.config, this.#io.env)
+    if (choice.kind === 'refused') return this.#fail(choice.message)
+    const { chosen } = choice
     const config = readBoxConfig(chosen.text)
     if (config === undefined)
       return this.#fail('The configuration is not valid YAML; validate-config shows where.')
@@ -109,14 +109,14 @@ class Deploy {
     const made = archiveProgram(node.integrity, this.#parts.run)
     if (made.kind === 'failed') return this.#fail(printableLines(made.message))
     const { archive } = made
-    const keys = await this.#planKeys(config, chosen)
+    const keys = await this.#planKeys(config, choice)
     const release = releaseDirectory(paths.base, archive.id)
     const former = programOf(paths, installed)
     const isNewProgram = former !== release
     const version = `llm-gateway ${this.#parts.version}, ${archive.id}`
     const preview = new Preview(this.#out, this.#err, this.#site)
     const hasChanges = preview.show({ chosen, config, version, keys, release, isNewProgram })
-    preview.warn(config, chosen, keys)
+    preview.warn(config, choice, keys)
     const missing = missingKeys(keys, { isFirst: former === undefined, isConfigKept: chosen.kind === 'kept' })
     if (hasChanges && missing.length > 0) {
       const places = printable(missing.join(', '))
@@ -143,22 +143,23 @@ class Deploy {
     const { paths, installed } = this.#site
     const { previous } = installed
     const before = installed.files.get(`${paths.base}/before.yaml`)
-    if (previous === undefined) {
-      return this.#fail('The box has no version before this one: nothing was deployed twice.')
-    }
+    const refusal = rollbackRefusal(this.#site)
+    if (refusal !== undefined || previous === undefined) return this.#fail(refusal ?? '', nothingChanged)
     const now = programOf(paths, installed)
     const preview = new Preview(this.#out, this.#err, this.#site)
-    preview.line('changed', `${now ?? 'no program'} → ${previous}`)
+    if (now === previous)
+      preview.line('unchanged', `${now} (the last deploy changed the configuration alone)`)
+    else preview.line('changed', `${now ?? 'no program'} → ${previous}`)
     const present = installed.files.get(paths.configFile)
-    if (before !== undefined && present !== undefined && before !== present) {
-      preview.showChange({ kind: 'changed', path: paths.configFile, diff: diffLines(present, before) })
+    if (before !== undefined && present !== undefined) {
+      preview.showChange(changeOf({ path: paths.configFile, text: before }, installed))
     }
     preview.line('unchanged', `${paths.credentialsDirectory}/ (keys stay as they are)`)
     const agreed = await this.#mayChange(true)
     if (agreed !== undefined) return agreed
     const offered = await this.#site.run(
       offerScript,
-      [previous, paths.base, paths.configFile, 'before', '0', this.#configMode, this.#nextFile],
+      [previous, paths.base, paths.configFile, 'before', '0', paths.scope, this.#nextFile],
       { onLine: relayLines(this.#out, this.#err) },
     )
     if (offered.status !== 0) return this.#fail(this.#site.reasonOf(offered), nothingChanged)
@@ -167,44 +168,20 @@ class Deploy {
     return this.#conclude(previous, readBoxConfig(before ?? present ?? '')?.port ?? 4000)
   }
 
-  /** Undefined: there is none, and the reason is printed. */
-  #chooseConfig(): ChosenConfig | undefined {
-    const { paths, installed } = this.#site
-    const { config } = this.#options
-    const there = installed.files.get(paths.configFile)
-    if (config === undefined && there !== undefined) return { kind: 'kept', text: there }
-    const file = findConfigFile(config, this.#io.env)
-    try {
-      const text = readFileSync(file, 'utf8')
-      if (config === undefined && file === packagedConfigFile()) return { kind: 'example', text }
-      return text === there ? { kind: 'kept', text } : { kind: 'sent', text, from: file }
-    } catch (error) {
-      const { code = 'unknown error' } = error as NodeJS.ErrnoException
-      this.#err.line(`${printable(file)} cannot be read (${code}). Name a configuration with --config FILE.`)
-      return undefined
-    }
-  }
-
-  async #planKeys(config: BoxConfig, chosen: ChosenConfig): Promise<KeyPlan[]> {
+  async #planKeys(config: BoxConfig, { carried, configFile, own }: Choice): Promise<KeyPlan[]> {
     const { env } = this.#io
-    const configFile = findConfigFile(this.#options.config, env)
-    // The box wrote a configuration that it keeps.
-    const own = chosen.kind === 'kept' ? readOwnConfig(configFile) : config
     return planKeys(config, this.#site.installed.keys, this.#options.isReplacingKeys, {
       env,
       paths: servicePaths(resolveScope(undefined, process.getuid?.() ?? 0), env),
       configFile,
       own,
+      carried,
       run: this.#parts.run,
     })
   }
 
   get #nextFile(): string {
     return `${this.#site.paths.base}/next.${this.#token}.yaml`
-  }
-
-  get #configMode(): string {
-    return this.#site.paths.scope === 'user' ? '600' : '644'
   }
 
   /** @returns the exit status with which to stop; undefined: go on. */
@@ -242,7 +219,7 @@ class Deploy {
         paths.configFile,
         chosen.kind === 'sent' ? 'send' : 'keep',
         String(input.length),
-        this.#configMode,
+        paths.scope,
         this.#nextFile,
       ],
       { input, onLine: relayLines(this.#out, this.#err) },
@@ -287,10 +264,12 @@ class Deploy {
     const { paths, installed } = this.#site
     this.#out.line('Switching over: units, configuration, restart …')
     const former = programOf(paths, installed) ?? ''
+    const relay = relayLines(this.#out, this.#err)
     const switched = await this.#site.run(
       switchScript,
       [paths.scope, paths.base, release, former, paths.configFile, this.#nextFile],
-      { onLine: relayLines(this.#out, this.#err) },
+      // `systemd install` does not know that a restart follows.
+      { onLine: (line, stream) => isOvertaken(line) || relay(line, stream) },
     )
     if (switched.status === 0) return 0
     return this.#fail(switchEnds[switched.status ?? 0] ?? switchLost)
@@ -302,7 +281,7 @@ class Deploy {
     const { status } = await this.#site.run(doctorScript, [release, paths.scope, paths.configFile], {
       onLine: relayLines(this.#out, this.#err),
     })
-    this.#out.line(`To use it from here:   ssh -N -L localhost:${port}:localhost:${port} ${destination}`)
+    this.#out.line(`To use it from here:   ssh -N -L 127.0.0.1:${port}:localhost:${port} ${destination}`)
     const option = port === 4000 ? '' : ` --to ${port}`
     this.#out.line(`To keep a tunnel up:   llm-gateway tunnel ${destination}${option}`)
     this.#out.line(`Its own commands are there: ${printable(paths.base)}/current/bin/llm-gateway`)
@@ -320,6 +299,8 @@ class Deploy {
   }
 }
 
+const isOvertaken = (line: string) => line.startsWith('The running service is unchanged.')
+
 const nothingChanged = 'Nothing that runs there has changed.'
 const notSwitched =
   'The box still runs what it ran before. Keys that were stored stay; deploy can be repeated.'
@@ -328,19 +309,11 @@ const notSwitched =
 const switchEnds: Readonly<Record<number, string>> = {
   1: 'It was installed, and does not run; the lines above have the reason. There is no version to go back to. Correct it and deploy again.',
   3: 'The new version did not run, and the box went back to the one before. The lines above have the reason.',
+  5: 'The new version did not run, and the one before could not be started again. The lines above have the reasons. Correct them and deploy again.',
   4: 'The box could not begin to switch over; it still runs what it ran before.',
 }
 const switchLost =
   'The connection ended during the switch, which goes to its end on the box without it. Repeat the command to see what it runs.'
-
-/** Undefined: it cannot be read. */
-function readOwnConfig(file: string): BoxConfig | undefined {
-  try {
-    return readBoxConfig(readFileSync(file, 'utf8'))
-  } catch {
-    return undefined
-  }
-}
 
 function printableLines(text: string): string {
   return text.split('\n').map(printable).join('\n')

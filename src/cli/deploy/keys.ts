@@ -1,10 +1,12 @@
-// Which keys go to the box: those that the configuration names as a credential, that this machine has, and the box lacks. What a
+// Which keys go to the box: those that the configuration names as a credential (`carried-keys.ts` names those of other sources), that
+// this machine has, and the box lacks. What a
 // key of the vault, of clients or of the ledger needs stays here. A configuration that came from the box chooses no file, variable
 // or secret of this machine: only references that the configuration here contains too are looked up.
-import { resolve } from 'node:path'
+import { homedir } from 'node:os'
+import { join, resolve } from 'node:path'
 import type { RawSecret } from '../../config/raw.ts'
-import { findSecret, secretFault } from '../../config/secrets.ts'
-import { openSecrets, secretPlaces } from '../../config/stored-secrets.ts'
+import { findSecret, type FoundSecret, secretFault } from '../../config/secrets.ts'
+import { openSecrets, type SecretPlaces, secretPlaces } from '../../config/stored-secrets.ts'
 import { systemAccounts } from '../../platform/ownership.ts'
 import { isCredentialName, readCredential } from '../../systemd/credentials.ts'
 import type { RunProgram } from '../../systemd/programs.ts'
@@ -30,6 +32,8 @@ export interface KeySources {
   readonly configFile: string
   /** The configuration of this machine, whose references may be looked up. Undefined: none can be read, and no key is sent. */
   readonly own: BoxConfig | undefined
+  /** Credentials that only deploy has added to it: this machine's of that name are other keys. */
+  readonly carried: ReadonlySet<string>
   readonly run: RunProgram
 }
 
@@ -85,16 +89,21 @@ export function missingKeys(
 }
 
 /** Whether both lead to the same places, whether or not the key may be absent. */
-function isSameReference(one: RawSecret, other: RawSecret): boolean {
+export function isSameReference(one: RawSecret, other: RawSecret): boolean {
   return (['credential', 'file', 'env', 'secret'] as const).every((kind) => one[kind] === other[kind])
 }
 
 async function findKey(
   key: KeyReference,
   credential: string,
-  places: ReturnType<typeof secretPlaces>,
-  { env, paths, run }: KeySources,
+  places: SecretPlaces,
+  { carried, env, paths, run }: KeySources,
 ): Promise<KeyPlan> {
+  if (carried.has(credential)) {
+    const found = await lookUp(key.reference, places, env)
+    if (found.kind !== 'found') return { kind: 'absent', key, reason: found.message }
+    return { kind: 'send', key, source: found.secret.source, reveal: () => found.secret.reveal() }
+  }
   const own = readCredential(paths, credential, run)
   if (own.kind === 'read') {
     const value = own.text.replace(/\r?\n$/, '')
@@ -102,13 +111,24 @@ async function findKey(
     if (fault !== undefined) return { kind: 'absent', key, reason: `the credential ${credential} ${fault}` }
     return { kind: 'send', key, source: `credential ${credential}`, reveal: () => value }
   }
-  const { secret } = key.reference
-  const accounts = systemAccounts()
-  const opened = secret === undefined ? [] : await openSecrets([secret], places, { env, accounts })
-  const found = findSecret(key.reference, { env, accounts, stored: new Map(opened) })
+  const found = await lookUp(key.reference, places, env)
   if (found.kind === 'found') {
     return { kind: 'send', key, source: found.secret.source, reveal: () => found.secret.reveal() }
   }
   const reason = own.kind === 'unreadable' ? `the credential ${credential}: ${own.message}` : found.message
   return { kind: 'absent', key, reason }
+}
+
+/** Looks a key up where its reference leads on this machine, but for a credential, which only a service receives. */
+export async function lookUp(
+  { credential: _notHere, ...reference }: RawSecret,
+  places: SecretPlaces,
+  env: NodeJS.ProcessEnv,
+): Promise<FoundSecret> {
+  const accounts = systemAccounts()
+  const { file, secret } = reference
+  const home = env['HOME'] || homedir()
+  const inHome = file?.startsWith('~/') === true ? { file: join(home, file.slice(2)) } : {}
+  const opened = secret === undefined ? [] : await openSecrets([secret], places, { env, accounts })
+  return findSecret({ ...reference, ...inHome }, { env, accounts, stored: new Map(opened) })
 }

@@ -1,20 +1,13 @@
 // Shows what a deploy would change on the box, and what will be missing there.
-import { maskedLines } from '../../config/masked-lines.ts'
 import { printable } from '../../platform/printable.ts'
 import { shellWord } from '../../platform/shell-word.ts'
 import type { Output } from '../output.ts'
-import type { BoxConfig } from './box-config.ts'
+import type { Choice, ChosenConfig } from './choose-config.ts'
 import { changeOf, type FileChange, programOf, unitsFor } from './box-files.ts'
+import { lossOfFormer } from './former.ts'
 import type { KeyPlan } from './keys.ts'
+import type { BoxConfig, KeyReference } from './box-config.ts'
 import type { Site } from './site.ts'
-
-/** The configuration that the box is to run with. */
-export type ChosenConfig =
-  /** Replaces the box's, or is its first. `from`: the file on this machine. */
-  | { readonly kind: 'sent'; readonly text: string; readonly from: string }
-  | { readonly kind: 'kept'; readonly text: string }
-  /** The packaged example, which `systemd install` writes. */
-  | { readonly kind: 'example'; readonly text: string }
 
 interface Shown {
   readonly chosen: ChosenConfig
@@ -56,6 +49,12 @@ export class Preview {
     if (chosen.kind === 'kept') files.unshift({ kind: 'unchanged', path: paths.configFile })
     else files.unshift(changeOf({ path: paths.configFile, text: chosen.text }, installed))
     for (const change of files) this.showChange(change)
+    if (chosen.kind === 'sent') {
+      for (const { key, credential } of chosen.carried)
+        this.#out.line(
+          `           ${printable(key.place)} is the credential ${credential} there (${printable(chosen.from)} stays as it is)`,
+        )
+    }
     for (const plan of keys) this.#showKey(plan)
     return (
       isNewProgram ||
@@ -67,11 +66,8 @@ export class Preview {
   showChange(change: FileChange): void {
     this.line(change.kind, change.path)
     if (change.kind !== 'changed') return
-    const isConfig = change.path === this.#site.paths.configFile
     for (const line of change.diff) {
-      // Paths in units look like keys.
-      const [shown = ''] = isConfig ? maskedLines(line, 'unknown') : [line]
-      const text = `    ${printable(shown)}`
+      const text = `    ${printable(line)}`
       const style = line.startsWith('+') ? 'green' : line.startsWith('-') ? 'red' : undefined
       this.#out.line(style === undefined ? text : this.#out.styled(style, text))
     }
@@ -88,7 +84,7 @@ export class Preview {
   }
 
   /** What the box will lack, and how to change that. */
-  warn(config: BoxConfig, chosen: ChosenConfig, keys: readonly KeyPlan[]): void {
+  warn(config: BoxConfig, { chosen, notHere }: Choice, keys: readonly KeyPlan[]): void {
     const { account, paths, destination } = this.#site
     const warning = (text: string) => this.#err.line(`${this.#err.styled('yellow', 'warning:')} ${text}`)
     const option = chosen.kind === 'sent' ? ` --config ${shellWord(chosen.from)}` : ''
@@ -103,12 +99,11 @@ export class Preview {
           `${printable(place)}: the box lacks the key, and its configuration asks for it with a reference that ${printable(plan.configFile)} does not contain, so deploy does not look it up. Add the same reference there, or copy a configuration: --config FILE.`,
         )
       } else if (plan.kind === 'elsewhere') {
-        const kinds = (['file', 'env', 'secret'] as const).filter((kind) => reference[kind] !== undefined)
-        warning(
-          `${printable(place)} refers to ${kinds.join(' or ')} only, which deploy does not copy. To have the key copied, add a credential to it, as in { credential: NAME, ${kinds[0] ?? 'env'}: … }.`,
-        )
+        warning(`${printable(place)} ${this.#whyNotCopied(plan.key, chosen, notHere.get(place))}`)
       }
     }
+    const loss = lossOfFormer(this.#site)
+    if (loss !== undefined) warning(loss)
     const { allowedUsers } = config
     const isLetIn = [account.user, 'any'].some((user) => allowedUsers.includes(user))
     if (paths.scope === 'system' && chosen.kind !== 'example' && !isLetIn) {
@@ -121,5 +116,20 @@ export class Preview {
         `The service stops when ${printable(account.user)} logs out of the box. To keep it running, run: ssh -t ${destination} sudo loginctl enable-linger ${printable(account.user)}`,
       )
     }
+  }
+
+  /** A predicate and what to do, for a reference without a credential. */
+  #whyNotCopied({ reference }: KeyReference, chosen: ChosenConfig, notHere: string | undefined): string {
+    const kinds = (['file', 'env', 'secret'] as const).filter((kind) => reference[kind] !== undefined)
+    const refers = `refers to ${kinds.join(' or ')} only, and its key is not copied`
+    const [kind = 'env'] = kinds
+    const named = `{ credential: NAME, ${kind}: … }`
+    if (notHere !== undefined) {
+      return `${refers}: ${printable(notHere)}. Provide it here and deploy again, or on the box.`
+    }
+    if (chosen.kind === 'kept') {
+      return `${refers}, since the box keeps its own configuration. Provide it on the box, or copy a configuration: --config FILE.`
+    }
+    return `${refers}: no credential could be named for it. Add one to the reference, as in ${named}.`
   }
 }

@@ -32,6 +32,7 @@ test('keys that the box lacks and this machine has are sent, and the identity of
     paths,
     configFile: paths.configFile,
     own: config,
+    carried: new Set<string>(),
     run: () => ({ status: 1, stdout: '', stderr: '' }),
   }
   const shown = async (isReplacing: boolean) => {
@@ -85,6 +86,7 @@ models: {}
     env: { HOME: home, OTHER: 'sk-other' },
     paths,
     configFile: paths.configFile,
+    carried: new Set<string>(),
     run: () => ({ status: 1, stdout: '', stderr: '' }),
   }
   const kinds = async (of: typeof own | undefined) => {
@@ -103,7 +105,7 @@ models: {}
 test('a key that the box cannot have prevents a start', () => {
   const plan = (kind: 'absent' | 'foreign', place: string, reference: object): KeyPlan => ({
     kind,
-    key: { place, name: place, reference },
+    key: { path: [place], place, name: place, reference },
     reason: '',
     configFile: '',
   })
@@ -112,7 +114,7 @@ test('a key that the box cannot have prevents a start', () => {
     plan('absent', 'both', { credential: 'b', env: 'B' }),
     plan('absent', 'optional', { credential: 'c', optional: true }),
     plan('foreign', 'foreign', { credential: 'd', file: '/d' }),
-    { kind: 'kept', key: { place: 'kept', name: 'kept', reference: { credential: 'e' } } },
+    { kind: 'kept', key: { path: ['kept'], place: 'kept', name: 'kept', reference: { credential: 'e' } } },
   ]
   const missing = (isFirst: boolean, isConfigKept: boolean) => missingKeys(plans, { isFirst, isConfigKept })
   assert.deepEqual(missing(true, false), ['only', 'both', 'foreign'])
