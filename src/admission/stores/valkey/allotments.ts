@@ -289,8 +289,11 @@ export class Allotments {
   }
 
   #renewAll(): void {
-    if (!this.#parts.connection.isUp) return
     const nowMs = this.#now()
+    if (!this.#parts.connection.isUp) {
+      this.#forgetIdle(nowMs)
+      return
+    }
     let mayHaveRoom = false
     for (const entry of this.#entries.values()) {
       mayHaveRoom ||= nowMs < entry.waitsUntilMs
@@ -315,6 +318,16 @@ export class Allotments {
     const hasGivenBack = allotment.release(used)
     if (hasGivenBack) void this.#send(entry, undefined)
     else if (used.every((each) => each === 0)) this.#forget(entry)
+  }
+
+  /** While the server is away, what nobody has asked for since its lease ended, and that is not used. */
+  #forgetIdle(nowMs: number): void {
+    for (const entry of this.#entries.values()) {
+      const { scope, allotment, activeAtMs, current, next } = entry
+      const isQuiet = nowMs - activeAtMs > quietMs && !allotment.isValid(nowMs)
+      if (!isQuiet || current !== undefined || next !== undefined) continue
+      if (scope.use().used.every((each) => each === 0)) this.#forget(entry)
+    }
   }
 
   #forget(entry: Entry): void {
