@@ -52,8 +52,9 @@ interface Entry {
   current: Batch | undefined
   /** Goes once `current` is back. */
   next: Batch | undefined
-  /** Until then the server has nothing to give. */
+  /** Until then the server has nothing to give to who needs so much of each limit. */
   noneUntilMs: number
+  refused: readonly number[]
   /** When a call has last asked what may be used. */
   activeAtMs: number
   /** What was asked for and has not been granted. */
@@ -109,11 +110,17 @@ export class Allotments {
     return !this.#parts.connection.isUp || this.#entries.get(key)?.allotment.agreed.kind === 'grace'
   }
 
-  /** Whether it makes sense to ask for more now. */
-  mayAsk(scope: SharedScope): boolean {
+  /**
+   * Whether it makes sense to ask for more now: the last refusal was long ago, or was of a call that needed more.
+   * @param amounts what a call takes of each limit.
+   */
+  mayAsk(scope: SharedScope, amounts: readonly number[] = []): boolean {
     if (!this.#parts.connection.isUp) return false
     const nowMs = this.#now()
-    return this.#entryOf(scope, nowMs).noneUntilMs <= nowMs
+    const { noneUntilMs, refused, allotment } = this.#entryOf(scope, nowMs)
+    if (noneUntilMs <= nowMs) return true
+    const { used } = scope.use()
+    return amounts.some((amount, index) => used[index]! + amount - allotment.held[index]! < refused[index]!)
   }
 
   /**
@@ -180,11 +187,21 @@ export class Allotments {
     if (entry === undefined) {
       const allotment = new Allotment(scope.limits.length, scope.isLasting)
       const times = { noneUntilMs: -Infinity, waitsUntilMs: -Infinity, sentAtMs: -Infinity }
-      const batches = { current: undefined, next: undefined, unmet: undefined, stopTimer: undefined }
+      const batches = {
+        current: undefined,
+        next: undefined,
+        unmet: undefined,
+        stopTimer: undefined,
+        refused: [],
+      }
       entry = { scope, allotment, activeAtMs: nowMs, ...times, ...batches }
       this.#entries.set(scope.key, entry)
     }
-    entry.scope = scope
+    if (entry.scope !== scope) {
+      entry.scope = scope
+      // Of changed limits there may be more.
+      entry.noneUntilMs = -Infinity
+    }
     entry.activeAtMs = nowMs
     return entry
   }
@@ -242,6 +259,7 @@ export class Allotments {
       allotment.agree(read, sentMs)
       const isGranted = dimensions.every(({ held, needed }, index) => allotment.held[index]! >= held + needed)
       entry.unmet = isGranted ? undefined : wish
+      entry.refused = dimensions.map(({ needed }) => needed)
       // The server reports when there is room for this gateway; without its report, some time later may do.
       entry.noneUntilMs = isGranted ? -Infinity : this.#now() + recheckMs
       if (isGranted && wish !== undefined && asked === undefined) onFreed()
@@ -271,8 +289,11 @@ export class Allotments {
   }
 
   #renewAll(): void {
-    if (!this.#parts.connection.isUp) return
     const nowMs = this.#now()
+    if (!this.#parts.connection.isUp) {
+      this.#forgetIdle(nowMs)
+      return
+    }
     let mayHaveRoom = false
     for (const entry of this.#entries.values()) {
       mayHaveRoom ||= nowMs < entry.waitsUntilMs
@@ -297,6 +318,16 @@ export class Allotments {
     const hasGivenBack = allotment.release(used)
     if (hasGivenBack) void this.#send(entry, undefined)
     else if (used.every((each) => each === 0)) this.#forget(entry)
+  }
+
+  /** While the server is away, what nobody has asked for since its lease ended, and that is not used. */
+  #forgetIdle(nowMs: number): void {
+    for (const entry of this.#entries.values()) {
+      const { scope, allotment, activeAtMs, current, next } = entry
+      const isQuiet = nowMs - activeAtMs > quietMs && !allotment.isValid(nowMs)
+      if (!isQuiet || current !== undefined || next !== undefined) continue
+      if (scope.use().used.every((each) => each === 0)) this.#forget(entry)
+    }
   }
 
   #forget(entry: Entry): void {

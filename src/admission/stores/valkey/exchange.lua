@@ -123,15 +123,21 @@ elseif ownWant then
   redis.call('HDEL', scope, 'w:' .. member)
 end
 
--- What others wait for may not lie unused here: fair parts stay, unless one call needs more than such a part.
+-- What others wait for may not lie unused here: fair parts stay, unless one call needs more than such a part. And where more is held
+-- than there is, because it was used beyond what was held, nothing that comes free is used again until that is over.
 for index, dimension in ipairs(dimensions) do
+  local keep = math.huge
   local fair = math.floor(math.max(0, dimension.limit) / active)
-  for _, want in ipairs(wants) do
-    local needed = want.values[2 + 2 * index]
-    local held = holds[want.member] and holds[want.member][2 + 2 * index] or 0
-    if dimension.limit >= 0 and needed > fair then dimension.keep = 0
-    elseif dimension.limit >= 0 and needed > 0 and held < fair and dimension.keep ~= 0 then dimension.keep = fair end
+  if dimension.limit >= 0 then
+    if dimension.held + dimension.others > dimension.limit then keep = math.max(0, dimension.limit - dimension.others) end
+    for _, want in ipairs(wants) do
+      local needed = want.values[2 + 2 * index]
+      local held = holds[want.member] and holds[want.member][2 + 2 * index] or 0
+      if needed > fair then keep = 0
+      elseif needed > 0 and held < fair then keep = math.min(keep, fair) end
+    end
   end
+  if keep < math.huge then dimension.keep = keep end
 end
 
 local isUsed = false
