@@ -1,9 +1,11 @@
 // Several gateways as processes, before one provider and one store: what a team's machines are.
+import { globSync } from 'node:fs'
 import { Agent } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 import type { RawConfig } from '../../src/config/raw.ts'
 import { configText } from '../support/gateway-config.ts'
+import { until } from '../support/deadline.ts'
 import { type GatewayProcess, type Launch, runGateway } from '../support/gateway-process.ts'
 import { type RedisOptions, type RedisServer, startRedis } from '../support/redis.ts'
 import type { Cleanup } from '../support/scripted-upstream.ts'
@@ -52,6 +54,8 @@ export class Fleet {
   readonly #t: Cleanup
   readonly #options: FleetOptions
   readonly #calls: Calls[] = []
+  readonly #refusals: string[] = []
+  readonly #agent = new Agent({ keepAlive: true })
 
   private constructor(t: Cleanup, options: FleetOptions, redis: RedisServer, provider: Provider) {
     this.#t = t
@@ -65,8 +69,22 @@ export class Fleet {
   static async start(t: Cleanup, options: FleetOptions): Promise<Fleet> {
     const [redis, provider] = await Promise.all([startRedis(t, options.redis), startProvider(t)])
     const fleet = new Fleet(t, options, redis, provider)
+    t.after(async () => {
+      fleet.#agent.destroy()
+      await Promise.all(fleet.#calls.map((each) => each.stop()))
+    })
     await Promise.all(Array.from({ length: options.count }, (_, index) => fleet.startGateway(index)))
+    await fleet.settled()
     return fleet
+  }
+
+  /** Resolves when the store is sure of what gateways hold, and grants more. @param store default: the first one. */
+  async settled(store: RedisServer = this.redis): Promise<void> {
+    await until(async () => {
+      const [seconds] = (await store.command('TIME')).split('\n')
+      const graceMs = await store.command('HGET', '{llm-gateway}:epoch', 'grace_until')
+      return graceMs !== '' && Number(graceMs) < Number(seconds) * 1000
+    }, 'the end of grace')
   }
 
   /** Starts the gateway of this number, in place of an earlier one. */
@@ -106,17 +124,48 @@ export class Fleet {
     if (each.callers > 0) this.#calls.push(startCallers(this.gateways[index]!.url, each))
   }
 
-  /** Sends calls to one gateway, one after the other. @returns how many had which status. */
-  async take(index: number, count: number, maxTokens = 1): Promise<Readonly<Record<number, number>>> {
-    const agent = new Agent({ keepAlive: true, maxSockets: 1 })
-    const statuses: Record<number, number> = {}
-    for (let left = count; left > 0; left--) {
-      const order = { model: 'plain', maxTokens }
-      const { status } = await call(agent, this.gateways[index]!.url, order, new AbortController().signal)
-      statuses[status] = (statuses[status] ?? 0) + 1
+  /**
+   * Sends calls to one gateway, one after the other, until so many have come through; a call that is refused for want of the
+   * store, which is slow where many tests run at once, is sent again.
+   */
+  async take(index: number, count: number): Promise<void> {
+    let left = count
+    const one = async () => {
+      if ((await this.send(index)) === 200) left -= 1
+      return left === 0
     }
-    agent.destroy()
-    return statuses
+    await until(one, `the admission of ${count} calls by gateway ${index}: ${this.refusals.at(-1)}`)
+  }
+
+  /** Sends one call. @returns its status. */
+  async send(index: number, maxTokens = 1): Promise<number> {
+    const order = { model: 'plain', maxTokens }
+    const { status, text } = await call(
+      this.#agent,
+      this.gateways[index]!.url,
+      order,
+      new AbortController().signal,
+    )
+    if (status !== 200) this.#refusals.push(text)
+    return status
+  }
+
+  /**
+   * These gateways, by default all, take what they get: until so many calls in all have come through, and then once more.
+   * @returns how many have then. Fewer: ten seconds have brought no more.
+   */
+  async exhaust(expected: number, indexes = [...this.gateways.keys()]): Promise<number> {
+    const { arrivals } = this.provider
+    for (let round = 0; round < 40; round++) {
+      const isLast = arrivals.length >= expected
+      for (const index of indexes) {
+        if (this.gateways[index]!.ending() !== undefined) continue
+        while ((await this.send(index)) === 200 && arrivals.length < 1_000);
+      }
+      if (isLast) break
+      await sleep(250)
+    }
+    return arrivals.length
   }
 
   /** Resolves when the gateway next reports that, from `from` on in its log. */
@@ -131,20 +180,26 @@ export class Fleet {
     await Promise.all(indexes.map((index) => this.hears(index, event, from[index]!)))
   }
 
-  /** Of the last refusal that a caller has seen. */
-  get refusals(): readonly string[] {
-    return this.#calls.map(({ refusal }) => refusal)
-  }
-
-  /** Resolves after so many more calls have reached the provider, or when none has for as long as calls may wait. */
+  /** Resolves when so many more calls have reached the provider, or none has for two seconds. */
   async arrived(count: number): Promise<void> {
     const { arrivals } = this.provider
     const wanted = arrivals.length + count
-    for (let idleMs = 0, last = 0; arrivals.length < wanted && idleMs < 10_000; idleMs += 20) {
+    for (let [idleMs, last] = [0, 0]; arrivals.length < wanted && idleMs < 2_000; idleMs += 20) {
       if (arrivals.length !== last) idleMs = 0
       last = arrivals.length
       await sleep(20)
     }
+  }
+
+  /** What callers have seen of refusals last. */
+  get refusals(): readonly string[] {
+    return [...this.#calls.map(({ refusal }) => refusal), ...this.#refusals]
+  }
+
+  /** How often the gateways have lost the store so far. */
+  get losses(): number {
+    const count = (text: string) => text.split('"limits_store_down"').length - 1
+    return this.gateways.reduce((sum, each) => sum + count(each.stdout()), 0)
   }
 
   /** Ends the calls, and returns what has come of all. */
@@ -166,4 +221,18 @@ export class Fleet {
       delayMs: Math.max(0, ...delays.filter((each) => each < 1_000)),
     }
   }
+}
+
+/**
+ * The environment of a process with a wall clock of its own, which `FAKETIME` or `FAKETIME_TIMESTAMP_FILE` says. The library
+ * needs memory while it reads such a file, and jemalloc, which Redis has, the time while it provides memory: hence libc's.
+ */
+export const fakeClock: Readonly<Record<string, string>> = {
+  LD_PRELOAD: `${fakeClockLibrary()} libc.so.6`,
+  DONT_FAKE_MONOTONIC: '1',
+  FAKETIME_NO_CACHE: '1',
+}
+
+function fakeClockLibrary(): string {
+  return globSync('/usr/lib/*/faketime/libfaketimeMT.so.1')[0] ?? 'libfaketimeMT.so.1'
 }
