@@ -43,7 +43,11 @@ export async function startProvider(t: Cleanup, host = '127.0.0.1'): Promise<Pro
     const atMs = monotonicMs()
     let text = ''
     for await (const chunk of request) text += String(chunk)
-    const { model, max_tokens: completion = 1, messages } = JSON.parse(text) as {
+    const {
+      model,
+      max_tokens: completion = 1,
+      messages,
+    } = JSON.parse(text) as {
       model: string
       max_tokens?: number
       messages: { content: string }[]
