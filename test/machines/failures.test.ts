@@ -1,12 +1,13 @@
 // What a failure costs where gateways share their limits: real processes, before a real store. Each test is over within a minute,
 // so that all calls that came through are in one window. docs/machines.md has the table; failures.long.ts measures it over minutes.
 import assert from 'node:assert/strict'
-import { writeFileSync } from 'node:fs'
+import { cpSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 import { leaseMs } from '../../src/admission/stores/valkey/exchange.ts'
+import { checkout } from '../support/built-checkout.ts'
 import { scratchDirectory } from '../support/config-file.ts'
 import { until } from '../support/deadline.ts'
 import { missing } from '../support/needs.ts'
@@ -145,6 +146,29 @@ suite('gateways that share a limit', { skip: missing(redisProgram), concurrency:
     assert.equal(await fleet.exhaust(limit), limit + 2 * share)
   })
 
+  test('share: a newer gateway that stores something else shuts the older ones out, which go on with their parts', async (t) => {
+    const fleet = await startThree(t, { whenUnavailable: 'share' })
+    await fleet.take(0, limit)
+    const newer = newerProgram(t)
+    await fleet.gateways[2]!.stop()
+    await fleet.all('down', () => fleet.startGateway(2, { program: newer }), [0, 1])
+    assert.match(fleet.gateways[1]!.stdout(), /OUTDATED/)
+    await fleet.settled()
+    // What the older ones have used counts for the newer one.
+    assert.equal(await fleet.exhaust(limit, [2]), limit)
+    assert.equal(await fleet.exhaust(limit + share), limit + share)
+  })
+
+  test('a gateway that is updated while others run counts with them', async (t) => {
+    const fleet = await startThree(t)
+    await fleet.take(0, 6)
+    for (const index of [0, 1, 2]) {
+      await fleet.gateways[index]!.stop()
+      await fleet.startGateway(index)
+    }
+    assert.equal(await fleet.exhaust(limit), limit)
+  })
+
   test('tokens are shared as requests are', async (t) => {
     // Of each call, the answer has 40 tokens, and the question a few.
     const fleet = await startThree(t, { limits: { tpm: 1_000 } })
@@ -192,3 +216,18 @@ suite('clocks of gateways that share a limit', { skip: skipClocks, concurrency: 
     })
   }
 })
+
+/** The program of this checkout, but that it keeps another schema in the store. @returns the file to run. */
+function newerProgram(t: Cleanup): string {
+  const folder = scratchDirectory(t)
+  for (const name of ['src', 'package.json', 'config']) {
+    cpSync(join(checkout, name), join(folder, name), { recursive: true })
+  }
+  symlinkSync(join(checkout, 'node_modules'), join(folder, 'node_modules'))
+  const file = join(folder, 'src/admission/stores/valkey/exchange.ts')
+  const text = readFileSync(file, 'utf8')
+  const later = text.replace(/(?<=export const schemaVersion = )\d+/, (version) => `${Number(version) + 1}`)
+  assert.notEqual(later, text)
+  writeFileSync(file, later)
+  return join(folder, 'src/main.ts')
+}
