@@ -3,6 +3,7 @@ import { globSync } from 'node:fs'
 import { Agent } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 
+import { windowMs } from '../../src/admission/sliding-window.ts'
 import type { RawConfig } from '../../src/config/raw.ts'
 import { configText } from '../support/gateway-config.ts'
 import { until } from '../support/deadline.ts'
@@ -10,7 +11,7 @@ import { type GatewayProcess, type Launch, runGateway } from '../support/gateway
 import { type RedisOptions, type RedisServer, startRedis } from '../support/redis.ts'
 import type { Cleanup } from '../support/scripted-upstream.ts'
 import { call, type Calls, type Load, startCallers } from './callers.ts'
-import { type Provider, startProvider } from './provider.ts'
+import { type Arrival, type Provider, startProvider } from './provider.ts'
 import { startStoreRelay, type StoreRelay } from './store-relay.ts'
 import { mostAtOnce, worstWindow } from './worst-window.ts'
 
@@ -32,7 +33,10 @@ export interface FleetOptions {
 export const usualLoad: Load = { callers: 4, pauseMs: 5, refusedPauseMs: 25, maxTokens: 1, model: 'plain' }
 
 export interface Seen {
-  /** Of the provider's arrivals, in any 60 s. */
+  /**
+   * Of the provider's arrivals, in any 60 s less `delayMs`: a call counts from its admission on, which no gateway tells, and
+   * which is at most that long before its arrival.
+   */
   readonly requests: number
   readonly tokens: number
   readonly atOnce: number
@@ -40,7 +44,10 @@ export interface Seen {
   readonly perGateway: readonly number[]
   /** Responses of all gateways by status; 0: there was none. */
   readonly statuses: Readonly<Record<string, number>>
-  /** The longest time from a call's start to its arrival, for calls that a stopped process did not hold up. */
+  /**
+   * The longest that a call took on its way to the provider. Not of what took longer than a second: it has waited in a
+   * gateway or, in a stopped process, to come in, and so was admitted shortly before it arrived.
+   */
   readonly delayMs: number
 }
 
@@ -211,14 +218,20 @@ export class Fleet {
       for (const [status, count] of each.statuses) statuses[status] = (statuses[status] ?? 0) + count
     }
     const delays = arrivals.map(({ atMs, sentMs }) => atMs - sentMs)
+    const delayMs = Math.max(0, ...delays.filter((each) => each < 1_000))
+    const worst = (amountOf: (arrival: Arrival) => number) =>
+      worstWindow(
+        arrivals.map((each) => ({ atMs: each.atMs, amount: amountOf(each) })),
+        windowMs - delayMs,
+      )
     return {
-      requests: worstWindow(arrivals.map(({ atMs }) => ({ atMs, amount: 1 }))),
-      tokens: worstWindow(arrivals.map(({ atMs, tokens }) => ({ atMs, amount: tokens }))),
+      requests: worst(() => 1),
+      tokens: worst(({ tokens }) => tokens),
       atOnce: mostAtOnce(arrivals.map(({ atMs, endMs = Infinity }) => [atMs, endMs])),
       total: arrivals.length,
       perGateway: this.gateways.map((_, index) => arrivals.filter(({ gateway }) => gateway === index).length),
       statuses,
-      delayMs: Math.max(0, ...delays.filter((each) => each < 1_000)),
+      delayMs,
     }
   }
 }
