@@ -68,6 +68,7 @@ export class SharedLimits {
       now: clock.now,
     })
     connection.onNews = (message) => this.allotments.hear(message)
+    connection.onGrace = () => this.allotments.restate()
     this.#reports = new StoreReports(connection, settings, parts)
     connection.onChange = () => {
       this.#reports.report()

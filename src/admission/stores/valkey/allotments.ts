@@ -78,6 +78,8 @@ const sleptMs = 1_000
 export class Allotments {
   readonly #parts: AllotmentsParts
   readonly #entries = new Map<string, Entry>()
+  /** Those of which others wait for something. */
+  readonly #wanted = new Set<Entry>()
   #lastNumber = 0
   #stopRenewal: () => void
   #offsetMs: number | undefined
@@ -162,8 +164,22 @@ export class Allotments {
   /** The connection has come or gone. */
   reconnected(): void {
     for (const entry of this.#entries.values()) entry.noneUntilMs = -Infinity
-    if (this.#parts.connection.isUp) this.#renewAll()
+    if (this.#parts.connection.isUp) this.restate()
     this.#parts.onFreed()
+  }
+
+  /** Tells the server all that is held and used, also of scopes that no call looks at: it may have lost that. */
+  restate(): void {
+    for (const entry of this.#entries.values()) void this.#send(entry, undefined)
+  }
+
+  /** Some call uses less than before: what others wait for can be given back. */
+  settled(): void {
+    for (const entry of this.#wanted) {
+      entry.stopTimer?.()
+      entry.stopTimer = undefined
+      this.#followWants(entry)
+    }
   }
 
   /** Gives back all that is not used. What is used counts as long as it does anyway. */
@@ -172,6 +188,7 @@ export class Allotments {
     const entries = Array.from(this.#entries.values())
     for (const { stopTimer } of entries) stopTimer?.()
     this.#entries.clear()
+    this.#wanted.clear()
     if (!this.#parts.connection.isUp) return
     await Promise.all(
       entries.map(async (entry) => {
@@ -271,7 +288,12 @@ export class Allotments {
   /** Gives back, now and as its calls leave the window, what others wait for. */
   #followWants(entry: Entry): void {
     const { allotment, scope } = entry
-    if (!allotment.isWanted || entry.stopTimer !== undefined || !this.#isKnown(entry)) return
+    if (!allotment.isWanted || !this.#isKnown(entry)) {
+      this.#wanted.delete(entry)
+      return
+    }
+    this.#wanted.add(entry)
+    if (entry.stopTimer !== undefined) return
     const { used, nextMs = renewalMs } = scope.use()
     const hasMore = entry.current === undefined && allotment.yield(used)
     const sinceMs = this.#now() - entry.sentAtMs
@@ -332,6 +354,7 @@ export class Allotments {
 
   #forget(entry: Entry): void {
     entry.stopTimer?.()
+    this.#wanted.delete(entry)
     this.#entries.delete(entry.scope.key)
   }
 

@@ -35,7 +35,10 @@ export class ValkeyStore implements AdmissionStore {
   constructor(parts: ValkeyStoreParts) {
     this.#parts = parts
     this.#scopes = new SharedScopes(this.#memory, parts)
-    this.#memory.onFreed = () => this.onFreed?.()
+    this.#memory.onFreed = () => {
+      this.onFreed?.()
+      parts.allotments.settled()
+    }
   }
 
   reserve(demand: Demand, nowMs: number): Reserved | Refusal | Promise<Reserved | Refusal> {
