@@ -34,6 +34,8 @@ export interface StoreConnection {
   onNews: ((message: string) => void) | undefined
   /** Called at each change of `isUp`, with no arguments. One listener. */
   onChange: (() => void) | undefined
+  /** Called after a join while the server does not know what gateways hold. */
+  onGrace: (() => void) | undefined
   /** Leaves, if it is up, and disconnects. Whatever runs fails. */
   close(): Promise<void>
 }
@@ -113,6 +115,7 @@ class Connection implements StoreConnection {
   joined: Joined | undefined
   onNews: ((message: string) => void) | undefined
   onChange: (() => void) | undefined
+  onGrace: (() => void) | undefined
   readonly #options: ConnectionOptions
   readonly #linkParts: LinkParts
   #link: Link | undefined
@@ -230,6 +233,8 @@ class Connection implements StoreConnection {
     if (link !== this.#link) return
     this.joined = { version, evictionPolicy, members: reply[3]! }
     this.#setFault(undefined)
+    const [nowMs, graceUntilMs] = reply
+    if (nowMs! < graceUntilMs!) this.onGrace?.()
   }
 
   /** A server that was stopped for a moment answers what it was sent before. */
