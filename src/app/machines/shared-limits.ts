@@ -19,6 +19,7 @@ import type { Events } from '../../observe/events.ts'
 import { reachOf } from '../../platform/address-reach.ts'
 import type { Clock } from '../../platform/clock.ts'
 import { machineId } from './machine-id.ts'
+import { StoreReports } from './report-store.ts'
 
 export interface SharedLimitsParts {
   readonly clock: Clock
@@ -44,6 +45,7 @@ export class SharedLimits {
   readonly #budgetAllotments: Allotments
   readonly #floodParts: Omit<SharedFloodParts, 'rpm'>
   readonly name: MachineName
+  readonly #reports: StoreReports
   /** Providers whose server is this machine's own, so that its slots are. */
   #ownProviders: ReadonlySet<string> = new Set()
 
@@ -97,11 +99,13 @@ export class SharedLimits {
       whenUnavailable,
       now: clock.now,
     })
+    this.#reports = new StoreReports(connection, settings, parts)
     const all = [this.allotments, this.#budgetAllotments]
     connection.onNews = (message) => {
       for (const each of all) each.hear(message)
     }
     connection.onChange = () => {
+      this.#reports.report()
       for (const each of all) each.reconnected()
     }
     connection.onGrace = () => void this.#budgetAllotments.restate()
@@ -160,6 +164,7 @@ export class SharedLimits {
 
   /** Gives back what is not used, and disconnects. Calls have ended. */
   async close(): Promise<void> {
+    this.#reports.stop()
     await Promise.all([this.allotments.leave(), this.#budgetAllotments.leave()])
     await this.connection.close()
   }
