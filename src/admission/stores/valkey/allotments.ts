@@ -188,7 +188,12 @@ export class Allotments {
     if (kind === 'freed' && member === this.#parts.member) {
       entry.noneUntilMs = -Infinity
       this.#parts.onFreed()
-    } else if (kind === 'wanted' && member !== this.#parts.member && hasUnused(entry)) {
+    } else if (
+      kind === 'wanted' &&
+      member !== this.#parts.member &&
+      (entry.scope.isLasting || hasUnused(entry))
+    ) {
+      // Also who uses all says so, since the server may know of less.
       entry.mustRelease = entry.scope.isLasting === true
       void this.#send(entry, undefined)
     }

@@ -28,10 +28,8 @@ const dayMs = 24 * 60 * 60_000
 const lingerMs = dayMs
 /** What was spent for good is kept so long after its machine was last there. */
 const totalLingerMs = 400 * dayMs
-/** Questions for one call. */
-const maxQuestions = 3
 /** So long others have to give back what they do not use, after each question. */
-const patienceMs = 250
+const patienceMs = [50, 250]
 /** Scopes that are remembered; when there are more, all are made anew when they are needed. */
 const maxKnown = 10_000
 
@@ -98,7 +96,7 @@ export class SharedBudgets implements BudgetCeilings {
     const { allotments } = this.#parts
     const { limit } = window
     const used = () => scope.use().used[0]!
-    for (let count = 0; count < maxQuestions; count++) {
+    for (let count = 0; count <= patienceMs.length; count++) {
       await allotments.ask(scope, [amount, 0])
       if (used() + amount <= allotments.ceilings(scope)[0]!) return
       const agreed = allotments.lastAgreed(scope)
@@ -108,8 +106,8 @@ export class SharedBudgets implements BudgetCeilings {
         Agreed['dimensions'][0],
       ]
       const mayCome = others > usedByOthers || limit - others - held >= amount
-      if (mayCome && count + 1 < maxQuestions) {
-        await this.#freed()
+      if (mayCome && count < patienceMs.length) {
+        await this.#freed(patienceMs[count]!)
         continue
       }
       const rest = limit - others - used()
@@ -122,9 +120,9 @@ export class SharedBudgets implements BudgetCeilings {
     await allotments.withdraw(scope)
   }
 
-  #freed(): Promise<void> {
+  #freed(withinMs: number): Promise<void> {
     return new Promise((resolve) => {
-      const stopTimer = this.#parts.setTimer(() => wake(), patienceMs)
+      const stopTimer = this.#parts.setTimer(() => wake(), withinMs)
       const wake = () => {
         stopTimer()
         this.#waiters.delete(wake)
