@@ -436,7 +436,7 @@ test(
       // To make a run smaller takes longer than to read it.
       { numRuns: 8, endOnFailure: true },
     )
-    assert.ok(admitted > 100, `${admitted} calls were admitted`)
+    assert.ok(admitted > 30, `${admitted} calls were admitted`)
   },
 )
 
