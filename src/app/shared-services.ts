@@ -291,6 +291,9 @@ export class OwnServices implements SharedServices {
   follow(config: Config, providers: ProviderSet): void {
     this.sharedLimits?.follow(config)
     this.coordinator.follow(config, providers.values())
+    // States what was spent before the start, which the server may have lost meanwhile.
+    const { total } = config.budgets
+    void this.coordinator.admission.budgets.look([{ name: 'total', entry: 'total', budgets: total }])
     this.formats.follow(config, providers)
     this.#metrics?.follow(config)
     // A reload may still come while the last calls end.

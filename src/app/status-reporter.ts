@@ -56,6 +56,8 @@ export interface StatusReporterParts {
   readonly cancel: StatusSource['cancel']
 }
 
+/** Of the budgets of so many, what other gateways have spent is asked for; of the others it is what was heard last. */
+const maxAskedBudgets = 100
 const maxOpenCalls = 500
 const maxBudgets = 100
 /** The ledger is read for a view at most this often. */
@@ -110,6 +112,8 @@ export class StatusReporter implements StatusSource {
       looks,
       toWallMs: (ms) => nowMs + ms - clock.now(),
     })
+    const budgetScopes = seesAll ? this.#budgetScopes(config) : []
+    await coordinator.admission.budgets.look(budgetScopes.slice(0, maxAskedBudgets))
     const serviceStates = serviceRows(services.describeModelServers(), seesAll)
     const reload = reloadState(parts.reload())
     return {
@@ -127,9 +131,7 @@ export class StatusReporter implements StatusSource {
       providers: seesAll ? providers : providers.map(withoutSecondHand),
       services: serviceStates,
       limits: limitStates(limits),
-      budgets: seesAll
-        ? coordinator.admission.budgets.describe(this.#budgetScopes(config)).map(budgetRow)
-        : [],
+      budgets: coordinator.admission.budgets.describe(budgetScopes).map(budgetRow),
       usage,
       recent: recentCalls(looks, { ...past, isAll: seesAll }),
       failures: failureRows(looks, { ...past, isAll: seesAll }, nowMs),

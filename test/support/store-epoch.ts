@@ -7,9 +7,6 @@ export async function trustEpoch(server: RedisServer, prefix: string): Promise<v
   const info = await server.command('INFO', 'server')
   const runId = /^run_id:(\w+)/m.exec(info)![1]!
   const now = Date.now()
-  await server.command(
-    'HSET',
-    `{${prefix}}:epoch`,
-    ...['schema', schemaVersion, 'run_id', runId, 'now', now, 'grace_until', now, 'alive_until', 0],
-  )
+  const times = ['now', now, 'grace_until', now, 'alive_until', 0]
+  await server.command('HSET', `{${prefix}}:epoch`, 'schema', schemaVersion, 'run_id', runId, ...times)
 }
