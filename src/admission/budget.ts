@@ -70,7 +70,7 @@ interface BudgetStateLost {
 }
 
 /** What other gateways leave of a budget is not known, and by the configuration nothing is spent of it then. */
-export interface BudgetUnavailable extends BudgetState {
+interface BudgetUnavailable extends BudgetState {
   readonly kind: 'budget_unavailable'
   readonly requested: number
 }

@@ -56,8 +56,6 @@ export interface StatusReporterParts {
   readonly cancel: StatusSource['cancel']
 }
 
-/** Of the budgets of so many, what other gateways have spent is asked for; of the others it is what was heard last. */
-const maxAskedBudgets = 100
 const maxOpenCalls = 500
 const maxBudgets = 100
 /** The ledger is read for a view at most this often. */
@@ -113,7 +111,7 @@ export class StatusReporter implements StatusSource {
       toWallMs: (ms) => nowMs + ms - clock.now(),
     })
     const budgetScopes = seesAll ? this.#budgetScopes(config) : []
-    await coordinator.admission.budgets.look(budgetScopes.slice(0, maxAskedBudgets))
+    await coordinator.admission.budgets.look(budgetScopes)
     const serviceStates = serviceRows(services.describeModelServers(), seesAll)
     const reload = reloadState(parts.reload())
     return {

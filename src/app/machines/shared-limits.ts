@@ -179,7 +179,7 @@ export class SharedLimits {
 }
 
 /** @param scope name of a client's scope. */
-export function isOfOneMachine(scope: string): boolean {
+function isOfOneMachine(scope: string): boolean {
   return /^client:(?:user:|ip:|unknown$)/.test(scope)
 }
 

@@ -46,7 +46,7 @@ export interface Agreed {
 }
 
 /** The server has seen a later exchange of this gateway: of this run, or of the one before, which had the same name. */
-export interface Stale {
+interface Stale {
   readonly kind: 'stale'
   /** Of the later one. */
   readonly number: number
