@@ -63,6 +63,9 @@ class Machine {
   way: Way = 'open'
   /** Called at once when a call has been admitted. */
   onTaken: ((hold: BudgetHold) => void) | undefined
+  /** Added to the monotonic clock. */
+  laterMs = 0
+  readonly #now = () => performance.now() + this.laterMs
   readonly book: BudgetBook
   readonly connection: StoreConnection
   readonly #allotments: Allotments
@@ -75,7 +78,7 @@ class Machine {
       connection: this.#gate(connection),
       prefix,
       member: name,
-      clock: { now: () => performance.now(), wallNow: () => performance.now(), setTimer },
+      clock: { now: this.#now, wallNow: this.#now, setTimer },
       firstNumber: options.firstNumber ?? Date.now() * 1000,
       whenUnavailable,
       members: 2,
@@ -232,6 +235,7 @@ suite('a budget that machines share', { skip: missing(redisProgram) }, () => {
     // An hour later, by the server's clock.
     await server.command('HINCRBY', '{p}:epoch', 'now', 3_600_000)
     assert.ok(await b.spend(450, ci))
+    assert.ok(b.book.describe([ci])[0]!.spent >= 850, 'what both have spent')
     // The machine's clock was set back meanwhile.
     const again = await Machine.start(t, server, { name: 'a', saved, firstNumber: 0 })
     assert.ok(await again.spend(50, ci), 'what it had reserved is spent, and not more')
@@ -250,6 +254,8 @@ suite('a budget that machines share', { skip: missing(redisProgram) }, () => {
     ]
     const ci = key(tokens(1000))
     await a.spend(900, ci)
+    // It is long since a call has looked at the budget.
+    a.laterMs = 60_000
     await server.command('FLUSHALL')
     // Neither of them calls: each states by itself what it has spent.
     await until(
