@@ -13,7 +13,10 @@ import { StartError } from '../../errors.ts'
 import type { Events } from '../../observe/events.ts'
 import { reachOf } from '../../platform/address-reach.ts'
 import type { Clock } from '../../platform/clock.ts'
+import type { UsageAnswer } from '../../ledger/ledger.ts'
+import type { UsageQuestion } from '../../ledger/report.ts'
 import { machineId } from './machine-id.ts'
+import { Machines } from './machines.ts'
 import { StoreReports } from './report-store.ts'
 
 export interface SharedLimitsParts {
@@ -38,6 +41,9 @@ export class SharedLimits {
   readonly allotments: Allotments
   readonly name: MachineName
   readonly #reports: StoreReports
+  readonly #settings: SharedStore
+  readonly #parts: SharedLimitsParts
+  #machines: Machines | undefined
   /** Providers whose server is this machine's own, so that its slots are. */
   #ownProviders: ReadonlySet<string> = new Set()
 
@@ -51,6 +57,8 @@ export class SharedLimits {
     const { prefix, members, whenUnavailable } = settings
     this.connection = connection
     this.name = name
+    this.#settings = settings
+    this.#parts = parts
     this.allotments = new Allotments({
       connection,
       prefix,
@@ -67,7 +75,10 @@ export class SharedLimits {
       whenUnavailable,
       now: clock.now,
     })
-    connection.onNews = (message) => this.allotments.hear(message)
+    connection.onNews = (message) => {
+      this.allotments.hear(message)
+      this.#machines?.usage.hear(message)
+    }
     this.#reports = new StoreReports(connection, settings, parts)
     connection.onChange = () => {
       this.#reports.report()
@@ -114,6 +125,18 @@ export class SharedLimits {
       (each) => !('origin' in each) || each.maxParallelRequests === 'auto' || isOfThisMachine(each.origin),
     )
     this.#ownProviders = new Set(own.map(({ name }) => name))
+  }
+
+  /** From now on questions of other machines are answered. @param readUsage by the names of clients. */
+  openMachines(readUsage: (question: UsageQuestion) => Promise<UsageAnswer>): Machines {
+    const { clock, events } = this.#parts
+    const { connection, allotments } = this
+    return (this.#machines = new Machines({
+      ...{ connection, allotments, settings: this.#settings, clock, readUsage },
+      member: this.name.member,
+      host: hostname(),
+      onBug: (error) => events.emit({ kind: 'internal_error', error, where: 'the usage of all machines' }),
+    }))
   }
 
   /** Gives back what is not used, and disconnects. Calls have ended. */
