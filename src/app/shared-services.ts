@@ -249,6 +249,7 @@ export class OwnServices implements SharedServices {
       discovered: () => this.discovered,
       describeServices: () => this.describeModelServers(),
       store: () => this.sharedLimits?.connection,
+      describeStore: () => this.describeStore(),
     }
     this.#metrics = counts && new MetricsSource(config, { counts, version, clock, ...sources })
     const pollParts = { clock: { now, setTimer, chance }, events, isOpen }
