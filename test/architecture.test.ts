@@ -99,6 +99,9 @@ const narrowed: Readonly<Record<string, readonly string[]>> = {
     // status prints the report of the status page.
     'status/status-report.ts',
     'status/providers-text.ts',
+    // machines shows what the gateway reports of them.
+    'status/shared-store.ts',
+    'status/shared-store-text.ts',
     'status/services-text.ts',
     'status/status-text.ts',
     'upstream/mask.ts',

@@ -18,7 +18,10 @@ import { StartError } from '../../errors.ts'
 import type { Events } from '../../observe/events.ts'
 import { reachOf } from '../../platform/address-reach.ts'
 import type { Clock } from '../../platform/clock.ts'
+import type { UsageAnswer } from '../../ledger/ledger.ts'
+import type { UsageQuestion } from '../../ledger/report.ts'
 import { machineId } from './machine-id.ts'
+import { Machines } from './machines.ts'
 import { StoreReports } from './report-store.ts'
 
 export interface SharedLimitsParts {
@@ -46,6 +49,9 @@ export class SharedLimits {
   readonly #floodParts: Omit<SharedFloodParts, 'rpm'>
   readonly name: MachineName
   readonly #reports: StoreReports
+  readonly #settings: SharedStore
+  readonly #parts: SharedLimitsParts
+  #machines: Machines | undefined
   /** Providers whose server is this machine's own, so that its slots are. */
   #ownProviders: ReadonlySet<string> = new Set()
 
@@ -59,6 +65,8 @@ export class SharedLimits {
     const { prefix, members, whenUnavailable } = settings
     this.connection = connection
     this.name = name
+    this.#settings = settings
+    this.#parts = parts
     const shared = {
       connection,
       prefix,
@@ -103,6 +111,7 @@ export class SharedLimits {
     const all = [this.allotments, this.#budgetAllotments]
     connection.onNews = (message) => {
       for (const each of all) each.hear(message)
+      this.#machines?.usage.hear(message)
     }
     connection.onChange = () => {
       this.#reports.report()
@@ -162,6 +171,18 @@ export class SharedLimits {
   /** From now on a process that replaces this one may state what the machine has spent of budgets. */
   offer(): void {
     this.#budgetAllotments.offer()
+  }
+
+  /** From now on questions of other machines are answered. @param readUsage by the names of clients. */
+  openMachines(readUsage: (question: UsageQuestion) => Promise<UsageAnswer>): Machines {
+    const { clock, events } = this.#parts
+    const { connection, allotments } = this
+    return (this.#machines = new Machines({
+      ...{ connection, allotments, settings: this.#settings, clock, readUsage },
+      member: this.name.member,
+      host: hostname(),
+      onBug: (error) => events.emit({ kind: 'internal_error', error, where: 'the usage of all machines' }),
+    }))
   }
 
   /** Gives back what is not used, and disconnects. Calls have ended. */
