@@ -45,6 +45,8 @@ const narrowed: Readonly<Record<string, readonly string[]>> = {
     'admission/budget.ts',
     'admission/budget-book.ts',
     'admission/budgets-file.ts',
+    // doctor looks at the store of limits.
+    'admission/stores/valkey/probe.ts',
     // explain reads the routes; doctor calls providers itself and reads their streams; key changes the keys of clients.
     'clients/keys/chosen-key.ts',
     'clients/keys/key-budgets.ts',

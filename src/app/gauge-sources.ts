@@ -1,4 +1,5 @@
 // What the gateway is asked when somebody reads its metrics.
+import type { StoreConnection } from '../admission/stores/valkey/connection.ts'
 import type { LocalCoordinator } from '../call/local-coordinator.ts'
 import type { Config } from '../config/types.ts'
 import type { Clock } from '../platform/clock.ts'
@@ -17,6 +18,8 @@ export interface GaugeSources {
   readonly coordinator: LocalCoordinator
   /** Model servers that the gateway starts. */
   readonly services: readonly ServiceState[]
+  /** Of limits, if gateways share one. */
+  readonly store: Pick<StoreConnection, 'isUp' | 'joined'> | undefined
   readonly isDraining: boolean
   readonly openCalls: number
   /** Threads that serve calls. */

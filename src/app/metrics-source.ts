@@ -1,4 +1,5 @@
 // `GET /metrics` of a process: what was counted, and what is read when somebody asks.
+import type { StoreConnection } from '../admission/stores/valkey/connection.ts'
 import type { LocalCoordinator } from '../call/local-coordinator.ts'
 import type { Config } from '../config/types.ts'
 import type { Clock } from '../platform/clock.ts'
@@ -24,6 +25,8 @@ export interface MetricsSourceParts {
   readonly coordinator: LocalCoordinator
   readonly discovered: () => Discovered
   readonly describeServices: () => readonly ServiceState[]
+  /** Of limits, if gateways share one. */
+  readonly store: () => Pick<StoreConnection, 'isUp' | 'joined'> | undefined
 }
 
 export class MetricsSource {
@@ -48,7 +51,7 @@ export class MetricsSource {
 
   /** In slices of whole lines. */
   read(threads: ThreadFacts): Promise<string[]> {
-    const { counts, version, clock, coordinator, discovered, describeServices } = this.#parts
+    const { counts, version, clock, coordinator, discovered, describeServices, store } = this.#parts
     this.#loopTime.count()
     const config = this.#config
     const listed = discovered()
@@ -59,6 +62,7 @@ export class MetricsSource {
       config,
       discovered: listed,
       services: describeServices(),
+      store: store(),
       routes: this.#routes.of(config, listed),
       coordinator,
       clock,

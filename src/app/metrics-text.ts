@@ -48,6 +48,7 @@ async function readingsOf(
     ],
     ['calls_in_flight', single(state.openCalls)],
     ...(await limitReadings(registry, state)),
+    ...storeReadings(state),
     ...providerReadings(state),
     ...serviceReadings(state.services),
     [
@@ -67,6 +68,14 @@ type Entry = readonly [GaugeName, readonly Reading[]]
 
 function single(value: number): readonly Reading[] {
   return [{ values: [], value }]
+}
+
+function storeReadings({ store }: GaugeSources): Entry[] {
+  if (store === undefined) return []
+  return [
+    ['limits_store_up', single(store.isUp ? 1 : 0)],
+    ['limits_store_members', single(store.joined?.members ?? NaN)],
+  ]
 }
 
 async function limitReadings(registry: Registry, state: GaugeSources): Promise<Entry[]> {

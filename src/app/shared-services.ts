@@ -239,6 +239,7 @@ export class OwnServices implements SharedServices {
       coordinator: this.coordinator,
       discovered: () => this.discovered,
       describeServices: () => this.describeModelServers(),
+      store: () => this.sharedLimits?.connection,
     }
     this.#metrics = counts && new MetricsSource(config, { counts, version, clock, ...sources })
     const pollParts = { clock: { now, setTimer, chance }, events, isOpen }

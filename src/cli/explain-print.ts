@@ -34,6 +34,7 @@ export function printExplanation(out: Output, explanation: Explanation, listsMem
     clientNames,
     clients = [],
     budgets = [],
+    store,
     logTransport,
     traces,
     coverage = {},
@@ -97,6 +98,11 @@ export function printExplanation(out: Output, explanation: Explanation, listsMem
     out.line(`recorded   clients by ${clientNames}s, in the log, the ledger and the audit log`)
   if (clients.length > 0) out.line(`clients    with an entry of their own: ${printable(clients.join(', '))}`)
   if (budgets.length > 0) out.line(`budgets    of all clients together: ${budgets.join(', ')}`)
+  if (store !== undefined) {
+    const { url, prefix, members, whenUnavailable } = store
+    const text = `limits are shared by at most ${members} gateways: ${url}, prefix ${prefix}; ${whenUnavailable} while it is unavailable`
+    out.line(`store      ${printable(text)}`)
+  }
   if (logTransport !== undefined) out.line(`log        ${printable(logTransport)}`)
   if (traces !== undefined) out.line(`traces     ${tracesText(traces)}`)
   const printMembers = listsMembers ? printCoverage : printCoverageSummary

@@ -6,6 +6,7 @@ import { defaults } from '../config/defaults.ts'
 import { findKeyFile } from '../config/find.ts'
 import type { RawConfig, RawSecret } from '../config/raw.ts'
 import { describeSecret } from '../config/secrets.ts'
+import type { SharedStore, WhenUnavailable } from '../config/store-types.ts'
 import type { Config, IdentityConfig, RoutingConfig } from '../config/types.ts'
 import type { HttpProvider, ProviderConfig, Timeouts } from '../config/provider-types.ts'
 import type { Coverage } from '../dialects/coverage.ts'
@@ -48,6 +49,8 @@ export interface Explanation {
   readonly identity?: { readonly required: boolean; readonly sources: readonly string[] }
   /** Clients without a key that have an entry of their own. Absent: none. */
   readonly clients?: readonly string[]
+  /** Which gateways count limits and budgets together. Absent: each its own. */
+  readonly store?: ExplainedStore
   /** Of all clients together: `50usd/month`. Absent: none. */
   readonly budgets?: readonly string[]
   /** The module of `logging.transport`. */
@@ -60,6 +63,14 @@ export interface Explanation {
 
 function hasLimit({ rpm, tpm, maxParallelRequests }: ModelLimits): boolean {
   return rpm !== undefined || tpm !== undefined || maxParallelRequests !== undefined
+}
+
+interface ExplainedStore {
+  /** Where its URL is. */
+  readonly url: string
+  readonly prefix: string
+  readonly members: number
+  readonly whenUnavailable: WhenUnavailable
 }
 
 interface ExplainedTarget extends Omit<Target, 'price'> {
@@ -159,11 +170,27 @@ export function explain(
     ...(identities.sources.length > 0 && { identity: explainIdentity(identities) }),
     ...(config.usage.isPseudonymous && { clientNames: 'pseudonym' as const }),
     ...(clients.length > 0 && { clients }),
+    ...(config.store.kind === 'valkey' && {
+      store: explainStore(config.store, raw, storedCredentials, identity),
+    }),
     ...(config.budgets.total.length > 0 && { budgets: config.budgets.total.map(budgetText) }),
     ...(transport !== undefined && { logTransport: transport.target }),
     ...(traces !== undefined && { traces }),
     ...(dialect !== undefined && { coverage: Object.fromEntries(coveragesOf(dialect, ways)) }),
   }
+}
+
+/** Nothing of the URL but where it is. */
+function explainStore(
+  { url, prefix, whenUnavailable, members }: SharedStore,
+  raw: RawConfig,
+  storedCredentials: ReadonlySet<string>,
+  identity: string,
+): ExplainedStore {
+  const reference = raw.rate_limit_settings?.store?.url ?? {}
+  const place =
+    url === undefined ? absentKey(reference, storedCredentials, identity) : `${url.source} (present)`
+  return { url: place, prefix, members, whenUnavailable }
 }
 
 function explainIdentity({ isRequired, sources }: IdentityConfig): NonNullable<Explanation['identity']> {

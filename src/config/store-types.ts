@@ -45,7 +45,7 @@ export type StoreAddress =
   /** A Unix socket. */
   | { readonly path: string }
 
-export interface StoreLogin {
+interface StoreLogin {
   /** Undefined: the default user. */
   readonly user: string | undefined
   readonly password: Secret

@@ -1,7 +1,7 @@
 // The store that several gateways share: what its URL means, and what is refused without a word of what is secret.
 import assert from 'node:assert/strict'
 import { generateKeyPairSync } from 'node:crypto'
-import { chmodSync, writeFileSync } from 'node:fs'
+import { chmodSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
 
@@ -206,7 +206,7 @@ suite('rate_limit_settings.store', () => {
   test('takes signing keys in PEM and in base64, and reads private ones from secrets', async (t) => {
     const { publicKey, privateKey } = generateKeyPairSync('ed25519')
     const spki = publicKey.export({ format: 'der', type: 'spki' }).toString('base64')
-    const pem = String(publicKey.export({ format: 'pem', type: 'spki' }))
+    const pem = publicKey.export({ format: 'pem', type: 'spki' })
     const key = privateKey.export({ format: 'der', type: 'pkcs8' }).toString('base64')
     const file = writeScratch(t, key, { name: 'signing-key' })
     const keys = JSON.stringify([spki, pem])
@@ -234,6 +234,14 @@ suite('rate_limit_settings.store', () => {
     assert.deepEqual(problemsOf(t, text, { env: { ...url.env, HOME: home } }), [
       `5:94 rate_limit_settings.store.ca_file: ${home}/ca.pem holds no certificates`,
     ])
+  })
+
+  test('stands in the example', (t) => {
+    const text = readFileSync(join(import.meta.dirname, '../../config/examples/several-machines.yaml'))
+    const loaded = loadText(t, text, { mayLackSecrets: true })
+    assert.ok(loaded.ok, JSON.stringify(loaded))
+    assert.ok(loaded.config.store.kind === 'valkey')
+    assert.deepEqual(loaded.warnings, [])
   })
 
   test('names its credentials to the set-up of a service', (t) => {

@@ -14,6 +14,7 @@ import type { Events } from '../../observe/events.ts'
 import { reachOf } from '../../platform/address-reach.ts'
 import type { Clock } from '../../platform/clock.ts'
 import { machineId } from './machine-id.ts'
+import { StoreReports } from './report-store.ts'
 
 export interface SharedLimitsParts {
   readonly clock: Clock
@@ -36,6 +37,7 @@ export class SharedLimits {
   readonly connection: StoreConnection
   readonly allotments: Allotments
   readonly name: MachineName
+  readonly #reports: StoreReports
   /** Providers whose server is this machine's own, so that its slots are. */
   #ownProviders: ReadonlySet<string> = new Set()
 
@@ -66,7 +68,11 @@ export class SharedLimits {
       now: clock.now,
     })
     connection.onNews = (message) => this.allotments.hear(message)
-    connection.onChange = () => this.allotments.reconnected()
+    this.#reports = new StoreReports(connection, settings, parts)
+    connection.onChange = () => {
+      this.#reports.report()
+      this.allotments.reconnected()
+    }
   }
 
   /**
@@ -112,6 +118,7 @@ export class SharedLimits {
 
   /** Gives back what is not used, and disconnects. Calls have ended. */
   async close(): Promise<void> {
+    this.#reports.stop()
     await this.allotments.leave()
     await this.connection.close()
   }

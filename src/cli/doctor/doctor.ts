@@ -45,6 +45,7 @@ import { examineReady } from './ready.ts'
 import { countStates, printJson, printTable } from './report.ts'
 import { examineRuntime } from './runtime.ts'
 import { examineService } from './service.ts'
+import { examineStore } from './store.ts'
 import { examineTracing } from './tracing.ts'
 import { type CommandIo, Output } from '../output.ts'
 import { printable } from '../../platform/printable.ts'
@@ -173,6 +174,7 @@ async function examine(examination: Examination): Promise<Check[]> {
         wallNow: () => Date.now(),
       })
     : []
+  const store = loaded.ok ? await examineStore(loaded.config.store, parts.clock) : []
   const tracing = loaded.ok ? await examineTracing(loaded.config.tracing) : []
   const notify = loaded.ok ? examineNotify(loaded.config.notify, { state: stateDirectory, command }) : []
   const control = await examineControl(file, { env, isRunning: pid !== undefined })
@@ -185,6 +187,7 @@ async function examine(examination: Examination): Promise<Check[]> {
     ...inArea('credentials', credentials?.findings ?? notExamined),
     ...inArea('service', [...service.findings, ...modelServers.findings]),
     ...inArea('port', [...listener, ...control]),
+    ...inArea('store', store),
     ...inArea('identity', issuers),
     ...inArea('tracing', tracing),
     ...inArea('notify', notify),

@@ -25,6 +25,7 @@ export interface Check extends Finding {
     | 'credentials'
     | 'service'
     | 'port'
+    | 'store'
     | 'identity'
     | 'tracing'
     | 'notify'

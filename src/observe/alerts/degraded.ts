@@ -75,6 +75,13 @@ const begun: Partial<Record<Kind, DegradedPart & { readonly lasts?: true }>> = {
     lasts: true,
   },
   limits_not_saved: notSaved('limits'),
+  limits_store_down: {
+    part: 'limits store',
+    severity: 'warning',
+    what: 'The store of limits that gateways share cannot be used: each grants what rate_limit_settings.store.when_unavailable says.',
+    fix: 'Run `llm-gateway doctor`.',
+    lasts: true,
+  },
   log_transport_failed: {
     part: 'log',
     severity: 'warning',
@@ -105,6 +112,7 @@ const ended: Partial<Record<Kind, string>> = {
   identity_keys_loaded: 'identities',
   keys_loaded: 'keys',
   ledger_writing: 'ledger',
+  limits_store_up: 'limits store',
   starter_found: 'model servers',
 }
 

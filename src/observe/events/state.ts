@@ -3,6 +3,9 @@
 export type StateEvent =
   | LimitsLoaded
   | LimitsNotSaved
+  | LimitsStoreDown
+  | LimitsStoreEvicts
+  | LimitsStoreUp
   | BudgetsNotSaved
   | BudgetsCopyUsed
   | BudgetsLost
@@ -28,6 +31,30 @@ interface LimitsLoaded {
 interface LimitsNotSaved {
   readonly kind: 'limits_not_saved'
   readonly cause: unknown
+}
+
+/** The store that gateways share cannot be used: each grants what `when_unavailable` says. */
+interface LimitsStoreDown {
+  readonly kind: 'limits_store_down'
+  /** No URL and no credential is in it. */
+  readonly reason: string
+  readonly when_unavailable: 'share' | 'refuse' | 'local'
+}
+
+/** The store is joined, for the first time or again. */
+interface LimitsStoreUp {
+  readonly kind: 'limits_store_up'
+  /** `Valkey 8.0.1`. */
+  readonly server: string
+  /** Machines that share it at the moment, this one included. */
+  readonly members: number
+}
+
+/** The store may delete keys when its memory is full, and limits with them. */
+interface LimitsStoreEvicts {
+  readonly kind: 'limits_store_evicts'
+  /** Its `maxmemory-policy`. */
+  readonly policy: string
 }
 
 /** What was spent of budgets could not be saved; calls go on. */

@@ -76,6 +76,16 @@ export const gauges = {
     labels: ['model', 'dimension'],
     help: 'What is used of a limit: of the last 60 seconds, or at this moment.',
   },
+  limits_store_up: {
+    type: 'gauge',
+    labels: [],
+    help: '1 while the store of limits that gateways share can be used, else 0; absent without one.',
+  },
+  limits_store_members: {
+    type: 'gauge',
+    labels: [],
+    help: 'Machines that share the store of limits, this one included, when it was last reached.',
+  },
   provider_up: {
     type: 'gauge',
     labels: ['provider'],

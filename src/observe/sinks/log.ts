@@ -103,6 +103,15 @@ function write(event: GatewayEvent, log: Log): void {
     case 'budgets_copy_used':
       log.warn({ event: event.kind, reason: event.reason, message: 'Budgets go on from their second copy.' })
       return
+    case 'limits_store_down': {
+      const line = { ...lineOf(event), message: withoutStore[event.when_unavailable] }
+      if (event.when_unavailable === 'share') log.warn(line)
+      else log.error(line)
+      return
+    }
+    case 'limits_store_evicts':
+      log.warn({ ...lineOf(event), message: evictsLimits })
+      return
     case 'clock_jumped':
       log.warn({ ...lineOf(event), message: clockJumped })
       return
@@ -157,6 +166,7 @@ function write(event: GatewayEvent, log: Log): void {
     case 'call_cancelled':
     case 'format_found':
     case 'ledger_writing':
+    case 'limits_store_up':
     case 'identity_keys_loaded':
     case 'keys_loaded':
     case 'listening':
@@ -191,6 +201,16 @@ const expiringKeysRefused =
 const clockJumped =
   'The clock of this machine was set forward, or the machine slept. Windows of budgets follow it; if it was wrong, set it right: ' +
   'what was spent is counted under the start of each window, and is found again.'
+
+const withoutStore = {
+  share: 'Until the store is back, this gateway grants its part of each limit.',
+  refuse: 'Until the store is back, calls that have limits are refused once what was granted has run out.',
+  local:
+    'Until the store is back, this gateway grants the whole of each limit by itself: all together may exceed it.',
+}
+
+const evictsLimits =
+  'When its memory is full, the store deletes keys, and with them what was granted of limits. Set its maxmemory-policy to noeviction.'
 
 /** All members, as they are. */
 function lineOf({ kind, ...facts }: GatewayEvent): object {

@@ -26,6 +26,19 @@ const cases: readonly (readonly [what: string, events: readonly GatewayEvent[], 
     ],
     ['a starter that is lost', [{ kind: 'starter_lost' }], ['warning model servers']],
     ['a starter that is found again', [{ kind: 'starter_lost' }, { kind: 'starter_found' }], []],
+    [
+      'a store of limits that is down',
+      [{ kind: 'limits_store_down', reason: 'x', when_unavailable: 'share' }],
+      ['warning limits store'],
+    ],
+    [
+      'a store of limits that is back',
+      [
+        { kind: 'limits_store_down', reason: 'x', when_unavailable: 'share' },
+        { kind: 'limits_store_up', server: 'x', members: 1 },
+      ],
+      [],
+    ],
     ['a ledger that is usually off', [{ kind: 'ledger_off', reason: 'x', is_usual: true }], []],
     ['a ledger that is off', [{ kind: 'ledger_off', reason: 'x' }], ['warning ledger']],
     [

@@ -279,6 +279,26 @@ const lines: readonly (readonly [event: GatewayEvent, level: string, rest: strin
   ],
   [{ kind: 'starter_found' }, 'INFO', '"event":"starter_found"}'],
   [
+    { kind: 'limits_store_up', server: 'Valkey 8.0.1', members: 2 },
+    'INFO',
+    '"event":"limits_store_up","server":"Valkey 8.0.1","members":2}',
+  ],
+  [
+    { kind: 'limits_store_down', reason: 'x', when_unavailable: 'share' },
+    'WARN',
+    '"event":"limits_store_down","reason":"x","when_unavailable":"share","message":"Until the store is back, this gateway grants its part of each limit."}',
+  ],
+  [
+    { kind: 'limits_store_down', reason: 'x', when_unavailable: 'local' },
+    'ERROR',
+    '"event":"limits_store_down","reason":"x","when_unavailable":"local","message":"Until the store is back, this gateway grants the whole of each limit by itself: all together may exceed it."}',
+  ],
+  [
+    { kind: 'limits_store_evicts', policy: 'allkeys-lru' },
+    'WARN',
+    '"event":"limits_store_evicts","policy":"allkeys-lru","message":"When its memory is full, the store deletes keys, and with them what was granted of limits. Set its maxmemory-policy to noeviction."}',
+  ],
+  [
     { kind: 'service_manager_not_told', cause: boom },
     'WARN',
     '"event":"service_manager_not_told","reason":"Error: boom \\"x\\""}',

@@ -39,7 +39,7 @@ export interface StoreConnection {
 }
 
 /** What the server and the other gateways are. */
-export interface Joined {
+interface Joined {
   /** `Valkey 8.0.1`. */
   readonly version: string
   /** Machines that have joined within the last lease, this one included. */
@@ -64,7 +64,7 @@ export interface ConnectionOptions {
 }
 
 /** This gateway, among those that share the store. */
-export interface Member {
+interface Member {
   /** Of the machine, without a dot: the same after a restart. */
   readonly machine: string
   /** Of the process, without a dot. */

@@ -7,7 +7,11 @@ import { faultOf, StoreFault } from './store-fault.ts'
 
 export interface Asking {
   /** Over a connection of its own, which has logged in, if `withLogin`. Rejects with a `StoreFault`. */
-  ask<T>(address: StoreAddress, withLogin: boolean, question: (client: Client) => Promise<T>): Promise<T>
+  readonly ask: <T>(
+    address: StoreAddress,
+    withLogin: boolean,
+    question: (client: Client) => Promise<T>,
+  ) => Promise<T>
 }
 
 /**

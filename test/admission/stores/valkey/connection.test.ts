@@ -30,7 +30,7 @@ interface Watched {
   /** Of every change of `isUp`. */
   readonly faults: (string | undefined)[]
   /** Resolves when it is up, or down with such a fault. */
-  until(isMet: (fault: string | undefined) => boolean): Promise<void>
+  readonly until: (isMet: (fault: string | undefined) => boolean) => Promise<void>
 }
 
 async function connectTo(
@@ -385,7 +385,7 @@ suite('a connection to a store', { skip: missing(redisProgram, 'openssl') }, () 
     assert.equal(typeof (await ask(store)), 'number')
     assert.equal(await owner.command('HEXISTS', keys[1]!, 'm1.1'), '1')
 
-    const alone = await connectTo(t, owner === first ? others[0]!.url : first.url)
+    const alone = await connectTo(t, owner === first ? others[0].url : first.url)
     await alone.until((fault) => /is a node of a cluster: write the URL with \+cluster/.test(fault ?? ''))
     const plain = await startRedis(t)
     const wrong = await connectTo(t, plain.url.replace('://', '+cluster://'))

@@ -1,0 +1,45 @@
+// Whether the store of limits that gateways share can be used from here. It is not joined.
+import { probeStore } from '../../admission/stores/valkey/probe.ts'
+import type { StoreConfig } from '../../config/store-types.ts'
+import { readStoreUrl } from '../../config/store-url.ts'
+import type { Clock } from '../../platform/clock.ts'
+import type { Finding } from './finding.ts'
+
+export async function examineStore(
+  config: StoreConfig,
+  { setTimer }: Pick<Clock, 'setTimer'>,
+): Promise<Finding[]> {
+  if (config.kind === 'memory') return []
+  const subject = 'rate_limit_settings.store'
+  const { url, ca, prefix, whenUnavailable, members } = config
+  if (url === undefined) {
+    return [{ subject, state: 'skipped', detail: 'only the service can read its URL' }]
+  }
+  const read = readStoreUrl(url.reveal(), url.source)
+  if (read.kind === 'refused') {
+    return [{ subject, state: 'fail', detail: `the URL from ${url.source} ${read.message}`, fix: read.hint }]
+  }
+  const found = await probeStore({ endpoint: read.endpoint, ca, prefix, setTimer })
+  if (found.kind === 'failed') {
+    const detail = `${found.reason}; meanwhile this gateway has ${withoutIt[whenUnavailable]}`
+    const fix = `start the server, or set the URL right: ${url.source}`
+    return [{ subject, state: 'fail', detail, fix }]
+  }
+  const { version, evictionPolicy } = found.info
+  const detail = `${version} at ${found.address}, for at most ${members} gateways; ${url.source}`
+  if (evictionPolicy === undefined) return [{ subject, state: 'ok', detail }]
+  return [
+    {
+      subject,
+      state: 'warn',
+      detail: `${detail}; its maxmemory-policy is ${evictionPolicy}: when its memory is full, it deletes limits`,
+      fix: 'set maxmemory-policy noeviction in the configuration of the server',
+    },
+  ]
+}
+
+const withoutIt = {
+  share: 'its part of each limit',
+  refuse: 'no limit to grant, and refuses calls that have one',
+  local: 'the whole of each limit, as all others have',
+}
