@@ -51,6 +51,8 @@ export interface LoadOptions {
   readonly storedCredentials?: ReadonlySet<string>
   /** Read the secrets that can be read, and do not report the others: the caller judges each of them. */
   readonly mayLackSecrets?: boolean
+  /** Read the key that signs the keys of clients, which commands alone do: the gateway must not have it. */
+  readonly withSigningKey?: boolean
   /** Whether systemd runs this machine (sd_booted(3)). Default: whether its directory exists. */
   readonly hasServiceManager?: boolean
 }
@@ -229,13 +231,16 @@ function inOrder(problems: Problem[]): Problem[] {
 /** Reads every secret that the file refers to. */
 function findSecrets(
   raw: RawConfig,
-  options: SecretSources & Pick<LoadOptions, 'withoutSecrets' | 'mayLackSecrets' | 'storedCredentials'>,
+  options: SecretSources &
+    Pick<LoadOptions, 'withoutSecrets' | 'withSigningKey' | 'mayLackSecrets' | 'storedCredentials'>,
   hasProblem: HasProblem,
 ): { found: Map<RawSecret, Secret>; problems: PathProblem[] } {
   const found = new Map<RawSecret, Secret>()
   const problems: PathProblem[] = []
+  const signingKey = raw.rate_limit_settings?.store?.sign_keys_with
   for (const [path, reference] of secretReferences(raw)) {
     if (options.withoutSecrets === true || hasProblem(path)) continue
+    if (reference === signingKey && options.withSigningKey !== true) continue
     const result = findSecret(reference, options)
     if (result.kind === 'found') found.set(reference, result.secret)
     else if (options.mayLackSecrets === true) continue

@@ -5,6 +5,7 @@ import type { Scope } from '../../admission/scopes.ts'
 import { Allotments } from '../../admission/stores/valkey/allotments.ts'
 import { connectStore, type StoreConnection } from '../../admission/stores/valkey/connection.ts'
 import { leaseMs, schemaVersion } from '../../admission/stores/valkey/exchange.ts'
+import { publishedGeneration } from '../../admission/stores/valkey/key-list.ts'
 import { ValkeyStore } from '../../admission/stores/valkey/valkey-store.ts'
 import type { SharedStore } from '../../config/store-types.ts'
 import { readStoreUrl } from '../../config/store-url.ts'
@@ -37,6 +38,10 @@ export class SharedLimits {
   readonly connection: StoreConnection
   readonly allotments: Allotments
   readonly name: MachineName
+  /** Called with the generation when a list of clients' keys was published. One listener. */
+  onKeys: ((generation: number) => void) | undefined
+  /** Called each time that the store is reached again. One listener. */
+  onConnected: (() => void) | undefined
   readonly #reports: StoreReports
   /** Providers whose server is this machine's own, so that its slots are. */
   #ownProviders: ReadonlySet<string> = new Set()
@@ -67,11 +72,16 @@ export class SharedLimits {
       whenUnavailable,
       now: clock.now,
     })
-    connection.onNews = (message) => this.allotments.hear(message)
+    connection.onNews = (message) => {
+      const generation = publishedGeneration(message)
+      if (generation === undefined) this.allotments.hear(message)
+      else this.onKeys?.(generation)
+    }
     this.#reports = new StoreReports(connection, settings, parts)
     connection.onChange = () => {
       this.#reports.report()
       this.allotments.reconnected()
+      if (connection.isUp) this.onConnected?.()
     }
   }
 

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 
-const scriptNames = ['exchange', 'join', 'leave', 'look', 'publish-keys'] as const
+const scriptNames = ['exchange', 'join', 'leave', 'look', 'publish-keys', 'read-keys'] as const
 
 export type ScriptName = (typeof scriptNames)[number]
 
