@@ -68,8 +68,9 @@ export async function publishKeys(place: KeyPlace, parts: PublicationParts): Pro
     if (done.kind === 'published') return { ...done, afterMs: Math.round(parts.now() - startMs) }
     if (attempt === attempts)
       return { kind: 'failed', message: 'other machines publish at the same time; try again' }
-    const next = await changeKeys(place.path, { ...parts, after: done.newest }, () => ({
-      kind: 'unchanged',
+    const next = await changeKeys(place.path, { ...parts, after: done.newest }, (keys) => ({
+      kind: 'changed',
+      keys,
       result: undefined,
     }))
     if (next.kind === 'refused') return { kind: 'failed', message: next.messages[0]! }
