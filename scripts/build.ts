@@ -25,13 +25,16 @@ const draft = `${dist}.${process.pid}`
 process.once('exit', () => rmSync(draft, { recursive: true, force: true }))
 
 /**
- * gateway.cjs has everything but the exporter of spans, which only a gateway with `tracing.endpoint` loads, and the client of a shared store. A process and a worker thread begin with small files that load it (src/cli/bundle.ts). The
- * others run in the threads of the ledger and of a log transport: threads begin with a file.
+ * gateway.cjs has everything but the exporter of spans, which only a gateway with `tracing.endpoint` loads, and the client of
+ * a shared store. A process and a worker thread begin with small files that load it (src/cli/bundle.ts). complete.cjs is what a
+ * process loads instead at a shell's Tab. The others run in the threads of the ledger and of a log transport: threads begin
+ * with a file.
  */
 const entryPoints = {
   gateway: 'gateway',
   main: 'src/main.ts',
   worker: 'worker',
+  complete: 'src/cli/completion/complete-program.ts',
   'export-spans': 'src/observe/tracing/export-spans.ts',
   'valkey-client': 'src/admission/stores/valkey/client.ts',
   'ledger-writer': 'src/ledger/writer.ts',
@@ -71,16 +74,16 @@ const joinAtSeams: Plugin = {
 const separateFiles: Plugin = {
   name: 'separate-files',
   setup(build) {
-    build.onResolve({ filter: /\/export-spans\.ts$/ }, ({ kind }) =>
-      kind === 'dynamic-import' || kind === 'require-call'
-        ? { path: './export-spans.cjs', external: true }
-        : undefined,
-    )
-    build.onResolve({ filter: /^\.\/client\.ts$/ }, ({ kind, importer }) =>
-      kind === 'dynamic-import' && importer.includes('/stores/valkey/')
-        ? { path: './valkey-client.cjs', external: true }
-        : undefined,
-    )
+    const outputs = [
+      [/\/complete-program\.ts$/, '/src/main.ts', './complete.cjs'],
+      [/\/export-spans\.ts$/, '/tracing/', './export-spans.cjs'],
+      [/^\.\/client\.ts$/, '/stores/valkey/', './valkey-client.cjs'],
+    ] as const
+    for (const [filter, from, path] of outputs) {
+      build.onResolve({ filter }, ({ kind, importer }) =>
+        kind === 'dynamic-import' && importer.includes(from) ? { path, external: true } : undefined,
+      )
+    }
   },
 }
 

@@ -21,7 +21,7 @@ export function manPages(version: string, configPage: string): Record<string, st
 function programPage(version: string): string {
   const { command } = createProgram({ stdout: process.stdout, stderr: process.stderr, env: {} })
   const program = describeCommand(command)
-  const commands = [...everyCommand(program)].filter((each) => isRunnable(each) && each.path.length > 0)
+  const commands = [...everyCommand(program)].filter(({ path }) => path.length > 0)
   return [
     titleLine('LLM-GATEWAY', 1, version, 'User Commands'),
     '.SH NAME',
@@ -36,7 +36,7 @@ function programPage(version: string): string {
     '.PP',
     ...helpEnd.trim().split('\n\n').map(roff).join('\n.PP\n').split('\n'),
     '.SH COMMANDS',
-    ...commands.flatMap((each) => commandLines(each)),
+    ...commands.flatMap((each) => (isRunnable(each) ? commandLines(each) : groupLines(each))),
     '.SH OPTIONS',
     ...optionLines(program),
     '.SH ENVIRONMENT',
@@ -75,6 +75,12 @@ function isRunnable({ commands, options, operands, defaultCommand }: CommandEntr
   if (commands.length === 0) return true
   // Every command has --help.
   return defaultCommand === undefined && (options.length > 1 || operands.length > 0)
+}
+
+/** What its commands are about: their own descriptions leave it out. */
+function groupLines({ path, description }: CommandEntry): string[] {
+  const words = path.map((word) => `\\fB${roff(word)}\\fR`)
+  return [`.SS ${[...words, '\\fICOMMAND\\fR'].join(' ')}`, roff(sentence(description))]
 }
 
 function commandLines(command: CommandEntry): string[] {
@@ -121,7 +127,8 @@ function optionText(flags: string): string {
 }
 
 function sentence(text: string): string {
-  const begun = text.charAt(0).toUpperCase() + text.slice(1)
+  const here = text.replace('see llm-gateway --help', 'see DESCRIPTION')
+  const begun = here.charAt(0).toUpperCase() + here.slice(1)
   return begun.endsWith('.') ? begun : `${begun}.`
 }
 
@@ -140,6 +147,10 @@ function configurationPage(version: string, page: string): string {
     manualFromMarkdown(body),
     '.SH SEE ALSO',
     String.raw`.BR llm\-gateway (1)`,
+    '.PP',
+    roff(
+      'Other pages that are named here, such as keys.md, are in the folder docs of the package; on Debian, in /usr/share/doc/llm-gateway/docs/.',
+    ),
     '',
   ].join('\n')
 }

@@ -162,7 +162,9 @@ describe('all documents', () => {
     'docs/services.md',
     'docs/systemd.md',
     'docs/remote.md',
+    'docs/packages.md',
     'docs/trials/oauth2-proxy.md',
+    'docs/trials/packages.md',
     'docs/trials/services.md',
   ]) {
     test(`${file} links to files that exist`, () => {

@@ -5,7 +5,9 @@ import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 
+import { buildScript, isBuilt } from './support/built-checkout.ts'
 import { compileCache, compileCacheOfWorkers } from './support/compile-cache.ts'
+import { divide, divideBy, writeGroups } from './support/test-groups.ts'
 
 const root = join(import.meta.dirname, '..')
 const { tokens } = parseArgs({ strict: false, tokens: true })
@@ -22,20 +24,29 @@ if (files.length === 0) {
 // Loading the gateway is most of the CPU time of a short test, and takes half of it with code that was compiled before.
 // Coverage needs every function compiled anew.
 const isCached = !options.some((option) => option.startsWith('--experimental-test-coverage'))
-const env = isCached ? { NODE_COMPILE_CACHE: compileCache, ...process.env } : process.env
+// All tests start some hundred gateways, for which a build pays; a few tests are to start at once.
+if (isCached && paths.length === 0 && !isBuilt())
+  spawnSync(process.execPath, [buildScript], { stdio: 'inherit' })
+const cachedEnv = { NODE_COMPILE_CACHE: compileCache, TEST_BUILD: isBuilt() ? '1' : '0', ...process.env }
+const env = isCached ? cachedEnv : process.env
 const preload = isCached ? [`--import=${compileCacheOfWorkers}`] : []
-// The runner sorts the paths, and a slash comes before letters: at the end, nothing is left that takes long and waits.
-const isFirst = (file: string) => /^test\/system(-users)?\/|-systemd\.test\.ts$/.test(file)
-const sorted = files.map((file) => (isFirst(file) ? join(root, file) : file))
 // Tests wait for sockets, timers and processes as long as they compute. Each may have to do with half a core.
 const concurrency = 2 * availableParallelism()
+// At the end, nothing is to be left that takes long and waits.
+const isFirst = (file: string) => /^test\/system(-users)?\/|-systemd\.test\.ts$/.test(file)
+// These change or measure their whole process, or take long by themselves.
+const isAlone = (file: string) =>
+  /^test\/(bench|bin|browser|chaos|leaks|scripts|sdk)\/|\bmemory\b|secret-kill|package/.test(file)
+const [first, others] = divideBy(isFirst, files)
+const [alone, shared] = divideBy(isAlone, others)
+const groups = [...[...first, ...alone].map((file) => [file]), ...divide(shared, 8)]
 const args = [
   ...preload,
   '--test',
   `--test-concurrency=${concurrency}`,
   '--test-timeout=120000',
   ...options,
-  ...sorted,
+  ...(files.length > concurrency ? writeGroups(groups) : files),
 ]
 const { status } = spawnSync(process.execPath, args, { cwd: root, env, stdio: 'inherit' })
 process.exitCode = status ?? 1

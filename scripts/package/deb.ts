@@ -17,6 +17,7 @@ import { dirname, join, relative, resolve } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { describeCommand } from '../../src/cli/command-tree.ts'
 import { completionScript } from '../../src/cli/completion/script.ts'
+import { pinnedNode } from '../../src/cli/deploy/node-package.ts'
 import { createProgram } from '../../src/cli/program.ts'
 import { defaults } from '../../src/config/defaults.ts'
 import { servicePaths } from '../../src/systemd/scope.ts'
@@ -57,13 +58,15 @@ const program = 'usr/lib/llm-gateway'
 const docs = 'usr/share/doc/llm-gateway'
 
 /** @throws when a program that it needs is missing, or Node.js cannot be fetched. */
-export function buildDeb(parts: Parts): void {
+export async function buildDeb(parts: Parts): Promise<void> {
   const { architecture, into, isPlain, root, source, work } = parts
   const name = `llm-gateway_${source.debianVersion}-1_${architecture}.deb`
   const tree = join(work, architecture)
   rmSync(tree, { recursive: true, force: true })
   const nodeName = nodeNames[architecture]
-  const node = unpackPinnedNode(root, nodeName, join(work, nodeName))
+  const pin = pinnedNode(nodeName)
+  if (pin === undefined) throw new Error(`package-lock.json pins no ${nodeName} with a hash`)
+  const node = await unpackPinnedNode(pin, join(work, nodeName))
 
   const writer = new TreeWriter(tree, root)
   writeProgram(writer, parts)

@@ -51,7 +51,7 @@ execFileSync(process.execPath, [join(root, 'scripts/build.ts'), join(draft, 'dis
   stdio: ['ignore', 'ignore', 'inherit'],
 })
 
-if (kind === 'deb') buildDebs()
+if (kind === 'deb') await buildDebs()
 else packForNpm()
 writeFileSync(join(into, `llm-gateway-${source.debianVersion}.cdx.json`), sbomText(root, source))
 // Of the other kind too, if it is there already.
@@ -67,7 +67,7 @@ const sums = readdirSync(into)
 writeFileSync(join(into, 'SHA256SUMS'), sums.map((line) => `${line}\n`).join(''))
 for (const line of sums) report(line)
 
-function buildDebs(): void {
+async function buildDebs(): Promise<void> {
   const {
     DEBFULLNAME: name = 'The llm-gateway authors',
     DEBEMAIL: address = 'llm-gateway@packages.invalid',
@@ -76,7 +76,7 @@ function buildDebs(): void {
     report(`packing for ${architecture}`)
     const maintainer = `${name} <${address}>`
     const parts = { architecture, dist: join(draft, 'dist'), into, isPlain: values.plain, maintainer }
-    buildDeb({ ...parts, root, source, work })
+    await buildDeb({ ...parts, root, source, work })
   }
 }
 

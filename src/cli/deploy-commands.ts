@@ -49,7 +49,7 @@ export function addDeployCommands(
     .command('tunnel')
     .description('keep an ssh tunnel to the gateway of another machine up, as a user unit')
     .argument('<destination>', '[user@]host, as ssh knows it')
-    .argument('[action]', 'status: whether it is up')
+    .argument('[action]', 'only report whether it is up: status')
     .option('--port <port>', 'port of this machine (default: 4000)', portNumber)
     .option('--to <port>', 'port of the gateway there (default: 4000)', portNumber)
     .option('--print', 'print the unit, and change nothing')

@@ -167,7 +167,7 @@ function addReports(key: Command, io: CredentialIo, done: (status: number) => vo
   key
     .command('check')
     .description(
-      'whose a key is and whether it is valid; it is typed without echo, or read from standard input',
+      'show whose a key is and whether it is valid; it is typed without echo, or read from standard input',
     )
     .option(...configOption)
     .option(...jsonOption)

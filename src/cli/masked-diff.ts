@@ -84,10 +84,7 @@ function isReference(siblings: readonly string[], text: string): boolean {
 
 /** What the schema of the configuration knows as the place of a secret, and what it does not know. */
 function rangesBySchema(text: string): Range[] {
-  // oxlint-disable-next-line require-yield -- the contract of readDocument: it has no problems to report
-  const document = readDocument(text, function* asWritten(value) {
-    return value
-  })
+  const document = readDocument(text)
   if (document.kind === 'unreadable') return [[0, text.length]]
   if (!isObject(document.value)) return [...document.unread]
   const { hasProblem } = indexProblems([

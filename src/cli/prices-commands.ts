@@ -6,7 +6,7 @@ const configOption = ['-c, --config <file>', 'configuration file (default: see l
 
 /** @param done receives the exit status of the command that ran. */
 export function addPricesCommands(program: Command, io: UpdateIo, done: (status: number) => void): void {
-  const prices = program.command('prices').description('what calls cost')
+  const prices = program.command('prices').description('show what calls cost')
   prices
     .command('show')
     .description('show what calls for a model cost, and where the price comes from')
@@ -22,7 +22,7 @@ export function addPricesCommands(program: Command, io: UpdateIo, done: (status:
     .description('use another list of prices: shows what changes, and asks')
     .requiredOption(
       '--from <file>',
-      'api.json of models.dev, data.json of genai-prices, or a list of this command',
+      'the list: api.json of models.dev, data.json of genai-prices, or one of this command',
     )
     .option(...configOption)
     .option('--yes', 'write without asking')

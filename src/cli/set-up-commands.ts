@@ -30,7 +30,7 @@ export function addSetUpCommands(
   program
     .command('connect')
     .description('lead a client to the gateway: print the lines for it, or change its settings')
-    .argument('[client]', 'claude, codex, opencode, …; without one: list the clients')
+    .argument('[client]', 'one of claude, codex, opencode, …; without one: list the clients')
     .option(...configOption)
     .option('--model <name>', "the client's model (default: the first of the configuration)")
     .option('--url <url>', "the gateway's address (default: that of the configuration)")

@@ -33,7 +33,7 @@ export function addUsageCommands(program: Command, io: CommandIo, done: (status:
     .option('--until <time>', 'up to then (default: now)')
     .option('--client <name>', 'only calls of this client: user:ann, key:ci, …')
     .option('--zone <name>', "time zone of days and hours (default: this machine's)")
-    .option('--format <name>', usageFormats.join(', '), readFormat, 'table')
+    .option('--format <name>', `one of ${usageFormats.join(', ')}`, readFormat, 'table')
     .action(
       async ({
         format,

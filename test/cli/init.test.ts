@@ -11,6 +11,7 @@ import { firstConfig } from '../../src/cli/init/first-config.ts'
 import { findLocalServers, usualPlaces } from '../../src/cli/init/local-servers.ts'
 import { checkConfigText, loadConfig } from '../../src/config/load.ts'
 import type { RunProgram } from '../../src/systemd/programs.ts'
+import { programFile } from '../support/built-checkout.ts'
 import { post } from '../support/calls.ts'
 import { recordedIo } from '../support/command-io.ts'
 import { ownAccounts, scratchDirectory } from '../support/config-file.ts'
@@ -22,7 +23,6 @@ import { startInTerminal } from '../support/pseudo-terminal.ts'
 import { refusingUrl, startUpstream } from '../support/scripted-upstream.ts'
 import { json } from '../support/upstream-script.ts'
 
-const main = join(import.meta.dirname, '../../src/main.ts')
 const cloudKey = 'sk-of-a-cloud-0123456789abcdef'
 
 /** As Ollama lists its models. */
@@ -207,7 +207,7 @@ suite('init in a terminal', { skip: missing('script', 'stty', 'bash') }, () => {
   async function start(t: TestContext, models?: readonly string[]) {
     const found = await scene(t, models)
     const args = ['init', '--user', '--port', String(found.port), '--no-service']
-    const command = [process.execPath, main, ...args]
+    const command = [process.execPath, programFile, ...args]
     const env = { ...found.env, PATH: process.env['PATH']!, OPENROUTER_API_KEY: cloudKey }
     const terminal = await startInTerminal(t, { command, env, columns: 200 })
     const shows = (text: string) =>

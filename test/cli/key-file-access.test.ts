@@ -21,6 +21,7 @@ import { newKeyId, newSecret } from '../../src/clients/keys/key-changes.ts'
 import { formatKeyFile } from '../../src/clients/keys/key-file.ts'
 import type { KeyFile, KeyRecord } from '../../src/clients/keys/key-record.ts'
 import { holdLock } from '../../src/platform/process-lock.ts'
+import { programFile } from '../support/built-checkout.ts'
 import { ownAccounts, scratchDirectory } from '../support/config-file.ts'
 
 const skip = process.platform === 'linux' ? false : 'only Linux shows who holds a lock'
@@ -250,8 +251,7 @@ suite('the key file', () => {
       writeFileSync(`${path}.new`, '')
       chmodSync(folder, 0o1777)
       const before = readFileSync(path, 'utf8')
-      const main = join(import.meta.dirname, '../../src/main.ts')
-      const ended = spawnSync(process.execPath, [main, 'key', 'create', 'bob', '--config', config], {
+      const ended = spawnSync(process.execPath, [programFile, 'key', 'create', 'bob', '--config', config], {
         env: { HOME: folder, PATH: process.env['PATH'] },
         encoding: 'utf8',
         uid: own,
@@ -271,10 +271,9 @@ suite('the key file', () => {
     await changeKeys(path, parts(), add('ann'))
     const before = readFileSync(path, 'utf8')
     writeFileSync(join(folder, 'llm-gateway.yaml'), 'providers: {}\n', { mode: 0o600 })
-    const main = join(import.meta.dirname, '../../src/main.ts')
     const args = ['key', 'create', 'bob', '--config', join(folder, 'llm-gateway.yaml')]
     // No file of this process may be larger than the lock.
-    const ended = spawnSync('prlimit', ['--fsize=100', process.execPath, main, ...args], {
+    const ended = spawnSync('prlimit', ['--fsize=100', process.execPath, programFile, ...args], {
       env: { HOME: folder, PATH: process.env['PATH'] },
       encoding: 'utf8',
     })

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { EventEmitter, once } from 'node:events'
-import { join } from 'node:path'
 import { test } from 'node:test'
 
 import { ReloadSignal } from '../../src/cli/reload-signal.ts'
+import { programFile } from '../support/built-checkout.ts'
 import { scratchDirectory, writeScratch } from '../support/config-file.ts'
 import { soon } from '../support/deadline.ts'
 
@@ -36,8 +36,7 @@ test('a gateway that gets it while it starts goes on, and reloads when it is up'
   const yaml =
     'cors: { allow_all: true }\nproviders: { e: { kind: echo } }\nmodels: { m: { provider: e } }\nlogging: { format: json }\n'
   const config = writeScratch(t, yaml)
-  const main = join(import.meta.dirname, '../../src/main.ts')
-  const child = spawn(process.execPath, [main, 'serve', '--config', config], {
+  const child = spawn(process.execPath, [programFile, 'serve', '--config', config], {
     env: { PATH: process.env['PATH'], HOME: scratchDirectory(t), LLM_GATEWAY_PORT: '0' },
     stdio: ['ignore', 'pipe', 'pipe'],
   })

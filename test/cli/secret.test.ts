@@ -23,6 +23,7 @@ import { explainCommand } from '../../src/cli/explain.ts'
 import { validateConfigCommand } from '../../src/cli/validate-config.ts'
 import type { RunProgram } from '../../src/systemd/programs.ts'
 import { holdLock } from '../../src/platform/process-lock.ts'
+import { programFile } from '../support/built-checkout.ts'
 import { recordedIo } from '../support/command-io.ts'
 import { until } from '../support/deadline.ts'
 import { findKey } from '../support/key-forms.ts'
@@ -490,8 +491,7 @@ suite('nothing is changed', () => {
 test('a command that is killed outright leaves secrets that open, and no lock', async (t) => {
   const scene = secretScene(t, ['a', 'b', 'c'])
   for (const name of ['a', 'b', 'c']) await scene.set(name, `sk-${name}`)
-  const main = join(import.meta.dirname, '../../src/main.ts')
-  const args = [main, 'secret', 'rotate-identity', '--user', '-c', scene.paths.configFile]
+  const args = [programFile, 'secret', 'rotate-identity', '--user', '-c', scene.paths.configFile]
   const child = spawn(process.execPath, args, { env: { HOME: scene.home }, stdio: 'ignore' })
   const ended = once(child, 'exit')
   const identities = () => readFileSync(scene.identityFile, 'utf8').match(/^AGE-SECRET-KEY-1/gm)!.length

@@ -17,16 +17,18 @@ import { startGatewayProcess } from '../support/gateway-process.ts'
 import { serviceState } from '../support/service-state.ts'
 import { runCommand } from '../support/run-command.ts'
 
-const failed = serviceState({
-  provider: 'gemma',
-  unit: 'llama-server@gemma.service',
-  state: 'failed',
-  calls: 0,
-  memoryBytes: undefined,
-  lastStartMs: undefined,
-  failure: 'exit-code 1',
-  failures: 1,
-})
+/** It has failed three minutes before now, whenever that is. */
+const failed = () =>
+  serviceState({
+    provider: 'gemma',
+    unit: 'llama-server@gemma.service',
+    state: 'failed',
+    calls: 0,
+    memoryBytes: undefined,
+    lastStartMs: undefined,
+    failure: 'exit-code 1',
+    failures: 1,
+  })
 
 class Servers implements ServiceControl {
   readonly asked: string[] = []
@@ -111,7 +113,8 @@ async function scene(
 
 suite('`services`', () => {
   test('lists all, those that have failed first, with the end of their journal', async (t) => {
-    const { list, journal } = await scene(t, [serviceState(), failed])
+    t.mock.timers.enable({ apis: ['Date'], now: Date.now() })
+    const { list, journal } = await scene(t, [serviceState(), failed()])
     const { status, stdout, stderr } = await list()
     assert.deepEqual([status, stderr], [0, ''])
     assert.deepEqual(stdout.split('\n'), [
@@ -139,7 +142,7 @@ suite('`services`', () => {
 
   test('shows no journal, which is of earlier runs, for one that could not be started', async (t) => {
     for (const failure of ['masked', 'starter-unreachable', 'busy']) {
-      const { list, journal } = await scene(t, [{ ...failed, failure }])
+      const { list, journal } = await scene(t, [{ ...failed(), failure }])
       const { stdout } = await list()
       assert.match(stdout, new RegExp(`^gemma failed: ${failure}; the next call starts it again\n$`, 'm'))
       assert.deepEqual(journal.calls, [])
@@ -159,7 +162,8 @@ suite('`services`', () => {
   })
 
   test('prints one in detail, with more of its journal', async (t) => {
-    const { list, journal } = await scene(t, [serviceState(), failed], { manager: 'system' })
+    t.mock.timers.enable({ apis: ['Date'], now: Date.now() })
+    const { list, journal } = await scene(t, [serviceState(), failed()], { manager: 'system' })
     const { status, stdout } = await list('gemma', { lines: 200 })
     assert.equal(status, 0)
     assert.match(stdout, /^state +failed for 3 min$/m)
@@ -172,7 +176,7 @@ suite('`services`', () => {
   })
 
   test('prints JSON', async (t) => {
-    const { list } = await scene(t, [serviceState(), failed])
+    const { list } = await scene(t, [serviceState(), failed()])
     const rows = JSON.parse((await list(undefined, { json: true })).stdout) as Record<string, unknown>[]
     assert.deepEqual(
       rows.map(({ provider, state, failure, journal }) => ({ provider, state, failure, journal })),

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { join } from 'node:path'
 import { suite, test } from 'node:test'
 
 import { unsafeSettings } from '../../src/cli/unsafe-runtime.ts'
+import { programFile } from '../support/built-checkout.ts'
 
 function settings(env: NodeJS.ProcessEnv = {}, execArgv: string[] = [], inspectorUrl?: string): string[] {
   return unsafeSettings({ env, execArgv, inspectorUrl })
@@ -63,10 +63,9 @@ test('other settings of Node are no matter', () => {
 })
 
 test('`serve` says so and exits with 1', () => {
-  const main = join(import.meta.dirname, '../../src/main.ts')
   const { status, stderr } = spawnSync(
     process.execPath,
-    ['--insecure-http-parser', main, 'serve', '--config', '/dev/null'],
+    ['--insecure-http-parser', programFile, 'serve', '--config', '/dev/null'],
     { encoding: 'utf8', env: { NODE_TLS_REJECT_UNAUTHORIZED: '0' } },
   )
   assert.equal(status, 1)

@@ -112,6 +112,7 @@ suite('the package', { timeout: 120_000 }, () => {
     assert.match(version.stdout, /^\d+\.\d+\.\d+\n$/)
     assert.equal(version.stderr, '')
     assert.match((await gateway('--help')).stdout, /serve[^]*validate-config/)
+    assert.match((await gateway('complete', 'models', '--config', config)).stdout, /^echo\n/)
     assert.equal((await gateway('validate-config', '--config', config)).stderr, '')
     // Runs a program, for which the bundle loads its module only now. The status is 1: nothing is installed.
     const status = (await gateway('systemd', 'status', '--user').catch((error: unknown) => error)) as {
@@ -232,6 +233,13 @@ suite('the package', { timeout: 120_000 }, () => {
       )
     })
 
+    test('what completes names, in a file of its own, which has few packages', () => {
+      const packages = Object.keys(metafile.outputs['dist/complete.cjs']!.inputs).flatMap(
+        (file) => /^node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(file)?.[1] ?? [],
+      )
+      assert.deepEqual([...new Set(packages)].toSorted(), ['commander', 'yaml'])
+    })
+
     test('the client of a shared store, in a file of its own', () => {
       const isOfClient = (file: string) => /^node_modules\/(?:ioredis|debug)\//.test(file)
       const inputsOf = (file: string) => Object.keys(metafile.outputs[`dist/${file}`]!.inputs)
@@ -282,6 +290,7 @@ suite('the package', { timeout: 120_000 }, () => {
       'dist/main.cjs',
       'dist/gateway.cjs',
       'dist/worker.cjs',
+      'dist/complete.cjs',
       'dist/export-spans.cjs',
       'dist/valkey-client.cjs',
       'dist/valkey/join.lua',

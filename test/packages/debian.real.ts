@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { execFileSync, spawnSync } from 'node:child_process'
 import {
+  chmodSync,
   cpSync,
   existsSync,
   lstatSync,
@@ -19,6 +20,8 @@ import { join } from 'node:path'
 import { after, before, suite, test } from 'node:test'
 import { packagePath } from '../../src/platform/package.ts'
 import { missing, unless } from '../support/needs.ts'
+import { noUserManager } from '../support/user-manager.ts'
+import { bootDebian, bootstrapDebian } from './debian-machine.ts'
 
 const skip =
   missing('debootstrap', 'dpkg-deb', 'lintian', 'chroot') || unless(process.getuid?.() === 0, 'needs root')
@@ -41,6 +44,22 @@ suite('the Debian package', { skip, timeout: 1_200_000 }, () => {
       into,
       readdirSync(into).find((name) => name.endsWith(`_${architecture}.deb`))!,
     )
+  /** A copy of Debian, which is fetched once. */
+  const freshDebian = (name: string) => {
+    const original = join(folder, 'debian')
+    if (!existsSync(original)) bootstrapDebian(original)
+    execFileSync('cp', ['-a', original, join(folder, name)])
+    return join(folder, name)
+  }
+  /** The same with a later version, at `file`. */
+  const packLater = (architecture: string, file: string) => {
+    const draft = mkdtempSync(join(folder, 'later-'))
+    chmodSync(draft, 0o755)
+    execFileSync('dpkg-deb', ['--raw-extract', built(second, architecture), draft])
+    const control = join(draft, 'DEBIAN/control')
+    writeFileSync(control, readFileSync(control, 'utf8').replace(/^Version: .*$/m, 'Version: 999-1'))
+    execFileSync('dpkg-deb', ['-Znone', '--root-owner-group', '--build', draft, file])
+  }
 
   before(() => {
     for (const [index, umask] of umasks.entries()) {
@@ -98,12 +117,7 @@ suite('the Debian package', { skip, timeout: 1_200_000 }, () => {
   }
 
   test('is installed, upgraded, removed and purged', () => {
-    const root = join(folder, 'root')
-    const include = 'debconf,init-system-helpers,libatomic1,libstdc++6,systemd'
-    const bootstrap = ['--variant=minbase', `--include=${include}`, 'stable', root]
-    const { status, stdout } = spawnSync('debootstrap', bootstrap, { encoding: 'utf8' })
-    assert.equal(status, 0, stdout.slice(-2_000))
-
+    const root = freshDebian('root')
     const env = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C', DEBIAN_FRONTEND: 'noninteractive' }
     const run = (...command: readonly string[]) => {
       const ended = spawnSync('chroot', [root, ...command], { encoding: 'utf8', env })
@@ -146,12 +160,7 @@ suite('the Debian package', { skip, timeout: 1_200_000 }, () => {
     const isKept = () => kept.map(([path]) => has(path))
     keep()
 
-    // The same with a later version.
-    execFileSync('dpkg-deb', ['--raw-extract', built(second, architecture), join(folder, 'later')])
-    const control = join(folder, 'later/DEBIAN/control')
-    writeFileSync(control, readFileSync(control, 'utf8').replace(/^Version: .*$/m, 'Version: 999-1'))
-    const later = at('tmp/later.deb')
-    execFileSync('dpkg-deb', ['-Znone', '--root-owner-group', '--build', join(folder, 'later'), later])
+    packLater(architecture, at('tmp/later.deb'))
     run('dpkg', '--install', '/tmp/later.deb')
     assert.equal(readFileSync(at(config), 'utf8'), edited, 'what was edited stays')
     assert.equal(has(wanted), true, 'what was enabled stays enabled')
@@ -178,4 +187,85 @@ suite('the Debian package', { skip, timeout: 1_200_000 }, () => {
     assert.equal(left.replaceAll(root, ''), '', 'nothing else is left')
     assert.equal(existsSync(at('etc/llm-gateway')), false)
   })
+
+  test('an upgrade restarts a running gateway between two calls', { skip: noUserManager() }, async (t) => {
+    const root = freshDebian('machine')
+    const architecture = process.arch === 'arm64' ? 'arm64' : 'amd64'
+    mkdirSync(join(root, 'packages'))
+    cpSync(built(first, architecture), join(root, 'packages/first.deb'))
+    packLater(architecture, join(root, 'packages/later.deb'))
+    writeFileSync(join(root, 'packages/provider.pl'), provider)
+    const machine = await bootDebian(t, root)
+    const run = (command: string) => machine.ok(command, { isRoot: true })
+    const write = (path: string, text: string) => machine.ok(`cat >${path}`, { isRoot: true, input: text })
+    const until = (condition: string) =>
+      run(`for i in $(seq 1200); do ${condition} && exit; sleep 0.05; done; exit 1`)
+    const call = (text: string) =>
+      `curl -sS --fail-with-body --max-time 60 http://127.0.0.1:4000/v1/chat/completions -H content-type:application/json -d '${JSON.stringify({ model: 'm', messages: [{ role: 'user', content: text }] })}'`
+
+    await run('dpkg --install /packages/first.deb')
+    assert.equal(
+      await run('systemctl is-active llm-gateway.socket llm-gateway || true'),
+      'inactive\ninactive',
+    )
+    await run('systemd-run --quiet --unit provider perl /packages/provider.pl')
+    await write(
+      '/etc/llm-gateway/llm-gateway.yaml',
+      `access: { allowed_users: [root] }
+providers: { p: { base_url: "http://127.0.0.1:9999/v1" } }
+models: { m: { provider: p } }
+`,
+    )
+    await run('systemctl enable --now llm-gateway.socket')
+    await until('[ -e /run/listening ]')
+    assert.match(await run(call('first')), /"content":"answered"/)
+    const pid = () => run('systemctl show --property MainPID llm-gateway')
+    const old = await pid()
+
+    const open = run(call('wait'))
+    await until('[ -e /run/waiting ]')
+    const upgrade = run('dpkg --install /packages/later.deb')
+    await until('[ "$(systemctl is-active llm-gateway)" = deactivating ]')
+    const meanwhile = run(call('meanwhile'))
+    // It waits in the socket, beside the open one: two connections to port 4000, as proc_net_tcp(5) has them.
+    await until('[ "$(grep -c "0100007F:0FA0 01" /proc/net/tcp)" -ge 2 ]')
+    await run('touch /run/finish')
+    for (const answer of await Promise.all([open, meanwhile])) assert.match(answer, /"content":"answered"/)
+    await upgrade
+    assert.notEqual(await pid(), old)
+    assert.equal(await run('systemctl is-active llm-gateway.socket llm-gateway'), 'active\nactive')
+
+    await run('dpkg --remove llm-gateway')
+    assert.equal(
+      await run('systemctl is-active llm-gateway.socket llm-gateway || true'),
+      'inactive\ninactive',
+    )
+    assert.notEqual((await machine.sh(call('removed'), { isRoot: true })).status, 0)
+    await run('dpkg --install /packages/later.deb')
+    assert.equal(await run('systemctl is-enabled llm-gateway.socket'), 'enabled', 'as before')
+    await run('systemctl start llm-gateway.socket')
+    assert.match(await run(call('again')), /"content":"answered"/)
+    await run('dpkg --purge llm-gateway')
+    assert.equal(await run("systemctl list-unit-files --no-legend 'llm-gateway*' || true"), '')
+    assert.equal(await run('systemctl --failed --no-legend'), '')
+  })
 })
+
+/** Answers each call; one that has the word `wait` when `/run/finish` is there. */
+const provider = String.raw`use IO::Socket::INET;
+$SIG{CHLD} = 'IGNORE';
+my $server = IO::Socket::INET->new(LocalAddr => '127.0.0.1:9999', Listen => 5) or die;
+open(F, '>', '/run/listening'); close F;
+while (my $call = $server->accept) {
+  next if fork;
+  my $length = 0;
+  while (<$call>) { $length = $1 if /^content-length: (\d+)/i; last if /^\r\n/ }
+  read $call, my $body, $length;
+  if ($body =~ /wait/) {
+    open(F, '>', '/run/waiting'); close F;
+    select(undef, undef, undef, 0.05) until -e '/run/finish';
+  }
+  my $text = '{"object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant","content":"answered"},"finish_reason":"stop"}]}';
+  print $call "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: ", length $text, "\r\n\r\n$text";
+  exit;
+}`

@@ -18,6 +18,7 @@ import { loadConfig } from '../../src/config/load.ts'
 import { systemClock } from '../../src/platform/clock.ts'
 import { servicePaths } from '../../src/systemd/scope.ts'
 import { renderUnits } from '../../src/systemd/units.ts'
+import { programFile } from '../support/built-checkout.ts'
 import { startGateway } from '../support/app.ts'
 import { chat, post } from '../support/calls.ts'
 import { recordedIo } from '../support/command-io.ts'
@@ -157,8 +158,7 @@ suite('security, as reported', () => {
       LLM_GATEWAY_PORT: '0',
       NODE_OPTIONS: '--heapsnapshot-signal=SIGUSR2',
     }
-    const main = join(import.meta.dirname, '../../src/main.ts')
-    const { status, stderr } = spawnSync(process.execPath, [main, 'serve'], {
+    const { status, stderr } = spawnSync(process.execPath, [programFile, 'serve'], {
       env,
       encoding: 'utf8',
       timeout: 20_000,

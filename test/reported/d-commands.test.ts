@@ -13,6 +13,7 @@ import { explainCommand } from '../../src/cli/explain.ts'
 import { limitsCommand } from '../../src/cli/limits.ts'
 import { validateConfigCommand } from '../../src/cli/validate-config.ts'
 import { startLimited } from '../flows/limited.ts'
+import { programFile } from '../support/built-checkout.ts'
 import { chat, report } from '../support/calls.ts'
 import { whole } from '../support/chat-content.ts'
 import { startGateway } from '../support/app.ts'
@@ -176,7 +177,7 @@ suite('a port that is in use', () => {
     const { port } = new URL(url)
     const file = writeScratch(t, configText({ ...echo }))
     const env = { PATH: process.env['PATH'], HOME: scratchDirectory(t), LLM_GATEWAY_PORT: port }
-    const args = [join(root, 'src/main.ts'), 'serve', '--config', file]
+    const args = [programFile, 'serve', '--config', file]
     const failure: unknown = await promisify(execFile)(process.execPath, args, { env }).catch(
       (error: unknown) => error,
     )

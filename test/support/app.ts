@@ -3,11 +3,13 @@ import assert from 'node:assert/strict'
 import { chmodSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
+import { pathToFileURL } from 'node:url'
 
 import { type App, startApp, type AppOptions } from '../../src/app/app.ts'
 import { startWorkerPool } from '../../src/app/workers/worker-pool.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import type { Config } from '../../src/config/types.ts'
+import { workerFile } from './built-checkout.ts'
 import { scratchDirectory } from './config-file.ts'
 import { soon } from './deadline.ts'
 import { configText, defaultEnv, prepare, type Setup, type Started } from './gateway-config.ts'
@@ -49,7 +51,7 @@ export type Options = Partial<
 export async function startGateway<Name extends string = 'scripted'>(
   t: Cleanup,
   setup: Setup<Name> = {},
-  { env: ownEnv = {}, workerEntry, ...chosen }: Options = {},
+  { env: ownEnv = {}, workerEntry = pathToFileURL(workerFile), ...chosen }: Options = {},
 ): Promise<Running<Name>> {
   const folder = scratchDirectory(t)
   const file = join(folder, 'llm-gateway.yaml')

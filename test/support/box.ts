@@ -1,12 +1,12 @@
 // A box for deploy: the user of a test's manager behind a real sshd, and a second user, `you`, on the same loopback who has this
 // checkout and types the commands.
 import { execFileSync } from 'node:child_process'
-import { copyFileSync, mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { pinnedNode } from '../../src/cli/deploy/node-package.ts'
 import { shellWord } from '../../src/platform/shell-word.ts'
 import { checkout } from './built-checkout.ts'
+import { commandCacheEnv } from './compile-cache.ts'
 import { findProgram } from './needs.ts'
 import type { Cleanup } from './scripted-upstream.ts'
 import { type Finished, startUserManager, type UserManager } from './user-manager.ts'
@@ -37,11 +37,11 @@ export async function startSshd(manager: UserManager): Promise<void> {
 export async function startBox(t: Cleanup): Promise<Box> {
   const manager = await startUserManager(t)
   await startSshd(manager)
-  return addYou(t, manager)
+  return addYou(manager)
 }
 
 /** @param manager whose home has `ssh/host.pub` of an sshd on port 2222, and `ssh/user`. */
-export async function addYou(t: Cleanup, manager: UserManager): Promise<Box> {
+export async function addYou(manager: UserManager): Promise<Box> {
   const { home } = manager
   await manager.ok(
     `grep -q '^you:' /etc/passwd || { echo 'you:x:${yourId}:${yourId}::${yourHome}:/bin/bash' >>/etc/passwd; echo 'you:x:${yourId}:' >>/etc/group; }
@@ -56,9 +56,10 @@ export async function addYou(t: Cleanup, manager: UserManager): Promise<Box> {
     { isRoot: true },
   )
   // The machine has folders of its own for what is temporary.
-  const packed = packedNode(t)
+  const packed = packedNode()
   copyFileSync(packed, join(manager.root, yourHome, '.cache/llm-gateway', basename(packed)))
-  const environment = `env -i HOME=${yourHome} USER=you LOGNAME=you SHELL=/bin/bash LANG=C.UTF-8 PATH=${yourHome}/bin:/usr/local/bin:/usr/bin:/bin`
+  const cache = Object.entries(commandCacheEnv).map(([name, value]) => `${name}=${value}`)
+  const environment = `env -i ${cache.join(' ')} HOME=${yourHome} USER=you LOGNAME=you SHELL=/bin/bash LANG=C.UTF-8 PATH=${yourHome}/bin:/usr/local/bin:/usr/bin:/bin`
   const prefix = `setpriv --reuid ${yourId} --regid ${yourId} --clear-groups ${environment}`
   const you = (command: string, input = '') =>
     manager.sh(`${prefix} bash -c ${shellWord(`cd ${yourHome}\n${command}`)}`, { isRoot: true, input })
@@ -92,12 +93,18 @@ export async function cutConnections(manager: UserManager): Promise<void> {
     },
   )
 }
-/** The package with Node, as npm has it. It goes after the test. */
-function packedNode(t: Cleanup): string {
+/** The package with Node, as npm has it, which is asked once: that takes 1.8 s of CPU. */
+function packedNode(): string {
   const { name, version } = pinnedNode(`node-linux-${process.arch}`)!
-  const folder = mkdtempSync(join(tmpdir(), 'packed-node-'))
-  t.after(() => rmSync(folder, { recursive: true }))
-  const args = ['pack', `${name}@${version}`, '--prefer-offline', '--silent', '--pack-destination', folder]
+  const folder = join(checkout, 'node_modules/.cache/packed-node')
+  const packed = join(folder, `${name}-${version}.tgz`)
+  if (existsSync(packed)) return packed
+  mkdirSync(folder, { recursive: true })
+  const draft = mkdtempSync(join(folder, 'draft-'))
+  const args = ['pack', `${name}@${version}`, '--prefer-offline', '--silent', '--pack-destination', draft]
   execFileSync('npm', args, { cwd: checkout, stdio: 'ignore' })
-  return join(folder, `${name}-${version}.tgz`)
+  // Another test may have done the same meanwhile.
+  renameSync(join(draft, basename(packed)), packed)
+  rmSync(draft, { recursive: true })
+  return packed
 }

@@ -13,6 +13,19 @@ export function isBuilt(): boolean {
 
 export const buildScript = join(checkout, 'scripts/build.ts')
 
+/**
+ * Whether `npm test` has found dist/ current, or made it so. Tests then start the gateway's processes and threads from there:
+ * until it listens, that takes 0.2 s of CPU, from the sources with compiled code in a cache 0.6 s; with three threads 0.6 and
+ * 2 s.
+ */
+export const isBuildTested = process.env['TEST_BUILD'] === '1'
+
+/** What a test gives to Node to run the program. */
+export const programFile = join(checkout, isBuildTested ? 'dist/main.cjs' : 'src/main.ts')
+
+/** What a thread of a gateway runs. */
+export const workerFile = join(checkout, isBuildTested ? 'dist/worker.cjs' : 'src/app/workers/worker.ts')
+
 /** Builds it unless that has been done. */
 export function provideBuild(): void {
   if (isBuilt()) return

@@ -5,12 +5,12 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
+import { programFile } from './built-checkout.ts'
 import { compileCacheEnv, compileCacheOfWorkers } from './compile-cache.ts'
 import { soon } from './deadline.ts'
 import { defaultEnv, prepare, type Setup, type Started } from './gateway-config.ts'
 import type { Cleanup } from './scripted-upstream.ts'
 
-const main = join(import.meta.dirname, '../../src/main.ts')
 const cacheOptions = 'NODE_COMPILE_CACHE' in compileCacheEnv ? [`--import=${compileCacheOfWorkers}`] : []
 
 export interface GatewayProcess {
@@ -81,7 +81,7 @@ export async function runGateway(
   const mount = 'mount --bind "$0" /etc/hosts && exec "$@"'
   const unshare = hosts === undefined ? [] : ['unshare', '--mount', 'sh', '-c', mount, hosts]
   const node = [process.execPath, ...cacheOptions, ...options]
-  const [program, ...args] = [...unshare, ...prlimit, ...node, main, 'serve', ...config]
+  const [program, ...args] = [...unshare, ...prlimit, ...node, programFile, 'serve', ...config]
   const child = spawn(program!, args, {
     cwd: folder,
     env: { ...compileCacheEnv, PATH: process.env['PATH'], HOME: folder, LLM_GATEWAY_PORT: '0', ...env },

@@ -2,6 +2,7 @@
 // the test can write is private to it; the disk below is read-only, and of the distribution's units only the few that are
 // listed here run, so that none sets up or cleans the real machine.
 import { checkout } from './built-checkout.ts'
+import { mountCommandCache } from './compile-cache.ts'
 import { environment, home, namespaces, runtimeDirectory, startInNamespaces } from './user-manager.ts'
 import { uid, untilUp, type UserManager } from './user-manager.ts'
 import type { Cleanup } from './scripted-upstream.ts'
@@ -64,6 +65,7 @@ mount -t tmpfs -o mode=1777 tmpfs /tmp
 mount -t tmpfs -o mode=755 tmpfs /home
 mkdir -p /run/units /run/systemd/system /run/systemd/unit-root /run/credentials /run/log/journal ${home}/llm-gateway ${runtimeDirectory}
 mount --move /run/checkout ${home}/llm-gateway
+${mountCommandCache(`${home}/llm-gateway`)}
 mount -o remount,bind,ro ${home}/llm-gateway
 mount -o remount,bind,ro /
 for path in /sys /proc/sys; do

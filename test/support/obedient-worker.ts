@@ -1,9 +1,10 @@
 // A gateway's worker thread that also does what a test tells it (obedient-workers.ts).
-import { workerData } from 'node:worker_threads'
-import '../../src/app/workers/worker.ts'
+import { getEnvironmentData, workerData } from 'node:worker_threads'
 import type { WorkerStart } from '../../src/app/workers/messages.ts'
-import { channelName, type Command } from './obedient-workers.ts'
+import { channelName, type Command, threadFileKey } from './obedient-workers.ts'
 
+// A thread does not have the environment of its process, which says what it is to run.
+await import(getEnvironmentData(threadFileKey) as string)
 const { number } = workerData as WorkerStart
 const channel = new BroadcastChannel(channelName)
 channel.addEventListener('message', (message: unknown) => {

@@ -1,9 +1,15 @@
 // Makes a worker thread of a gateway fail, or stand still, from outside of it.
+import { pathToFileURL } from 'node:url'
+import { setEnvironmentData } from 'node:worker_threads'
+
+import { workerFile } from './built-checkout.ts'
 import { until } from './deadline.ts'
 import type { Cleanup } from './scripted-upstream.ts'
 
 /** What the gateway's threads run; see `Chosen.workerEntry`. */
 export const obedientEntry = new URL('./obedient-worker.ts', import.meta.url)
+export const threadFileKey = 'what an obedient worker runs'
+setEnvironmentData(threadFileKey, pathToFileURL(workerFile).href)
 
 export const channelName = 'obedient workers'
 

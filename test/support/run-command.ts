@@ -1,5 +1,6 @@
 // Runs a command of the program in this process, because a process of its own takes longer than all of it.
 import { PassThrough, Readable } from 'node:stream'
+import { createProgram as createCompleteProgram } from '../../src/cli/completion/complete-program.ts'
 import type { SecretInput } from '../../src/cli/read-secret.ts'
 import { createProgram } from '../../src/cli/program.ts'
 
@@ -19,6 +20,8 @@ export async function runCommand(
     new PassThrough().on('data', (text) => (texts[name] += String(text)))
   const [stdout, stderr] = [streamOf('stdout'), streamOf('stderr')]
   const stdin = Readable.from([input]) as unknown as SecretInput
-  const status = await createProgram({ stdout, stderr, env, stdin }).run(args)
+  // As src/main.ts chooses.
+  const create = args[0] === 'complete' ? createCompleteProgram : createProgram
+  const status = await create({ stdout, stderr, env, stdin }).run(args)
   return { status, ...texts }
 }

@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 
 import { checkout, provideBuild } from './built-checkout.ts'
+import { commandCacheEnv, makeCommandCache, mountCommandCache } from './compile-cache.ts'
 import { missing, unless } from './needs.ts'
 import type { Cleanup } from './scripted-upstream.ts'
 
@@ -71,13 +72,14 @@ export async function startUserManager(t: Cleanup): Promise<UserManager> {
 
 /** A shell command that ends well once the manager has reached its target. */
 export function untilUp(option: '--user' | '--system'): string {
-  return `for i in $(seq 200); do systemctl ${option} is-active -q basic.target && exit; sleep 0.05; done; exit 1`
+  return `for i in $(seq 1200); do systemctl ${option} is-active -q basic.target && exit; sleep 0.05; done; exit 1`
 }
 
 /** @param script runs as the first process; prints `set up` when its mounts are done. */
 export async function startInNamespaces(t: Cleanup, options: string, script: string): Promise<UserManager> {
   // Otherwise every `systemd install` would build the checkout again.
   provideBuild()
+  makeCommandCache()
   const cgroup = join(unifiedCgroups()!, `llm-gateway-test-${randomUUID()}`)
   mkdirSync(cgroup)
   const unshare = spawn(
@@ -133,6 +135,7 @@ chmod 700 ${home} ${runtimeDirectory}
 mount --bind /run/passwd /etc/passwd
 mount --bind /run/group /etc/group
 mount --bind '${checkout}' ${home}/llm-gateway
+${mountCommandCache(`${home}/llm-gateway`)}
 mount -o remount,bind,ro ${home}/llm-gateway
 ip link set lo up
 mkdir -p ${managerGroup} /sys/fs/cgroup/system.slice/systemd-journald.service
@@ -150,7 +153,9 @@ export function environment(): string {
 
 function run(init: string, command: string, options: RunOptions): Promise<Finished> {
   const { input = '', isRoot = false, env = {}, hasNetwork = false } = options
-  const assignments = Object.entries(env).map(([name, value]) => `${name}=${value}`)
+  const assignments = Object.entries({ ...commandCacheEnv, ...env }).map(
+    ([name, value]) => `${name}=${value}`,
+  )
   const prefix = (isRoot ? environment() : `${asUser} ${environment()}`).split(' ')
   const args = ['-t', init, '-m', '-p', '-C', ...(hasNetwork ? [] : ['-n'])]
   return new Promise((resolve) => {

@@ -38,7 +38,7 @@ test(
   async (t) => {
     const machine = await startMachine(t)
     await startSshd(machine)
-    const { you, yours } = await addYou(t, machine)
+    const { you, yours } = await addYou(machine)
     await yours('umask 077; cat >gateway.yaml; mkdir -p .config/llm-gateway/credentials', config)
     await yours('umask 077; cat >.config/llm-gateway/credentials/near_key', key)
     const deploy = 'llm-gateway deploy box --system --config gateway.yaml --yes'

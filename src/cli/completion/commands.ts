@@ -1,6 +1,6 @@
-// The commands of completion: `completion SHELL` for people, `complete KIND` for the scripts that it prints.
+// The command `completion SHELL`. What its scripts run is in complete-program.ts.
 import { Argument, type Command } from 'commander'
-import { describeCommand, nameKinds, type NameKind } from '../command-tree.ts'
+import { describeCommand } from '../command-tree.ts'
 import type { CommandIo } from '../output.ts'
 
 const shells = ['bash', 'zsh', 'fish'] as const
@@ -11,21 +11,10 @@ export function addCompletionCommands(program: Command, io: CommandIo, done: (st
   program
     .command('completion')
     .description('print a script with which your shell completes commands, options and names')
-    .addArgument(new Argument('<shell>', 'bash, zsh or fish').choices(shells))
+    .addArgument(new Argument('<shell>', 'your shell').choices(shells))
     .action(async (shell: Shell) => {
       const { completionScript } = await import('./script.ts')
       io.stdout.write(completionScript(shell, describeCommand(program)))
-      done(0)
-    })
-  program
-    .command('complete', { hidden: true })
-    .addArgument(new Argument('<kind>', 'of the names').choices(nameKinds))
-    .option('-c, --config <file>', 'configuration file')
-    .option('--user', "this user's service")
-    .option('--system', 'the system-wide service')
-    .action(async (kind: NameKind, options: { config?: string; user?: boolean; system?: boolean }) => {
-      const { completableNames } = await import('./names.ts')
-      for (const name of completableNames(kind, options, io.env)) io.stdout.write(`${name}\n`)
       done(0)
     })
 }

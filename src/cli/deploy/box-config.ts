@@ -42,12 +42,6 @@ export function readBoxConfig(text: string): BoxConfig | undefined {
   }
 }
 
-/** Variables stay what they are in the file. */
-// oxlint-disable-next-line require-yield -- the contract of readDocument: it has no problems to report
-export function* asWritten(text: string): Generator<never, string> {
-  return text
-}
-
 function* keyReferences(raw: RawConfig): Generator<KeyReference> {
   for (const [path, reference] of secretReferences(raw)) {
     const [section, owner, key] = path

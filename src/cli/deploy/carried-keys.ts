@@ -5,7 +5,7 @@ import { readDocument } from '../../config/document.ts'
 import type { RawSecret } from '../../config/raw.ts'
 import { secretPlaces } from '../../config/stored-secrets.ts'
 import { isCredentialName } from '../../systemd/credentials.ts'
-import { asWritten, type BoxConfig, type KeyReference, readBoxConfig } from './box-config.ts'
+import { type BoxConfig, type KeyReference, readBoxConfig } from './box-config.ts'
 
 export interface CarriedKey {
   /** As the file of this machine has it. */
@@ -57,7 +57,7 @@ export function withCredentials(
   wanted: readonly CarriedKey[],
 ): CarryingConfig {
   const unchanged = { text, config, carried: [] }
-  const document = readDocument(text, asWritten)
+  const document = readDocument(text)
   if (document.kind === 'unreadable' || wanted.length === 0) return unchanged
   // By their places: an alias leads to one that has been changed already.
   const additions = new Map<number, string>()

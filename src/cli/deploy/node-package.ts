@@ -1,4 +1,4 @@
-// The package with Node for the box's processor, as the lock file pins it. npm downloads it by the user's own settings; the bytes
+// The package with Node for a processor, the box's or a Debian package's, as the lock file pins it. npm downloads it by the user's own settings; the bytes
 // are used only if they have the hash of the lock file, each time.
 import { createHash } from 'node:crypto'
 import {
@@ -80,7 +80,7 @@ export async function provideNode(
       const reason = packed.stderr.trim().split('\n')[0] ?? ''
       return {
         kind: 'refused',
-        message: `${name} ${version}, the Node for the box, could not be downloaded by npm${reason === '' ? '' : `: ${printable(reason)}`}. Where npm reaches a registry, run: npm pack ${name}@${version}; then put the file there: ${file}`,
+        message: `${name} ${version} could not be downloaded by npm${reason === '' ? '' : `: ${printable(reason)}`}. Where npm reaches a registry, run: npm pack ${name}@${version}; then put the file there: ${file}`,
       }
     }
     const hash = await hashOf(downloaded, integrity)

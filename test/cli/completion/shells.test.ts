@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { after, suite, test } from 'node:test'
 import { shellWord } from '../../../src/platform/shell-word.ts'
 import { packagePath } from '../../../src/platform/package.ts'
+import { compileCacheEnv } from '../../support/compile-cache.ts'
 import { until } from '../../support/deadline.ts'
 import { missing } from '../../support/needs.ts'
 import { runCommand } from '../../support/run-command.ts'
@@ -45,7 +46,13 @@ mv ${shellWord(`${ran}.new`)} ${shellWord(ran)}
 `,
   { mode: 0o755 },
 )
-const environment = { HOME: home, PATH: `${binaries}:/usr/bin:/bin`, TERM: 'dumb', LC_ALL: 'C.UTF-8' }
+const environment = {
+  ...compileCacheEnv,
+  HOME: home,
+  PATH: `${binaries}:/usr/bin:/bin`,
+  TERM: 'dumb',
+  LC_ALL: 'C.UTF-8',
+}
 for (const shell of ['bash', 'fish', 'zsh']) {
   const { status, stdout } = await runCommand(['completion', shell])
   assert.equal(status, 0)

@@ -1,8 +1,8 @@
 // `llm-gateway top` in a real terminal, before a real gateway.
 import assert from 'node:assert/strict'
-import { join } from 'node:path'
 import { suite, test, type TestContext } from 'node:test'
 
+import { programFile } from '../../support/built-checkout.ts'
 import { messages } from '../../support/chat-content.ts'
 import { firstEvents } from '../../support/first-events.ts'
 import { defaultEnv } from '../../support/gateway-config.ts'
@@ -12,8 +12,6 @@ import { type PseudoTerminal, startInTerminal } from '../../support/pseudo-termi
 import { connectRaw, type RawClient, rawRequest } from '../../support/raw-client.ts'
 import { runCommand } from '../../support/run-command.ts'
 import { chunk, hang, streamHead } from '../../support/upstream-script.ts'
-
-const main = join(import.meta.dirname, '../../../src/main.ts')
 
 /** What a terminal is like while a shell has it. */
 const [leaves, shows] = ['\u001b[?1049l', '\u001b[?25h']
@@ -32,7 +30,7 @@ async function startTop(
 ) {
   const { gateway, upstream } = await startGatewayProcess(t)
   upstream.respondAlways([streamHead(), chunk(firstEvents['/v1/chat/completions']!), hang])
-  const command = [process.execPath, main, 'top']
+  const command = [process.execPath, programFile, 'top']
   const env = { HOME: gateway.folder, ...more.env }
   const terminal = await startInTerminal(t, { command, ...more, env })
   return { gateway, terminal }

@@ -90,14 +90,17 @@ for (const end of ends) {
     const target = targetOf(t, toFile)
     const file = join(scratchDirectory(t), 'log')
     const code = `
+      import { existsSync } from 'node:fs'
       import { LogTransport } from ${source('transport')}
       const transport = new LogTransport({ target: ${JSON.stringify(target)}, options: { file: ${JSON.stringify(file)} } },
         { write: (text) => console.log('fallback', text) }, console.log)
       transport.write('first\\n')
-      setTimeout(() => {
+      const timer = setInterval(() => {
+        if (!existsSync(${JSON.stringify(file)})) return
+        clearInterval(timer)
         for (let i = 0; i < 100_000; i++) transport.write(i + ' ' + 'x'.repeat(60) + '\\n')
         ${end}
-      }, 500)`
+      }, 5)`
     const { stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', code], { encoding: 'utf8' })
     assert.equal(stdout, '')
     const lines = readFileSync(file, 'utf8').split('\n')
