@@ -21,13 +21,16 @@ import { findSecret } from '../config/secrets.ts'
 import type { SharedStore } from '../config/store-types.ts'
 import { readStoreUrl } from '../config/store-url.ts'
 import { readTrustedFile } from '../config/trusted-file.ts'
+import type { Accounts } from '../platform/ownership.ts'
 import { systemClock } from '../platform/clock.ts'
 import { askControl } from './control-client.ts'
-import type { KeyParts } from './key-command.ts'
 import { changeKeys, readKeys } from './key-file-access.ts'
-import type { KeyPlace } from './key-place.ts'
+import type { KeyPlace, WaitParts } from './key-place.ts'
 
-export interface PublicationParts extends KeyParts {
+export interface PublicationParts extends WaitParts {
+  /** Milliseconds since 1970. */
+  readonly wallNow: () => number
+  readonly accounts: Accounts
   readonly env: NodeJS.ProcessEnv
 }
 
