@@ -71,7 +71,6 @@ const begun: Partial<Record<Kind, DegradedPart & { readonly lasts?: true }>> = {
     severity: 'warning',
     what: 'A list of keys was not accepted: the keys before it stay in force.',
     fix: 'Run `llm-gateway doctor`, and then `llm-gateway key publish` on the machine that signs.',
-    lasts: true,
   },
   keys_not_acknowledged: notSaved('keys'),
   keys_not_kept: notSaved('keys'),
