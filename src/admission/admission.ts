@@ -139,26 +139,21 @@ export class Admission {
 
   /** How these models stand, for `GET /v1/limits`; those without limits are left out. */
   async describe(models: Iterable<string>): Promise<ModelReport[]> {
-    const reports: ModelReport[] = []
+    const reports: Promise<ModelReport>[] = []
     for (const model of models) {
       const limits = this.limitsOf(model)
       if (limits === undefined || !(this.#limits.limits.has(model) || hasLimit(limits))) continue
-      const { limitStatus, nextMs, ...used } = await this.#parts.store.use(
-        modelScope(model, limits),
-        this.#parts.now(),
-      )
-      const waiting = this.#waiting(model)
-      reports.push({
-        model,
-        limits,
-        used,
-        limitStatus,
-        nextMs,
-        waiting,
-        calibration: this.#parts.calibration.describe(model),
-      })
+      reports.push(this.#describe(model, limits))
     }
-    return reports
+    // A store that must ask elsewhere asks for all of them at once.
+    return Promise.all(reports)
+  }
+
+  async #describe(model: string, limits: ModelLimits): Promise<ModelReport> {
+    const { store, now, calibration } = this.#parts
+    const { limitStatus, nextMs, ...used } = await store.use(modelScope(model, limits), now())
+    const waiting = this.#waiting(model)
+    return { model, limits, used, limitStatus, nextMs, waiting, calibration: calibration.describe(model) }
   }
 
   /** How a client stands by its own limits, for `GET /v1/limits`. */

@@ -77,6 +77,7 @@ export class SharedLimits {
       if (generation === undefined) this.allotments.hear(message)
       else this.onKeys?.(generation)
     }
+    connection.onGrace = () => this.allotments.restate()
     this.#reports = new StoreReports(connection, settings, parts)
     connection.onChange = () => {
       this.#reports.report()

@@ -38,14 +38,17 @@ export class Allotment {
   #last: Omit<Agreed, 'dimensions'> & { readonly dimensions: readonly DimensionReply[] }
   #held: number[]
   readonly #isLasting: boolean
+  readonly #leaseMs: number
   #leaseUntilMs = -Infinity
 
   /**
    * @param count of limits.
    * @param isLasting as `SharedScope.isLasting`.
+   * @param leaseForMs how long an exchange makes it valid, in milliseconds; the server is told the same.
    */
-  constructor(count: number, isLasting = false) {
+  constructor(count: number, isLasting = false, leaseForMs: number = leaseMs) {
     this.#isLasting = isLasting
+    this.#leaseMs = leaseForMs
     this.#held = Array.from({ length: count }, () => 0)
     this.#last = { kind: 'ok', active: 1, nextMs: undefined, dimensions: this.#held.map(() => unknown) }
   }
@@ -119,7 +122,7 @@ export class Allotment {
   agree(agreed: Agreed, sentMs: number): void {
     this.#last = agreed
     this.#held = agreed.dimensions.map(({ held }) => held)
-    this.#leaseUntilMs = sentMs + leaseMs
+    this.#leaseUntilMs = sentMs + this.#leaseMs
   }
 
   /** From now on nothing that is held is valid: time has passed that the clock did not show. */

@@ -52,8 +52,9 @@ interface Entry {
   current: Batch | undefined
   /** Goes once `current` is back. */
   next: Batch | undefined
-  /** Until then the server has nothing to give. */
+  /** Until then the server has nothing to give to who needs so much of each limit. */
   noneUntilMs: number
+  refused: readonly number[]
   /** When a call has last asked what may be used. */
   activeAtMs: number
   /** What was asked for and has not been granted. */
@@ -77,6 +78,8 @@ const sleptMs = 1_000
 export class Allotments {
   readonly #parts: AllotmentsParts
   readonly #entries = new Map<string, Entry>()
+  /** Those of which others wait for something. */
+  readonly #wanted = new Set<Entry>()
   #lastNumber = 0
   #stopRenewal: () => void
   #offsetMs: number | undefined
@@ -109,11 +112,17 @@ export class Allotments {
     return !this.#parts.connection.isUp || this.#entries.get(key)?.allotment.agreed.kind === 'grace'
   }
 
-  /** Whether it makes sense to ask for more now. */
-  mayAsk(scope: SharedScope): boolean {
+  /**
+   * Whether it makes sense to ask for more now: the last refusal was long ago, or was of a call that needed more.
+   * @param amounts what a call takes of each limit.
+   */
+  mayAsk(scope: SharedScope, amounts: readonly number[] = []): boolean {
     if (!this.#parts.connection.isUp) return false
     const nowMs = this.#now()
-    return this.#entryOf(scope, nowMs).noneUntilMs <= nowMs
+    const { noneUntilMs, refused, allotment } = this.#entryOf(scope, nowMs)
+    if (noneUntilMs <= nowMs) return true
+    const { used } = scope.use()
+    return amounts.some((amount, index) => used[index]! + amount - allotment.held[index]! < refused[index]!)
   }
 
   /**
@@ -155,8 +164,22 @@ export class Allotments {
   /** The connection has come or gone. */
   reconnected(): void {
     for (const entry of this.#entries.values()) entry.noneUntilMs = -Infinity
-    if (this.#parts.connection.isUp) this.#renewAll()
+    if (this.#parts.connection.isUp) this.restate()
     this.#parts.onFreed()
+  }
+
+  /** Tells the server all that is held and used, also of scopes that no call looks at: it may have lost that. */
+  restate(): void {
+    for (const entry of this.#entries.values()) void this.#send(entry, undefined)
+  }
+
+  /** Some call uses less than before: what others wait for can be given back. */
+  settled(): void {
+    for (const entry of this.#wanted) {
+      entry.stopTimer?.()
+      entry.stopTimer = undefined
+      this.#followWants(entry)
+    }
   }
 
   /** Gives back all that is not used. What is used counts as long as it does anyway. */
@@ -165,6 +188,7 @@ export class Allotments {
     const entries = Array.from(this.#entries.values())
     for (const { stopTimer } of entries) stopTimer?.()
     this.#entries.clear()
+    this.#wanted.clear()
     if (!this.#parts.connection.isUp) return
     await Promise.all(
       entries.map(async (entry) => {
@@ -180,11 +204,21 @@ export class Allotments {
     if (entry === undefined) {
       const allotment = new Allotment(scope.limits.length, scope.isLasting)
       const times = { noneUntilMs: -Infinity, waitsUntilMs: -Infinity, sentAtMs: -Infinity }
-      const batches = { current: undefined, next: undefined, unmet: undefined, stopTimer: undefined }
+      const batches = {
+        current: undefined,
+        next: undefined,
+        unmet: undefined,
+        stopTimer: undefined,
+        refused: [],
+      }
       entry = { scope, allotment, activeAtMs: nowMs, ...times, ...batches }
       this.#entries.set(scope.key, entry)
     }
-    entry.scope = scope
+    if (entry.scope !== scope) {
+      entry.scope = scope
+      // Of changed limits there may be more.
+      entry.noneUntilMs = -Infinity
+    }
     entry.activeAtMs = nowMs
     return entry
   }
@@ -242,6 +276,7 @@ export class Allotments {
       allotment.agree(read, sentMs)
       const isGranted = dimensions.every(({ held, needed }, index) => allotment.held[index]! >= held + needed)
       entry.unmet = isGranted ? undefined : wish
+      entry.refused = dimensions.map(({ needed }) => needed)
       // The server reports when there is room for this gateway; without its report, some time later may do.
       entry.noneUntilMs = isGranted ? -Infinity : this.#now() + recheckMs
       if (isGranted && wish !== undefined && asked === undefined) onFreed()
@@ -253,7 +288,12 @@ export class Allotments {
   /** Gives back, now and as its calls leave the window, what others wait for. */
   #followWants(entry: Entry): void {
     const { allotment, scope } = entry
-    if (!allotment.isWanted || entry.stopTimer !== undefined || !this.#isKnown(entry)) return
+    if (!allotment.isWanted || !this.#isKnown(entry)) {
+      this.#wanted.delete(entry)
+      return
+    }
+    this.#wanted.add(entry)
+    if (entry.stopTimer !== undefined) return
     const { used, nextMs = renewalMs } = scope.use()
     const hasMore = entry.current === undefined && allotment.yield(used)
     const sinceMs = this.#now() - entry.sentAtMs
@@ -271,8 +311,11 @@ export class Allotments {
   }
 
   #renewAll(): void {
-    if (!this.#parts.connection.isUp) return
     const nowMs = this.#now()
+    if (!this.#parts.connection.isUp) {
+      this.#forgetIdle(nowMs)
+      return
+    }
     let mayHaveRoom = false
     for (const entry of this.#entries.values()) {
       mayHaveRoom ||= nowMs < entry.waitsUntilMs
@@ -299,8 +342,19 @@ export class Allotments {
     else if (used.every((each) => each === 0)) this.#forget(entry)
   }
 
+  /** While the server is away, what nobody has asked for since its lease ended, and that is not used. */
+  #forgetIdle(nowMs: number): void {
+    for (const entry of this.#entries.values()) {
+      const { scope, allotment, activeAtMs, current, next } = entry
+      const isQuiet = nowMs - activeAtMs > quietMs && !allotment.isValid(nowMs)
+      if (!isQuiet || current !== undefined || next !== undefined) continue
+      if (scope.use().used.every((each) => each === 0)) this.#forget(entry)
+    }
+  }
+
   #forget(entry: Entry): void {
     entry.stopTimer?.()
+    this.#wanted.delete(entry)
     this.#entries.delete(entry.scope.key)
   }
 
