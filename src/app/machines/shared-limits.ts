@@ -10,6 +10,7 @@ import {
   type SharedFloodParts,
   SharedFloodWindows,
 } from '../../admission/stores/valkey/shared-flood-windows.ts'
+import { publishedGeneration } from '../../admission/stores/valkey/key-list.ts'
 import { ValkeyStore } from '../../admission/stores/valkey/valkey-store.ts'
 import type { SharedStore } from '../../config/store-types.ts'
 import { readStoreUrl } from '../../config/store-url.ts'
@@ -48,6 +49,10 @@ export class SharedLimits {
   readonly #budgetAllotments: Allotments
   readonly #floodParts: Omit<SharedFloodParts, 'rpm'>
   readonly name: MachineName
+  /** Called with the generation when a list of clients' keys was published. One listener. */
+  onKeys: ((generation: number) => void) | undefined
+  /** Called each time that the store is reached again. One listener. */
+  onConnected: (() => void) | undefined
   readonly #reports: StoreReports
   readonly #settings: SharedStore
   readonly #parts: SharedLimitsParts
@@ -112,10 +117,13 @@ export class SharedLimits {
     connection.onNews = (message) => {
       for (const each of all) each.hear(message)
       this.#machines?.usage.hear(message)
+      const generation = publishedGeneration(message)
+      if (generation !== undefined) this.onKeys?.(generation)
     }
     connection.onChange = () => {
       this.#reports.report()
       for (const each of all) each.reconnected()
+      if (connection.isUp) this.onConnected?.()
     }
     connection.onGrace = () => {
       for (const each of all) void each.restate()
