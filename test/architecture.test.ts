@@ -102,6 +102,9 @@ const narrowed: Readonly<Record<string, readonly string[]>> = {
     // status prints the report of the status page.
     'status/status-report.ts',
     'status/providers-text.ts',
+    // machines shows what the gateway reports of them.
+    'status/shared-store.ts',
+    'status/shared-store-text.ts',
     'status/services-text.ts',
     'status/status-text.ts',
     'upstream/mask.ts',
@@ -313,7 +316,12 @@ suite('the sources', () => {
     // What a gateway uses of limits that it shares with others is counted in its own memory.
     assert.deepEqual(
       owners.map(([file]) => file),
-      ['admission/stores/valkey/valkey-store.ts', 'app/shared-services.ts', 'call/local-coordinator.ts'],
+      [
+        'admission/stores/valkey/shared-flood-windows.ts',
+        'admission/stores/valkey/valkey-store.ts',
+        'app/shared-services.ts',
+        'call/local-coordinator.ts',
+      ],
     )
   })
 

@@ -5,6 +5,7 @@ import { Alerts } from './alerts.ts'
 import { ClientChecks } from './client-checks.ts'
 import type { LoadedKeys } from './key-application.ts'
 import type { SharedKeyCommands } from './key-source.ts'
+import type { Machines } from './machines/machines.ts'
 import { ownClientId, peersOf, viewUsersOf } from './peer-identifiers.ts'
 import type { OpenedAudit } from './open-audit.ts'
 import { openEvents } from './open-events.ts'
@@ -84,6 +85,8 @@ export interface App {
   attention(): readonly Attention[]
   /** Those that are started when they are called. Undefined: there are none, or another thread has them. */
   modelServers(): SteeredServices | undefined
+  /** Those that share limits with this one. Undefined: there are none, or another thread has them. */
+  machines(): Machines | undefined
   /** Undefined: the gateway writes no audit log. */
   readonly audit: OpenedAudit | undefined
   /** Absent in a gateway of several threads. */
@@ -280,6 +283,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     routes: () => snapshots.current.routes,
     knownModels: (targets) => coordinator.knownModels(targets),
     describeLimits: (models) => coordinator.describe(models),
+    describeStore: () => shared.describeStore(),
     readUsage,
     ownClientId: ownClientId(),
     describeClient: (scope) => coordinator.describeClient(scope),
@@ -338,9 +342,11 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       return settingsToRestartFor(config, next)
     },
     async limits(client) {
-      return limitsReport({ id: client }, await coordinator.describe(snapshots.current.routes.models()))
+      const reports = await coordinator.describe(snapshots.current.routes.models())
+      return limitsReport({ id: client }, reports, { store: await shared.describeStore() })
     },
     modelServers: () => own?.modelServersBy(inForce),
+    machines: () => own?.machines,
     metrics: () => shared.readMetrics(),
     counters: opened?.counts?.registry,
     setKeys: (file) => clients.setKeys(file),

@@ -17,6 +17,8 @@ import { serviceRows } from '../status/service-rows.ts'
 import { withTurns } from '../status/service-turns.ts'
 import type { StatusView } from '../status/status-source.ts'
 import type { App } from './app.ts'
+import { machineUsageJson, readQuestionOfAll, usageJson } from './machines/usage-command.ts'
+import type { Machines } from './machines/machines.ts'
 import type { SharedKeyCommands } from './key-source.ts'
 import { serviceCommands } from './services/control-commands.ts'
 
@@ -77,6 +79,9 @@ function commandsOf(
       () => app.modelServers(),
       (command) => app.events.emit({ kind: 'service_commanded', ...command, by: command.by ?? ownUser() }),
     ),
+    ['GET /-/machines', () => machinesOf(app).report()],
+    ['POST /-/machines/forget', (input) => forgetMachine(app, input)],
+    ['POST /-/usage', (input) => usageOfAll(app, input)],
     ['POST /-/keys/reload', () => reloadKeys(app)],
     ['POST /-/keys/publish', (input) => publishKeys(app, input)],
     ['GET /-/keys/shared', () => describeSharedKeys(app)],
@@ -108,6 +113,44 @@ async function cancelCall(
 ): Promise<{ readonly cancelled: boolean }> {
   if (typeof id !== 'string') throw new ControlError('Name the id of the call.')
   return { cancelled: await app.cancelCall(id, typeof actor === 'string' ? actor : undefined) }
+}
+
+/** @throws ControlError where limits are this machine's alone. */
+function machinesOf(app: App): Machines {
+  const machines = app.machines()
+  if (machines === undefined) {
+    const reason =
+      'This gateway shares nothing with other machines: its configuration has no rate_limit_settings.store.'
+    throw new ControlError(reason)
+  }
+  return machines
+}
+
+/** @throws ControlError for a request without a name, and for a machine that cannot be forgotten. */
+async function forgetMachine(app: App, { name }: Readonly<Record<string, unknown>>): Promise<object> {
+  if (typeof name !== 'string') throw new ControlError('Name the machine.')
+  const forgotten = await ofStore(machinesOf(app).forget(name))
+  if (forgotten.kind === 'refused') throw new ControlError(forgotten.message)
+  return { name: forgotten.name, budgets: forgotten.budgets }
+}
+
+/** What all machines have recorded. @throws ControlError for what is no question, and while the store is away. */
+async function usageOfAll(app: App, input: Readonly<Record<string, unknown>>): Promise<object> {
+  const read = readQuestionOfAll(input)
+  if (typeof read === 'string') throw new ControlError(read)
+  const { report, machines } = await ofStore(machinesOf(app).usage.ask(read.question, read.by))
+  return { ...usageJson(report), machines: machines.map(machineUsageJson) }
+}
+
+/** @throws ControlError while the store is away. */
+async function ofStore<T>(asked: Promise<T>): Promise<T> {
+  try {
+    return await asked
+  } catch (error) {
+    throw new ControlError(
+      `The store that the machines share: ${error instanceof Error ? error.message : String(error)}`,
+    )
+  }
 }
 
 /** @throws ControlError when keys are off. */

@@ -247,13 +247,18 @@ class WorkerPool implements App {
     return this.#parts.services.modelServersBy(this.#newest)
   }
 
+  machines(): ReturnType<App['machines']> {
+    return this.#parts.services.machines
+  }
+
   get audit(): OpenedAudit | undefined {
     return this.#parts.audit
   }
 
   async limits(client: string): Promise<object> {
     const { services } = this.#parts
-    return limitsReport({ id: client }, await services.coordinator.describe(this.#routes().models()))
+    const reports = await services.coordinator.describe(this.#routes().models())
+    return limitsReport({ id: client }, reports, { store: await services.describeStore() })
   }
 
   #routes(): RouteTable {

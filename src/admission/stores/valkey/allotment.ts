@@ -32,6 +32,8 @@ const unknown: DimensionReply = { held: 0, others: 0, usedByOthers: 0, keep: Inf
 
 /** Of a limit, one gateway takes about so much ahead where several use it: a tenth of a fair part. */
 const aheadParts = 10
+/** Of what lasts, much less: what lies unused here at the end is spent by nobody. */
+const lastingAheadParts = 200
 
 export class Allotment {
   /** Of the server's word last heard, but for `held`. */
@@ -81,7 +83,7 @@ export class Allotment {
 
   /** How much to have ahead of what calls need, so that a busy gateway asks rarely; of a small limit nothing. */
   ahead(limit: number): number {
-    return Math.floor(limit / (aheadParts * this.#last.active))
+    return Math.floor(limit / ((this.#isLasting ? lastingAheadParts : aheadParts) * this.#last.active))
   }
 
   /** Gives back what others wait for, as far as it is not used. @returns whether anything was. */

@@ -11,8 +11,8 @@
 -- ARGV: schema, leaseMs, wantMs, channel, member, number of the exchange, in how many ms the next use leaves (-1: unknown),
 -- 1 for a gateway that stops, then for each dimension: limit (-1: none), lingerMs, held, used, wanted, needed.
 --
--- Returns: `ok`, `grace` (nothing is granted, the state is in doubt) or `stale` (a later exchange was seen); the number of
--- gateways that use or want something; ms until something of others leaves (-1: unknown); then for each dimension: allotted,
+-- Returns: `stale` and the number of a later exchange that was seen; or `ok` or `grace` (nothing is granted, the state is in
+-- doubt); the number of gateways that use or want something; ms until something of others leaves (-1: unknown); then for each dimension: allotted,
 -- allotted to others, used by others, what may be kept unused (-1: all).
 
 local schema, leaseMs, wantMs = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -75,7 +75,7 @@ for at = 1, #stored, 2 do
     end
   end
 end
-if own and own[1] >= number then return { 'stale' } end
+if own and own[1] >= number then return { 'stale', text(own[1]) } end
 table.sort(wants, function(one, other)
   if one.since ~= other.since then return one.since < other.since end
   return one.member < other.member

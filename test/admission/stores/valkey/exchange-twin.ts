@@ -104,7 +104,7 @@ export function twinExchange(
     const leavesAt = isGone ? other.leaseEnds + longestMs : other.leavesAt
     if (leavesAt > now) soonestAt = Math.min(soonestAt, leavesAt)
   }
-  if (own !== undefined && own.number >= number) return { reply: { kind: 'stale' }, news }
+  if (own !== undefined && own.number >= number) return { reply: { kind: 'stale', number: own.number }, news }
 
   const wants = Array.from(state.wants)
     .filter(([name]) => name !== member)
