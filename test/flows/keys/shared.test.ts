@@ -396,7 +396,7 @@ suite('a list in the store', { skip: missing(redisProgram) }, () => {
     assert.equal(parseKeyFile(kept!.file).kind, 'parsed')
   })
 
-  test('says that no key is valid until there is one, and that a key file here is not used', async (t) => {
+  test('is waited for, and no key is valid before', async (t) => {
     const shared = await startSharedKeys(t)
     const member = await startHere(t, shared, scratchDirectory(t))
     await member.gateway.logged({ event: 'keys_awaited' })
