@@ -101,6 +101,15 @@ suite('gateways that share a limit', { skip: missing(redisProgram), concurrency:
     })
   }
 
+  test('share: gateways that all crash and come back count what they used before', async (t) => {
+    const fleet = await startThree(t, { whenUnavailable: 'share' })
+    await fleet.take(0, limit)
+    await Promise.all(fleet.gateways.map((each) => each.stop('SIGKILL')))
+    await sleep(pastLeaseMs)
+    await Promise.all([0, 1, 2].map((index) => fleet.startGateway(index)))
+    assert.equal(await fleet.exhaust(limit), limit)
+  })
+
   test('SCRIPT FLUSH costs nothing', async (t) => {
     const fleet = await startThree(t)
     await fleet.take(0, 6)
