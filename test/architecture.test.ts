@@ -310,7 +310,12 @@ suite('the sources', () => {
     // What a gateway uses of limits that it shares with others is counted in its own memory.
     assert.deepEqual(
       owners.map(([file]) => file),
-      ['admission/stores/valkey/valkey-store.ts', 'app/shared-services.ts', 'call/local-coordinator.ts'],
+      [
+        'admission/stores/valkey/shared-flood-windows.ts',
+        'admission/stores/valkey/valkey-store.ts',
+        'app/shared-services.ts',
+        'call/local-coordinator.ts',
+      ],
     )
   })
 

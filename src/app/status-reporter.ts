@@ -110,6 +110,8 @@ export class StatusReporter implements StatusSource {
       looks,
       toWallMs: (ms) => nowMs + ms - clock.now(),
     })
+    const budgetScopes = seesAll ? this.#budgetScopes(config) : []
+    await coordinator.admission.budgets.look(budgetScopes)
     const serviceStates = serviceRows(services.describeModelServers(), seesAll)
     const reload = reloadState(parts.reload())
     return {
@@ -127,9 +129,7 @@ export class StatusReporter implements StatusSource {
       providers: seesAll ? providers : providers.map(withoutSecondHand),
       services: serviceStates,
       limits: limitStates(limits),
-      budgets: seesAll
-        ? coordinator.admission.budgets.describe(this.#budgetScopes(config)).map(budgetRow)
-        : [],
+      budgets: coordinator.admission.budgets.describe(budgetScopes).map(budgetRow),
       usage,
       recent: recentCalls(looks, { ...past, isAll: seesAll }),
       failures: failureRows(looks, { ...past, isAll: seesAll }, nowMs),

@@ -125,11 +125,18 @@ async function reportForce(
     return 0
   }
   const loaded = await loadIntoGateway(place, generation, { ...parts, env: io.env })
-  if (loaded === undefined && gateway === undefined) {
-    out.line('No gateway runs; this counts from its next start on.')
+  const isServed = loaded.kind !== 'unserved'
+  // The state directory and the port may be those of a gateway with another file.
+  const other = isServed ? undefined : loaded.others.find(({ pid }) => pid === gateway?.pid)
+  if (!isServed && (gateway === undefined || other !== undefined)) {
+    const runs =
+      other === undefined
+        ? 'No gateway runs'
+        : `The gateway that runs serves ${printable(other.config)}, and none this configuration`
+    out.line(`${runs}; this counts from its next start on.`)
     return 0
   }
-  const force = loaded ?? (await waitUntilInForce(gateway!, generation, parts))
+  const force = isServed ? loaded : await waitUntilInForce(gateway!, generation, parts)
   if (force.kind === 'not_in_force')
     return fail(io, `written, but not in force: ${force.reason}`, notInForceStatus)
   const { afterMs, threads, ended } = force

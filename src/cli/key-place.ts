@@ -5,7 +5,7 @@ import { keysStateFile, type KeysState, parseKeysState } from '../clients/keys/k
 import { findConfigFile, findKeyFile, packagedConfigFile } from '../config/find.ts'
 import { type PartialConfig, readPartialConfig } from '../config/partial-config.ts'
 import { lockHolder } from '../platform/process-lock.ts'
-import { askControl } from './control-client.ts'
+import { askControl, type OtherGateway } from './control-client.ts'
 import { ownCommand } from './invocation.ts'
 import { gatewayAt } from './state-directory.ts'
 
@@ -76,6 +76,12 @@ export type InForce =
     }
   | { readonly kind: 'not_in_force'; readonly reason: string }
 
+/** What `loadIntoGateway` finds where no gateway serves this configuration. */
+interface Unserved {
+  readonly kind: 'unserved'
+  readonly others: readonly OtherGateway[]
+}
+
 export interface WaitParts {
   /** Monotonic, in milliseconds. */
   readonly now: () => number
@@ -83,17 +89,17 @@ export interface WaitParts {
 }
 
 /**
- * Has the gateway with this configuration load the key file, over its control socket. Undefined: none listens there that this
+ * Has the gateway with this configuration load the key file, over its control socket. `unserved`: none listens there that this
  * user may command.
  */
 export async function loadIntoGateway(
   { configFile }: Pick<KeyPlace, 'configFile'>,
   generation: number,
   { env, now }: { readonly env: NodeJS.ProcessEnv; readonly now: WaitParts['now'] },
-): Promise<InForce | undefined> {
+): Promise<InForce | Unserved> {
   const startMs = now()
   const answer = await askControl(env, 'POST /-/keys/reload', configFile)
-  if (answer.kind === 'absent') return undefined
+  if (answer.kind === 'absent') return { kind: 'unserved', others: answer.others }
   if (answer.kind === 'failed') return { kind: 'not_in_force', reason: answer.message }
   const { generation: loaded, threads, streams_ended: ended, refused } = answer.body
   const afterMs = Math.round(now() - startMs)
