@@ -22,6 +22,7 @@ import type { Events } from '../observe/events.ts'
 import { MemoryObjectOwners, type ObjectOwners } from '../routing/object-owners.ts'
 import { ObjectOwnersFile } from '../routing/object-owners-file.ts'
 import type { Discovered } from '../routing/route-table.ts'
+import type { SharedStoreReport } from '../status/shared-store.ts'
 import type { StatusSource } from '../status/status-source.ts'
 import { budgetReporter } from './budget-reporter.ts'
 import { Discovery } from './discovery.ts'
@@ -42,8 +43,9 @@ import type { SteeredServices } from './services/control-commands.ts'
 import { serviceReporter } from './services/report-changes.ts'
 import type { ServiceState } from '../upstream/services/services.ts'
 import type { Pseudonyms } from '../vault/pseudonyms.ts'
+import type { Machines } from './machines/machines.ts'
 import { SharedLimits } from './machines/shared-limits.ts'
-import { callNamed, pseudonymsOf, spendJournal, spendSource } from './pseudonyms.ts'
+import { callNamed, pseudonymsOf, spendJournal, spendSource, usageReader } from './pseudonyms.ts'
 
 export interface SharedServices {
   readonly coordinator: Coordinator
@@ -59,6 +61,8 @@ export interface SharedServices {
   readMetrics(): Promise<readonly string[]>
   /** Reads the ledger. */
   readUsage(question: UsageQuestion): Promise<UsageAnswer>
+  /** How limits stand that machines share. Undefined: they are this one's alone. */
+  describeStore(): Promise<SharedStoreReport | undefined>
   /** Reports of what happens, for the status page. Undefined: not yet, while the gateway starts. */
   readonly status?: StatusSource | undefined
   /** What the providers list. */
@@ -109,6 +113,8 @@ export class OwnServices implements SharedServices {
   readonly #loadLooks: LoadLooks
   /** Undefined: the limits are of this gateway alone. */
   readonly sharedLimits: SharedLimits | undefined
+  /** Those that share them. */
+  readonly machines: Machines | undefined
   readonly #file: LimitsFile | undefined
   readonly #budgetsFile: BudgetsFile | undefined
   readonly #formatsFile: FormatsFile | undefined
@@ -127,6 +133,9 @@ export class OwnServices implements SharedServices {
     this.sharedLimits = sharedLimits
     this.#ledger = ledger
     this.#pseudonyms = pseudonymsOf(config.usage)
+    this.machines = sharedLimits?.openMachines(
+      usageReader((question) => this.readUsage(question), this.#pseudonyms),
+    )
     this.#wallNow = clock.wallNow
     this.#onServiceChange = serviceReporter(events)
     this.#issuerKeys = IssuerKeys.of(config.identity, { clock, events, stateDirectory })
@@ -242,6 +251,7 @@ export class OwnServices implements SharedServices {
       discovered: () => this.discovered,
       describeServices: () => this.describeModelServers(),
       store: () => this.sharedLimits?.connection,
+      describeStore: () => this.describeStore(),
     }
     this.#metrics = counts && new MetricsSource(config, { counts, version, clock, ...sources })
     const pollParts = { clock: { now, setTimer, chance }, events, isOpen }
@@ -355,6 +365,10 @@ export class OwnServices implements SharedServices {
     if (this.#ledger === undefined) return { state: undefined, report: undefined, spending }
     const report = await this.#ledger.read(question)
     return { state: this.#ledger.state(), report, spending }
+  }
+
+  async describeStore(): Promise<SharedStoreReport | undefined> {
+    return this.machines?.report()
   }
 
   async readMetrics(): Promise<readonly string[]> {

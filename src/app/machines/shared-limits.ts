@@ -10,6 +10,7 @@ import {
   type SharedFloodParts,
   SharedFloodWindows,
 } from '../../admission/stores/valkey/shared-flood-windows.ts'
+import { publishedGeneration } from '../../admission/stores/valkey/key-list.ts'
 import { ValkeyStore } from '../../admission/stores/valkey/valkey-store.ts'
 import type { SharedStore } from '../../config/store-types.ts'
 import { readStoreUrl } from '../../config/store-url.ts'
@@ -18,7 +19,10 @@ import { StartError } from '../../errors.ts'
 import type { Events } from '../../observe/events.ts'
 import { reachOf } from '../../platform/address-reach.ts'
 import type { Clock } from '../../platform/clock.ts'
+import type { UsageAnswer } from '../../ledger/ledger.ts'
+import type { UsageQuestion } from '../../ledger/report.ts'
 import { machineId } from './machine-id.ts'
+import { Machines } from './machines.ts'
 import { StoreReports } from './report-store.ts'
 
 export interface SharedLimitsParts {
@@ -45,7 +49,14 @@ export class SharedLimits {
   readonly #budgetAllotments: Allotments
   readonly #floodParts: Omit<SharedFloodParts, 'rpm'>
   readonly name: MachineName
+  /** Called with the generation when a list of clients' keys was published. One listener. */
+  onKeys: ((generation: number) => void) | undefined
+  /** Called each time that the store is reached again. One listener. */
+  onConnected: (() => void) | undefined
   readonly #reports: StoreReports
+  readonly #settings: SharedStore
+  readonly #parts: SharedLimitsParts
+  #machines: Machines | undefined
   /** Providers whose server is this machine's own, so that its slots are. */
   #ownProviders: ReadonlySet<string> = new Set()
 
@@ -59,6 +70,8 @@ export class SharedLimits {
     const { prefix, members, whenUnavailable } = settings
     this.connection = connection
     this.name = name
+    this.#settings = settings
+    this.#parts = parts
     const shared = {
       connection,
       prefix,
@@ -103,10 +116,14 @@ export class SharedLimits {
     const all = [this.allotments, this.#budgetAllotments]
     connection.onNews = (message) => {
       for (const each of all) each.hear(message)
+      this.#machines?.usage.hear(message)
+      const generation = publishedGeneration(message)
+      if (generation !== undefined) this.onKeys?.(generation)
     }
     connection.onChange = () => {
       this.#reports.report()
       for (const each of all) each.reconnected()
+      if (connection.isUp) this.onConnected?.()
     }
     connection.onGrace = () => {
       for (const each of all) void each.restate()
@@ -162,6 +179,18 @@ export class SharedLimits {
   /** From now on a process that replaces this one may state what the machine has spent of budgets. */
   offer(): void {
     this.#budgetAllotments.offer()
+  }
+
+  /** From now on questions of other machines are answered. @param readUsage by the names of clients. */
+  openMachines(readUsage: (question: UsageQuestion) => Promise<UsageAnswer>): Machines {
+    const { clock, events } = this.#parts
+    const { connection, allotments } = this
+    return (this.#machines = new Machines({
+      ...{ connection, allotments, settings: this.#settings, clock, readUsage },
+      member: this.name.member,
+      host: hostname(),
+      onBug: (error) => events.emit({ kind: 'internal_error', error, where: 'the usage of all machines' }),
+    }))
   }
 
   /** Gives back what is not used, and disconnects. Calls have ended. */

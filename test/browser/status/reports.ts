@@ -41,6 +41,7 @@ export const emptyReport: StatusReport = {
   services: [],
   limits: [],
   budgets: [],
+  store: null,
   usage: { days: days(() => 0), models: [], clients: [], keys: [] },
   recent: [],
   failures: [],

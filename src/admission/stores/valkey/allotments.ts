@@ -190,6 +190,11 @@ export class Allotments {
     return this.#entries.get(key)?.allotment.agreed
   }
 
+  /** The scopes that are in use here. */
+  scopeKeys(): string[] {
+    return [...this.#entries.keys()]
+  }
+
   /** Takes a message of the channel: `freed KEY MEMBER` or `wanted KEY MEMBER`. */
   hear(message: string): void {
     const [kind, fullKey = '', member] = message.split(' ')

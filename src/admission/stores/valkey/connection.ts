@@ -285,8 +285,10 @@ class Connection implements StoreConnection {
   async #withTimeout<T>(promise: Promise<T>, timeoutMs: number): Promise<T> {
     let cancel: () => void = () => {}
     const late = new Promise<never>((_resolve, reject) => {
+      // A reply that came while this process was busy is read first:
+      // https://nodejs.org/learn/asynchronous-work/event-loop-timers-and-nexttick
       cancel = this.#options.setTimer(
-        () => reject(new StoreFault('timeout', `no reply within ${timeoutMs} ms`)),
+        () => setImmediate(() => reject(new StoreFault('timeout', `no reply within ${timeoutMs} ms`))),
         timeoutMs,
       )
     })
