@@ -36,13 +36,11 @@ async function sharing({ url }: RedisServer, prefix: string, index: number): Pro
   if (read.kind === 'refused') throw new Error(read.message)
   const name = { machine: `m${index}`, process: 'p' }
   // As in a gateway, but that nothing else keeps this process alive.
-  const clock = {
-    ...systemClock,
-    setTimer(fn: () => void, delayMs: number) {
-      const timer = setTimeout(fn, delayMs)
-      return () => clearTimeout(timer)
-    },
+  const setTimer = (fn: () => void, delayMs: number) => {
+    const timer = setTimeout(fn, delayMs)
+    return () => clearTimeout(timer)
   }
+  const clock = { ...systemClock, setTimer }
   const connection = await connectStore({
     endpoint: read.endpoint,
     ca: undefined,
@@ -50,7 +48,7 @@ async function sharing({ url }: RedisServer, prefix: string, index: number): Pro
     member: { ...name, host: 'bench', version: '1' },
     schema: schemaVersion,
     leaseMs,
-    setTimer: clock.setTimer,
+    setTimer,
     chance: Math.random,
   })
   const gateway = { store: new MemoryStore() as AdmissionStore, trips: 0, close }
@@ -80,7 +78,7 @@ async function sharing({ url }: RedisServer, prefix: string, index: number): Pro
   })
   connection.onNews = (message) => allotments.hear(message)
   connection.onChange = () => allotments.reconnected()
-  connection.onGrace = () => allotments.restate()
+  connection.onGrace = () => void allotments.restate()
   async function close(): Promise<void> {
     await allotments.leave()
     await connection.close()
@@ -111,7 +109,7 @@ async function offer(store: AdmissionStore, scope: Scope, perSecond: number, sec
     if (result.kind !== 'admitted') return
     admittedMs.push(now())
     await sleep(callMs)
-    store.settle(result.reservation, { requests: 1, tokens: 10 }, now())
+    await store.settle(result.reservation, { requests: 1, tokens: 10 }, now())
   }
   while (now() - startMs < seconds * 1_000) {
     for (; calls < ((now() - startMs) / 1_000) * perSecond; calls++) {
@@ -168,10 +166,11 @@ async function usedShare(
   await sleep(leaseMs + 500)
   const scope = scopeOf(rpm)
   const endMs = systemClock.now() + shareSeconds * 1_000
-  const offered = loads.map((perSecond, index) =>
-    perSecond === 0 ? undefined : offer(gateways[index]!.store, scope, perSecond, shareSeconds),
+  const seen = await Promise.all(
+    loads.map(async (perSecond, index) =>
+      perSecond === 0 ? undefined : offer(gateways[index]!.store, scope, perSecond, shareSeconds),
+    ),
   )
-  const seen = await Promise.all(offered)
   await Promise.all(gateways.map(({ close }) => close()))
   const times = seen.flatMap((each) => each?.admittedMs ?? [])
   return times.filter((atMs) => atMs > endMs - 60_000 && atMs <= endMs).length / rpm

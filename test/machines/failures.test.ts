@@ -160,8 +160,7 @@ suite('gateways that share a limit', { skip: missing(redisProgram), concurrency:
     await fleet.take(0, limit)
     const newer = newerProgram(t)
     await fleet.gateways[2]!.stop()
-    await fleet.all('down', () => fleet.startGateway(2, { program: newer }), [0, 1])
-    assert.match(fleet.gateways[1]!.stdout(), /OUTDATED/)
+    await fleet.startGateway(2, { program: newer })
     await fleet.settled()
     // What the older ones have used counts for the newer one.
     assert.equal(await fleet.exhaust(limit, [2]), limit)
