@@ -3,7 +3,6 @@ import { globSync } from 'node:fs'
 import { Agent } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-import { windowMs } from '../../src/admission/sliding-window.ts'
 import type { RawConfig } from '../../src/config/raw.ts'
 import { configText } from '../support/gateway-config.ts'
 import { until } from '../support/deadline.ts'
@@ -32,10 +31,14 @@ export interface FleetOptions {
 /** How one gateway is called; 0 callers: not at all. */
 export const usualLoad: Load = { callers: 4, pauseMs: 5, refusedPauseMs: 25, maxTokens: 1, model: 'plain' }
 
+/** From admission to arrival. */
+const longestMs = 2_000
+
 export interface Seen {
   /**
-   * Of the provider's arrivals, in any 60 s less `delayMs`: a call counts from its admission on, which no gateway tells, and
-   * which is at most that long before its arrival.
+   * That are certain to have been admitted within some 60 s. A call counts from its admission on, which is between its start
+   * and its arrival at the provider; of a call that took longer than two seconds, because it waited in line or its gateway
+   * stood still, in the last two.
    */
   readonly requests: number
   readonly tokens: number
@@ -44,10 +47,7 @@ export interface Seen {
   readonly perGateway: readonly number[]
   /** Responses of all gateways by status; 0: there was none. */
   readonly statuses: Readonly<Record<string, number>>
-  /**
-   * The longest that a call took on its way to the provider. Not of what took longer than a second: it has waited in a
-   * gateway or, in a stopped process, to come in, and so was admitted shortly before it arrived.
-   */
+  /** In which 99 of 100 calls came from their callers to the provider. */
   readonly delayMs: number
 }
 
@@ -217,12 +217,14 @@ export class Fleet {
     for (const each of this.#calls) {
       for (const [status, count] of each.statuses) statuses[status] = (statuses[status] ?? 0) + count
     }
-    const delays = arrivals.map(({ atMs, sentMs }) => atMs - sentMs)
-    const delayMs = Math.max(0, ...delays.filter((each) => each < 1_000))
+    const delays = arrivals.map(({ atMs, sentMs }) => atMs - sentMs).toSorted((one, other) => one - other)
     const worst = (amountOf: (arrival: Arrival) => number) =>
       worstWindow(
-        arrivals.map((each) => ({ atMs: each.atMs, amount: amountOf(each) })),
-        windowMs - delayMs,
+        arrivals.map((each) => ({
+          fromMs: Math.max(each.sentMs, each.atMs - longestMs),
+          toMs: each.atMs,
+          amount: amountOf(each),
+        })),
       )
     return {
       requests: worst(() => 1),
@@ -231,7 +233,7 @@ export class Fleet {
       total: arrivals.length,
       perGateway: this.gateways.map((_, index) => arrivals.filter(({ gateway }) => gateway === index).length),
       statuses,
-      delayMs,
+      delayMs: delays[Math.floor(delays.length * 0.99)] ?? 0,
     }
   }
 }

@@ -1,22 +1,26 @@
 // How much a limit of a minute was used at worst.
 import { windowMs } from '../../src/admission/sliding-window.ts'
 
-/** Something that counts, at a time in milliseconds. */
+/** Something that counts from some moment between two on, in milliseconds. */
 export interface Counted {
-  readonly atMs: number
+  readonly fromMs: number
+  readonly toMs: number
   readonly amount: number
 }
 
 /**
- * The most that any span (t − length, t] holds: what is at t leaves at exactly t + length, as in the gateway's own windows.
+ * The most that any span (t − length, t] holds for certain, whatever the moments are: what is at t leaves at exactly t + length,
+ * as in the gateway's own windows.
  * @param lengthMs default: 60,000.
  */
 export function worstWindow(counted: readonly Counted[], lengthMs: number = windowMs): number {
-  const sorted = counted.toSorted((one, other) => one.atMs - other.atMs)
-  let [worst, sum, first] = [0, 0, 0]
-  for (const { atMs, amount } of sorted) {
-    sum += amount
-    while (atMs - sorted[first]!.atMs >= lengthMs) sum -= sorted[first++]!.amount
+  const sorted = counted.toSorted((one, other) => one.toMs - other.toMs)
+  let worst = 0
+  for (const [last, { toMs }] of sorted.entries()) {
+    let sum = 0
+    for (let at = last; at >= 0 && sorted[at]!.toMs > toMs - lengthMs; at--) {
+      if (sorted[at]!.fromMs > toMs - lengthMs) sum += sorted[at]!.amount
+    }
     worst = Math.max(worst, sum)
   }
   return worst

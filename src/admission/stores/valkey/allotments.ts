@@ -125,7 +125,9 @@ export class Allotments {
     return scope.limits.map(({ limit }, index) => {
       if (limit === undefined) return Infinity
       const held = isValid ? usable[index]! : 0
-      return isAway ? Math.max(held, this.#aloneWith(limit)) : held
+      // A server that is there, but unsure, knows at least this of the others.
+      const others = this.#parts.connection.isUp ? allotment.agreed.dimensions[index]!.others : 0
+      return isAway ? Math.max(held, Math.min(this.#aloneWith(limit), limit - others)) : held
     })
   }
 

@@ -82,7 +82,7 @@ export function twinExchange(
   const others = dimensions.map(() => 0)
   const usedByOthers = dimensions.map(() => 0)
   const holds = new Map<string, TwinMember>()
-  let active = 1
+  const activeOthers = new Set<string>()
   let soonestAt = Infinity
   for (const [name, other] of state.members) {
     if (name === member) continue
@@ -99,7 +99,7 @@ export function twinExchange(
       isActive = true
     }
     if (!isActive) continue
-    active++
+    activeOthers.add(name)
     const isGone = other.leaseEnds <= now || other.leavesAt === 0
     const leavesAt = isGone ? other.leaseEnds + longestMs : other.leavesAt
     if (leavesAt > now) soonestAt = Math.min(soonestAt, leavesAt)
@@ -111,7 +111,7 @@ export function twinExchange(
     .toSorted(
       ([one, { since }], [other, { since: otherSince }]) => since - otherSince || (one < other ? -1 : 1),
     )
-  for (const [name] of wants) if (!holds.has(name)) active++
+  const active = 1 + new Set([...activeOthers, ...wants.map(([name]) => name)]).size
 
   const since = ownWant?.since ?? now
   const asks = !leaves && dimensions.some(({ needed, wanted }) => needed > 0 || wanted > 0)
@@ -139,7 +139,7 @@ export function twinExchange(
     state.wants.delete(member)
   }
 
-  const keep = dimensions.map(({ limit }, index) => {
+  const keep = dimensions.map(({ limit, used, needed: granted }, index) => {
     if (limit === undefined) return Infinity
     const fair = Math.floor(limit / active)
     let most = held[index]! + others[index]! > limit ? Math.max(0, limit - others[index]!) : Infinity
@@ -147,7 +147,7 @@ export function twinExchange(
       if (needed[index]! > fair) most = 0
       else if (needed[index]! > 0 && (holds.get(name)?.held[index] ?? 0) < fair) most = Math.min(most, fair)
     }
-    return most
+    return asks && fits && most !== Infinity ? Math.max(most, used + granted) : most
   })
 
   state.members.set(member, {
