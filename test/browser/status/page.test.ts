@@ -337,7 +337,7 @@ suite('the status page', { skip: missing('chromium') }, () => {
   })
 
   test('fits a screen of 320 pixels without scrolling sideways', async (t) => {
-    for (const report of [emptyReport, busyReport, brokenReport, servicesReport, hostile(brokenReport)]) {
+    for (const report of [emptyReport, sharedReport, brokenReport, servicesReport, hostile(brokenReport)]) {
       const { page } = await open(t, report, { viewport: { width: 320, height: 640 } })
       await page
         .locator('#recent tbody button')
