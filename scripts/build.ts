@@ -5,11 +5,20 @@ import { build as bundle, type Plugin, stop } from 'esbuild-wasm'
 import * as child_process from 'node:child_process'
 import * as http2 from 'node:http2'
 import * as https from 'node:https'
-import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join, relative } from 'node:path'
 import { moduleFunction } from '../src/cli/bundle.ts'
 import { pinsOf } from '../src/cli/deploy/node-package.ts'
-import { computeDigest, digestFile } from '../src/cli/program-digest.ts'
+import { computeDigest, digestFile, packaged } from '../src/cli/program-digest.ts'
 import { buildStatusPage } from './status-page.ts'
 
 const root = join(import.meta.dirname, '..')
@@ -21,8 +30,10 @@ const sourceDate = process.env['SOURCE_DATE_EPOCH']
 const builtAt = sourceDate === undefined ? new Date() : new Date(Number(sourceDate) * 1000)
 /** `node scripts/build.ts DIRECTORY` builds into another one than dist/. */
 const dist = process.argv[2] ?? join(root, 'dist')
-const draft = `${dist}.${process.pid}`
-process.once('exit', () => rmSync(draft, { recursive: true, force: true }))
+/** Laid out like the package, because the program that is built reads files beside its folder while its code cache is made. */
+const workspace = `${dist}.${process.pid}`
+const draft = join(workspace, 'dist')
+process.once('exit', () => rmSync(workspace, { recursive: true, force: true }))
 
 /**
  * gateway.cjs has everything but the exporter of spans, which only a gateway with `tracing.endpoint` loads, and the client of
@@ -141,6 +152,7 @@ const { metafile } = await bundle({
   plugins: [joinAtSeams, separateFiles, deferModules],
 })
 await stop()
+for (const name of packaged) symlinkSync(join(root, name), join(workspace, name))
 mkdirSync(join(draft, 'status-page'))
 for (const [name, text] of Object.entries(buildStatusPage())) {
   writeFileSync(join(draft, 'status-page', name), text)
@@ -167,7 +179,7 @@ writeFileSync(join(draft, digestFile), computeDigest(root))
 
 // Whoever reads dist/ meanwhile, or builds it too, finds one of the builds in it.
 for (let isPlaced = false; !isPlaced;) {
-  const old = `${draft}.old`
+  const old = join(workspace, 'old')
   try {
     if (existsSync(dist)) renameSync(dist, old)
     renameSync(draft, dist)

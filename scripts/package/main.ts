@@ -41,7 +41,7 @@ process.once('exit', () => rmSync(work, { recursive: true, force: true }))
 mkdirSync(into, { recursive: true })
 
 const report = (text: string) => void process.stdout.write(`${text}\n`)
-report(`building llm-gateway ${source.debianVersion}`)
+report(`building llm-gateway ${source.debianVersion}: bundling …`)
 // It reads package.json beside its folder while it is built.
 const draft = join(work, 'package')
 mkdirSync(draft)
@@ -73,7 +73,7 @@ async function buildDebs(): Promise<void> {
     DEBEMAIL: address = 'llm-gateway@packages.invalid',
   } = process.env
   for (const architecture of chosen) {
-    report(`packing for ${architecture}`)
+    report(`packing for ${architecture}: Node.js is fetched, and xz takes a minute of CPU or more …`)
     const maintainer = `${name} <${address}>`
     const parts = { architecture, dist: join(draft, 'dist'), into, isPlain: values.plain, maintainer }
     await buildDeb({ ...parts, root, source, work })

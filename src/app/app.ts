@@ -3,7 +3,8 @@ import { isDeepStrictEqual } from 'node:util'
 import type { AdmissionStore } from '../admission/stores/store.ts'
 import { Alerts } from './alerts.ts'
 import { ClientChecks } from './client-checks.ts'
-import type { LoadedKeys } from './keys.ts'
+import type { LoadedKeys } from './key-application.ts'
+import type { SharedKeyCommands } from './key-source.ts'
 import type { Machines } from './machines/machines.ts'
 import { ownClientId, peersOf, viewUsersOf } from './peer-identifiers.ts'
 import type { OpenedAudit } from './open-audit.ts'
@@ -78,6 +79,8 @@ export interface App {
   revokeKeys?(secretIds: ReadonlySet<string>): void
   /** Loads the key file now if it has changed; resolves when every thread has it. Undefined: keys are off. */
   reloadKeys(): Promise<LoadedKeys> | undefined
+  /** Undefined: keys are not shared with other gateways. */
+  readonly sharedKeys: SharedKeyCommands | undefined
   /** What needs a person now, the most severe first. */
   attention(): readonly Attention[]
   /** Those that are started when they are called. Undefined: there are none, or another thread has them. */
@@ -212,6 +215,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     floodWindows: shared.floodWindows,
     keySets: shared.keySets,
     keyFile: worker?.keyFile,
+    machines: own?.sharedLimits,
     interrupt: (error, isConcerned) => snapshots.interrupt(error, isConcerned),
   })
   const openCallReports = () => oldestFirst(snapshots.records().map((record) => reporter.report(record)))
@@ -348,6 +352,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     setKeys: (file) => clients.setKeys(file),
     revokeKeys: (secretIds) => clients.revokeKeys(secretIds),
     reloadKeys: () => clients.reloadKeys(),
+    sharedKeys: clients.sharedKeys,
     openCalls: () => snapshots.openCalls,
     openCallReports: async () => openCallReports(),
     cancelCall: async (id, by) => cancelCall(id, by),

@@ -9,6 +9,7 @@ import {
   controlVersion,
   openControl,
 } from '../server/control/control-server.ts'
+import { readHead } from '../clients/keys/signed-keys.ts'
 import { ownTimeZone } from '../platform/time-zone.ts'
 import { readCommandEvent } from '../observe/audit/command-events.ts'
 import type { OpenCall } from '../status/open-call.ts'
@@ -18,6 +19,7 @@ import type { StatusView } from '../status/status-source.ts'
 import type { App } from './app.ts'
 import { machineUsageJson, readQuestionOfAll, usageJson } from './machines/usage-command.ts'
 import type { Machines } from './machines/machines.ts'
+import type { SharedKeyCommands } from './key-source.ts'
 import { serviceCommands } from './services/control-commands.ts'
 
 export interface ControlFacts {
@@ -81,6 +83,8 @@ function commandsOf(
     ['POST /-/machines/forget', (input) => forgetMachine(app, input)],
     ['POST /-/usage', (input) => usageOfAll(app, input)],
     ['POST /-/keys/reload', () => reloadKeys(app)],
+    ['POST /-/keys/publish', (input) => publishKeys(app, input)],
+    ['GET /-/keys/shared', () => describeSharedKeys(app)],
     ['POST /-/audit/erase', (input) => eraseInAudit(app, input)],
     ['POST /-/audit/append', (input) => appendToAudit(app, input)],
   ])
@@ -157,6 +161,44 @@ async function reloadKeys(app: App): Promise<object> {
   }
   const { generation, threads, ended, refused } = loaded
   return { generation, threads, streams_ended: ended, refused: refused ?? null }
+}
+
+/** @throws ControlError when this gateway shares no keys with others. */
+function sharedKeysOf({ sharedKeys }: App): SharedKeyCommands {
+  if (sharedKeys !== undefined) return sharedKeys
+  throw new ControlError(
+    'This gateway was started without rate_limit_settings.store.keys_signed_by; restart it.',
+  )
+}
+
+/** @throws ControlError for a request without a signature, and when keys are not shared. */
+async function publishKeys(app: App, input: Readonly<Record<string, unknown>>): Promise<object> {
+  const signature = readHead(input['signature'])
+  if (signature === undefined) throw new ControlError('Send the signature of the key file.')
+  const published = await sharedKeysOf(app).publish(signature)
+  if (published.kind === 'refused') return { refused: published.reason, newest: published.newest ?? null }
+  const { generation, threads, ended, inForce, machines, waitsFor } = published
+  return {
+    generation,
+    threads,
+    streams_ended: ended,
+    in_force: inForce,
+    machines,
+    waits_for: waitsFor ?? null,
+  }
+}
+
+/** @throws ControlError when keys are not shared. */
+function describeSharedKeys(app: App): object {
+  const { generation, newest, publisher, signedAtMs, isStopped, fault } = sharedKeysOf(app).describe()
+  return {
+    generation,
+    newest,
+    publisher: publisher ?? null,
+    signed_at: signedAtMs === undefined ? null : new Date(signedAtMs).toISOString(),
+    stopped: isStopped,
+    fault: fault ?? null,
+  }
 }
 
 /** @throws ControlError for another event than commands report, and where it has to be on disk and is not. */

@@ -1,7 +1,7 @@
 // What all calls of a process share, whichever thread serves them, and the one owner of it.
 import { Admission } from '../admission/admission.ts'
 import { Calibration } from '../admission/estimate.ts'
-import { type FloodWindows, MemoryFloodWindows } from '../admission/flood-windows.ts'
+import { type FloodWindows, type LeasableWindows, MemoryFloodWindows } from '../admission/flood-windows.ts'
 import { LimitsFile } from '../admission/limits-file.ts'
 import { MemoryStore } from '../admission/stores/memory.ts'
 import { BudgetBook } from '../admission/budget-book.ts'
@@ -93,7 +93,7 @@ export interface OwnerParts {
 export class OwnServices implements SharedServices {
   readonly coordinator: LocalCoordinator
   readonly owners = new MemoryObjectOwners()
-  readonly floodWindows: MemoryFloodWindows | undefined
+  readonly floodWindows: LeasableWindows | undefined
   discovered: Discovered = new Map()
   status: StatusSource | undefined
   onModels: ((discovered: Discovered) => void) | undefined
@@ -143,7 +143,8 @@ export class OwnServices implements SharedServices {
     const { now, setTimer } = clock
     const chance = Math.random
     const rpm = perClientRpmOf(config)
-    this.floodWindows = rpm === undefined ? undefined : new MemoryFloodWindows(rpm, now)
+    this.floodWindows =
+      rpm === undefined ? undefined : (sharedLimits?.floodWindows(rpm) ?? new MemoryFloodWindows(rpm, now))
     const calibration = new Calibration()
     const memory = new MemoryStore()
     this.#file =
@@ -172,6 +173,7 @@ export class OwnServices implements SharedServices {
       onChange: () => this.#budgetsFile?.touch(),
       journal: ledger && spendJournal(ledger.spending, pseudonyms),
       onNews: budgetReporter(events, setTimer),
+      ceilings: sharedLimits?.budgets,
     })
     ledger?.followSpending(spendSource(budgets, pseudonyms))
     this.#budgetsFile =
@@ -299,6 +301,9 @@ export class OwnServices implements SharedServices {
   follow(config: Config, providers: ProviderSet): void {
     this.sharedLimits?.follow(config)
     this.coordinator.follow(config, providers.values())
+    // States what was spent before the start, which the server may have lost meanwhile.
+    const { total } = config.budgets
+    void this.coordinator.admission.budgets.look([{ name: 'total', entry: 'total', budgets: total }])
     this.formats.follow(config, providers)
     this.#metrics?.follow(config)
     // A reload may still come while the last calls end.
@@ -374,6 +379,7 @@ export class OwnServices implements SharedServices {
   /** Asks providers nothing more, and leaves the file of the counters to the process that replaces this one. */
   stopWatching(): void {
     this.#isStopped = true
+    this.sharedLimits?.offer()
     this.#file?.offer()
     this.#budgetsFile?.offer()
     this.#discovery.stop()

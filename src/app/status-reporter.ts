@@ -114,6 +114,8 @@ export class StatusReporter implements StatusSource {
       looks,
       toWallMs: (ms) => nowMs + ms - clock.now(),
     })
+    const budgetScopes = seesAll ? this.#budgetScopes(config) : []
+    await coordinator.admission.budgets.look(budgetScopes)
     // After the limits, whose use by other machines is known then.
     const store = await services.describeStore()
     const serviceStates = serviceRows(services.describeModelServers(), seesAll)
@@ -133,9 +135,7 @@ export class StatusReporter implements StatusSource {
       providers: seesAll ? providers : providers.map(withoutSecondHand),
       services: serviceStates,
       limits: limitStates(limits),
-      budgets: seesAll
-        ? coordinator.admission.budgets.describe(this.#budgetScopes(config)).map(budgetRow)
-        : [],
+      budgets: coordinator.admission.budgets.describe(budgetScopes).map(budgetRow),
       store: store === undefined ? null : seesAll ? store : withoutNames(store),
       usage,
       recent: recentCalls(looks, { ...past, isAll: seesAll }),

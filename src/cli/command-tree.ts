@@ -1,5 +1,6 @@
 // The commands as data, for the completions of shells and the manual page: what `--help` shows, in the same words.
 import type { Argument, Command, Option } from 'commander'
+import { clientNames, sourceNames } from './known-names.ts'
 
 export interface CommandEntry {
   /** Without the name of the program, whose own path is empty. */
@@ -102,12 +103,19 @@ const byName: Readonly<Record<string, Completes>> = {
 }
 
 /** Of an operand that is called `name`, by the command or its group. */
-const byCommand: Readonly<Record<string, NameKind>> = {
+const byCommand: Readonly<Record<string, Completes>> = {
   'credential remove': 'credentials',
   key: 'keys',
   providers: 'providers',
   secret: 'secrets',
   services: 'services',
+}
+
+/** Of an operand or option's value that only this command has. */
+const ofCommand: Readonly<Record<string, Completes>> = {
+  'connect client': clientNames,
+  'import --from': sourceNames,
+  'tunnel action': ['status'],
 }
 
 /** A new name. */
@@ -117,7 +125,7 @@ function completesOperand(name: string, path: readonly string[]): Completes | un
   const command = path.join(' ')
   if (isNew.has(command)) return undefined
   const own = byCommand[command] ?? (name === 'name' ? byCommand[path[0] ?? ''] : undefined)
-  return own ?? byName[name]
+  return ofCommand[`${command} ${name}`] ?? own ?? byName[name]
 }
 
 function completesOption(
@@ -125,7 +133,8 @@ function completesOption(
   name: string,
   path: readonly string[],
 ): Completes | undefined {
-  return (long === '--provider' ? 'providers' : undefined) ?? (path.length > 0 ? byName[name] : undefined)
+  const own = long === '--provider' ? 'providers' : ofCommand[`${path.join(' ')} ${long}`]
+  return own ?? (path.length > 0 ? byName[name] : undefined)
 }
 
 /** The program, and every command below it. */

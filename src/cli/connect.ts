@@ -48,7 +48,8 @@ export async function connectCommand(
     err.line(`error: ${found.message}`)
     return 1
   }
-  const { to, otherModels } = found
+  const { to, otherModels, warnings } = found
+  for (const warning of warnings) err.line(`${err.styled('yellow', 'warning:')} ${warning}`)
   const out = new Output(io.stdout, io.env)
   if (!options.isWritten) {
     printLines(io, client, to)
@@ -76,7 +77,8 @@ export function printLines(io: CommandIo, client: Client, to: Destination): void
   out.line(out.styled('bold', client.title))
   if (variables !== undefined) {
     const own = variablesFor(client, to, variables(to))
-    for (const [name, value] of Object.entries(own)) out.line(`  export ${name}=${shellWord(value)}`)
+    for (const [name, value] of Object.entries(own))
+      out.line(printable(`  export ${name}=${shellWord(value)}`))
   } else if (file !== undefined) {
     const edited = file.edit('', to)
     out.line(`in ${printable(file.path(homeOf(io.env)))}:`)
@@ -154,7 +156,7 @@ async function write(
   const alone = file.edit('', to)
   const own = alone.kind === 'edited' ? alone.text : ''
   printDiff(io, { before: text, after: edited.text, own }, name.endsWith('.toml') ? 'toml' : 'json-or-yaml')
-  for (const note of edited.notes ?? []) out.line(note)
+  for (const note of edited.notes ?? []) out.line(printable(note))
   if (isDryRun) {
     out.line('Nothing was changed (--dry-run).')
     return 0

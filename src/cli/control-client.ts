@@ -11,11 +11,17 @@ export type ControlAnswer =
   | {
       readonly kind: 'absent'
       readonly paths: readonly string[]
-      /** Configurations of the gateways that listen there, none of which is the wanted one. */
-      readonly others: readonly string[]
+      /** The gateways that listen there, none of which serves the wanted configuration. */
+      readonly others: readonly OtherGateway[]
     }
   /** One listens, and cannot do it; for people. */
   | { readonly kind: 'failed'; readonly message: string }
+
+export interface OtherGateway {
+  /** The path of its configuration. */
+  readonly config: string
+  readonly pid: number
+}
 
 const timeoutMs = 5_000
 /** Some hundred bytes for each model, or each row of a report. */
@@ -35,14 +41,14 @@ export async function askControl(
   waitMs = timeoutMs,
 ): Promise<ControlAnswer> {
   const paths = controlSocketPaths(env, process.getuid?.() ?? 0)
-  const others: string[] = []
+  const others: OtherGateway[] = []
   for (const path of paths) {
     if (config !== undefined) {
       const state = await ask(path, 'GET /-/state')
       if (state?.kind !== 'answered') continue
       const served = String(state.body['config'])
       if (!isSameFile(served, config)) {
-        others.push(served)
+        others.push({ config: served, pid: Number(state.body['pid']) })
         continue
       }
     }
@@ -56,7 +62,7 @@ export async function askControl(
 export function problemOf(answer: Exclude<ControlAnswer, { kind: 'answered' }>): string {
   if (answer.kind === 'failed') return printable(answer.message)
   if (answer.others.length > 0) {
-    const others = answer.others.map((file) => printable(file)).join(', ')
+    const others = answer.others.map((other) => printable(other.config)).join(', ')
     return `no gateway runs with this configuration; one runs with ${others}: name that one, or leave --config out`
   }
   const paths = answer.paths.map((path) => printable(path)).join(', ')

@@ -126,10 +126,10 @@ export function stampOf(nowMs: number): string {
   return new Date(nowMs).toISOString().replaceAll(/[-:]|\.\d+/g, '')
 }
 
-/** Asks once, and reports a refusal. */
+/** Asks once about a change that was shown and leaves a copy, so that Enter agrees, and reports a refusal. */
 export async function isConfirmed(io: EditIo, question: string): Promise<boolean> {
-  const answer = await ask(io, `${question} [y/N] `)
-  if (/^y(es)?$/i.test(answer ?? '')) return true
+  const answer = await ask(io, `${question} [Y/n] `)
+  if (answer !== undefined && /^(y(es)?)?$/i.test(answer)) return true
   const isAsked = io.stdin.isTTY === true
   const why = isAsked ? '' : ' Nobody is at a terminal to confirm it: add --yes.'
   new Output(io.stderr, io.env).line(`Nothing was written.${why}`)

@@ -1,6 +1,7 @@
 // `llm-gateway init`: a first configuration from what runs on this machine, at most five questions, and the way on: the keys stored,
 // the service installed, the lines for the clients that are there.
 import { resolve } from 'node:path'
+import { isExampleConfig } from '../config/example-config.ts'
 import { checkConfigText } from '../config/load.ts'
 import { packagePath } from '../platform/package.ts'
 import { printable } from '../platform/printable.ts'
@@ -11,17 +12,17 @@ import { ask } from './ask.ts'
 import { chosenPaths } from './chosen-paths.ts'
 import { listClients, printLines } from './connect.ts'
 import { clients } from './connect/clients.ts'
-import { isForConversations } from './connect/destination.ts'
+import { namesForClients } from './connect/model-names.ts'
 import { type EditIo, readForEdit, stampOf, writeChange } from './edited-file.ts'
-import { findClouds, type FoundCloud } from './init/clouds.ts'
+import { findClouds, type FoundCloud, unusedKeys } from './init/clouds.ts'
 import { firstConfig } from './init/first-config.ts'
 import { findFreePort } from './init/free-port.ts'
+import { installService, usualPort } from './init/install-service.ts'
 import { findLocalServers, type FoundServers, type LocalServer, usualPlaces } from './init/local-servers.ts'
 import { ownCommand } from './invocation.ts'
 import { counted, Output } from './output.ts'
 import { storedCredentialNames } from './stored-credentials.ts'
 import { exampleCredential } from './suggest.ts'
-import { systemdInstallCommand } from './systemd-install.ts'
 import { printProblems } from './validate-config.ts'
 
 export interface InitFlags {
@@ -39,7 +40,6 @@ export interface InitFlags {
   readonly dryRun?: boolean
 }
 
-const usualPort = 4000
 const triedPorts = 20
 
 /** @returns the exit status: 0 when the configuration is written, and all that was wished for is done. */
@@ -53,9 +53,15 @@ export async function initCommand(
   const file = resolve(flags.config ?? paths.configFile)
   const before = readForEdit(file)
   const isDryRun = flags.dryRun === true
-  if (before.kind !== 'absent' && !isDryRun) {
+  // Packages and `systemd install` leave the example where the configuration belongs.
+  const isExample = before.kind === 'read' && isExampleConfig(before.text)
+  if (before.kind === 'refused' && !isDryRun) {
+    err.line(`error: ${printable(file)} ${before.reason}; name another file with --config.`)
+    return 1
+  }
+  if (before.kind === 'read' && !isExample && !isDryRun) {
     err.line(
-      `error: ${printable(file)} exists, and init changes no configuration. Add providers to it by hand, or name another file with --config; --dry-run prints what init would write.`,
+      `error: ${printable(file)} exists, and init changes no configuration but the untouched example. Add providers to it by hand, or name another file with --config; --dry-run prints what init would write.`,
     )
     return 1
   }
@@ -69,6 +75,7 @@ export async function initCommand(
   const found = await findLocalServers(usualPlaces(io.env))
   const clouds = findClouds(io.env)
   printFound(progress, found, clouds)
+  for (const { variable, reason } of unusedKeys(io.env)) progress.line(`  ${variable} ${reason}`)
   const port = flags.port ?? (await findFreePort(usualPort, triedPorts))
   if (port === undefined) {
     err.line(
@@ -105,17 +112,16 @@ export async function initCommand(
     return 0
   }
   const mode = paths.scope === 'system' ? 0o644 : 0o600
-  const written = writeChange(
-    { name: file, before: { kind: 'absent' }, after: text, mode },
-    stampOf(Date.now()),
-  )
+  const changed = before.kind === 'read' ? { ...before, mode } : ({ kind: 'absent' } as const)
+  const written = writeChange({ name: file, before: changed, after: text, mode }, stampOf(Date.now()))
   if ('fault' in written) {
     err.line(`error: ${written.fault}`)
     return 1
   }
-  out.line(`Wrote ${printable(file)}.`)
+  const copy = written.copy === '' ? '' : ` The example that was there: ${printable(written.copy)}.`
+  out.line(`Wrote ${printable(file)}.${copy}`)
   if (wishes.storesKeys) storeKeys(out, paths, wishes.clouds, io.env, run)
-  const status = wishes.installsService ? await installService(io, paths, file, run) : 0
+  const status = wishes.installsService ? await installService(io, paths, { file, port }, run) : 0
   printNext(io, file, { paths, port, wishes })
   return status
 }
@@ -187,8 +193,7 @@ async function chooseModel(
   asks: boolean,
 ): Promise<Wishes['model'] | 'none'> {
   const choices = servers
-    .flatMap(({ name: provider, models }) => models.map((name) => ({ name, provider })))
-    .filter(({ name }) => isForConversations(name))
+    .flatMap(({ name: provider, models }) => namesForClients(models).map((name) => ({ name, provider })))
     .slice(0, maxChoices)
   const [first] = choices
   if (first === undefined || choices.length === 1 || !asks) return first
@@ -225,11 +230,6 @@ function storeKeys(
     out.line(`Stored ${stored.name} in ${printable(stored.path)} (${form}).`)
   }
   updateDropIns(paths)
-}
-
-function installService(io: EditIo, paths: ServicePaths, file: string, run: RunProgram): Promise<number> {
-  const config = file === resolve(paths.configFile) ? undefined : file
-  return systemdInstallCommand(io, paths, { config, hasDoctorTimer: false, isDryRun: false }, run)
 }
 
 function printNext(

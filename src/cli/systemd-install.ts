@@ -6,6 +6,7 @@ import { packageAccounts, packagedConfigFile } from '../config/find.ts'
 import { unrecognized, unrecognizedUsers } from '../config/check-users.ts'
 import { readPartialConfig } from '../config/partial-config.ts'
 import { systemAccounts } from '../platform/ownership.ts'
+import { packagePath } from '../platform/package.ts'
 import { replaceFile } from '../platform/replace-file.ts'
 import { hasIpv6Loopback } from '../platform/proc-net.ts'
 import { shellWord } from '../platform/shell-word.ts'
@@ -226,6 +227,10 @@ class Installer {
       : (['yellow', 'changed   '] as const)
     this.#out.line(`${this.#out.styled(style, word)} ${printable(program.root)}/ (the program)`)
     if (this.#options.isDryRun) return program
+    const isCheckout = existsSync(packagePath('src/main.ts'))
+    this.#out.line(
+      `           ${isCheckout ? 'building and copying it takes 15 s of CPU and more' : 'copying it'} …`,
+    )
     const failure = installProgram(program, this.#run)
     if (failure === undefined) return program
     this.#err.line(`The program could not be built: ${printable(failure)}`)

@@ -3,16 +3,26 @@ import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { get } from 'node:http'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { hasIpv6Loopback } from '../platform/proc-net.ts'
 import { printable } from '../platform/printable.ts'
 import { replaceFile } from '../platform/replace-file.ts'
 import { shellWord } from '../platform/shell-word.ts'
 import type { RunProgram } from '../systemd/programs.ts'
 import { servicePaths } from '../systemd/scope.ts'
-import { renderTunnel, type Tunnel, tunnelCommand, tunnelUnit } from '../systemd/tunnel-unit.ts'
+import {
+  renderTunnel,
+  type Tunnel,
+  tunnelCommand,
+  tunnelPorts,
+  type TunnelPrograms,
+  tunnelUnit,
+} from '../systemd/tunnel-unit.ts'
 import { startCommand } from '../systemd/units.ts'
 import { readUnitState } from '../systemd/unit-state.ts'
 import { parseDestination } from './deploy/destination.ts'
+import { sessionOptions } from './deploy/ssh-version.ts'
 import { diffLines } from './diff.ts'
+import { describeListener, findListener, isListening } from './doctor/listening-program.ts'
 import { type CommandIo, Output } from './output.ts'
 
 export interface TunnelOptions {
@@ -40,16 +50,22 @@ export async function tunnelCommandLine(
   const unit = tunnelUnit(destination)
   const path = join(servicePaths('user', io.env).unitDirectory, unit)
   const before = existsSync(path) ? readFileSync(path, 'utf8') : undefined
-  const installed = before === undefined ? undefined : portsOf(before)
+  const installed = before === undefined ? undefined : tunnelPorts(startCommand(before))
   const tunnel = {
     destination,
     port: port ?? installed?.port ?? usualPort,
     remotePort: remotePort ?? installed?.remotePort ?? usualPort,
+    hasIpv6Loopback: hasIpv6Loopback(),
   }
-  const installation = new Installation(io, { tunnel, unit, path, before }, run)
+  const programs = () => ({
+    systemdVersion: managerVersion(run),
+    // -N has the last word on the session.
+    sshOptions: sessionOptions(io.env).filter((option) => !option.startsWith('SessionType=')),
+  })
+  const installation = new Installation(io, { tunnel, unit, path, before, programs }, run)
   switch (action) {
     case 'print':
-      io.stdout.write(renderTunnel(tunnel, managerVersion(run)))
+      io.stdout.write(renderTunnel(tunnel, programs()))
       return 0
     case 'remove':
       return installation.remove()
@@ -60,13 +76,6 @@ export async function tunnelCommandLine(
     default:
       return action satisfies never
   }
-}
-
-/** The ports of `-L localhost:PORT:localhost:PORT` in a unit of `renderTunnel`. */
-function portsOf(unit: string): Pick<Tunnel, 'port' | 'remotePort'> | undefined {
-  const forward = startCommand(unit).find((word) => word.startsWith('localhost:')) ?? ''
-  const [, port, remotePort] = /^localhost:(\d+):localhost:(\d+)$/.exec(forward) ?? []
-  return port === undefined ? undefined : { port: Number(port), remotePort: Number(remotePort) }
 }
 
 /** 0: systemd is not there. */
@@ -80,6 +89,7 @@ interface Place {
   readonly path: string
   /** The installed unit. */
   readonly before: string | undefined
+  programs(): TunnelPrograms
 }
 
 class Installation {
@@ -96,11 +106,18 @@ class Installation {
   }
 
   async install(): Promise<number> {
-    const { tunnel, unit, path, before } = this.#place
-    const text = renderTunnel(tunnel, managerVersion(this.#run))
+    const { tunnel, unit, path, before, programs } = this.#place
+    const text = renderTunnel(tunnel, programs())
     if (this.#systemctl('show-environment') !== undefined) {
       const line = tunnelCommand(tunnel).map(shellWord).join(' ')
       this.#err.line(`No systemd user manager answers here. Without one, keep this running: ${line}`)
+      return 1
+    }
+    const holder = this.#foreignHolder()
+    if (holder !== undefined) {
+      this.#err.line(
+        `${holder}, so no tunnel can come up there. Choose another port: --port ${tunnel.port + 1}`,
+      )
       return 1
     }
     if (before === text) this.#out.line(`unchanged  ${printable(path)}`)
@@ -171,6 +188,14 @@ class Installation {
   async #reportUp(): Promise<number> {
     const { destination, port, remotePort } = this.#place.tunnel
     const place = `http://127.0.0.1:${port}`
+    const holder =
+      this.#foreignHolder() ?? (this.#hasPort('127.0.0.1') ? undefined : `Nothing listens at ${place}`)
+    if (holder !== undefined) {
+      this.#err.line(
+        `The unit runs, but is not what clients reach: ${holder}. Do not send calls there. To choose another port, run: ${this.#command(`--port ${port + 1}`)}`,
+      )
+      return 1
+    }
     if (!(await isGatewayAt(port))) {
       this.#err.line(
         `The tunnel is up (${place}), and no gateway answers at its end, port ${remotePort} of ${destination}. Is it installed there? llm-gateway deploy ${destination}`,
@@ -179,6 +204,23 @@ class Installation {
     }
     this.#out.line(`The tunnel is up: ${place}/v1 is the gateway of ${destination}.`)
     return 0
+  }
+
+  /** Who else listens where the tunnel is to be, as the beginning of a sentence. Undefined: nobody. */
+  #foreignHolder(): string | undefined {
+    const { port, hasIpv6Loopback: hasBoth } = this.#place.tunnel
+    for (const host of ['127.0.0.1', ...(hasBoth ? ['::1'] : [])]) {
+      if (isListening(host, port) && !this.#hasPort(host))
+        return `Port ${port} of ${host} is taken by ${printable(describeListener(host, port))}`
+    }
+    return undefined
+  }
+
+  /** Whether the process of the unit listens there. */
+  #hasPort(host: string): boolean {
+    const { unit, tunnel } = this.#place
+    const { MainPID: pid } = readUnitState(unit, ['MainPID'], 'user', this.#run)
+    return pid !== undefined && pid !== '0' && findListener(host, tunnel.port) === Number(pid)
   }
 
   async #reportDown(): Promise<void> {

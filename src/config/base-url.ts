@@ -42,7 +42,8 @@ export function parseBaseUrl(
   const isPrivateName = isPlainName && (!allowHttp || privateName.test(nameOf(url)))
   return {
     origin: url.origin,
-    basePath: url.pathname.replace(/\/+$/, ''),
+    // A variable with a slash at its end makes two of `${BASE}/v1`, which servers take for another path.
+    basePath: url.pathname.replaceAll(/\/{2,}/g, '/').replace(/\/$/, ''),
     ...(url.search !== '' && { query: url.search }),
     ...(boundary !== 'any' && { boundary }),
     isLocal: reach === 'loopback' || reach === 'private' || isPrivateName,

@@ -1,6 +1,6 @@
 // Writes a configuration as YAML with comments. Every text goes through the serializer, comments included, so that nothing in
 // them can become a key.
-import { Document, isMap, isScalar, isSeq, visit, type YAMLMap } from 'yaml'
+import { Document, isMap, isScalar, isSeq, type Scalar, visit, type YAMLMap } from 'yaml'
 
 import { printable } from '../platform/printable.ts'
 import type { Path } from './problems.ts'
@@ -26,18 +26,20 @@ export function writeCommentedYaml(
   { head, tail }: { readonly head: readonly string[]; readonly tail: readonly string[] },
 ): WrittenYaml {
   const document = new Document(value, { version: '1.2', aliasDuplicateObjects: false })
-  const commented = new Set<unknown>()
+  const commented = new Map<KeyNode, string[]>()
   const unplaced: PlacedComment[] = []
+  const indexes: KeyIndexes = new Map()
   for (const comment of comments) {
-    const key = keyNode(document.contents, comment.path)
+    const key = keyNode(document.contents, comment.path, indexes)
     if (key === undefined) {
       unplaced.push(comment)
       continue
     }
-    commented.add(key)
-    const before = key.commentBefore
-    key.commentBefore = [...(before ? [before] : []), asComment(comment.lines)].join('\n')
+    const lines = commented.get(key)
+    if (lines === undefined) commented.set(key, [...comment.lines])
+    else lines.push(...comment.lines)
   }
+  for (const [key, lines] of commented) key.commentBefore = asComment(lines)
   shortenMappings(document, commented)
   spaceSections(document.contents)
   document.commentBefore = asComment(head)
@@ -48,7 +50,7 @@ export function writeCommentedYaml(
 /** YAML as one comment has it: the lines of a value, without a comment of their own. */
 export function yamlLines(value: object): string[] {
   const document = new Document(value, { version: '1.2', aliasDuplicateObjects: false })
-  shortenMappings(document, new Set())
+  shortenMappings(document, new Map())
   return document.toString({ lineWidth: 0, flowCollectionPadding: true }).trimEnd().split('\n')
 }
 
@@ -56,17 +58,30 @@ function asComment(lines: readonly string[]): string {
   return lines.map((line) => ` ${printable(line)}`.trimEnd() || ' ').join('\n')
 }
 
-function keyNode(root: unknown, path: Path): { commentBefore?: string | null } | undefined {
+type KeyNode = Scalar
+/** Of each mapping that was looked into, its entries by their keys. */
+type KeyIndexes = Map<YAMLMap, ReadonlyMap<unknown, { readonly key: KeyNode; readonly value: unknown }>>
+
+function keyNode(root: unknown, path: Path, indexes: KeyIndexes): KeyNode | undefined {
   let node = root
-  let key: { commentBefore?: string | null } | undefined
+  let key: KeyNode | undefined
   for (const step of path) {
     if (!isMap(node)) return undefined
-    const pair = node.items.find((each) => isScalar(each.key) && each.key.value === step)
-    if (pair === undefined || !isScalar(pair.key)) return undefined
-    key = pair.key
-    node = pair.value
+    let index = indexes.get(node)
+    if (index === undefined) indexes.set(node, (index = indexOf(node)))
+    const entry = index.get(step)
+    if (entry === undefined) return undefined
+    key = entry.key
+    node = entry.value
   }
   return key
+}
+
+function indexOf(node: YAMLMap): Map<unknown, { key: KeyNode; value: unknown }> {
+  const entries = node.items.flatMap(({ key, value }) =>
+    isScalar(key) ? [[key.value, { key, value }] as const] : [],
+  )
+  return new Map(entries)
 }
 
 function spaceSections(root: unknown): void {
@@ -75,7 +90,7 @@ function spaceSections(root: unknown): void {
 }
 
 /** Small mappings and lists without comments stand on one line, as people write them. */
-function shortenMappings(document: Document, commented: ReadonlySet<unknown>): void {
+function shortenMappings(document: Document, commented: ReadonlyMap<unknown, unknown>): void {
   visit(document, {
     Collection(_, node, path) {
       if (path.length < 4 && isMap(node) && hasCollection(node)) return undefined

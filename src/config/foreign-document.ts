@@ -19,6 +19,10 @@ const maxMergedKeys = 100_000
 /** Reads a document. Mappings become objects without a prototype; merge keys (`<<`) of YAML are resolved. */
 export function readForeignDocument(text: string): ForeignDocument {
   const plain = text.replace(/^\uFEFF/, '')
+  // Both parsers take time that grows with the square of the depth, or the whole stack.
+  if (opensTooMany(plain)) {
+    return { kind: 'unreadable', problems: [{ path: [], message: 'is nested too deeply' }] }
+  }
   if (/^\s*(?:\{|\/[/*])/.test(plain)) {
     const json = readJson(plain)
     // A flow mapping of YAML begins with a brace, too.
@@ -29,6 +33,11 @@ export function readForeignDocument(text: string): ForeignDocument {
   if (document.kind === 'unreadable') return document
   const merger = new Merger()
   return { kind: 'read', value: merger.merged(document.value), problems: document.problems }
+}
+
+/** Whether brackets stand open in a row that no configuration has: each opens a level of a flow mapping or list. */
+function opensTooMany(text: string): boolean {
+  return /(?:[[{][\s]*){65}/.test(text)
 }
 
 function readJson(text: string): ForeignDocument | undefined {

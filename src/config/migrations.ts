@@ -67,8 +67,10 @@ export function migrateConfig(text: string, options: MigrationOptions = {}): Mig
   return { kind: 'migrated', text: migrated, changed, open }
 }
 
+/** A value that stands behind an anchor is that of each alias too, and is changed once. */
 function edited(text: string, edits: readonly Edit[]): string {
-  return edits
+  const different = new Map(edits.map((edit) => [`${edit.range} ${edit.text}`, edit]))
+  return [...different.values()]
     .toSorted((one, other) => other.range[0] - one.range[0])
     .reduce((all, { range: [start, end], text: value }) => all.slice(0, start) + value + all.slice(end), text)
 }
@@ -110,6 +112,14 @@ function proxiesWithUser(
   if (source[range[0]] !== '-') {
     const further = list.filter((_, index) => !isLoopback[index]).map((cidr) => JSON.stringify(cidr))
     return { edits: [{ path: key, reason, range, text: `[${[user, ...further].join(', ')}]` }], open: [] }
+  }
+  const isOutside = list.some((_, index) => {
+    const [start, end] = rangeOf([...path, index]) ?? range
+    return start < range[0] || end > range[1]
+  })
+  if (isOutside) {
+    const fix = 'An entry is an alias (*name): write its value in its place, and repeat.'
+    return { edits: [], open: [{ path: key, reason, fix }] }
   }
   const indent = source.slice(source.lastIndexOf('\n', range[0]) + 1, range[0])
   const edits = list.flatMap((_, index): Edit[] => {

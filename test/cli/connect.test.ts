@@ -14,9 +14,15 @@ import {
 import { dirname, join } from 'node:path'
 import { suite, test, type TestContext } from 'node:test'
 
+import { PassThrough } from 'node:stream'
+
+import { connectCommand } from '../../src/cli/connect.ts'
 import { clients } from '../../src/cli/connect/clients.ts'
+import { isExampleConfig } from '../../src/config/example-config.ts'
 import { startGateway } from '../support/app.ts'
+import { recordedIo } from '../support/command-io.ts'
 import { scratchDirectory } from '../support/config-file.ts'
+import { freePort } from '../support/free-port.ts'
 import { runCommand } from '../support/run-command.ts'
 
 const gateway = ['--url', 'http://127.0.0.1:4000', '--model', 'qwen-coder'] as const
@@ -224,6 +230,67 @@ suite('connect: what the configuration says', () => {
     assert.match(read('.codex/config.toml'), /^env_key = "LLM_GATEWAY_KEY"$/m)
     await connect('opencode', '--write', '--yes')
     assert.match(read('.config/opencode/opencode.json'), /"apiKey": "\{env:LLM_GATEWAY_KEY\}"/)
+  })
+
+  test('a variable of a provider that is not set hides neither the address nor the models', async (t) => {
+    const text = configured('').replace('127.0.0.1:9', '${THE_BOX}:9')
+    const { home, connect } = homeWith(t, { '.config/llm-gateway/llm-gateway.yaml': text })
+    chmodSync(join(home, '.config/llm-gateway/llm-gateway.yaml'), 0o600)
+    const { status, stdout, stderr } = await connect('claude')
+    assert.equal(status, 0)
+    assert.match(stdout, /:4321\n[^]*ANTHROPIC_MODEL=qwen-coder\n/)
+    assert.match(stderr, /^warning: .* has \d+ problems?, which validate-config shows/)
+  })
+
+  test('a model that neither the file nor the gateway has is worth a warning, a pattern or an alias is not', async (t) => {
+    const { gateway: running } = await startGateway(t)
+    const port = new URL(running.url).port
+    const text = configured('').replace('4321', port).replace('gemma: {', 'gemma: { aliases: [g],')
+    const { home, connect } = homeWith(t, { '.config/llm-gateway/llm-gateway.yaml': text })
+    chmodSync(join(home, '.config/llm-gateway/llm-gateway.yaml'), 0o600)
+    const { status, stderr } = await connect('claude', '--model', 'gamma')
+    assert.equal(status, 0)
+    assert.match(stderr, /^warning: neither .* has a model "gamma"\.\n$/)
+    for (const name of ['gemma', 'g', 'box/any', 'plain']) {
+      assert.equal((await connect('claude', '--model', name)).stderr, '', name)
+    }
+  })
+
+  test("models of the example are nobody's choice, wherever it was installed", async (t) => {
+    const example = readFileSync(join(import.meta.dirname, '../../config/llm-gateway.yaml'), 'utf8')
+    const installed = example
+      .replace('./llm-gateway.schema.json', '/usr/lib/llm-gateway/config/llm-gateway.schema.json')
+      .replace('allowed_users: [self] ', 'allowed_users: [root] ')
+      .replace('port: 4000', `port: ${await freePort()}`)
+    const { home, connect } = homeWith(t, { '.config/llm-gateway/llm-gateway.yaml': installed })
+    chmodSync(join(home, '.config/llm-gateway/llm-gateway.yaml'), 0o600)
+    // With a port of its own it is somebody's choice.
+    assert.equal((await connect('claude')).status, 0)
+    assert.ok(isExampleConfig(installed.replace(/port: \d+/, 'port: 4000')))
+    assert.ok(!isExampleConfig(installed))
+  })
+
+  test('Enter agrees to a change that was shown, the end of the input does not', async (t) => {
+    for (const [typed, expected] of [
+      ['\n', 0],
+      ['n\n', 1],
+      [undefined, 1],
+    ] as const) {
+      const { home } = homeWith(t)
+      const io = recordedIo({ HOME: home })
+      const stdin = Object.assign(new PassThrough(), { isTTY: true })
+      const stdout = {
+        write(text: string) {
+          io.stdout.write(text)
+          if (!text.endsWith('[Y/n] ')) return
+          if (typed === undefined) stdin.end()
+          else stdin.write(typed)
+        },
+      }
+      const options = { url: gateway[1], model: gateway[3], isWritten: true, isDryRun: false, yes: false }
+      assert.equal(await connectCommand({ ...io, stdin, stdout }, 'claude', options, 0), expected)
+      assert.equal(existsSync(join(home, '.claude/settings.json')), expected === 0)
+    }
   })
 
   test('a gateway that runs lists its models where the configuration names none', async (t) => {

@@ -34,3 +34,11 @@ test('the shown lines hold all of what went and what came', () => {
     }),
   )
 })
+
+test('texts of very many lines have a difference that is cut off', () => {
+  const before = 'a\n'.repeat(200_000)
+  const lines = diffLines(`${before}x`, `b\n${before}y\n${'c\n'.repeat(100_000)}`)
+  assert.equal(lines.length, 2_001)
+  assert.match(lines.at(-1)!, /^ … and \d+ more lines$/)
+  assert.deepEqual(diffLines(`${before}x`, `${before}y`), [' a', ' a', ' a', '-x', '+y'])
+})

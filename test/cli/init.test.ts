@@ -6,7 +6,7 @@ import { PassThrough, Readable } from 'node:stream'
 import { suite, test, type TestContext } from 'node:test'
 
 import { initCommand, type InitFlags } from '../../src/cli/init.ts'
-import { findClouds } from '../../src/cli/init/clouds.ts'
+import { findClouds, unusedKeys } from '../../src/cli/init/clouds.ts'
 import { firstConfig } from '../../src/cli/init/first-config.ts'
 import { findLocalServers, usualPlaces } from '../../src/cli/init/local-servers.ts'
 import { checkConfigText, loadConfig } from '../../src/config/load.ts'
@@ -173,6 +173,22 @@ suite('init', () => {
     assert.equal(readFileSync(file, 'utf8'), 'mine: true\n')
   })
 
+  test('replaces the example that an installation has left, and keeps a copy', async (t) => {
+    const { file, init } = await scene(t)
+    const example = readFileSync(join(import.meta.dirname, '../../config/llm-gateway.yaml'), 'utf8')
+    const installed = example.replace('allowed_users: [self] ', 'allowed_users: [root] ')
+    mkdirSync(join(file, '..'), { recursive: true })
+    writeFileSync(file, installed, { mode: 0o644 })
+    const { status, stdout, stderr } = await init({ yes: true })
+    assert.deepEqual([status, stderr], [0, ''])
+    const [, copy = ''] = /The example that was there: (\S+)\.\n/.exec(stdout) ?? []
+    assert.equal(readFileSync(copy, 'utf8'), installed)
+    assert.match(readFileSync(file, 'utf8'), /Written by `llm-gateway init`/)
+    writeFileSync(file, `${installed}# mine\n`)
+    assert.equal((await init({ yes: true })).status, 1)
+    assert.equal(readFileSync(file, 'utf8'), `${installed}# mine\n`)
+  })
+
   test('without a terminal and --yes it asks nobody', async (t) => {
     const { home, init } = await scene(t)
     const { status, stderr } = await init({})
@@ -192,6 +208,27 @@ suite('init', () => {
     )
     assert.doesNotMatch(stdout, /opencode/)
   })
+
+  test('leads no client to a model whose name the client would expand', async (t) => {
+    const { init, home, file } = await scene(t, ['0{file:~/.ssh/id_ed25519}', 'qwen3:8b'])
+    const program = join(home, 'bin/opencode')
+    writeFileSync(program, '#!/bin/sh\n')
+    chmodSync(program, 0o755)
+    const { status, stdout, stderr } = await init({ yes: true })
+    assert.equal(status, 0, stderr)
+    assert.match(stdout, /^opencode$/m)
+    assert.doesNotMatch(stdout, /\{file:/)
+    assert.match(readFileSync(file, 'utf8'), /"qwen3:8b"/)
+  })
+
+  for (const name of ['echo', '__proto__', 'constructor']) {
+    test(`a server that lists a model "${name}" does not keep init from writing`, async (t) => {
+      const { init, file } = await scene(t, [name])
+      const { status, stderr } = await init({ yes: true })
+      assert.equal(status, 0, stderr)
+      assert.ok(existsSync(file))
+    })
+  }
 
   test('installs the service where a manager runs', async (t) => {
     const { home, init } = await scene(t)
@@ -306,6 +343,17 @@ suite('what is found', () => {
     ])
     assert.deepEqual(names({ OPENAI_API_KEY: 'none', ANTHROPIC_API_KEY: '' }), [])
     assert.deepEqual(names({ OPENAI_API_KEY: cloudKey, OPENAI_BASE_URL: 'http://127.0.0.1:4000/v1' }), [])
+  })
+
+  test('a key that is too short to be one is named, not shown', () => {
+    const short = 'sk-short'
+    const unused = unusedKeys({ OPENAI_API_KEY: short, GROQ_API_KEY: 'none', MISTRAL_API_KEY: cloudKey })
+    assert.deepEqual(unused, [
+      { variable: 'GROQ_API_KEY', reason: 'has fewer than 16 characters, so it is taken for no key' },
+      { variable: 'OPENAI_API_KEY', reason: 'has fewer than 16 characters, so it is taken for no key' },
+    ])
+    assert.deepEqual(unusedKeys({ OPENAI_API_KEY: 'none', OPENAI_BASE_URL: 'http://127.0.0.1:4000' }), [])
+    assert.deepEqual(unusedKeys({ XAI_API_KEY: '' }), [])
   })
 
   test('every cloud and every way of its key makes a valid configuration', () => {

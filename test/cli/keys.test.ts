@@ -17,6 +17,7 @@ import { parseKeyFile } from '../../src/clients/keys/key-file.ts'
 import { createKey, digestOf } from '../../src/clients/keys/key-format.ts'
 import type { KeyRecord } from '../../src/clients/keys/key-record.ts'
 import { formatKeysState } from '../../src/clients/keys/keys-state.ts'
+import { openControl } from '../../src/server/control/control-server.ts'
 import { holdLock } from '../../src/platform/process-lock.ts'
 import { scratchDirectory } from '../support/config-file.ts'
 import { findKey } from '../support/key-forms.ts'
@@ -585,6 +586,28 @@ suite('a change', () => {
     assert.equal(status, 0)
     assert.match(stderr, /No gateway runs; this counts from its next start on\./)
   })
+
+  test(
+    'is not held against a gateway that serves another file',
+    { skip: process.platform === 'linux' ? false : 'only Linux has the lock of a running gateway' },
+    async (t) => {
+      const at = desk(t, required)
+      assert.equal(holdLock(join(at.folder, 'limits.lock')).kind, 'held')
+      const other = join(at.folder, 'other.yaml')
+      const state = { control: 1, pid: process.pid, config: other }
+      const control = await openControl(
+        join(at.folder, 'control.sock'),
+        new Map([['GET /-/state', () => state]]),
+        assert.ifError,
+      )
+      t.after(() => control.close())
+      const { status, stderr } = await at.key('create', 'ann')
+      assert.equal(status, 0, stderr)
+      assert.ok(
+        stderr.includes(`The gateway that runs serves ${other}, and none this configuration; this counts`),
+      )
+    },
+  )
 
   test('says that keys are off, and how to use them', async (t) => {
     const { stderr } = await desk(t).key('create', 'ann')

@@ -162,3 +162,23 @@ suite('migrate', () => {
     assert.deepEqual([missing.status, missing.stderr], [1, 'error: /nowhere/x.yaml does not exist.\n'])
   })
 })
+
+test('a key that stands behind an anchor is changed once', () => {
+  const before = [
+    'providers:',
+    '  a: { base_url: "https://a.example/v1", api_key: &k "${K}" }',
+    '  b: { base_url: "https://b.example/v1", api_key: *k }',
+    '',
+  ].join('\n')
+  const outcome = migrateConfig(before)
+  assert.ok(outcome.kind === 'migrated', outcome.kind)
+  assert.match(outcome.text, /api_key: &k \{ env: K \} \}\n/)
+})
+
+test('a list of proxies that has an alias is left for a person', () => {
+  const before = 'x-address: &lo 127.0.0.1/32\nserver:\n  trusted_proxies:\n    - *lo\n    - 10.0.0.0/8\n'
+  const outcome = migrateConfig(before, { proxyUser: 'www-data' })
+  assert.ok(outcome.kind === 'migrated')
+  assert.equal(outcome.text, before)
+  assert.match(outcome.open[0]?.fix ?? '', /is an alias/)
+})

@@ -113,6 +113,7 @@ async function scene(
 
 suite('`services`', () => {
   test('lists all, those that have failed first, with the end of their journal', async (t) => {
+    t.mock.timers.enable({ apis: ['Date'], now: Date.now() })
     const { list, journal } = await scene(t, [serviceState(), failed()])
     const { status, stdout, stderr } = await list()
     assert.deepEqual([status, stderr], [0, ''])
@@ -161,6 +162,7 @@ suite('`services`', () => {
   })
 
   test('prints one in detail, with more of its journal', async (t) => {
+    t.mock.timers.enable({ apis: ['Date'], now: Date.now() })
     const { list, journal } = await scene(t, [serviceState(), failed()], { manager: 'system' })
     const { status, stdout } = await list('gemma', { lines: 200 })
     assert.equal(status, 0)

@@ -38,3 +38,12 @@ test('the SDK streams through ssh -L to the Unix socket', { skip }, async (t) =>
   await tunnel(manager, `5001:${manager.runtimeDirectory}/llm-gateway/api.sock`)
   assert.equal(await manager.ok(`${stream} http://localhost:5001/v1`), 'streamed')
 })
+
+test('a forwarded Unix socket is for its owner alone', { skip: skip || missing('curl') }, async (t) => {
+  const manager = await startInstalled(t)
+  await startSshd(manager)
+  const socket = `${manager.runtimeDirectory}/the-box.sock`
+  await tunnel(manager, `${socket}:localhost:4000`)
+  assert.equal(await manager.ok(`stat -c %a ${socket}`), '600')
+  assert.match(await manager.ok(`curl -sf --unix-socket ${socket} http://localhost/v1/models`), /"echo"/)
+})

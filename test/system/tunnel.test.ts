@@ -21,7 +21,10 @@ test('a tunnel is up, comes back after it was cut, and goes', { skip }, async (t
   })
   const status = () => manager.sh(`${tunnel} status`)
   assert.match((await status()).stderr, /There is no tunnel to gateway@box/)
-  assert.match(await manager.ok(`${tunnel} --print`), /-L localhost:4000:localhost:4000 -- gateway@box$/m)
+  assert.match(
+    await manager.ok(`${tunnel} --print`),
+    /-L 127\.0\.0\.1:4000:localhost:4000 .*-- gateway@box$/m,
+  )
 
   assert.match(await manager.ok(`${tunnel} --port 5000`), /The tunnel is up: http:\/\/127\.0\.0\.1:5000\/v1/)
   assert.match(await manager.ok(stream), /DONE/)
@@ -67,9 +70,45 @@ test('a tunnel that cannot come up has its reason', { skip }, async (t) => {
   await manager.ok('cp ssh/known known')
   const taken = await manager.sh(`${tunnel} --port 4000`)
   assert.equal(taken.status, 1)
-  assert.match(taken.stderr, /Choose another one: --port/)
+  assert.match(taken.stderr, /Port 4000 of 127\.0\.0\.1 is taken by .*Choose another port: --port 4001/)
 
   const noGateway = await manager.sh(`${tunnel} --port 5000 --to 4444`)
   assert.match(noGateway.stderr, /The tunnel is up .*no gateway answers at its end, port 4444/)
   await manager.ok(`${tunnel} --remove`)
+})
+
+test('a tunnel is not up while another program has the IPv4 port', { skip }, async (t) => {
+  const manager = await startInstalled(t)
+  await startSshd(manager)
+  await manager.ok('mkdir -m 700 .ssh; cat >.ssh/config', {
+    input:
+      'Host box\n HostName localhost\n Port 2222\n IdentityFile ~/ssh/user\n UserKnownHostsFile ~/ssh/known\n StrictHostKeyChecking yes\n',
+  })
+  const server = `require('node:http').createServer((_, response) => response.end('{}')).listen(5000, '127.0.0.1')`
+  await manager.ok(
+    `systemd-run --user --quiet --unit=other "$(ls -d "$PWD"/llm-gateway/node_modules/node-linux-*/bin/node)" -e "${server}"`,
+  )
+  await until(
+    async () => (await manager.sh('curl -sf http://127.0.0.1:5000/')).status === 0,
+    'the other program',
+  )
+  const { status, stdout, stderr } = await manager.sh(`${tunnel} --port 5000`)
+  assert.equal(status, 1, stdout)
+  assert.match(stderr, /Port 5000 of 127\.0\.0\.1 is taken by node\S* \(pid \d+\)/)
+  assert.equal(await manager.ok('ls .config/systemd/user | grep tunnel; true'), '')
+
+  // It comes later, while the tunnel is down, and the unit is told to start again.
+  await manager.ok('systemctl --user stop other')
+  assert.match(await manager.ok(`${tunnel} --port 5000`), /The tunnel is up/)
+  await manager.ok(`systemctl --user stop ${unit}`)
+  await manager.ok(
+    `systemd-run --user --quiet --unit=other2 "$(ls -d "$PWD"/llm-gateway/node_modules/node-linux-*/bin/node)" -e "${server}"`,
+  )
+  await until(
+    async () => (await manager.sh('curl -sf http://127.0.0.1:5000/')).status === 0,
+    'the other program again',
+  )
+  await manager.sh(`systemctl --user start ${unit}`)
+  const later = await manager.sh(`${tunnel} status`)
+  assert.deepEqual([later.status, later.stdout], [1, ''])
 })

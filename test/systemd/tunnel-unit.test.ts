@@ -5,10 +5,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 
-import { renderTunnel, tunnelUnit } from '../../src/systemd/tunnel-unit.ts'
+import { renderTunnel as render, tunnelPorts, tunnelUnit } from '../../src/systemd/tunnel-unit.ts'
+import { startCommand } from '../../src/systemd/units.ts'
 import { missing } from '../support/needs.ts'
 
-const tunnel = { destination: 'you@box', port: 5000, remotePort: 4000 }
+const tunnel = { destination: 'you@box', port: 5000, remotePort: 4000, hasIpv6Loopback: true }
+const renderTunnel = (of: typeof tunnel, systemdVersion: number) =>
+  render(of, { systemdVersion, sshOptions: ['StdinNull=no'] })
 
 test('a unit is named as systemd-escape does it', { skip: missing('systemd-escape') }, () => {
   for (const destination of ['box', 'you@box', 'you-1@box.example', 'fe80::1']) {
@@ -37,4 +40,14 @@ test('systemd accepts the unit', { skip: missing('systemd-analyze', 'ssh') }, (t
     assert.doesNotMatch(verified.stderr, /tunnel\.service/)
     assert.equal(verified.status, 0, verified.stderr)
   }
+})
+
+test('a tunnel takes both loopback addresses where there are two, and its ports are read again', () => {
+  for (const hasIpv6Loopback of [true, false]) {
+    const words = startCommand(renderTunnel({ ...tunnel, hasIpv6Loopback }, 254))
+    const hosts = words.filter((_, index) => words[index - 1] === '-L').map((word) => word.split(':5000:')[0])
+    assert.deepEqual(hosts, hasIpv6Loopback ? ['127.0.0.1', '[::1]'] : ['127.0.0.1'])
+    assert.deepEqual(tunnelPorts(words), { port: 5000, remotePort: 4000 })
+  }
+  assert.deepEqual(tunnelPorts(['ssh', '-L', 'localhost:1:localhost:2']), { port: 1, remotePort: 2 })
 })

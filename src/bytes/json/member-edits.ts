@@ -36,7 +36,7 @@ export function editMembers(
 }
 
 /** Positions in the body. */
-interface Member {
+export interface Member {
   readonly name: string
   /** Of the name's opening quote. */
   readonly at: number
@@ -152,8 +152,8 @@ class ObjectEdits {
 const OBJECT = 0x7b
 const QUOTE = 0x22
 
-/** The first `most` members. */
-function membersOf(source: Document, open: number, most: number): Member[] {
+/** The first `most` members of an object whose opening brace is at `open`. */
+export function membersOf(source: Document, open: number, most: number): Member[] {
   const members: Member[] = []
   for (let at = skipSpace(source, open + 1); source.bytes[at] === QUOTE && members.length < most;) {
     const nameEnd = endOfString(source, at + 1)

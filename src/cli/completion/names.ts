@@ -51,6 +51,11 @@ function readRoot(file: string): JsonObject {
   return document.kind === 'read' ? membersOf(document.value) : {}
 }
 
+function aliasesOf(model: unknown): readonly string[] {
+  const { aliases } = membersOf(model)
+  return Array.isArray(aliases) ? aliases.filter((name) => typeof name === 'string') : []
+}
+
 const namesOf: Readonly<Record<NameKind, (place: Place) => readonly string[]>> = {
   credentials: ({ root, options, env }) => [
     ...Object.keys(membersOf(root['providers'])),
@@ -63,7 +68,10 @@ const namesOf: Readonly<Record<NameKind, (place: Place) => readonly string[]>> =
     const parsed = read.kind === 'read' ? parseKeyFile(read.text) : undefined
     return parsed?.kind === 'parsed' ? parsed.file.keys.map(({ name }) => name) : []
   },
-  models: ({ root }) => Object.keys(membersOf(root['models'])).filter((name) => !name.includes('*')),
+  models: ({ root }) =>
+    Object.entries(membersOf(root['models']))
+      .flatMap(([name, model]) => [name, ...aliasesOf(model)])
+      .filter((name) => !name.includes('*')),
   providers: ({ root }) => Object.keys(membersOf(root['providers'])),
   secrets: ({ file, root, env }) => {
     const section = secretsSection(root)

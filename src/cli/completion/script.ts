@@ -7,5 +7,20 @@ import { zshScript } from './zsh-script.ts'
 const writers = { bash: bashScript, fish: fishScript, zsh: zshScript }
 
 export function completionScript(shell: keyof typeof writers, program: CommandEntry): string {
-  return writers[shell](program)
+  return writers[shell](withHelp(program))
+}
+
+/** `help COMMAND`, which the tree leaves out because it repeats every command. */
+function withHelp(program: CommandEntry): CommandEntry {
+  const completes = program.commands.map(({ path }) => path.join(' '))
+  const operand = { name: 'command', description: '', isRequired: false, isRepeated: false, completes }
+  const help = {
+    path: ['help'],
+    description: 'show the help of a command',
+    options: [],
+    operands: [operand],
+    commands: [],
+    defaultCommand: undefined,
+  }
+  return { ...program, commands: [...program.commands, help] }
 }

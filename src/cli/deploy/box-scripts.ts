@@ -17,21 +17,36 @@ ${userManager}
 fail() { printf '%s\n' "$1" >&2; exit 1; }
 `
 
-const trusted = String.raw`
+/** Prints the first of a path and the directories above it that others than root can change; nothing where there is none. */
+const changeable = String.raw`
+changeable() {
+  part=$1
+  while :; do
+    case $(stat -c '%u %A' "$part") in
+      0\ ?????w*|0\ ????????w*) printf '%s' "$part"; return ;;
+      0\ *) ;;
+      *) printf '%s' "$part"; return ;;
+    esac
+    if [ "$part" = / ]; then return; fi
+    part=$(dirname "$part")
+  done
+}
+`
+
+const trusted = String.raw`${changeable}
 # With root's rights only what root alone can change: a unit written by hand may have run a program of somebody's home.
 is_trusted() {
   [ "$scope" = system ] || return 0
-  part=$(readlink -f "$1/bin/llm-gateway") || return 1
-  while :; do
-    case $(stat -c '%u %A' "$part") in
-      0\ ?????w*|0\ ????????w*) break ;;
-      0\ *) ;;
-      *) break ;;
-    esac
-    if [ "$part" = / ]; then return 0; fi
-    part=$(dirname "$part")
-  done
-  printf '%s is not run: others than root can change %s.\n' "$1" "$part"
+  program=$(readlink -f "$1") && [ -f "$program/bin/llm-gateway" ] || return 1
+  foreign=$(changeable "$program")
+  # From here on nobody else can exchange what is looked at.
+  [ -n "$foreign" ] || foreign=$(find "$program" ! -type l \( ! -user 0 -o -perm /022 \) -print -quit) || return 1
+  [ -n "$foreign" ] || foreign=$(find "$program" -type l -exec sh -c '
+    for link do
+      case $(readlink -f "$link") in "$0"/*) ;; *) printf "%s\n" "$link" ;; esac
+    done' "$program" {} + | head -n 1)
+  [ -n "$foreign" ] || return 0
+  printf '%s is not run: others than root can change %s.\n' "$1" "$foreign"
   return 1
 }
 `
@@ -58,7 +73,7 @@ printf 'end\n'
 export const rootScript = `${begin}printf 'uid %s\\n' "$(id -u)"\n`
 
 /** What is installed. Arguments: scope, BASE, the directory of credentials, then files to read. */
-export const lookScript = `${begin}${String.raw`
+export const lookScript = `${begin}${changeable}${String.raw`
 scope=$1 base=$2 credentials=$3; shift 3
 printf '\nllm-gateway-box 1\n'
 for link in current previous; do
@@ -67,6 +82,10 @@ done
 [ -f "$base/previous/bin/llm-gateway" ] && [ -x "$base/previous/bin/llm-gateway" ] && printf 'startable previous\n'
 existing=$base
 while [ ! -d "$existing" ]; do existing=$(dirname "$existing"); done
+if [ "$scope" = system ]; then
+  foreign=$(changeable "$(readlink -f "$existing")")
+  [ -z "$foreign" ] || printf 'changeable %s\n' "$foreign"
+fi
 df -Pk "$existing" | { read -r _; read -r _ _ _ free _; printf 'free %s\n' "$free"; }
 for file in "$credentials"/*; do [ -f "$file" ] && printf 'key %s\n' "$(basename "$file")"; done
 for file; do
@@ -152,8 +171,10 @@ mkdir -p "$(dirname "$config")"
 `}`
 
 /** Stores a key. Arguments: the release, scope, the provider or the name of the credential, the configuration. */
-export const keyScript = `${begin}${String.raw`
+export const keyScript = `${begin}${trusted}${String.raw`
+scope=$2
 [ -x "$1/bin/llm-gateway" ] || fail 'the program is not there'
+is_trusted "$1" >&2 || exit 1
 printf 'ready\n'
 exec "$1/bin/llm-gateway" credential set "--$2" --config "$4" -- "$3"
 `}`
@@ -222,6 +243,8 @@ exit "$status"
 `}`
 
 /** Runs doctor. Arguments: the release, scope, the configuration. */
-export const doctorScript = `${begin}${String.raw`
+export const doctorScript = `${begin}${trusted}${String.raw`
+scope=$2
+is_trusted "$1" >&2 || exit 1
 exec "$1/bin/llm-gateway" doctor "--$2" --config "$3"
 `}`

@@ -31,6 +31,8 @@ export interface Installed {
   readonly previous: string | undefined
   /** Whether its program can be started. */
   readonly isPreviousThere: boolean
+  /** Of the directories that lead to the system-wide program: one that others than root can change. */
+  readonly changeable: string | undefined
   /** In KiB; undefined: `df` did not print it. */
   readonly freeKiB: number | undefined
   /** Names of the stored credentials. */
@@ -88,7 +90,7 @@ export function readAccount(output: Buffer): Read<Account> {
   return { kind: 'read', value }
 }
 
-/** Reads what `lookScript` prints. Undefined: it is not whole. */
+/** Reads what `lookScript` prints. Undefined: it is not whole, or larger than what a box can have of the gateway. */
 export function readInstalled(output: Buffer): Installed | undefined {
   const facts = factsOf(output)
   if (facts === undefined) return undefined
@@ -98,6 +100,7 @@ export function readInstalled(output: Buffer): Installed | undefined {
     current: link('current'),
     previous: link('previous'),
     isPreviousThere: facts.lines.get('startable')?.includes('previous') === true,
+    changeable: facts.lines.get('changeable')?.[0],
     freeKiB: /^\d+$/.test(free) ? Number(free) : undefined,
     keys: new Set(facts.lines.get('key')?.map((name) => name.replace(/\.cred$/, ''))),
     files: facts.files,
@@ -109,6 +112,9 @@ interface Facts {
   readonly files: ReadonlyMap<string, string>
 }
 
+/** A box may send anything; what deploy asks for is far smaller. In bytes, and numbers of lines and files. */
+const limits = { lineBytes: 8_192, lines: 2_000, fileBytes: 1_048_576, files: 64 } as const
+
 /** Lines `NAME VALUE` between two marks, and files by their length. Whatever a login shell prints before is skipped. */
 function factsOf(output: Buffer): Facts | undefined {
   const mark = Buffer.from('\nllm-gateway-box 1\n')
@@ -117,9 +123,11 @@ function factsOf(output: Buffer): Facts | undefined {
   at += mark.length
   const lines = new Map<string, string[]>()
   const files = new Map<string, string>()
+  let count = 0
   for (;;) {
     const end = output.indexOf('\n', at)
-    if (end < 0) return undefined
+    if (end < 0 || end - at > limits.lineBytes) return undefined
+    if (++count > limits.lines || files.size > limits.files) return undefined
     const line = output.subarray(at, end).toString()
     at = end + 1
     if (line === 'end') return { lines, files }
@@ -127,12 +135,14 @@ function factsOf(output: Buffer): Facts | undefined {
     if (space < 0) return undefined
     const [name, value] = [line.slice(0, space), line.slice(space + 1)]
     if (name !== 'file') {
-      lines.set(name, [...(lines.get(name) ?? []), value])
+      const values = lines.get(name)
+      if (values === undefined) lines.set(name, [value])
+      else values.push(value)
       continue
     }
     const [, length = '', path = ''] = /^(\d+) (.*)$/.exec(value) ?? []
     const fileEnd = at + Number(length)
-    if (length === '' || fileEnd >= output.length) return undefined
+    if (length === '' || Number(length) > limits.fileBytes || fileEnd >= output.length) return undefined
     files.set(path, output.subarray(at, fileEnd).toString())
     at = fileEnd + 1
   }

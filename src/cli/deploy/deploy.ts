@@ -147,9 +147,11 @@ class Deploy {
     if (refusal !== undefined || previous === undefined) return this.#fail(refusal ?? '', nothingChanged)
     const now = programOf(paths, installed)
     const preview = new Preview(this.#out, this.#err, this.#site)
-    preview.line('changed', `${now ?? 'no program'} → ${previous}`)
+    if (now === previous)
+      preview.line('unchanged', `${now} (the last deploy changed the configuration alone)`)
+    else preview.line('changed', `${now ?? 'no program'} → ${previous}`)
     const present = installed.files.get(paths.configFile)
-    if (before !== undefined && present !== undefined && before !== present) {
+    if (before !== undefined && present !== undefined) {
       preview.showChange(changeOf({ path: paths.configFile, text: before }, installed))
     }
     preview.line('unchanged', `${paths.credentialsDirectory}/ (keys stay as they are)`)
@@ -262,10 +264,12 @@ class Deploy {
     const { paths, installed } = this.#site
     this.#out.line('Switching over: units, configuration, restart …')
     const former = programOf(paths, installed) ?? ''
+    const relay = relayLines(this.#out, this.#err)
     const switched = await this.#site.run(
       switchScript,
       [paths.scope, paths.base, release, former, paths.configFile, this.#nextFile],
-      { onLine: relayLines(this.#out, this.#err) },
+      // `systemd install` does not know that a restart follows.
+      { onLine: (line, stream) => isOvertaken(line) || relay(line, stream) },
     )
     if (switched.status === 0) return 0
     return this.#fail(switchEnds[switched.status ?? 0] ?? switchLost)
@@ -277,7 +281,7 @@ class Deploy {
     const { status } = await this.#site.run(doctorScript, [release, paths.scope, paths.configFile], {
       onLine: relayLines(this.#out, this.#err),
     })
-    this.#out.line(`To use it from here:   ssh -N -L localhost:${port}:localhost:${port} ${destination}`)
+    this.#out.line(`To use it from here:   ssh -N -L 127.0.0.1:${port}:localhost:${port} ${destination}`)
     const option = port === 4000 ? '' : ` --to ${port}`
     this.#out.line(`To keep a tunnel up:   llm-gateway tunnel ${destination}${option}`)
     this.#out.line(`Its own commands are there: ${printable(paths.base)}/current/bin/llm-gateway`)
@@ -294,6 +298,8 @@ class Deploy {
     return 1
   }
 }
+
+const isOvertaken = (line: string) => line.startsWith('The running service is unchanged.')
 
 const nothingChanged = 'Nothing that runs there has changed.'
 const notSwitched =

@@ -10,7 +10,7 @@ import { computeDigest, digestFile, isCheckout, packaged, readDigest } from '../
 import { type ArchivedFile, tarOf } from './tar.ts'
 
 export interface ProgramArchive {
-  /** Names the files and the Node: the same for the same ones. */
+  /** Names what the files are made of, and the Node: the same for the same ones. */
   readonly id: string
   /** tar, gzip. */
   readonly bytes: Buffer
@@ -25,14 +25,16 @@ export type MadeArchive =
 /** Reads the files, and builds a checkout first if its build is not current. @param nodeHash of the package with Node. */
 export function archiveProgram(nodeHash: string, run: RunProgram): MadeArchive {
   const own = packagePath('')
-  const built = providedBuild(own, run)
+  // Two builds of the same sources differ, in what V8 has compiled.
+  const digest = computeDigest(own)
+  const built = providedBuild(own, digest, run)
   if (built.kind === 'failed') return built
   const files = packaged.flatMap((name) => filesIn(own, name))
   const dist = filesIn(built.directory, '.').map((file) => ({ ...file, path: `dist/${file.path}` }))
   built.remove()
   const ofBuild = new Set(['dist/metafile.json', `dist/${digestFile}`])
   const all = [...files, ...dist.filter(({ path }) => !ofBuild.has(path))]
-  const id = createHash('sha256').update(tarOf(all)).update(nodeHash).digest('hex').slice(0, 16)
+  const id = createHash('sha256').update(`${digest}\0${nodeHash}`).digest('hex').slice(0, 16)
   const mark = { path: digestFile, isExecutable: false, bytes: Buffer.from(id) }
   const tar = tarOf([...all, mark])
   return {
@@ -45,9 +47,9 @@ type Build =
   | { readonly kind: 'built'; readonly directory: string; remove(): void }
   | { readonly kind: 'failed'; readonly message: string }
 
-function providedBuild(own: string, run: RunProgram): Build {
+function providedBuild(own: string, digest: string, run: RunProgram): Build {
   const existing = join(own, 'dist')
-  if (!isCheckout(own) || readDigest(existing) === computeDigest(own)) {
+  if (!isCheckout(own) || readDigest(existing) === digest) {
     return { kind: 'built', directory: existing, remove: () => {} }
   }
   const folder = mkdtempSync(join(tmpdir(), 'llmgw-build-'))

@@ -68,6 +68,7 @@ export async function examineSite(
   ])
   const installed = looked.status === 0 ? readInstalled(looked.stdout) : undefined
   if (installed === undefined) return refuse(reasonOf(looked))
+  if (installed.changeable !== undefined) return refuse(changeableByOthers(paths.base, installed.changeable))
   return { kind: 'read', value: { destination, account, paths, installed, run, reasonOf } }
 }
 
@@ -79,6 +80,14 @@ function describeEnd(
   if (status === undefined || !connection.isOpen) return `The connection to ${destination} has ended.`
   const last = stderr.trim().split('\n').slice(-3).map(printable).join('; ')
   return `The box reports: ${last === '' ? `exit status ${status}` : last}`
+}
+
+/** /usr/local may belong to the group staff: https://www.debian.org/doc/debian-policy/ch-opersys.html#site-specific-programs */
+function changeableByOthers(base: string, path: string): string {
+  return [
+    `Others than root can change ${printable(path)} on the box, and so any program below it. The system-wide service would run its own from ${printable(base)} with the rights of root while it is installed.`,
+    `To allow it, run there: sudo chown root ${printable(shellWord(path))} && sudo chmod go-w ${printable(shellWord(path))}. Or leave out --system, and install that account's own service.`,
+  ].join('\n')
 }
 
 /** `sudo -n` refuses where a password would be asked for; deploy never passes one on. */

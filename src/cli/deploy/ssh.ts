@@ -6,10 +6,11 @@ import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { forEachLine, waitForLine } from './bounded-lines.ts'
 import { remoteCommand, type RemoteScript } from './remote-command.ts'
+import { sessionOptions } from './ssh-version.ts'
 
 export interface Session extends RemoteScript {
   /** What the script reads. */
@@ -38,7 +39,7 @@ const readyMark = 'llm-gateway-ready'
 const keptWords = 20
 
 /** Nothing of ~/.ssh/config may add to these sessions; everything else there counts. */
-const plainOptions = ['-T', '-a', '-x', '-o', 'RemoteCommand=none', '-o', 'PermitLocalCommand=no']
+const plainOptions = ['ClearAllForwardings=yes', 'RemoteCommand=none', 'PermitLocalCommand=no']
 
 export type OpenedConnection =
   | { readonly kind: 'open'; readonly connection: SshConnection }
@@ -46,18 +47,25 @@ export type OpenedConnection =
   | { readonly kind: 'failed'; readonly words: string }
   | { readonly kind: 'absent' }
 
+interface Opened {
+  readonly directory: string
+  readonly master: ChildProcess
+  readonly env: NodeJS.ProcessEnv
+  /** Of each session. */
+  readonly options: readonly string[]
+}
+
 export class SshConnection {
   readonly #destination: string
   readonly #directory: string
   readonly #master: ChildProcess
   readonly #env: NodeJS.ProcessEnv
+  readonly #options: readonly string[]
   #isOpen = true
 
-  private constructor(
-    destination: string,
-    { directory, master, env }: { directory: string; master: ChildProcess; env: NodeJS.ProcessEnv },
-  ) {
+  private constructor(destination: string, { directory, master, env, options }: Opened) {
     this.#env = env
+    this.#options = options
     this.#destination = destination
     this.#directory = directory
     this.#master = master
@@ -76,6 +84,12 @@ export class SshConnection {
   ): Promise<OpenedConnection> {
     const directory = mkdtempSync(join(tmpdir(), 'llmgw-'))
     const remove = () => rmSync(directory, { recursive: true, force: true })
+    const options = [
+      '-T',
+      '-a',
+      '-x',
+      ...[...plainOptions, ...sessionOptions(env)].flatMap((option) => ['-o', option]),
+    ]
     const alive = ['-o', 'ServerAliveInterval=15', '-o', 'ServerAliveCountMax=4']
     const master = spawn(
       'ssh',
@@ -85,9 +99,7 @@ export class SshConnection {
         join(directory, 's'),
         '-o',
         'ControlPersist=no',
-        '-o',
-        'ClearAllForwardings=yes',
-        ...plainOptions,
+        ...options,
         ...alive,
         '--',
         destination,
@@ -111,7 +123,7 @@ export class SshConnection {
       remove()
       return outcome === 'failed' ? { kind: outcome, words: words.join('\n') } : { kind: outcome }
     }
-    return { kind: 'open', connection: new SshConnection(destination, { directory, master, env }) }
+    return { kind: 'open', connection: new SshConnection(destination, { directory, master, env, options }) }
   }
 
   /** Whether the connection stands, as far as ssh has noticed. */
@@ -129,7 +141,7 @@ export class SshConnection {
         join(this.#directory, 's'),
         '-o',
         'ControlMaster=no',
-        ...plainOptions,
+        ...this.#options,
         '-o',
         // Without its master, ssh would open a connection of its own.
         'ProxyCommand=false',
@@ -188,19 +200,4 @@ function collect(stream: Readable): () => Buffer {
     length += piece.length
   })
   return () => Buffer.concat(pieces)
-}
-
-function forEachLine(stream: Readable, onLine: (line: string) => void): void {
-  createInterface({ input: stream, crlfDelay: Infinity }).on('line', onLine)
-}
-
-/** @returns false: the stream has ended without that line. */
-function waitForLine(stream: Readable, wanted: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const reader = createInterface({ input: stream, crlfDelay: Infinity })
-    reader.on('line', (line) => {
-      if (line === wanted) resolve(true)
-    })
-    reader.once('close', () => resolve(false))
-  })
 }

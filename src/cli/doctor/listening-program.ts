@@ -17,6 +17,11 @@ export function describeListener(host: string, port: number, name?: string): str
   return `${name ?? readOr('a program', systemName)} (pid ${pid})`
 }
 
+/** Whether any program listens on a port of the address, or of all addresses. */
+export function isListening(host: string, port: number): boolean {
+  return findListenRow(readTables(), host, port) !== undefined
+}
+
 /** The process that listens on a port, as far as this user may see it. */
 export function findListener(host: string, port: number): number | undefined {
   const row = findListenRow(readTables(), host, port)

@@ -2,6 +2,10 @@
 import type { Draft } from './draft.ts'
 import type { Foreign } from './foreign.ts'
 
+/** The peer's user is checked before a byte is read, and so before a key. */
+const admission =
+  'a key alone admits nobody but the user that runs the gateway: list the other Unix users of this machine, access: { allowed_users: [self, ann] }, or all of them, access: { allowed_users: any }'
+
 /** What asked for a key goes on asking for one. */
 export function requireKeys(from: Foreign, draft: Draft): void {
   const texts = [from.value].flat().filter((each) => typeof each === 'string')
@@ -17,4 +21,6 @@ export function requireKeys(from: Foreign, draft: Draft): void {
     'Clients need a key of the gateway; only a digest of it is kept.',
     'llm-gateway key create NAME',
   )
+  draft.notes.push({ kind: 'changed', from: from.path, to: ['keys'], text: admission })
+  draft.errand(`Let others in: ${admission}.`)
 }

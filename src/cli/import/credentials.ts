@@ -35,9 +35,8 @@ export function looksLikeCredential(text: string): boolean {
 }
 
 /** A line of a report, without what has the form of a credential or is one of the source. */
-export function withoutCredentials(line: string, withheld: ReadonlySet<string>): string {
-  let text = line
-  for (const each of withheld) if (isTelling(each)) text = text.replaceAll(each, '…')
+export function withoutCredentials(line: string, withheld: { maskedIn(text: string): string }): string {
+  let text = withheld.maskedIn(line)
   for (const form of forms) text = text.replaceAll(form, '…')
   return text
 }

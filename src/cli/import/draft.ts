@@ -5,6 +5,8 @@ import type { Path } from '../../config/problems.ts'
 import type { RawConfig, RawModel, RawProvider, RawSecret, RawService } from '../../config/raw.ts'
 import { isPlaceholder, isPlainHeader, looksLikeCredential, namesCredential } from './credentials.ts'
 import type { Foreign } from './foreign.ts'
+import { FreeNames } from './free-names.ts'
+import { Withheld } from './withheld.ts'
 
 type NoteKind = 'carried' | 'changed' | 'left_out'
 
@@ -52,15 +54,21 @@ export interface VariableForm {
 export class Draft {
   readonly config: DraftConfig = { providers: named(), models: named() }
   notes: Note[] = []
-  readonly errands: Errand[] = []
-  readonly literalKeys: LiteralKey[] = []
+  readonly #errands = new Map<string, Errand>()
+  /** By the paths of their values in the foreign file. */
+  readonly #literalKeys = new Map<string, LiteralKey>()
+  readonly #secretNames = new FreeNames()
   /** Environment variables that the result refers to. */
   readonly variables = new Set<string>()
+  /** Models of the source of which nothing could be carried. */
+  readonly lostModels = new Set<string>()
+  /** Variables that are not set, and without which something was left out. */
+  readonly unsetVariables = new Set<string>()
   /** By provider: servers that a command starts. They are written commented out unless the operator asks for commands. */
   readonly services = new Map<string, RawService>()
   readonly groups: NonNullable<NonNullable<RawConfig['services']>['groups']> = named()
   /** Literal credentials of the source; nothing that contains one may be written. */
-  readonly withheld = new Set<string>()
+  readonly withheld = new Withheld()
   readonly env: NodeJS.ProcessEnv
   readonly #form: VariableForm
   /** Variables that the source sets itself: name → whether the value is a literal key. */
@@ -86,8 +94,15 @@ export class Draft {
 
   /** @param command to which the report adds the configuration file. */
   errand(text: string, command?: string): void {
-    if (this.errands.some((each) => each.text === text && each.command === command)) return
-    this.errands.push({ text, ...(command !== undefined && { command }) })
+    this.#errands.set(JSON.stringify([text, command]), { text, ...(command !== undefined && { command }) })
+  }
+
+  get errands(): readonly Errand[] {
+    return [...this.#errands.values()]
+  }
+
+  get literalKeys(): readonly LiteralKey[] {
+    return [...this.#literalKeys.values()]
   }
 
   /**
@@ -121,6 +136,7 @@ export class Draft {
       parts.push(escaped(text.slice(end)))
     }
     if (unset === undefined) return parts.join('')
+    this.unsetVariables.add(unset)
     this.leftOut(from, 'it refers to an environment variable that is not set here: set it, and import again')
     return undefined
   }
@@ -182,11 +198,11 @@ export class Draft {
   literalKey(from: Foreign, owner: string): RawSecret {
     const text = from.text() ?? ''
     this.withhold(text)
-    const known = this.literalKeys.find((each) => String(each.from) === String(from.path))
+    const known = this.#literalKeys.get(String(from.path))
     if (known !== undefined) return { secret: known.name }
     const wanted = /_/.test(owner) ? owner : `${owner}_api_key`
     const name = this.#freeSecretName(wanted.replaceAll(/[^A-Za-z0-9_.-]/g, '_').slice(0, 80))
-    this.literalKeys.push({ name, from: from.path })
+    this.#literalKeys.set(String(from.path), { name, from: from.path })
     return { secret: name }
   }
 
@@ -208,10 +224,7 @@ export class Draft {
 
   #freeSecretName(wanted: string): string {
     const base = /^[A-Za-z0-9_]/.test(wanted) ? wanted : `k${wanted}`
-    const taken = (name: string) => this.literalKeys.some((each) => each.name === name)
-    let name = base
-    for (let number = 2; taken(name); number += 1) name = `${base}_${number}`
-    return name
+    return this.#secretNames.take(base, '_')
   }
 
   /** Limits of a model, which are made when they are first set. */

@@ -3,7 +3,7 @@ import type { Path, PathProblem } from '../../config/problems.ts'
 import { textProblems } from '../../config/text-problems.ts'
 import { writeCommentedYaml } from '../../config/commented-yaml.ts'
 import type { Draft, Note } from './draft.ts'
-import { isTelling, looksLikeCredential } from './credentials.ts'
+import { looksLikeCredential } from './credentials.ts'
 
 /** Each round removes something, and what it removes may be what something else refers to. */
 const maxRounds = 40
@@ -59,7 +59,8 @@ function reasonOf(path: Path, { message, hint = '' }: PathProblem): string {
     .join('.')
   const plain = (text: string) =>
     text.replaceAll(/"(?:[^"\\]|\\.)*"/g, '…').replaceAll(/https?:\/\/\S+/g, '…')
-  const advice = hint === '' ? '' : ` (${plain(hint)})`
+  // A list of names says nothing without them.
+  const advice = hint === '' || /…, …/.test(plain(hint)) ? '' : ` (${plain(hint)})`
   return `${keys === '' ? 'it' : keys} is refused by validate-config: ${plain(message)}${advice}`
 }
 
@@ -137,8 +138,7 @@ function removeEmpty(draft: Draft): void {
 
 /** Whatever repeats a literal credential of the source or has the form of one, wherever it stands. */
 function removeCredentials(draft: Draft): void {
-  const secrets = [...draft.withheld].filter(isTelling)
-  const holds = (text: string) => looksLikeCredential(text) || secrets.some((secret) => text.includes(secret))
+  const holds = (text: string) => looksLikeCredential(text) || draft.withheld.isIn(text)
   const note = (gone: Path, place = '') => {
     const isNamed = gone.every((step) => typeof step === 'number' || !holds(step))
     draft.notes.push({

@@ -14,7 +14,10 @@ export function addAliases(aliases: Foreign, draft: Draft): void {
       draft.changed(value.get('hidden'), ['models', name], 'aliases are listed here')
     }
     const model = Object.hasOwn(models, name) ? models[name] : undefined
-    if (Object.hasOwn(models, alias)) {
+    if (draft.lostModels.has(name)) {
+      draft.leftOut(value, 'the model that it leads to was left out')
+      draft.lostModels.add(alias)
+    } else if (Object.hasOwn(models, alias)) {
       draft.leftOut(value, 'a model has this name already')
     } else if (model === undefined || name.endsWith('*')) {
       models[alias] = { use: name }
@@ -78,11 +81,11 @@ function addGeneral(
 ): void {
   for (const each of unused) draft.leftOut(each, 'another list for all models takes precedence over it')
   if (list === undefined) return
-  const names = modelsOf(list)
+  const names = modelsOf(list, draft)
   for (const [name, model] of Object.entries(draft.config.models)) {
     if (owners.has(name) || model.use !== undefined) continue
     const others = names.filter((each) => each !== name)
-    appendFallbacks(name, others, list, draft, key)
+    addToFallbacks(name, others, list, draft, { key })
   }
 }
 
@@ -99,7 +102,9 @@ function addOwn(key: FallbackKey, name: string, names: Foreign, { owners, length
     ? name
     : Object.keys(models).find((each) => models[each]!.aliases?.includes(name) === true)
   if (owner === undefined) {
-    draft.leftOut(names, 'fallbacks belong to a model here, and no model in the file has this name')
+    const isLost = draft.lostModels.has(name)
+    const why = isLost ? 'the model that they belong to was left out' : 'no model in the file has this name'
+    draft.leftOut(names, isLost ? why : `fallbacks belong to a model here, and ${why}`)
     return
   }
   if (models[owner]!.use !== undefined) {
@@ -112,7 +117,7 @@ function addOwn(key: FallbackKey, name: string, names: Foreign, { owners, length
   }
   owners.add(owner)
   if (owner !== name) draft.changed(names, ['models', owner], 'an alias shares the fallbacks of its model')
-  const others = modelsOf(names)
+  const others = modelsOf(names, draft)
   const length = lengths.get(owner)
   const [first] = others
   if (key === 'context_window_fallbacks' && length !== undefined && first !== undefined) {
@@ -123,30 +128,56 @@ function addOwn(key: FallbackKey, name: string, names: Foreign, { owners, length
       'a rule (when) sends long prompts straight to the first of these models',
     )
   }
-  appendFallbacks(owner, others, names, draft, key)
+  addToFallbacks(owner, others, names, draft, { key, hasRule: length !== undefined })
 }
 
 /** Names of models, also of entries that change more of the request. */
-function modelsOf(list: Foreign): readonly string[] {
-  if (list.word !== '') return list.texts()
-  return list.items().flatMap((item) => item.text() ?? item.get('model').text() ?? [])
+function modelsOf(list: Foreign, draft: Draft): readonly string[] {
+  const items = list.word === '' ? list.items() : [list]
+  return items.flatMap((item) => {
+    const name = item.text() ?? item.get('model').text()
+    if (name === undefined || !draft.lostModels.has(name)) return name ?? []
+    draft.leftOut(item, 'the model was left out')
+    return []
+  })
 }
 
-function appendFallbacks(
+/** @param hasRule long prompts are led elsewhere before they are sent. */
+function addToFallbacks(
   name: string,
   names: readonly string[],
   from: Foreign,
   draft: Draft,
-  key: FallbackKey,
+  { key, hasRule = false }: { readonly key: FallbackKey; readonly hasRule?: boolean },
 ): void {
+  if (names.length === 0) return
   const model = draft.config.models[name]!
-  model.fallbacks = [...new Set([...(model.fallbacks ?? []), ...names])]
+  const { fallbacks: before = [] } = model
   const path = ['models', name]
-  if (key === 'fallbacks') draft.carried(from, path)
-  else
-    draft.changed(
-      from,
-      path,
-      'fallbacks are tried for other failures too, not only for prompts that are too long',
-    )
+  if (key === 'fallbacks') {
+    model.fallbacks = [...new Set([...before, ...names])]
+    draft.carried(from, path)
+    return
+  }
+  // Ollama cuts a prompt that is too long, without a word, so nothing behind it would get the whole:
+  // https://github.com/ollama/ollama/blob/main/docs/faq.mdx (num_ctx)
+  const cutting = hasRule ? -1 : before.findIndex((each) => cutsPrompts(each, draft))
+  const [head, tail] = cutting < 0 ? [before, []] : [before.slice(0, cutting), before.slice(cutting)]
+  model.fallbacks = [...new Set([...head, ...names, ...tail])]
+  const order = tail.length === 0 ? '' : ', and come before Ollama, which refuses no prompt'
+  const never =
+    !hasRule && cutsPrompts(name, draft)
+      ? '; Ollama refuses none, so add a rule (when: prompt_tokens_over)'
+      : ''
+  draft.changed(
+    from,
+    path,
+    `fallbacks are tried for other failures too, not only for prompts that are too long${order}${never}`,
+  )
+}
+
+function cutsPrompts(name: string, { config: { models, providers } }: Draft): boolean {
+  const model = Object.hasOwn(models, name) ? models[name] : undefined
+  const targets = model?.targets?.map((target) => target.provider) ?? [model?.provider ?? '']
+  return targets.some((each) => Object.hasOwn(providers, each) && providers[each]!.kind === 'ollama')
 }

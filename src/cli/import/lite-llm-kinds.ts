@@ -75,7 +75,11 @@ export const liteLlmKinds: ReadonlyMap<string, LiteLlmKind> = new Map<string, Li
   ],
   [
     'azure',
-    { keyVariables: ['AZURE_API_KEY'], change: "calls go to Azure's v1 API, which needs no api_version" },
+    {
+      baseVariable: 'AZURE_API_BASE',
+      keyVariables: ['AZURE_OPENAI_API_KEY', 'AZURE_API_KEY'],
+      change: "calls go to Azure's v1 API, which needs no api_version",
+    },
   ],
   [
     'azure_ai',

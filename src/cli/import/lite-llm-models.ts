@@ -41,9 +41,13 @@ export function convertModelList(
       continue
     }
     const deployment = readDeployment(entry, draft, book, options)
-    if (deployment === undefined) continue
+    if (deployment === undefined) {
+      draft.lostModels.add(name)
+      continue
+    }
     groups.set(name, [...(groups.get(name) ?? []), deployment])
   }
+  for (const name of groups.keys()) draft.lostModels.delete(name)
   for (const [name, deployments] of groups) addModel(name, deployments, draft, options)
   const lengths = [...groups].flatMap(([name, deployments]): [string, number][] => {
     const known = deployments.flatMap(({ contextLength }) => contextLength ?? [])

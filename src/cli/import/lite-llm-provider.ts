@@ -3,9 +3,10 @@ import type { RawProvider } from '../../config/raw.ts'
 import { formatPath } from '../../platform/key-path.ts'
 import type { Draft } from './draft.ts'
 import type { Foreign } from './foreign.ts'
+import { azureBase, findAddress } from './lite-llm-address.ts'
 import { guessedKind, type LiteLlmKind, liteLlmKinds } from './lite-llm-kinds.ts'
 import { clamped } from './numbers.ts'
-import { nameOfServer, type ProviderBook, withoutRoute, withVersion } from './provider-book.ts'
+import { type ProviderBook, withVersion } from './provider-book.ts'
 
 /** Where keys of an entry may stand besides the entry. */
 export interface OtherPlaces {
@@ -65,29 +66,26 @@ export function findProvider(
   draft: Draft,
   book: ProviderBook,
 ): string | undefined {
-  const address = ['api_base', 'base_url'].map((key) => params.get(key)).find((each) => each.isThere)
-  const text = address === undefined ? undefined : draft.text(address)
-  if (address !== undefined && text === undefined) {
-    draft.leftOut(params.entry, 'its address (api_base) could not be carried')
-    return undefined
-  }
-  const baseUrl = text === undefined ? kind.baseUrl : withoutRoute(text)
+  const addresses = ['api_base', 'base_url'].map((key) => params.get(key))
+  const address = addresses.find((each) => each.isThere) ?? addresses[0]!
   const isAzure = name === 'azure'
-  if (baseUrl === undefined && kind.kind !== 'anthropic') {
-    const where = kind.baseVariable === undefined ? '' : `, which LiteLLM read from ${kind.baseVariable}`
-    draft.leftOut(params.entry, `it has no api_base${where}: write it, and import again`)
+  const form = isAzure ? azureBase : kind.needsVersion === true ? withVersion : (url: string) => url
+  const found = findAddress(address, kind, form, draft)
+  if ('refused' in found) {
+    draft.leftOut(params.entry, found.refused)
     return undefined
   }
-  const full = isAzure ? azureBase(baseUrl!) : kind.needsVersion === true ? withVersion(baseUrl!) : baseUrl
+  // LiteLLM reads the usual key for Azure wherever the address stands; for others it might be sent to somebody else.
+  const hasOwnKey = found.name !== undefined && !isAzure
   for (const key of isAzure ? ['api_version'] : []) params.get(key).take()
   const key = params.get('api_key')
   const organization = params.get('organization')
   const provider = book.find(params.entry, {
     kind: kind.kind,
-    baseUrl: full,
-    name: text === undefined ? name : nameOfServer(text),
-    identity: JSON.stringify([key.value ?? usualText(kind, text !== undefined), organization.value]),
-    key: (owner) => (key.isThere ? draft.key(key, owner) : usualKey(kind, owner, text !== undefined, draft)),
+    baseUrl: found.baseUrl,
+    name: found.name ?? name,
+    identity: JSON.stringify([key.value ?? usualText(kind, hasOwnKey, draft), organization.value]),
+    key: (owner) => (key.isThere ? draft.key(key, owner) : usualKey(kind, owner, hasOwnKey, draft)),
     ...(isAzure && { auth: { header: 'api-key' } }),
   })
   const header = draft.text(organization)
@@ -97,26 +95,27 @@ export function findProvider(
 }
 
 /** An entry without a key has the same provider as one that names the usual variable. */
-function usualText({ keyVariables = [] }: LiteLlmKind, isOwnServer: boolean): string | undefined {
-  return keyVariables[0] === undefined || isOwnServer ? undefined : `os.environ/${keyVariables[0]}`
+function usualText(kind: LiteLlmKind, isOwnServer: boolean, draft: Draft): string | undefined {
+  const usual = usualVariable(kind, draft)
+  return usual === undefined || isOwnServer ? undefined : `os.environ/${usual}`
+}
+
+function usualVariable({ keyVariables = [] }: LiteLlmKind, { env }: Draft): string | undefined {
+  return keyVariables.find((name) => (env[name] ?? '') !== '') ?? keyVariables[0]
 }
 
 /** The variable that LiteLLM reads where no key is written: for clouds; a server of one's own has none. */
-function usualKey({ keyVariables = [] }: LiteLlmKind, owner: string, isOwnServer: boolean, draft: Draft) {
-  const [usual] = keyVariables
+function usualKey(kind: LiteLlmKind, owner: string, isOwnServer: boolean, draft: Draft) {
+  const { keyVariables = [] } = kind
+  const usual = usualVariable(kind, draft)
   if (usual === undefined || isOwnServer) return undefined
   const own = keyVariables.map((name) => draft.ownVariables.get(name)).find((each) => each !== undefined)
   if (own !== undefined) return draft.literalKey(own, owner)
-  return draft.variable(keyVariables.find((name) => (draft.env[name] ?? '') !== '') ?? usual)
+  return draft.variable(usual)
 }
 
 function headersOf(draft: Draft, provider: string): NonNullable<RawProvider['headers']> {
   return (draft.config.providers[provider]!.headers ??= {})
-}
-
-function azureBase(url: string): string {
-  const origin = URL.parse(url)?.origin
-  return origin === undefined || origin === 'null' ? url : `${origin}/openai/v1`
 }
 
 /** Timeouts of an entry; those of `default_litellm_params` come after the settings of the file. */

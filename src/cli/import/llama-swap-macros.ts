@@ -90,6 +90,12 @@ export function splitCommand(command: string): readonly string[] {
   return words
 }
 
+/** Short options of model servers and of what people start them by, whose values are tokens: llama.cpp's `-hft` is `--hf-token`. */
+const shortOptions = new Set(['-hft', '-k'])
+
+/** Whether a word after an option that holds a credential is the next option. A credential may begin with a dash, too. */
+const isOption = (word: string) => /^(?:--[a-z][a-z-]*(?:=.*)?|-[a-z]{1,4})$/i.test(word)
+
 /** A command without the options that hold credentials, and those credentials. */
 export function withoutKeys(command: readonly string[]): {
   readonly words: readonly string[]
@@ -100,11 +106,12 @@ export function withoutKeys(command: readonly string[]): {
   for (let index = 0; index < command.length; index += 1) {
     const word = command[index]!
     const [option = '', ...rest] = word.split('=')
-    if (!/^--?[\w-]+$/.test(option) || !namesCredential(option.replace(/^-+/, ''))) words.push(word)
+    const isNamed = /^--?[\w-]+$/.test(option) && namesCredential(option.replace(/^-+/, ''))
+    if (!isNamed && !shortOptions.has(option)) words.push(word)
     else if (rest.length > 0) keys.push(rest.join('='))
     else {
       // An option may take several.
-      while (index + 1 < command.length && !command[index + 1]!.startsWith('-')) keys.push(command[++index]!)
+      while (index + 1 < command.length && !isOption(command[index + 1]!)) keys.push(command[++index]!)
     }
   }
   return { words, keys }

@@ -4,6 +4,7 @@ import { defaults } from '../../config/defaults.ts'
 import type { RawProvider, RawSecret } from '../../config/raw.ts'
 import type { Draft } from './draft.ts'
 import type { Foreign } from './foreign.ts'
+import { FreeNames } from './free-names.ts'
 
 export interface WantedProvider {
   readonly kind?: RawProvider['kind']
@@ -20,6 +21,7 @@ export interface WantedProvider {
 export class ProviderBook {
   readonly #draft: Draft
   readonly #known = new Map<string, string>()
+  readonly #names = new FreeNames()
 
   constructor(draft: Draft) {
     this.#draft = draft
@@ -66,9 +68,7 @@ export class ProviderBook {
     const cleaned = wanted.replaceAll(/[^A-Za-z0-9._-]+/g, '-').replace(/^[^A-Za-z0-9]+/, '')
     const base = cleaned.slice(0, 56).replace(/-+$/, '') || 'provider'
     const { providers } = this.#draft.config
-    let name = base
-    for (let number = 2; Object.hasOwn(providers, name); number += 1) name = `${base}-${number}`
-    return name
+    return this.#names.take(base, '-', (name) => Object.hasOwn(providers, name))
   }
 }
 

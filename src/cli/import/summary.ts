@@ -99,16 +99,14 @@ interface Step {
 /** What a person has to do before the gateway can start with the file. */
 function errandsOf(draft: Draft, target: string | undefined, env: NodeJS.ProcessEnv): readonly Step[] {
   const config = target === undefined ? '' : ` --config ${shellWord(target)}`
-  const used = JSON.stringify(draft.config)
+  const used = new Set<unknown>(textsOf(draft.config))
   const keys = draft.literalKeys
-    .filter(({ name }) => used.includes(JSON.stringify(name)))
+    .filter(({ name }) => used.has(name))
     .map(({ name, from }) => ({
       text: `${foreignPath(from, draft.withheld)} has a key, which was not copied. Store it, encrypted:`,
       command: `llm-gateway secret set ${name}${config}`,
     }))
-  const unset = [...draft.variables].filter(
-    (name) => (env[name] ?? '') === '' && used.includes(JSON.stringify(name)),
-  )
+  const unset = [...draft.variables].filter((name) => (env[name] ?? '') === '' && used.has(name))
   const variables =
     unset.length === 0
       ? []
@@ -117,14 +115,28 @@ function errandsOf(draft: Draft, target: string | undefined, env: NodeJS.Process
             text: `These variables are not set here, and the gateway needs them at its start: ${unset.join(', ')}`,
           },
         ]
+  const missing = [...draft.unsetVariables]
+  const again =
+    missing.length === 0
+      ? []
+      : [
+          {
+            text: `These variables are not set here, so what needs them was left out; set them, and import again: ${missing.join(', ')}`,
+          },
+        ]
   const errands = draft.errands.map(({ text, command }) => ({
     text,
     ...(command !== undefined && { command: `${command}${config}` }),
   }))
-  return [...keys, ...variables, ...errands].map(({ text, ...rest }) => ({
+  return [...keys, ...variables, ...again, ...errands].map(({ text, ...rest }) => ({
     text: withoutCredentials(text, draft.withheld),
     ...rest,
   }))
+}
+
+function* textsOf(value: unknown): Generator<unknown> {
+  if (typeof value !== 'object' || value === null) yield value
+  else for (const member of Object.values(value)) yield* textsOf(member)
 }
 
 /** The same for programs. */

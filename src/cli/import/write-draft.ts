@@ -2,13 +2,15 @@
 import { formatPath } from '../../platform/key-path.ts'
 import { type PlacedComment, writeCommentedYaml, yamlLines } from '../../config/commented-yaml.ts'
 import type { Path } from '../../config/problems.ts'
+import { packagePath } from '../../platform/package.ts'
 import { looksLikeCredential, withoutCredentials } from './credentials.ts'
 import type { Draft, Note } from './draft.ts'
+import type { Withheld } from './withheld.ts'
 
 const maxStepLength = 80
 
 /** A key path of the foreign file. Keys that look like credentials, or are no words at all, are not repeated. */
-export function foreignPath(path: Path, withheld: ReadonlySet<string>): string {
+export function foreignPath(path: Path, withheld: Withheld): string {
   const steps = path.map((step) => {
     if (typeof step === 'number') return step
     return looksLikeCredential(step) || step.length > maxStepLength ? '…' : withoutCredentials(step, withheld)
@@ -17,7 +19,7 @@ export function foreignPath(path: Path, withheld: ReadonlySet<string>): string {
 }
 
 /** One line for a note. */
-export function noteText({ kind, from, to, text }: Note, withheld: ReadonlySet<string>): string {
+export function noteText({ kind, from, to, text }: Note, withheld: Withheld): string {
   // What our own checks refuse has a path in our file alone.
   const path = foreignPath(from.length === 0 ? (to ?? []) : from, withheld)
   const word = { carried: 'from', changed: 'changed:', left_out: 'left out:' }[kind]
@@ -44,7 +46,7 @@ export function writeDraft(draft: Draft, title: string): string {
     })
   }
   const head = [
-    'yaml-language-server: $schema=./llm-gateway.schema.json',
+    `yaml-language-server: $schema=${packagePath('config/llm-gateway.schema.json')}`,
     '',
     `Imported from ${title} by llm-gateway import. Comments name the keys of that file.`,
     'Check changes with llm-gateway validate-config; docs/config.md explains every key.',

@@ -45,6 +45,27 @@ export interface FoundCloud extends Cloud {
 /** Placeholders, such as the `none` of clients that are connected to this gateway, are shorter. */
 const minKeyLength = 16
 
+export interface UnusedKey {
+  readonly variable: string
+  /** A clause after the name of the variable. */
+  readonly reason: string
+}
+
+/** Variables of keys that are set, and not used because their value is no key. */
+export function unusedKeys(env: NodeJS.ProcessEnv): UnusedKey[] {
+  const found = new Set(findClouds(env).map(({ name }) => name))
+  return clouds
+    .filter(({ name, baseVariable = '' }) => !found.has(name) && (env[baseVariable] ?? '') === '')
+    .flatMap(({ variables }) => variables.filter((variable) => (env[variable] ?? '') !== ''))
+    .map((variable) => ({
+      variable,
+      reason:
+        env[variable]!.length < minKeyLength
+          ? `has fewer than ${minKeyLength} characters, so it is taken for no key`
+          : 'has characters that no key has, so it is left out',
+    }))
+}
+
 export function findClouds(env: NodeJS.ProcessEnv): FoundCloud[] {
   return clouds.flatMap((each) => {
     if (each.baseVariable !== undefined && (env[each.baseVariable] ?? '') !== '') return []

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 
@@ -82,9 +82,33 @@ test('what the script prints of a box is read as it is there', (t) => {
       current: '/srv/releases/1',
       previous: join(base, 'former'),
       isPreviousThere: true,
+      changeable: undefined,
       freeKiB: 'number',
       keys: new Set(['one', 'two']),
       files: new Map([[join(base, 'file'), text]]),
     },
   )
+})
+
+test('a folder on the way to the system-wide program that others can change is reported', (t) => {
+  const base = scratchDirectory(t)
+  chmodSync(base, 0o2775)
+  const look = (scope: string) =>
+    readInstalled(spawnSync('sh', ['-c', lookScript, 'sh', scope, join(base, 'not/yet'), base]).stdout)
+  assert.equal(look('system')?.changeable, base)
+  assert.ok(look('user') !== undefined && look('user')?.changeable === undefined)
+})
+
+test('a box that sends more than it can have of the gateway has not answered', () => {
+  const answer = (...lines: string[]) =>
+    readInstalled(Buffer.from(['', 'llm-gateway-box 1', ...lines, 'end', ''].join('\n')))
+  assert.ok(answer('free 1') !== undefined)
+  for (const lines of [
+    [`free ${'1'.repeat(10_000)}`],
+    Array.from({ length: 3_000 }, (_, index) => `key k${index}`),
+    Array.from({ length: 100 }, (_, index) => `file 0 /${index}\n`),
+    [`file 2000000 /a\n${'x'.repeat(2_000_000)}`],
+  ]) {
+    assert.equal(answer(...lines), undefined)
+  }
 })

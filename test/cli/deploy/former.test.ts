@@ -21,6 +21,7 @@ function siteWith(scope: Scope, known: Partial<Installed>) {
     current: undefined,
     previous: undefined,
     isPreviousThere: false,
+    changeable: undefined,
     freeKiB: undefined,
     keys: new Set<string>(),
     files: new Map<string, string>(),

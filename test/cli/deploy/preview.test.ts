@@ -28,6 +28,7 @@ test('what may be a key is masked in the diff of a configuration, and a unit is 
     current: undefined,
     previous: undefined,
     isPreviousThere: false,
+    changeable: undefined,
     freeKiB: undefined,
     keys: new Set<string>(),
     files,

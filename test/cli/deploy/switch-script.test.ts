@@ -1,7 +1,18 @@
 // The script that makes a release the one that runs, in a shell, with programs that only leave a mark.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 
@@ -10,6 +21,7 @@ import { scratchDirectory } from '../../support/config-file.ts'
 import { missing } from '../../support/needs.ts'
 
 const skip = missing('flock')
+const other = 65_534
 
 function switchTo(t: TestContext, scope: 'system' | 'user'): { output: string; hasRun: boolean } {
   const base = scratchDirectory(t)
@@ -35,7 +47,46 @@ test('a user runs a program of their own', { skip }, (t) => {
   assert.ok(hasRun, output)
 })
 
-const other = 65_534
+/** A program that leaves a mark, in a folder that root alone can change. */
+function rootsProgram(t: TestContext) {
+  const base = mkdtempSync('/opt/llmgw-test-')
+  t.after(() => rmSync(base, { recursive: true }))
+  chmodSync(base, 0o755)
+  const mark = join(base, 'has-run')
+  mkdirSync(join(base, 'bin'), { mode: 0o755 })
+  mkdirSync(join(base, 'dist'), { mode: 0o755 })
+  writeFileSync(join(base, 'dist/main.cjs'), `echo >'${mark}'\n`, { mode: 0o644 })
+  writeFileSync(join(base, 'bin/llm-gateway'), `#!/bin/sh\n. ${base}/dist/main.cjs\n`, { mode: 0o755 })
+  symlinkSync('../dist/main.cjs', join(base, 'bin/inside'))
+  const run = () => {
+    const args = ['system', base, base, '', join(base, 'c.yaml'), join(base, 'none')]
+    const { stdout } = spawnSync('sh', ['-c', switchScript, 'sh', ...args], { encoding: 'utf8' })
+    return { hasRun: existsSync(mark), stdout }
+  }
+  return { base, run }
+}
+
+const rootOnly = skip || (process.getuid?.() === 0 ? false : 'needs root, whose files are trusted')
+
+test('a program that root alone can change is run', { skip: rootOnly }, (t) => {
+  const { hasRun, stdout } = rootsProgram(t).run()
+  assert.ok(hasRun, stdout)
+})
+
+for (const [what, change] of [
+  ['a file that another user owns', (base: string) => chownSync(join(base, 'dist/main.cjs'), other, other)],
+  ['a folder that another user owns', (base: string) => chownSync(join(base, 'dist'), other, other)],
+  ['a file that a group can change', (base: string) => chmodSync(join(base, 'dist/main.cjs'), 0o664)],
+  ['a link that leads elsewhere', (base: string) => symlinkSync('/tmp/elsewhere', join(base, 'dist/lib'))],
+] as const) {
+  test(`a program is not run with the rights of root for ${what}`, { skip: rootOnly }, (t) => {
+    const { base, run } = rootsProgram(t)
+    change(base)
+    const { hasRun, stdout } = run()
+    assert.equal(hasRun, false)
+    assert.match(stdout, /is not run: others than root can change \/opt\/llmgw-test-\w+\/dist/)
+  })
+}
 
 /** A box whose configuration has a mode and, where the test may set it, a group of its own. */
 function boxWith(t: TestContext, mode: number | undefined) {

@@ -385,6 +385,13 @@ describe('credentials are told from other texts', () => {
   }
   test('a header that says who calls is', () => assert.ok(isPlainHeader('X-Title', 'My program')))
   test('an option may take several keys', () => {
+    assert.deepEqual(
+      withoutKeys(['llama-server', '-hft', 'alpha9x', '-k', 'beta7y', '--token', '-gamma3z', '--port', '1']),
+      {
+        words: ['llama-server', '--port', '1'],
+        keys: ['alpha9x', 'beta7y', '-gamma3z'],
+      },
+    )
     assert.deepEqual(withoutKeys(['vllm', 'serve', 'm', '--api-key', 'alpha9x', 'beta7y', '--port', '1']), {
       words: ['vllm', 'serve', 'm', '--port', '1'],
       keys: ['alpha9x', 'beta7y'],

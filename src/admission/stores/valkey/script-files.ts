@@ -12,6 +12,7 @@ const scriptNames = [
   'leave',
   'look',
   'publish-keys',
+  'read-keys',
   'read-question',
 ] as const
 
