@@ -44,7 +44,10 @@ export async function usageOfAllCommand(
     return fail('the gateway is of another version; restart it')
   const found = answer.body as unknown as UsageOfAllJson
   const report = {
-    ...{ rows: found.data, total: found.total, isCut: found.is_cut === true, zone: found.zone },
+    rows: found.data,
+    total: found.total,
+    isCut: found.is_cut === true,
+    zone: found.zone,
     sinceMs: Date.parse(found.since),
     untilMs: Date.parse(found.until),
   }

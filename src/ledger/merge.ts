@@ -58,5 +58,5 @@ export class MergedReport {
 /** What exceeds exact numbers stays at their end, as in a single ledger. */
 function bounded(counts: UsageCounts): UsageCounts {
   const limited = countNames.map((name) => [name, Math.min(counts[name], Number.MAX_SAFE_INTEGER)])
-  return Object.fromEntries(limited) as unknown as UsageCounts
+  return Object.fromEntries(limited) as UsageCounts
 }

@@ -46,7 +46,13 @@ export class Machines {
     this.#parts = parts
     const { connection, settings, member, host, clock, readUsage, onBug } = parts
     this.usage = new UsageOfAll({
-      ...{ connection, prefix: settings.prefix, member, host, clock, readUsage, onBug },
+      connection,
+      prefix: settings.prefix,
+      member,
+      host,
+      clock,
+      readUsage,
+      onBug,
       members: () => this.#read(),
     })
   }
@@ -154,7 +160,8 @@ function usesOf(group: readonly Member[]): MachineUse[] {
     const { kind, name } = use
     const known = uses.get(`${kind}:${name}`)
     uses.set(`${kind}:${name}`, {
-      ...{ kind, name },
+      kind,
+      name,
       requests: use.requests + (known?.requests ?? 0),
       tokens: use.tokens + (known?.tokens ?? 0),
       parallel: use.parallel + (known?.parallel ?? 0),

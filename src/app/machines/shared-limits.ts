@@ -186,7 +186,11 @@ export class SharedLimits {
     const { clock, events } = this.#parts
     const { connection, allotments } = this
     return (this.#machines = new Machines({
-      ...{ connection, allotments, settings: this.#settings, clock, readUsage },
+      connection,
+      allotments,
+      settings: this.#settings,
+      clock,
+      readUsage,
       member: this.name.member,
       host: hostname(),
       onBug: (error) => events.emit({ kind: 'internal_error', error, where: 'the usage of all machines' }),

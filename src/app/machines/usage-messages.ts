@@ -46,7 +46,7 @@ export function readQuestionOf(value: unknown): UsageQuestion | string {
   const isKnown = names.every((name) => typeof name === 'string' && isDimension(name))
   if (!isKnown) return `it cannot tell calls apart by ${bounded(names.join(','), 100)}`
   const isTimed = Number.isSafeInteger(sinceMs) && Number.isSafeInteger(untilMs)
-  const isText = (name: unknown) => name === undefined || typeof name === 'string'
+  const isText = (name: unknown): name is string | undefined => name === undefined || typeof name === 'string'
   if (!isTimed || typeof zone !== 'string' || !isTimeZone(zone) || !isText(client) || !isText(key))
     return 'it does not understand the question'
   return {
@@ -54,8 +54,8 @@ export function readQuestionOf(value: unknown): UsageQuestion | string {
     sinceMs: sinceMs as number,
     untilMs: untilMs as number,
     zone,
-    client: client as string | undefined,
-    key: key as string | undefined,
+    client,
+    key,
   }
 }
 
@@ -64,7 +64,7 @@ const maxAnswerBytes = 64 * 1024 * 1024
 /** Small, because decisions about calls go over the same connection. */
 const pieceLength = 64 * 1024
 /** Of one answer: 8 MiB, compressed. */
-export const maxPieces = 128
+const maxPieces = 128
 const compress = promisify(gzip)
 const decompress = promisify(gunzip)
 
@@ -93,10 +93,7 @@ function reportText({ ledgerId, rows, total, isCut }: MachineReport): string {
     total: countNames.map((name) => Math.min(total[name], Number.MAX_SAFE_INTEGER)),
   }
   const lines = rows.map((row) =>
-    JSON.stringify([
-      ...by.map((name) => row[name as Dimension] ?? null),
-      ...countNames.map((name) => row[name]),
-    ]),
+    JSON.stringify([...by.map((name) => row[name] ?? null), ...countNames.map((name) => row[name])]),
   )
   return [JSON.stringify({ ...head, is_cut: isCut }), ...lines].join('\n')
 }
