@@ -275,10 +275,10 @@ function printNext(
   )
   for (const client of clients.filter(({ name }) => installed.has(name))) {
     out.line()
-    printLines(io, client, { url, model, needsKey: false })
+    printLines(io, client, { url, model, needsKey: false }, isUsual ? {} : { config: file })
   }
   if (wishes.model === undefined && cloud !== undefined && installed.size > 0)
     out.line(`In place of MODEL, name a model of ${cloud.name}.`)
   out.line()
-  out.line(`Clients that ${ownCommand(env)} can lead to the gateway: ${ownCommand(env)} connect`)
+  out.line(`Clients that ${ownCommand(env)} can lead to the gateway: ${ownCommand(env)} connect${option}`)
 }
