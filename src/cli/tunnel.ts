@@ -89,7 +89,7 @@ interface Place {
   readonly path: string
   /** The installed unit. */
   readonly before: string | undefined
-  programs(): TunnelPrograms
+  readonly programs: () => TunnelPrograms
 }
 
 class Installation {

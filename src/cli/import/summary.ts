@@ -134,7 +134,7 @@ function errandsOf(draft: Draft, target: string | undefined, env: NodeJS.Process
   }))
 }
 
-function* textsOf(value: unknown): Generator<unknown> {
+function* textsOf(value: unknown): Generator {
   if (typeof value !== 'object' || value === null) yield value
   else for (const member of Object.values(value)) yield* textsOf(member)
 }
