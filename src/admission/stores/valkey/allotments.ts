@@ -137,16 +137,21 @@ export class Allotments {
   }
 
   /**
-   * Whether it makes sense to ask for more now: the last refusal was long ago, or was of a call that needed more.
+   * Whether it makes sense to ask for more now, for a call that lacks it: the last refusal was long ago, or was of a call that needed more.
    * @param amounts what a call takes of each limit.
    */
   mayAsk(scope: SharedScope, amounts: readonly number[] = []): boolean {
     if (!this.#parts.connection.isUp) return false
     const nowMs = this.#now()
-    const { noneUntilMs, refused, allotment } = this.#entryOf(scope, nowMs)
+    const entry = this.#entryOf(scope, nowMs)
+    const { noneUntilMs, refused, allotment } = entry
     if (noneUntilMs <= nowMs) return true
     const { used } = scope.use()
-    return amounts.some((amount, index) => used[index]! + amount - allotment.held[index]! < refused[index]!)
+    if (amounts.some((amount, index) => used[index]! + amount - allotment.held[index]! < refused[index]!))
+      return true
+    // It waits as those before it do, so that their turn does not lapse between two questions.
+    entry.waitsUntilMs = nowMs + 2 * recheckMs
+    return false
   }
 
   /**

@@ -98,7 +98,10 @@ for (const count of [2, 8]) {
       const admitted = await load(gateways, (index) => (index === 0 ? large : little), 300_000, 1_000)
       assert.ok(worst(admitted.flat(), ({ tokens }) => tokens) <= 1_000)
       for (const [index, calls] of admitted.entries())
-        assert.ok(calls.length >= 1, `gateway ${index} got none`)
+        assert.ok(
+          calls.length >= 1,
+          `gateway ${index} got none: ${JSON.stringify(admitted.map((each) => each.map(({ atMs }) => atMs / 1000)))}`,
+        )
     },
   )
 
