@@ -5,6 +5,7 @@ import { benchGateways } from './gateways/run.ts'
 import { benchLedger } from './ledger.ts'
 import { benchLimits } from './limits.ts'
 import { benchLocal } from './local/run.ts'
+import { benchMachines } from './machines.ts'
 import { benchMetrics } from './metrics.ts'
 import { benchServices } from './services/run.ts'
 import { benchWorkers } from './workers.ts'
@@ -19,6 +20,7 @@ const benches: Readonly<Record<string, Bench>> = {
   ledger: benchLedger,
   limits: benchLimits,
   local: benchLocal,
+  machines: benchMachines,
   metrics: benchMetrics,
   services: benchServices,
   workers: benchWorkers,

@@ -45,8 +45,10 @@ const narrowed: Readonly<Record<string, readonly string[]>> = {
     'admission/budget.ts',
     'admission/budget-book.ts',
     'admission/budgets-file.ts',
-    // doctor looks at the store of limits.
+    // doctor looks at the store of limits; key publishes to it.
+    'admission/stores/valkey/list-access.ts',
     'admission/stores/valkey/probe.ts',
+    'admission/stores/valkey/store-fault.ts',
     // explain reads the routes; doctor calls providers itself and reads their streams; key changes the keys of clients.
     'clients/keys/chosen-key.ts',
     'clients/keys/key-budgets.ts',
@@ -56,6 +58,7 @@ const narrowed: Readonly<Record<string, readonly string[]>> = {
     'clients/keys/key-record.ts',
     'clients/keys/key-table.ts',
     'clients/keys/keys-state.ts',
+    'clients/keys/signed-keys.ts',
     'dialects/anthropic/message-stream.ts',
     'dialects/anthropic/model-pages.ts',
     'dialects/coverage.ts',
@@ -99,6 +102,9 @@ const narrowed: Readonly<Record<string, readonly string[]>> = {
     // status prints the report of the status page.
     'status/status-report.ts',
     'status/providers-text.ts',
+    // machines shows what the gateway reports of them.
+    'status/shared-store.ts',
+    'status/shared-store-text.ts',
     'status/services-text.ts',
     'status/status-text.ts',
     'upstream/mask.ts',
@@ -310,7 +316,12 @@ suite('the sources', () => {
     // What a gateway uses of limits that it shares with others is counted in its own memory.
     assert.deepEqual(
       owners.map(([file]) => file),
-      ['admission/stores/valkey/valkey-store.ts', 'app/shared-services.ts', 'call/local-coordinator.ts'],
+      [
+        'admission/stores/valkey/shared-flood-windows.ts',
+        'admission/stores/valkey/valkey-store.ts',
+        'app/shared-services.ts',
+        'call/local-coordinator.ts',
+      ],
     )
   })
 

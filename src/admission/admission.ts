@@ -68,6 +68,9 @@ export interface AdmissionParts {
   readonly maxLineLength?: number
 }
 
+/** Questions for shared budgets while a call holds its limits already. */
+const maxBudgetQuestions = 3
+
 export class Admission {
   readonly budgets: BudgetBook
   readonly #parts: AdmissionParts
@@ -101,8 +104,28 @@ export class Admission {
     if (this.#isClosed) return { kind: 'shutting_down', waitedMs: 0 }
     if (demand.spending !== undefined) {
       const refusal = this.budgets.probe(demand.spending)
-      if (refusal !== undefined) return { ...refusal, waitedMs: 0 }
+      if (refusal !== undefined) return this.#askBudgets(demand.spending, demand, refusal)
     }
+    return this.#reserveNow(demand)
+  }
+
+  /** Other gateways may have room for it in a budget that they share. */
+  #askBudgets(
+    spending: BudgetDemand,
+    demand: BudgetedDemand,
+    refusal: BudgetRefusal,
+  ): Decision | Promise<Decision> {
+    const asked = this.budgets.ask(spending)
+    if (asked === undefined) return { ...refusal, waitedMs: 0 }
+    return asked.then(() => {
+      if (demand.disconnect.isGone) return { kind: 'gone', waitedMs: 0 }
+      if (this.#isClosed) return { kind: 'shutting_down', waitedMs: 0 }
+      const last = this.budgets.probe(spending)
+      return last === undefined ? this.#reserveNow(demand) : { ...last, waitedMs: 0 }
+    })
+  }
+
+  #reserveNow(demand: BudgetedDemand): Decision | Promise<Decision> {
     const line = this.#lines.get(demand.model)
     // Whoever comes later may not take what the line waits for.
     if (line !== undefined && line.length > 0) return this.#waitOrRefuse(demand, line)
@@ -139,26 +162,21 @@ export class Admission {
 
   /** How these models stand, for `GET /v1/limits`; those without limits are left out. */
   async describe(models: Iterable<string>): Promise<ModelReport[]> {
-    const reports: ModelReport[] = []
+    const reports: Promise<ModelReport>[] = []
     for (const model of models) {
       const limits = this.limitsOf(model)
       if (limits === undefined || !(this.#limits.limits.has(model) || hasLimit(limits))) continue
-      const { limitStatus, nextMs, ...used } = await this.#parts.store.use(
-        modelScope(model, limits),
-        this.#parts.now(),
-      )
-      const waiting = this.#waiting(model)
-      reports.push({
-        model,
-        limits,
-        used,
-        limitStatus,
-        nextMs,
-        waiting,
-        calibration: this.#parts.calibration.describe(model),
-      })
+      reports.push(this.#describe(model, limits))
     }
-    return reports
+    // A store that must ask elsewhere asks for all of them at once.
+    return Promise.all(reports)
+  }
+
+  async #describe(model: string, limits: ModelLimits): Promise<ModelReport> {
+    const { store, now, calibration } = this.#parts
+    const { limitStatus, nextMs, ...used } = await store.use(modelScope(model, limits), now())
+    const waiting = this.#waiting(model)
+    return { model, limits, used, limitStatus, nextMs, waiting, calibration: calibration.describe(model) }
   }
 
   /** How a client stands by its own limits, for `GET /v1/limits`. */
@@ -245,8 +263,8 @@ export class Admission {
     demand: BudgetedDemand,
     { reservation, limitStatus }: Reserved,
     waitedMs: number,
-  ): Admitted | OverBudget | { kind: 'gone'; waitedMs: number } {
-    const { client, disconnect, model, spending: spendingDemand } = demand
+  ): Decision | Promise<Decision> {
+    const { client, disconnect, model, spending } = demand
     this.#parts.onChange?.()
     if (demand.program !== undefined) this.#underWay.set(reservation, demand)
     if (this.#retryTimes.size > 0) this.#retryTimes.get(model)?.admit(client.id, this.#parts.now())
@@ -255,12 +273,39 @@ export class Admission {
       this.settle(reservation, { kind: 'unsent' })
       return { kind: 'gone', waitedMs }
     }
-    const spending = spendingDemand && this.budgets.take(spendingDemand)
-    if (spending === undefined || spending.kind === 'held') {
-      return { kind: 'admitted', reservation, spending, waitedMs, limitStatus }
-    }
+    const admitted = { kind: 'admitted', reservation, waitedMs, limitStatus } as const
+    if (spending === undefined) return { ...admitted, spending }
+    const taken = this.budgets.take(spending)
+    if (taken.kind === 'held') return { ...admitted, spending: taken }
+    const asked = this.budgets.ask(spending)
+    if (asked !== undefined) return this.#takeLater(demand, spending, admitted, asked)
     this.settle(reservation, { kind: 'unsent' })
-    return { ...spending, waitedMs }
+    return { ...taken, waitedMs }
+  }
+
+  /** Keeps its place while other gateways are asked; what they give may go to another call each time. */
+  async #takeLater(
+    { disconnect }: BudgetedDemand,
+    spending: BudgetDemand,
+    admitted: Omit<Admitted, 'spending'>,
+    asked: Promise<unknown>,
+  ): Promise<Decision> {
+    const { reservation, waitedMs } = admitted
+    let answer: Promise<unknown> | undefined = asked
+    for (let count = 0; ; count++) {
+      await answer
+      if (disconnect.isGone) {
+        this.settle(reservation, { kind: 'unsent' })
+        return { kind: 'gone', waitedMs }
+      }
+      const taken = this.budgets.take(spending)
+      if (taken.kind === 'held') return { ...admitted, spending: taken }
+      answer = count < maxBudgetQuestions ? this.budgets.ask(spending) : undefined
+      if (answer === undefined) {
+        this.settle(reservation, { kind: 'unsent' })
+        return { ...taken, waitedMs }
+      }
+    }
   }
 
   #lineOf(model: string): WaitingLine {

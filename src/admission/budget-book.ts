@@ -2,13 +2,10 @@
 //
 // A call reserves what it is expected to cost, and more while it is seen to take more; its end replaces that by what it
 // has cost. What is spent counts in the window of that moment; what is reserved counts in every window, since the call may
-// end in any.
+// end in any. Of a budget that several gateways share, this one uses no more than its ceiling (budget-ceilings.ts).
 import {
   type Budget,
   budgetPeriods,
-  type Charge,
-  maxPlausibleTokens,
-  type OpenSpending,
   type ScopeBalance,
   type ScopeSpending,
   type SpendJournal,
@@ -28,18 +25,24 @@ import {
   tokensFor,
   usualBudgetSettings,
 } from './budget.ts'
-import { budgetCutError } from './budget-error.ts'
+import {
+  type BudgetCeilings,
+  type BudgetUse,
+  type BudgetWindow,
+  nothingUsed,
+  type SharedBook,
+} from './budget-ceilings.ts'
+import { chargeOf, chargesOf, cut, type OpenHold, requestedOf } from './budget-holds.ts'
 import { type BudgetPeriod, Calendar, type CalendarWindow } from './calendar-window.ts'
 import type { Outcome } from './outcome.ts'
-import { type Amounts, keptWindows, type SavedWindow, SpentWindows, sum } from './spent-windows.ts'
-
-interface OpenHold extends BudgetHold, OpenSpending {
-  nano: number
-  tokens: number
-  cutsAboveTokens: number
-  readonly demand: BudgetDemand
-  isOpen: boolean
-}
+import {
+  type Amounts,
+  keptWindows,
+  type SavedAccount,
+  type SavedBudgets,
+  SpentWindows,
+  sum,
+} from './spent-windows.ts'
 
 /** What is spent and reserved of one scope. */
 interface Account {
@@ -53,23 +56,8 @@ interface Account {
   readonly spent: SpentWindows
 }
 
-/** An account as it is saved. */
-export interface SavedAccount {
-  readonly name: string
-  /** Absent where an earlier version has saved it. */
-  readonly entry?: string
-  /** Reserved. */
-  readonly nano: number
-  readonly tokens: number
-  readonly windows: readonly SavedWindow[]
-}
-
-export interface SavedBudgets {
-  readonly timeZone: string
-  /** As `SpendSource.revision`. Absent where an earlier version has saved it. */
-  readonly revision?: number
-  readonly accounts: readonly SavedAccount[]
-}
+/** `unknown`: there may be room, but nobody can be asked. */
+type Fit = 'fits' | 'exceeds' | 'unknown'
 
 export interface BudgetBookParts {
   /** Milliseconds since 1970. */
@@ -80,6 +68,8 @@ export interface BudgetBookParts {
   readonly onChange?: () => void
   readonly journal?: SpendJournal | undefined
   readonly onNews?: (news: BudgetNews) => void
+  /** Of budgets that are shared with other gateways. Absent: none is. */
+  readonly ceilings?: BudgetCeilings | undefined
 }
 
 const nearlySpent = 0.8
@@ -88,7 +78,7 @@ const maxJumpMs = 60 * 60_000
 /** Clients may be any number of addresses: from so many accounts on, those that count nothing are looked for. */
 const minSweptAccounts = 1_000
 
-export class BudgetBook implements SpendSource {
+export class BudgetBook implements SpendSource, SharedBook {
   readonly #parts: BudgetBookParts
   readonly #accounts = new Map<string, Account>()
   #settings = usualBudgetSettings
@@ -104,6 +94,7 @@ export class BudgetBook implements SpendSource {
 
   constructor(parts: BudgetBookParts) {
     this.#parts = parts
+    parts.ceilings?.serve(this)
   }
 
   get revision(): number {
@@ -143,17 +134,66 @@ export class BudgetBook implements SpendSource {
       const account = this.#accounts.get(scope.name)
       if (account !== undefined) account.budgets = scope.budgets
       for (const budget of scope.budgets) {
+        const requested = requestedOf(demand, budget)
+        const fit = this.#fit(scope, budget, requested, nowMs)
+        if (fit === 'fits') continue
         const state = this.#stateOf(scope, budget, nowMs)
-        const requested = budget.unit === 'usd' ? demand.nano : demand.tokens
-        const { spent, reserved } = state
-        // What costs nothing is no matter of money.
-        if (requested === 0 || sum(sum(spent, reserved), requested) <= budget.limit) continue
-        // A call that is estimated larger than what is left would lock the rest of the budget for good.
-        if (reserved === 0 && spent < budget.limit) continue
-        return { kind: 'budget_exceeded', ...state, requested }
+        return { kind: fit === 'exceeds' ? 'budget_exceeded' : 'budget_unavailable', ...state, requested }
       }
     }
     return undefined
+  }
+
+  /**
+   * Asks the other gateways for as much of shared budgets as the call lacks, after which `probe` and `take` may find otherwise.
+   * Undefined: there is nothing to be had. Resolves within about a second; never rejects.
+   */
+  ask(demand: BudgetDemand): Promise<unknown> | undefined {
+    const { ceilings } = this.#parts
+    if (ceilings === undefined || (this.#lost ?? this.#suspended) !== undefined) return undefined
+    const nowMs = this.#parts.wallNow()
+    const asked: Promise<void>[] = []
+    for (const scope of demand.scopes) {
+      for (const budget of scope.budgets) {
+        const requested = requestedOf(demand, budget)
+        if (this.#fit(scope, budget, requested, nowMs) === 'fits') continue
+        const answer = ceilings.ask(this.#windowOf(scope, budget, nowMs), requested)
+        if (answer === undefined) return undefined
+        asked.push(answer)
+      }
+    }
+    return asked.length === 0 ? undefined : Promise.all(asked)
+  }
+
+  /** Has what other gateways use of these budgets, for `describe`. Never rejects. */
+  async look(scopes: readonly BudgetScope[]): Promise<void> {
+    const { ceilings, wallNow } = this.#parts
+    if (ceilings === undefined) return
+    const nowMs = wallNow()
+    const windows = scopes.flatMap((scope) =>
+      scope.budgets.map((budget) => this.#windowOf(scope, budget, nowMs)),
+    )
+    await Promise.all(windows.map((window) => ceilings.look(window)))
+  }
+
+  useOf({ scope, budget, startMs }: BudgetWindow): BudgetUse {
+    const account = this.#accounts.get(scope.name)
+    if (account === undefined) return nothingUsed
+    const amount = budget.unit === 'usd' ? 'nano' : 'tokens'
+    const isCurrent = this.#calendar.windowAt(budget.per, this.#parts.wallNow()).startMs === startMs
+    return { spent: account.spent.at(budget.per, startMs)[amount], reserved: isCurrent ? account[amount] : 0 }
+  }
+
+  heard(window: BudgetWindow, before: BudgetUse, now: BudgetUse): void {
+    const { scope, budget, startMs } = window
+    const nowMs = this.#parts.wallNow()
+    const isCurrent = this.#calendar.windowAt(budget.per, nowMs).startMs === startMs
+    if (now.spent <= before.spent || !isCurrent) return
+    const of = { ...scope, budgets: [budget] }
+    const own = this.useOf(window)
+    const state = { ...this.#stateOf(of, budget, nowMs), spent: sum(own.spent, before.spent) }
+    this.#report(state, now.spent - before.spent, new Set())
+    if (this.#settings.whenExhausted === 'cut') this.#cutExhausted([of], nowMs)
   }
 
   /** Reserves in all scopes or in none. */
@@ -339,13 +379,33 @@ export class BudgetBook implements SpendSource {
     return account
   }
 
-  #stateOf({ name, entry }: BudgetScope, budget: Budget, nowMs: number): BudgetState {
-    const { startMs, endMs } = this.#calendar.windowAt(budget.per, nowMs)
-    const account = this.#accounts.get(name)
-    const amount = budget.unit === 'usd' ? 'nano' : 'tokens'
+  #stateOf(of: BudgetScope, budget: Budget, nowMs: number): BudgetState {
+    const window = this.#windowOf(of, budget, nowMs)
+    const { scope, endMs } = window
     const resetsAtMs = Number.isFinite(endMs) ? endMs : undefined
-    const spent = account?.spent.at(budget.per, startMs)[amount] ?? 0
-    return { scope: { name, entry }, budget, spent, reserved: account?.[amount] ?? 0, resetsAtMs }
+    const own = this.useOf(window)
+    const others = this.#parts.ceilings?.others(window) ?? nothingUsed
+    const spent = sum(own.spent, others.spent)
+    return { scope, budget, spent, reserved: sum(own.reserved, others.reserved), resetsAtMs }
+  }
+
+  #windowOf({ name, entry, budgets }: BudgetScope, budget: Budget, nowMs: number): BudgetWindow {
+    const same = budgets.filter(({ unit, per }) => unit === budget.unit && per === budget.per)
+    const limit = Math.min(...same.map((each) => each.limit))
+    return { scope: { name, entry }, budget, limit, ...this.#calendar.windowAt(budget.per, nowMs) }
+  }
+
+  #fit(scope: BudgetScope, budget: Budget, requested: number, nowMs: number): Fit {
+    // What costs nothing is no matter of money.
+    if (requested === 0) return 'fits'
+    const window = this.#windowOf(scope, budget, nowMs)
+    const { spent, reserved } = this.useOf(window)
+    const ceiling = this.#parts.ceilings?.of(window)
+    const most = Math.min(budget.limit, ceiling?.most ?? Infinity)
+    if (sum(sum(spent, reserved), requested) <= most) return 'fits'
+    // A call that is estimated larger than what is left would lock the rest of the budget for good.
+    if (ceiling?.isRest !== false && reserved === 0 && spent < most) return 'fits'
+    return ceiling?.mustRefuse === true ? 'unknown' : 'exceeds'
   }
 
   /** @param scope whose budgets may have become news. */
@@ -437,29 +497,4 @@ export class BudgetBook implements SpendSource {
     }
     this.#sweptAccounts = Math.max(minSweptAccounts, 2 * this.#accounts.size)
   }
-}
-
-function chargesOf(
-  { demand: { scopes, call } }: OpenHold,
-  { nano, tokens }: Amounts,
-  atMs: number,
-): Charge[] {
-  if (nano === 0 && tokens === 0) return []
-  const { requestId } = call
-  return scopes.map(({ name, entry }) => ({ atMs, scope: { name, entry }, requestId, nano, tokens }))
-}
-
-function cut(hold: OpenHold, state: BudgetState): void {
-  const { interruptible } = hold
-  hold.interruptible = undefined
-  interruptible?.interrupt(budgetCutError(state))
-}
-
-/** What ended unknown counts as reserved: not to know is no way to spend less. */
-function chargeOf({ nano, tokens }: OpenHold, { kind }: Outcome, spent: Spent | undefined): Amounts {
-  if (spent === undefined)
-    return kind === 'used' || kind === 'cut' ? { nano, tokens } : { nano: 0, tokens: 0 }
-  const isCount = Number.isFinite(spent.tokens) && spent.tokens >= 0 && spent.tokens <= maxPlausibleTokens
-  const isAmount = Number.isSafeInteger(spent.nano) && spent.nano! >= 0
-  return { nano: isAmount ? spent.nano! : nano, tokens: isCount ? Math.ceil(spent.tokens) : tokens }
 }

@@ -6,6 +6,13 @@ import type { BudgetExceeded, BudgetRefusal, BudgetState } from './budget.ts'
 
 export function budgetError(refusal: BudgetRefusal): GatewayError {
   if (refusal.kind === 'budget_state_lost') return new GatewayError('budget_state_lost', stateLost)
+  if (refusal.kind === 'budget_unavailable') {
+    const { scope, budget } = refusal
+    const message =
+      `The budget of ${ownerOf(scope)}, ${budgetName(budget)}, is shared with other gateways, and the store of what they spend ` +
+      'cannot be asked now. What this gateway held of it is used up; calls are refused until the store is back (rate_limit_settings.store.when_unavailable: refuse).'
+    return new GatewayError('limits_unavailable', message)
+  }
   const { budget, spent, reserved, requested } = refusal
   const needed = `this call needs up to ${amountOf(budget, requested)}.`
   if (isOfAll(refusal)) return exceeded(refusal, needed)

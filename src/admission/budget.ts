@@ -69,7 +69,13 @@ interface BudgetStateLost {
   readonly reason: string
 }
 
-export type BudgetRefusal = BudgetExceeded | BudgetStateLost
+/** What other gateways leave of a budget is not known, and by the configuration nothing is spent of it then. */
+interface BudgetUnavailable extends BudgetState {
+  readonly kind: 'budget_unavailable'
+  readonly requested: number
+}
+
+export type BudgetRefusal = BudgetExceeded | BudgetStateLost | BudgetUnavailable
 
 /** What an operator may want to know of a budget. */
 export type BudgetNews =

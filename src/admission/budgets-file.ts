@@ -18,7 +18,8 @@ import type { LockResult } from '../platform/process-lock.ts'
 import { StateFile } from '../platform/state-file.ts'
 import { keepAside, laterRelease } from '../platform/state-version.ts'
 import type { BudgetSettings } from './budget.ts'
-import { BudgetBook, type SavedAccount, type SavedBudgets } from './budget-book.ts'
+import { BudgetBook } from './budget-book.ts'
+import type { SavedAccount, SavedBudgets } from './spent-windows.ts'
 import type { BudgetPeriod, CalendarWindow } from './calendar-window.ts'
 
 /** The ledger as the file needs it. */

@@ -15,9 +15,17 @@ export interface FloodWindows {
   readonly rpm: number
   /**
    * 0: the request is counted and passes. Else how long until it would, in milliseconds: when there is room for the
-   * requests that were refused before it, too.
+   * requests that were refused before it, too. Infinity: how many others have passed is not known now, and nothing is to pass.
    */
   take(client: string): number | Promise<number>
+}
+
+/** Windows that the owner of several workers counts in. */
+export interface LeasableWindows extends FloodWindows {
+  /** Requests of a client that count now, of this gateway. */
+  used(client: string): number
+  /** Whether all of the client's limit is this gateway's, so that some of it may be promised. */
+  mayLease(client: string): boolean
 }
 
 /** The times of a client's last requests in a ring of `rpm` places. */
@@ -32,7 +40,7 @@ interface Ring {
 }
 
 /** Windows in this thread's memory. */
-export class MemoryFloodWindows implements FloodWindows {
+export class MemoryFloodWindows implements LeasableWindows {
   readonly rpm: number
   readonly #now: () => number
   readonly #rings = new Map<string, Ring>()
@@ -44,7 +52,8 @@ export class MemoryFloodWindows implements FloodWindows {
     this.#now = now
   }
 
-  take(client: string): number {
+  /** @param most requests that may count in place of `rpm`; not above it. */
+  take(client: string, most = this.rpm): number {
     const nowMs = this.#now()
     let ring = this.#rings.get(client)
     if (ring === undefined) {
@@ -52,7 +61,7 @@ export class MemoryFloodWindows implements FloodWindows {
       this.#rings.set(client, ring)
     }
     this.#slide(ring, nowMs)
-    if (ring.count === this.rpm) return this.#waitMs(client, ring, nowMs)
+    if (ring.count >= most) return this.#waitMs(client, ring, nowMs)
     ring.retryTimes?.admit(client, nowMs)
     ring.times[(ring.start + ring.count) % this.rpm] = nowMs
     ring.count += 1
@@ -61,7 +70,16 @@ export class MemoryFloodWindows implements FloodWindows {
     return 0
   }
 
-  /** Requests of a client that count now. */
+  mayLease(): boolean {
+    return true
+  }
+
+  /** Until the oldest request that counts does so no more, in milliseconds; undefined: none counts. */
+  nextMs(client: string): number | undefined {
+    const ring = this.used(client) === 0 ? undefined : this.#rings.get(client)!
+    return ring && ring.times[ring.start]! + floodWindowMs - this.#now()
+  }
+
   used(client: string): number {
     const ring = this.#rings.get(client)
     if (ring === undefined) return 0
@@ -72,8 +90,8 @@ export class MemoryFloodWindows implements FloodWindows {
   #waitMs(client: string, ring: Ring, nowMs: number): number {
     const told = (ring.retryTimes ??= new RetryTimes())
     const { requests, place } = told.ahead(client, nowMs)
-    const index = ring.start + Math.min(requests, this.rpm - 1)
-    const dueAtMs = ring.times[index % this.rpm]! + floodWindowMs
+    const index = ring.start + Math.min(requests, ring.count - 1)
+    const dueAtMs = (ring.count === 0 ? nowMs : ring.times[index % this.rpm]!) + floodWindowMs
     told.add(client, 0, dueAtMs, { atMs: nowMs, place })
     return dueAtMs - nowMs
   }

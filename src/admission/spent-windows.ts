@@ -12,6 +12,24 @@ export interface Amounts {
 /** One window as it is saved. */
 export type SavedWindow = readonly [per: BudgetPeriod, startMs: number, nano: number, tokens: number]
 
+/** An account as it is saved. */
+export interface SavedAccount {
+  readonly name: string
+  /** Absent where an earlier version has saved it. */
+  readonly entry?: string
+  /** Reserved. */
+  readonly nano: number
+  readonly tokens: number
+  readonly windows: readonly SavedWindow[]
+}
+
+export interface SavedBudgets {
+  readonly timeZone: string
+  /** As `SpendSource.revision`. Absent where an earlier version has saved it. */
+  readonly revision?: number
+  readonly accounts: readonly SavedAccount[]
+}
+
 interface SpentWindow {
   startMs: number
   nano: number

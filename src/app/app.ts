@@ -3,7 +3,9 @@ import { isDeepStrictEqual } from 'node:util'
 import type { AdmissionStore } from '../admission/stores/store.ts'
 import { Alerts } from './alerts.ts'
 import { ClientChecks } from './client-checks.ts'
-import type { LoadedKeys } from './keys.ts'
+import type { LoadedKeys } from './key-application.ts'
+import type { SharedKeyCommands } from './key-source.ts'
+import type { Machines } from './machines/machines.ts'
 import { ownClientId, peersOf, viewUsersOf } from './peer-identifiers.ts'
 import type { OpenedAudit } from './open-audit.ts'
 import { openEvents } from './open-events.ts'
@@ -77,10 +79,14 @@ export interface App {
   revokeKeys?(secretIds: ReadonlySet<string>): void
   /** Loads the key file now if it has changed; resolves when every thread has it. Undefined: keys are off. */
   reloadKeys(): Promise<LoadedKeys> | undefined
+  /** Undefined: keys are not shared with other gateways. */
+  readonly sharedKeys: SharedKeyCommands | undefined
   /** What needs a person now, the most severe first. */
   attention(): readonly Attention[]
   /** Those that are started when they are called. Undefined: there are none, or another thread has them. */
   modelServers(): SteeredServices | undefined
+  /** Those that share limits with this one. Undefined: there are none, or another thread has them. */
+  machines(): Machines | undefined
   /** Undefined: the gateway writes no audit log. */
   readonly audit: OpenedAudit | undefined
   /** Absent in a gateway of several threads. */
@@ -209,6 +215,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     floodWindows: shared.floodWindows,
     keySets: shared.keySets,
     keyFile: worker?.keyFile,
+    machines: own?.sharedLimits,
     interrupt: (error, isConcerned) => snapshots.interrupt(error, isConcerned),
   })
   const openCallReports = () => oldestFirst(snapshots.records().map((record) => reporter.report(record)))
@@ -276,6 +283,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     routes: () => snapshots.current.routes,
     knownModels: (targets) => coordinator.knownModels(targets),
     describeLimits: (models) => coordinator.describe(models),
+    describeStore: () => shared.describeStore(),
     readUsage,
     ownClientId: ownClientId(),
     describeClient: (scope) => coordinator.describeClient(scope),
@@ -334,14 +342,17 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       return settingsToRestartFor(config, next)
     },
     async limits(client) {
-      return limitsReport({ id: client }, await coordinator.describe(snapshots.current.routes.models()))
+      const reports = await coordinator.describe(snapshots.current.routes.models())
+      return limitsReport({ id: client }, reports, { store: await shared.describeStore() })
     },
     modelServers: () => own?.modelServersBy(inForce),
+    machines: () => own?.machines,
     metrics: () => shared.readMetrics(),
     counters: opened?.counts?.registry,
     setKeys: (file) => clients.setKeys(file),
     revokeKeys: (secretIds) => clients.revokeKeys(secretIds),
     reloadKeys: () => clients.reloadKeys(),
+    sharedKeys: clients.sharedKeys,
     openCalls: () => snapshots.openCalls,
     openCallReports: async () => openCallReports(),
     cancelCall: async (id, by) => cancelCall(id, by),

@@ -17,7 +17,10 @@ import { builtAtMs as packageBuiltAtMs } from '../platform/package.ts'
 import { KeyCheck, keyRevoked } from '../server/key-check.ts'
 import { withCharges } from '../server/wrong-identities.ts'
 import { identityCheckOf } from './identity.ts'
-import { type KeyFileWatch, keylessClients, keyWatchOf, type LoadedKeys } from './keys.ts'
+import type { LoadedKeys } from './key-application.ts'
+import type { KeySource, SharedKeyCommands } from './key-source.ts'
+import { keylessClients, keySourceOf } from './keys.ts'
+import type { MachinesOfKeys } from './machines/shared-keys.ts'
 import { pseudonymsOf } from './pseudonyms.ts'
 import type { SharedServices } from './shared-services.ts'
 
@@ -31,6 +34,8 @@ interface ClientCheckParts extends Pick<SharedServices, 'floodWindows' | 'keySet
   readonly forwardedFor: ForwardedFor
   /** Of a worker thread: the keys in force. Undefined: the key file is read and followed. */
   readonly keyFile: KeyFile | undefined
+  /** Undefined: the gateway shares nothing with others. */
+  readonly machines: MachinesOfKeys | undefined
   /** Ends calls under way. @returns how many. */
   readonly interrupt: (error: GatewayError, isConcerned: (client: Client) => boolean) => number
 }
@@ -43,7 +48,7 @@ export class ClientChecks {
   /** The client, with the terms of its entry, before identity and key are looked at. */
   readonly clientOf: (request: IncomingMessage) => Client
   readonly #keys: KeysInForce
-  readonly #watch: KeyFileWatch | undefined
+  readonly #watch: KeySource | undefined
   readonly #interrupt: ClientCheckParts['interrupt']
   readonly #isRevoked: (client: Client) => boolean
   readonly #countedAs: ((id: string) => string) | undefined
@@ -65,7 +70,7 @@ export class ClientChecks {
     const plainClientOf = clientReader(forwardedFor)
     this.clientOf = (request) => this.#records.withTerms(plainClientOf(request))
     const apply = (file: KeyFile) => ({ threads: 1, ended: this.setKeys(file) })
-    this.#watch = keyFile === undefined ? keyWatchOf(config, { ...parts, apply }) : undefined
+    this.#watch = keyFile === undefined ? keySourceOf(config, { ...parts, apply }) : undefined
     const prefixes = [prefix]
     const { builtAtMs = packageBuiltAtMs() } = parts
     this.#keyFile = keyFile ?? this.#watch?.load() ?? noKeys
@@ -108,6 +113,11 @@ export class ClientChecks {
   /** Loads the key file now if it has changed. Undefined: keys are off, or another thread follows it. */
   reloadKeys(): Promise<LoadedKeys> | undefined {
     return this.#watch?.reload()
+  }
+
+  /** Undefined: the keys are not shared with other gateways, or another thread follows them. */
+  get sharedKeys(): SharedKeyCommands | undefined {
+    return this.#watch?.shared
   }
 
   /** Checks requests against these keys from now on. @returns how many calls were ended because their keys were revoked. */

@@ -9,6 +9,7 @@ import {
   controlVersion,
   openControl,
 } from '../server/control/control-server.ts'
+import { readHead } from '../clients/keys/signed-keys.ts'
 import { ownTimeZone } from '../platform/time-zone.ts'
 import { readCommandEvent } from '../observe/audit/command-events.ts'
 import type { OpenCall } from '../status/open-call.ts'
@@ -16,6 +17,9 @@ import { serviceRows } from '../status/service-rows.ts'
 import { withTurns } from '../status/service-turns.ts'
 import type { StatusView } from '../status/status-source.ts'
 import type { App } from './app.ts'
+import { machineUsageJson, readQuestionOfAll, usageJson } from './machines/usage-command.ts'
+import type { Machines } from './machines/machines.ts'
+import type { SharedKeyCommands } from './key-source.ts'
 import { serviceCommands } from './services/control-commands.ts'
 
 export interface ControlFacts {
@@ -75,7 +79,12 @@ function commandsOf(
       () => app.modelServers(),
       (command) => app.events.emit({ kind: 'service_commanded', ...command, by: command.by ?? ownUser() }),
     ),
+    ['GET /-/machines', () => machinesOf(app).report()],
+    ['POST /-/machines/forget', (input) => forgetMachine(app, input)],
+    ['POST /-/usage', (input) => usageOfAll(app, input)],
     ['POST /-/keys/reload', () => reloadKeys(app)],
+    ['POST /-/keys/publish', (input) => publishKeys(app, input)],
+    ['GET /-/keys/shared', () => describeSharedKeys(app)],
     ['POST /-/audit/erase', (input) => eraseInAudit(app, input)],
     ['POST /-/audit/append', (input) => appendToAudit(app, input)],
   ])
@@ -106,6 +115,44 @@ async function cancelCall(
   return { cancelled: await app.cancelCall(id, typeof actor === 'string' ? actor : undefined) }
 }
 
+/** @throws ControlError where limits are this machine's alone. */
+function machinesOf(app: App): Machines {
+  const machines = app.machines()
+  if (machines === undefined) {
+    const reason =
+      'This gateway shares nothing with other machines: its configuration has no rate_limit_settings.store.'
+    throw new ControlError(reason)
+  }
+  return machines
+}
+
+/** @throws ControlError for a request without a name, and for a machine that cannot be forgotten. */
+async function forgetMachine(app: App, { name }: Readonly<Record<string, unknown>>): Promise<object> {
+  if (typeof name !== 'string') throw new ControlError('Name the machine.')
+  const forgotten = await ofStore(machinesOf(app).forget(name))
+  if (forgotten.kind === 'refused') throw new ControlError(forgotten.message)
+  return { name: forgotten.name, budgets: forgotten.budgets }
+}
+
+/** What all machines have recorded. @throws ControlError for what is no question, and while the store is away. */
+async function usageOfAll(app: App, input: Readonly<Record<string, unknown>>): Promise<object> {
+  const read = readQuestionOfAll(input)
+  if (typeof read === 'string') throw new ControlError(read)
+  const { report, machines } = await ofStore(machinesOf(app).usage.ask(read.question, read.by))
+  return { ...usageJson(report), machines: machines.map(machineUsageJson) }
+}
+
+/** @throws ControlError while the store is away. */
+async function ofStore<T>(asked: Promise<T>): Promise<T> {
+  try {
+    return await asked
+  } catch (error) {
+    throw new ControlError(
+      `The store that the machines share: ${error instanceof Error ? error.message : String(error)}`,
+    )
+  }
+}
+
 /** @throws ControlError when keys are off. */
 async function reloadKeys(app: App): Promise<object> {
   const loaded = await app.reloadKeys()
@@ -114,6 +161,44 @@ async function reloadKeys(app: App): Promise<object> {
   }
   const { generation, threads, ended, refused } = loaded
   return { generation, threads, streams_ended: ended, refused: refused ?? null }
+}
+
+/** @throws ControlError when this gateway shares no keys with others. */
+function sharedKeysOf({ sharedKeys }: App): SharedKeyCommands {
+  if (sharedKeys !== undefined) return sharedKeys
+  throw new ControlError(
+    'This gateway was started without rate_limit_settings.store.keys_signed_by; restart it.',
+  )
+}
+
+/** @throws ControlError for a request without a signature, and when keys are not shared. */
+async function publishKeys(app: App, input: Readonly<Record<string, unknown>>): Promise<object> {
+  const signature = readHead(input['signature'])
+  if (signature === undefined) throw new ControlError('Send the signature of the key file.')
+  const published = await sharedKeysOf(app).publish(signature)
+  if (published.kind === 'refused') return { refused: published.reason, newest: published.newest ?? null }
+  const { generation, threads, ended, inForce, machines, waitsFor } = published
+  return {
+    generation,
+    threads,
+    streams_ended: ended,
+    in_force: inForce,
+    machines,
+    waits_for: waitsFor ?? null,
+  }
+}
+
+/** @throws ControlError when keys are not shared. */
+function describeSharedKeys(app: App): object {
+  const { generation, newest, publisher, signedAtMs, isStopped, fault } = sharedKeysOf(app).describe()
+  return {
+    generation,
+    newest,
+    publisher: publisher ?? null,
+    signed_at: signedAtMs === undefined ? null : new Date(signedAtMs).toISOString(),
+    stopped: isStopped,
+    fault: fault ?? null,
+  }
 }
 
 /** @throws ControlError for another event than commands report, and where it has to be on disk and is not. */

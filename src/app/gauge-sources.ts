@@ -4,6 +4,7 @@ import type { LocalCoordinator } from '../call/local-coordinator.ts'
 import type { Config } from '../config/types.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { Discovered, RouteTable } from '../routing/route-table.ts'
+import type { SharedStoreReport } from '../status/shared-store.ts'
 import type { ServiceState } from '../upstream/services/services.ts'
 
 /** What gauges are read from. */
@@ -20,6 +21,8 @@ export interface GaugeSources {
   readonly services: readonly ServiceState[]
   /** Of limits, if gateways share one. */
   readonly store: Pick<StoreConnection, 'isUp' | 'joined'> | undefined
+  /** Those gateways, as last heard; asked after the limits. */
+  readonly describeStore: () => Promise<SharedStoreReport | undefined>
   readonly isDraining: boolean
   readonly openCalls: number
   /** Threads that serve calls. */

@@ -4,6 +4,7 @@ import type { LocalCoordinator } from '../call/local-coordinator.ts'
 import type { Config } from '../config/types.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { Discovered } from '../routing/route-table.ts'
+import type { SharedStoreReport } from '../status/shared-store.ts'
 import type { ServiceState } from '../upstream/services/services.ts'
 import { LoopTime } from './loop-time.ts'
 import { metricsText } from './metrics-text.ts'
@@ -27,6 +28,7 @@ export interface MetricsSourceParts {
   readonly describeServices: () => readonly ServiceState[]
   /** Of limits, if gateways share one. */
   readonly store: () => Pick<StoreConnection, 'isUp' | 'joined'> | undefined
+  readonly describeStore: () => Promise<SharedStoreReport | undefined>
 }
 
 export class MetricsSource {
@@ -51,7 +53,8 @@ export class MetricsSource {
 
   /** In slices of whole lines. */
   read(threads: ThreadFacts): Promise<string[]> {
-    const { counts, version, clock, coordinator, discovered, describeServices, store } = this.#parts
+    const { counts, version, clock, coordinator, discovered, describeServices, store, describeStore } =
+      this.#parts
     this.#loopTime.count()
     const config = this.#config
     const listed = discovered()
@@ -63,6 +66,7 @@ export class MetricsSource {
       discovered: listed,
       services: describeServices(),
       store: store(),
+      describeStore,
       routes: this.#routes.of(config, listed),
       coordinator,
       clock,

@@ -48,7 +48,7 @@ async function readingsOf(
     ],
     ['calls_in_flight', single(state.openCalls)],
     ...(await limitReadings(registry, state)),
-    ...storeReadings(state),
+    ...(await storeReadings(registry, state)),
     ...providerReadings(state),
     ...serviceReadings(state.services),
     [
@@ -66,15 +66,42 @@ async function readingsOf(
 
 type Entry = readonly [GaugeName, readonly Reading[]]
 
+/** As many as may share limits. */
+const maxMachines = 64
+
 function single(value: number): readonly Reading[] {
   return [{ values: [], value }]
 }
 
-function storeReadings({ store }: GaugeSources): Entry[] {
+async function storeReadings(
+  registry: Registry,
+  { config, store, describeStore }: GaugeSources,
+): Promise<Entry[]> {
   if (store === undefined) return []
+  const machines = (await describeStore())?.machines ?? []
+  const present = machines.filter(({ state }) => state !== 'left').slice(0, maxMachines)
+  const models = new Set(modelsIn(registry, config))
+  const used = present.flatMap(({ name, uses }) =>
+    uses
+      .filter((use) => use.kind === 'model' && models.has(use.name))
+      .flatMap((use) =>
+        (['requests', 'tokens', 'parallel'] as const).map((dimension) => ({
+          values: [name, use.name, dimension],
+          value: use[dimension],
+        })),
+      ),
+  )
   return [
     ['limits_store_up', single(store.isUp ? 1 : 0)],
     ['limits_store_members', single(store.joined?.members ?? NaN)],
+    [
+      'limits_store_member_info',
+      present.map(({ name, version, state }) => ({
+        values: [name, version],
+        value: state === 'here' ? 1 : 0,
+      })),
+    ],
+    ['limits_store_member_used', used],
   ]
 }
 

@@ -1,7 +1,7 @@
 // What all calls of a process share, whichever thread serves them, and the one owner of it.
 import { Admission } from '../admission/admission.ts'
 import { Calibration } from '../admission/estimate.ts'
-import { type FloodWindows, MemoryFloodWindows } from '../admission/flood-windows.ts'
+import { type FloodWindows, type LeasableWindows, MemoryFloodWindows } from '../admission/flood-windows.ts'
 import { LimitsFile } from '../admission/limits-file.ts'
 import { MemoryStore } from '../admission/stores/memory.ts'
 import { BudgetBook } from '../admission/budget-book.ts'
@@ -22,6 +22,7 @@ import type { Events } from '../observe/events.ts'
 import { MemoryObjectOwners, type ObjectOwners } from '../routing/object-owners.ts'
 import { ObjectOwnersFile } from '../routing/object-owners-file.ts'
 import type { Discovered } from '../routing/route-table.ts'
+import type { SharedStoreReport } from '../status/shared-store.ts'
 import type { StatusSource } from '../status/status-source.ts'
 import { budgetReporter } from './budget-reporter.ts'
 import { Discovery } from './discovery.ts'
@@ -42,8 +43,9 @@ import type { SteeredServices } from './services/control-commands.ts'
 import { serviceReporter } from './services/report-changes.ts'
 import type { ServiceState } from '../upstream/services/services.ts'
 import type { Pseudonyms } from '../vault/pseudonyms.ts'
+import type { Machines } from './machines/machines.ts'
 import { SharedLimits } from './machines/shared-limits.ts'
-import { callNamed, pseudonymsOf, spendJournal, spendSource } from './pseudonyms.ts'
+import { callNamed, pseudonymsOf, spendJournal, spendSource, usageReader } from './pseudonyms.ts'
 
 export interface SharedServices {
   readonly coordinator: Coordinator
@@ -59,6 +61,8 @@ export interface SharedServices {
   readMetrics(): Promise<readonly string[]>
   /** Reads the ledger. */
   readUsage(question: UsageQuestion): Promise<UsageAnswer>
+  /** How limits stand that machines share. Undefined: they are this one's alone. */
+  describeStore(): Promise<SharedStoreReport | undefined>
   /** Reports of what happens, for the status page. Undefined: not yet, while the gateway starts. */
   readonly status?: StatusSource | undefined
   /** What the providers list. */
@@ -89,7 +93,7 @@ export interface OwnerParts {
 export class OwnServices implements SharedServices {
   readonly coordinator: LocalCoordinator
   readonly owners = new MemoryObjectOwners()
-  readonly floodWindows: MemoryFloodWindows | undefined
+  readonly floodWindows: LeasableWindows | undefined
   discovered: Discovered = new Map()
   status: StatusSource | undefined
   onModels: ((discovered: Discovered) => void) | undefined
@@ -109,6 +113,8 @@ export class OwnServices implements SharedServices {
   readonly #loadLooks: LoadLooks
   /** Undefined: the limits are of this gateway alone. */
   readonly sharedLimits: SharedLimits | undefined
+  /** Those that share them. */
+  readonly machines: Machines | undefined
   readonly #file: LimitsFile | undefined
   readonly #budgetsFile: BudgetsFile | undefined
   readonly #formatsFile: FormatsFile | undefined
@@ -127,6 +133,9 @@ export class OwnServices implements SharedServices {
     this.sharedLimits = sharedLimits
     this.#ledger = ledger
     this.#pseudonyms = pseudonymsOf(config.usage)
+    this.machines = sharedLimits?.openMachines(
+      usageReader((question) => this.readUsage(question), this.#pseudonyms),
+    )
     this.#wallNow = clock.wallNow
     this.#onServiceChange = serviceReporter(events)
     this.#issuerKeys = IssuerKeys.of(config.identity, { clock, events, stateDirectory })
@@ -134,7 +143,8 @@ export class OwnServices implements SharedServices {
     const { now, setTimer } = clock
     const chance = Math.random
     const rpm = perClientRpmOf(config)
-    this.floodWindows = rpm === undefined ? undefined : new MemoryFloodWindows(rpm, now)
+    this.floodWindows =
+      rpm === undefined ? undefined : (sharedLimits?.floodWindows(rpm) ?? new MemoryFloodWindows(rpm, now))
     const calibration = new Calibration()
     const memory = new MemoryStore()
     this.#file =
@@ -163,6 +173,7 @@ export class OwnServices implements SharedServices {
       onChange: () => this.#budgetsFile?.touch(),
       journal: ledger && spendJournal(ledger.spending, pseudonyms),
       onNews: budgetReporter(events, setTimer),
+      ceilings: sharedLimits?.budgets,
     })
     ledger?.followSpending(spendSource(budgets, pseudonyms))
     this.#budgetsFile =
@@ -240,6 +251,7 @@ export class OwnServices implements SharedServices {
       discovered: () => this.discovered,
       describeServices: () => this.describeModelServers(),
       store: () => this.sharedLimits?.connection,
+      describeStore: () => this.describeStore(),
     }
     this.#metrics = counts && new MetricsSource(config, { counts, version, clock, ...sources })
     const pollParts = { clock: { now, setTimer, chance }, events, isOpen }
@@ -289,6 +301,9 @@ export class OwnServices implements SharedServices {
   follow(config: Config, providers: ProviderSet): void {
     this.sharedLimits?.follow(config)
     this.coordinator.follow(config, providers.values())
+    // States what was spent before the start, which the server may have lost meanwhile.
+    const { total } = config.budgets
+    void this.coordinator.admission.budgets.look([{ name: 'total', entry: 'total', budgets: total }])
     this.formats.follow(config, providers)
     this.#metrics?.follow(config)
     // A reload may still come while the last calls end.
@@ -352,6 +367,10 @@ export class OwnServices implements SharedServices {
     return { state: this.#ledger.state(), report, spending }
   }
 
+  async describeStore(): Promise<SharedStoreReport | undefined> {
+    return this.machines?.report()
+  }
+
   async readMetrics(): Promise<readonly string[]> {
     const threads = await this.describeThreads?.()
     return threads === undefined || this.#metrics === undefined ? [] : this.#metrics.read(threads)
@@ -360,6 +379,7 @@ export class OwnServices implements SharedServices {
   /** Asks providers nothing more, and leaves the file of the counters to the process that replaces this one. */
   stopWatching(): void {
     this.#isStopped = true
+    this.sharedLimits?.offer()
     this.#file?.offer()
     this.#budgetsFile?.offer()
     this.#discovery.stop()

@@ -19,6 +19,7 @@ import { providerStates } from '../status/provider-states.ts'
 import { servedModels } from '../status/served-models.ts'
 import { serviceRows } from '../status/service-rows.ts'
 import { withTurns } from '../status/service-turns.ts'
+import { withoutNames } from '../status/shared-store.ts'
 import { shownOrNull, shownText } from '../status/shown-text.ts'
 import type { ProviderState, StatusReport, Usage } from '../status/status-report.ts'
 import type { StatusSource, StatusView } from '../status/status-source.ts'
@@ -39,7 +40,10 @@ export interface StatusReporterParts {
   readonly clock: Pick<Clock, 'now' | 'wallNow'>
   readonly version: string
   readonly configFile: string
-  readonly services: Pick<OwnServices, 'coordinator' | 'discovered' | 'describeModelServers'>
+  readonly services: Pick<
+    OwnServices,
+    'coordinator' | 'describeModelServers' | 'describeStore' | 'discovered'
+  >
   /** By the names of clients, where the ledger has pseudonyms. */
   readonly readUsage: (question: UsageQuestion) => Promise<UsageAnswer>
   readonly pseudonyms: Pseudonyms | undefined
@@ -110,6 +114,10 @@ export class StatusReporter implements StatusSource {
       looks,
       toWallMs: (ms) => nowMs + ms - clock.now(),
     })
+    const budgetScopes = seesAll ? this.#budgetScopes(config) : []
+    await coordinator.admission.budgets.look(budgetScopes)
+    // After the limits, whose use by other machines is known then.
+    const store = await services.describeStore()
     const serviceStates = serviceRows(services.describeModelServers(), seesAll)
     const reload = reloadState(parts.reload())
     return {
@@ -127,9 +135,8 @@ export class StatusReporter implements StatusSource {
       providers: seesAll ? providers : providers.map(withoutSecondHand),
       services: serviceStates,
       limits: limitStates(limits),
-      budgets: seesAll
-        ? coordinator.admission.budgets.describe(this.#budgetScopes(config)).map(budgetRow)
-        : [],
+      budgets: coordinator.admission.budgets.describe(budgetScopes).map(budgetRow),
+      store: store === undefined ? null : seesAll ? store : withoutNames(store),
       usage,
       recent: recentCalls(looks, { ...past, isAll: seesAll }),
       failures: failureRows(looks, { ...past, isAll: seesAll }, nowMs),

@@ -149,6 +149,7 @@ function resultOf(admission: AdmissionResult, model: string): AdmitResult {
     }
     case 'budget_exceeded':
     case 'budget_state_lost':
+    case 'budget_unavailable':
       return overBudget(budgetError(admission))
     case 'gone':
       return { kind: 'client-gone' }

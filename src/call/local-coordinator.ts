@@ -252,6 +252,7 @@ export class LocalCoordinator implements Coordinator, HoldOwner {
   }
 
   async describeBudgets(scopes: readonly BudgetScope[]): Promise<readonly BudgetState[]> {
+    await this.admission.budgets.look(scopes)
     return this.admission.budgets.describe(scopes)
   }
 

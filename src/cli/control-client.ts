@@ -24,19 +24,21 @@ export interface OtherGateway {
 }
 
 const timeoutMs = 5_000
-/** Some hundred bytes for each model. */
-const maxAnswerBytes = 16_777_216
+/** Some hundred bytes for each model, or each row of a report. */
+const maxAnswerBytes = 67_108_864
 
 /**
  * @param command `GET /-/state`.
  * @param config asks only the gateway that was started with this file; undefined: whichever runs.
  * @param input for the command, of at most a MiB.
+ * @param waitMs for the answer, where the command may take longer than others.
  */
 export async function askControl(
   env: NodeJS.ProcessEnv,
   command: string,
   config: string | undefined,
   input?: object,
+  waitMs = timeoutMs,
 ): Promise<ControlAnswer> {
   const paths = controlSocketPaths(env, process.getuid?.() ?? 0)
   const others: OtherGateway[] = []
@@ -50,7 +52,7 @@ export async function askControl(
         continue
       }
     }
-    const answer = await ask(path, command, input)
+    const answer = await ask(path, command, input, waitMs)
     if (answer !== undefined) return answer
   }
   return { kind: 'absent', paths, others }
@@ -76,7 +78,12 @@ function isSameFile(one: string, other: string): boolean {
 }
 
 /** Undefined: nothing listens at this path, or this user may not connect to it. */
-function ask(socketPath: string, command: string, input?: object): Promise<ControlAnswer | undefined> {
+function ask(
+  socketPath: string,
+  command: string,
+  input?: object,
+  waitMs = timeoutMs,
+): Promise<ControlAnswer | undefined> {
   const { promise, resolve } = Promise.withResolvers<ControlAnswer | undefined>()
   const [method, path] = command.split(' ')
   const fail = (message: string) => resolve({ kind: 'failed', message: `${socketPath}: ${message}` })
@@ -86,7 +93,7 @@ function ask(socketPath: string, command: string, input?: object): Promise<Contr
     path,
     agent: false,
     headers: { host: 'localhost' },
-    signal: AbortSignal.timeout(timeoutMs),
+    signal: AbortSignal.timeout(waitMs),
   })
   sent.on('response', (response) => {
     const pieces: Buffer[] = []

@@ -6,6 +6,7 @@ import { closestName } from '../platform/did-you-mean.ts'
 import { printable } from '../platform/printable.ts'
 import { notRecorded, recordAfterwards, recordInAudit, type ReportedEvent } from './audit-record.ts'
 import { ownCommand } from './invocation.ts'
+import { askControl } from './control-client.ts'
 import { changeKeys, type KeyChange, readKeys } from './key-file-access.ts'
 import { nameFault } from './key-options.ts'
 import {
@@ -13,6 +14,8 @@ import {
   findKeyPlace,
   type KeyPlace,
   loadIntoGateway,
+  isPulled,
+  readPulledKeys,
   reportedKeys,
   type RunningGateway,
   type WaitParts,
@@ -78,6 +81,8 @@ export async function changeAndReport<Result>(
 ): Promise<number> {
   const place = findKeyPlace(config, io.env)
   if ('message' in place) return fail(io, place.message)
+  const obstacle = await sharedKeysObstacle(place, parts, io.env)
+  if (obstacle !== undefined) return fail(io, obstacle)
   const gateway = place.mode === 'off' ? undefined : findGateway(place, io.env)
   const reported = gateway === undefined ? undefined : reportedKeys(gateway)?.generation
   const audit = { ...place, env: io.env }
@@ -98,9 +103,68 @@ export async function changeAndReport<Result>(
   }
   report(changed.result)
   const done = isWidening ? undefined : event(changed.result)
-  const status = await reportForce(io, parts, place, changed.generation, { gateway, stream })
+  const status = isSigned(place)
+    ? await publishAndReport(io, parts, place, stream)
+    : await reportForce(io, parts, place, changed.generation, { gateway, stream })
   if (done !== undefined) await recordAfterwards(io, done, audit)
   return status
+}
+
+function isSigned({ mode, sharedKeys }: KeyPlace): boolean {
+  return mode !== 'off' && sharedKeys?.isSigner === true
+}
+
+/** Why the keys of machines that share them must not be changed here now. Undefined: they may. */
+async function sharedKeysObstacle(
+  place: KeyPlace,
+  { accounts }: KeyParts,
+  env: NodeJS.ProcessEnv,
+): Promise<string | undefined> {
+  const { sharedKeys, configFile, path, mode } = place
+  if (sharedKeys === undefined || mode === 'off') return undefined
+  if (!sharedKeys.isSigner)
+    return 'this machine has its keys from another one, which signs them: run the command there (the one with sign_keys_with)'
+  const answer = await askControl(env, 'GET /-/keys/shared', configFile)
+  const inForce = answer.kind === 'answered' ? Number(answer.body['generation']) : 0
+  const read = readKeys(path, accounts)
+  // A file at fault is reported with the change.
+  if (read.kind === 'refused' || read.file.generation >= inForce) return undefined
+  return `${path} has generation ${read.file.generation}, and ${inForce} is in force, by which a change would be undone: bring that file here, or put this one in force with ${ownCommand(env)} key publish`
+}
+
+/** Puts the key file in force on all machines, and prints that. @returns the exit status. */
+export async function publishAndReport(
+  io: CommandIo,
+  parts: KeyParts,
+  place: KeyPlace,
+  stream: OutputStream,
+): Promise<number> {
+  const { publishKeys } = await import('./key-publication.ts')
+  const done = await publishKeys(place, { ...parts, env: io.env })
+  const again = `then run ${ownCommand(io.env)} key publish`
+  if (done.kind === 'failed')
+    return fail(io, `written, but not published: ${done.message}; ${again}`, notInForceStatus)
+  const { here, inForce, machines, afterMs, generation, waitsFor } = done
+  const streams = here === undefined ? '' : `, ${counted(here.ended, 'stream')} ended`
+  const own = here === undefined ? '' : ` in ${counted(here.threads, 'thread')}${streams};`
+  if (waitsFor !== undefined) {
+    const others = 'the other machines get it when the gateway reaches the store again'
+    return fail(io, `in force here${own} and not stored yet: ${waitsFor}; ${others}`, notInForceStatus)
+  }
+  const out = new Output(stream, io.env)
+  if (machines === 0) {
+    out.line(`Published as generation ${generation}. No gateway runs; this counts from the next start on.`)
+    return 0
+  }
+  out.line(
+    `In force after ${afterMs} ms${own} on ${inForce} of ${counted(machines, 'machine')}, as generation ${generation}.`,
+  )
+  if (inForce >= machines) return 0
+  return fail(
+    io,
+    'some machines do not have it in force: their logs (keys_not_accepted) and doctor show why',
+    notInForceStatus,
+  )
 }
 
 interface Reporting {
@@ -178,7 +242,7 @@ export function readPlace(
 ): { place: KeyPlace; keys: readonly KeyRecord[]; generation: number } | { messages: readonly string[] } {
   const place = findKeyPlace(config, io.env)
   if ('message' in place) return { messages: [place.message] }
-  const read = readKeys(place.path, accounts)
+  const read = isPulled(place) ? readPulledKeys(place, io.env) : readKeys(place.path, accounts)
   return read.kind === 'refused' ? { messages: read.messages } : { place, ...read.file }
 }
 

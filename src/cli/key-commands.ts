@@ -16,6 +16,7 @@ export function addKeyCommands(program: Command, io: CredentialIo, done: (status
   addChanges(key, io, done)
   addReports(key, io, done)
   addMaster(key, io, done)
+  addSharing(key, io, done)
 }
 
 const example = `
@@ -173,6 +174,32 @@ function addReports(key: Command, io: CredentialIo, done: (status: number) => vo
     .action(async ({ config, json = false }: Config & { readonly json?: boolean }) => {
       const { keyCheckCommand } = await import('./key-check.ts')
       done(await keyCheckCommand(io, await loadParts(), { config, json }))
+    })
+}
+
+function addSharing(key: Command, io: CredentialIo, done: (status: number) => void): void {
+  key
+    .command('publish')
+    .description('sign the keys of this machine, and put them in force on all that share them')
+    .option(...configOption)
+    .action(async ({ config }: Config) => {
+      const { keyPublishCommand } = await import('./key-publish.ts')
+      done(await keyPublishCommand(io, await loadParts(), config))
+    })
+  const publisher = key
+    .command('publisher')
+    .description('the machine that signs the keys of several (rate_limit_settings.store)')
+  publisher
+    .command('create')
+    .description('make the pair of keys that it signs with, and print what to write into the configurations')
+    .option(
+      '--to <file>',
+      'write the private key to this new file (default: keys-signer.key beside the configuration)',
+    )
+    .option(...configOption)
+    .action(async (options: Config & { readonly to?: string }) => {
+      const { keyPublisherCreateCommand } = await import('./key-publisher-create.ts')
+      done(await keyPublisherCreateCommand(io, options))
     })
 }
 

@@ -2,6 +2,7 @@
 import type { KeyRecord } from '../clients/keys/key-record.ts'
 import type { BudgetState } from '../admission/budget.ts'
 import { printable } from '../platform/printable.ts'
+import { askControl } from './control-client.ts'
 import { fail, findKey, type KeyParts, readPlace, usageStatus } from './key-command.ts'
 import {
   keyJson,
@@ -16,6 +17,7 @@ import { readSpending, shortSpendingText, spendingJson, spendingText } from './k
 import { nameFault } from './key-options.ts'
 import { describeForce } from './key-force.ts'
 import { type KeyUsage, readKeyUsage } from './key-usage.ts'
+import { describeSharedKeys } from './key-sharing.ts'
 import { findGateway, reportedKeys } from './key-place.ts'
 import { type CommandIo, counted, Output } from './output.ts'
 import { printTable } from './table.ts'
@@ -39,6 +41,11 @@ export async function keyListCommand(
   const out = new Output(io.stdout, io.env)
   const gateway = findGateway(place, io.env)
   const spending = await readSpending(gateway, wallNow)
+  const shared =
+    place.sharedKeys === undefined
+      ? undefined
+      : await askControl(io.env, 'GET /-/keys/shared', place.configFile)
+  const signed = shared?.kind === 'answered' ? shared.body : undefined
   if (json) {
     const inForce = gateway === undefined ? undefined : reportedKeys(gateway)?.generation
     out.json({
@@ -46,6 +53,7 @@ export async function keyListCommand(
       mode: place.mode,
       generation,
       generation_in_force: inForce ?? null,
+      ...(signed && { publisher: signed['publisher'], signed_at: signed['signed_at'] }),
       keys: keys.map((key) => ({
         ...keyJson(key, nowMs, usage),
         ...(spending && { spending: spending(key).map(spendingJson) }),
@@ -84,6 +92,7 @@ export async function keyListCommand(
   printTable(out, { head, rows: rows.map((row) => row.map(printable)) })
   out.line()
   out.line(`${counted(keys.length, 'key')}; ${describeForce(place, generation, io.env).text}`)
+  if (signed !== undefined) out.line(`Shared with other machines: ${describeSharedKeys(signed)}.`)
   return 0
 }
 

@@ -1,11 +1,14 @@
 // Which key file a command is about, and whether the gateway that reads it has a version of it in force.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { noKeys, parseKeyFile } from '../clients/keys/key-file.ts'
 import { keysStateFile, type KeysState, parseKeysState } from '../clients/keys/keys-state.ts'
+import { keptKeysFile, parseSignedKeys } from '../clients/keys/signed-keys.ts'
 import { findConfigFile, findKeyFile, packagedConfigFile } from '../config/find.ts'
 import { type PartialConfig, readPartialConfig } from '../config/partial-config.ts'
 import { lockHolder } from '../platform/process-lock.ts'
 import { askControl, type OtherGateway } from './control-client.ts'
+import type { ReadKeys } from './key-file-access.ts'
 import { ownCommand } from './invocation.ts'
 import { gatewayAt } from './state-directory.ts'
 
@@ -14,6 +17,8 @@ export interface KeyPlace {
   /** The configuration that it belongs to. */
   readonly configFile: string
   readonly mode: PartialConfig['keys']['mode']
+  /** Undefined: the keys are of this machine alone. */
+  readonly sharedKeys: PartialConfig['sharedKeys']
   readonly isAudited: boolean
   readonly prefix: string
   readonly hosts: readonly string[]
@@ -33,9 +38,10 @@ export function findKeyPlace(
   }
   const read = readPartialConfig(configFile, env)
   if (read.kind === 'unreadable') return { message: `${configFile}: ${read.message}` }
-  const { keys, hosts, port, isAudited } = read.config
+  const { keys, hosts, port, isAudited, sharedKeys } = read.config
   const { mode, prefix } = keys
-  return { path: findKeyFile(configFile, keys.file), configFile, mode, isAudited, prefix, hosts, port }
+  const path = findKeyFile(configFile, keys.file)
+  return { path, configFile, mode, sharedKeys, isAudited, prefix, hosts, port }
 }
 
 /** The gateway that reads these keys. */
@@ -63,6 +69,28 @@ function readState(path: string): KeysState | undefined {
     return parseKeysState(readFileSync(path, 'utf8'))
   } catch {
     return undefined
+  }
+}
+
+/** Whether another machine signs them, so that this one has a copy only. */
+export function isPulled({ mode, sharedKeys }: KeyPlace): boolean {
+  return mode !== 'off' && sharedKeys?.isSigner === false
+}
+
+/** The keys that this machine has from another one: the gateway's copy, which the gateway has verified. */
+export function readPulledKeys(place: KeyPlace, env: NodeJS.ProcessEnv): ReadKeys {
+  const { stateDirectory } = gatewayAt(place, env)
+  if (stateDirectory === undefined) return { kind: 'read', file: noKeys }
+  const path = join(stateDirectory, keptKeysFile)
+  try {
+    const signed = parseSignedKeys(readFileSync(path, 'utf8'))
+    const parsed = signed && parseKeyFile(signed.file)
+    if (parsed?.kind === 'parsed') return { kind: 'read', file: parsed.file }
+    return { kind: 'refused', messages: [`${path} is no signed list of keys`] }
+  } catch (error) {
+    const { code = 'unknown error' } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT') return { kind: 'read', file: noKeys }
+    return { kind: 'refused', messages: [`${path} cannot be read (${code})`] }
   }
 }
 

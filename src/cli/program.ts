@@ -16,6 +16,7 @@ import { addSecretCommands } from './secret-commands.ts'
 import type { ServeIo } from './serve.ts'
 import { addPricesCommands } from './prices-commands.ts'
 import { addKeyCommands } from './key-commands.ts'
+import { addMachinesCommands } from './machines-commands.ts'
 import { addNotifyCommands } from './notify-commands.ts'
 import { addSetUpCommands } from './set-up-commands.ts'
 import { addServiceCommands } from './service-commands.ts'
@@ -73,6 +74,7 @@ export function createProgram(given: ProgramIo & Partial<Pick<CredentialIo, 'std
   addSecretCommands(program, ioWithInput, done)
   addKeyCommands(program, ioWithInput, done)
   addUsageCommands(program, io, done)
+  addMachinesCommands(program, io, done)
   addNotifyCommands(program, io, done)
   addReportCommand(program, ioWithInput, version, done)
   addCompletionCommands(program, io, done)

@@ -27,10 +27,11 @@ export function addUsageCommands(program: Command, io: CommandIo, done: (status:
     .description('show what calls used and cost')
     .option(
       '--by <list>',
-      'one line for each key, client, model, provider, secret, target, …, hour, day or month',
+      'one line for each key, client, model, provider, secret, target, …, hour, day or month; with --all, machine',
     )
     .option('--since <time>', 'from then on: 90m, 24h, 7d, 4w ago, a day or an instant (default: 7d)')
     .option('--until <time>', 'up to then (default: now)')
+    .option('--all', 'of all machines that share limits with this one, which the running gateway asks')
     .option('--client <name>', 'only calls of this client: user:ann, key:ci, …')
     .option('--zone <name>', "time zone of days and hours (default: this machine's)")
     .option('--format <name>', `one of ${usageFormats.join(', ')}`, readFormat, 'table')
@@ -38,8 +39,10 @@ export function addUsageCommands(program: Command, io: CommandIo, done: (status:
       async ({
         format,
         client,
+        all = false,
         ...options
       }: PlaceOptions & {
+        all?: boolean
         by?: string
         since?: string
         until?: string
@@ -47,8 +50,13 @@ export function addUsageCommands(program: Command, io: CommandIo, done: (status:
         client?: string
         format: UsageFormat
       }) => {
+        const asked = { written: options, client, format, nowMs: nowMs() }
+        if (all) {
+          const { usageOfAllCommand } = await import('./usage-all.ts')
+          return done(await usageOfAllCommand(io, asked, options.db))
+        }
         const { usageCommand } = await import('./usage.ts')
-        done(await usageCommand(io, place(options), { written: options, client, format, nowMs: nowMs() }))
+        done(await usageCommand(io, place(options), asked))
       },
     )
   located(usage.command('verify'))

@@ -28,7 +28,7 @@ import { configSchema } from './schema/schema.ts'
 import { secretPaths } from './secret-paths.ts'
 import { isSecretName, secretFile } from '../vault/secret-files.ts'
 import { findSecret, type SecretSources } from './secrets.ts'
-import { hasPseudonyms, pseudonymKeyReference, storedNames } from './stored-names.ts'
+import { hasPseudonyms, pseudonymKeyReference, storedNames, storedSigningKey } from './stored-names.ts'
 import { type OpenedSecrets, openSecrets, secretPlaces } from './stored-secrets.ts'
 import { systemAccounts, type Accounts } from '../platform/ownership.ts'
 import type { Config } from './types.ts'
@@ -51,6 +51,8 @@ export interface LoadOptions {
   readonly storedCredentials?: ReadonlySet<string>
   /** Read the secrets that can be read, and do not report the others: the caller judges each of them. */
   readonly mayLackSecrets?: boolean
+  /** Read the key that signs the keys of clients, which commands alone do: the gateway must not have it. */
+  readonly withSigningKey?: boolean | undefined
   /** Whether systemd runs this machine (sd_booted(3)). Default: whether its directory exists. */
   readonly hasServiceManager?: boolean
 }
@@ -67,7 +69,8 @@ export async function openConfig(file: string, options: LoadOptions): Promise<Lo
   if (read.kind !== 'read' || options.withoutSecrets === true) {
     return judge(file, read, { ...options, accounts })
   }
-  const stored = await openStored(file, read.document, { env: options.env, accounts })
+  const { env, withSigningKey } = options
+  const stored = await openStored(file, read.document, { env, accounts, withSigningKey })
   return judge(file, read, { ...options, accounts, stored })
 }
 
@@ -75,9 +78,12 @@ export async function openConfig(file: string, options: LoadOptions): Promise<Lo
 export async function openStored(
   file: string,
   { value, problems }: ReadDocument,
-  sources: SecretSources,
+  sources: SecretSources & Pick<LoadOptions, 'withSigningKey'>,
 ): Promise<OpenedSecrets> {
-  const names = [...storedNames(value)].filter(isSecretName)
+  const signing = sources.withSigningKey === true ? storedSigningKey(value) : undefined
+  const names = [...storedNames(value), signing].filter(
+    (name) => name !== undefined && isSecretName(name),
+  ) as string[]
   if (names.length === 0) return new Map()
   const violated = violations(value, problems).filter(({ breaksShape }) => breaksShape)
   const raw = pruned(value, violated)
@@ -229,13 +235,16 @@ function inOrder(problems: Problem[]): Problem[] {
 /** Reads every secret that the file refers to. */
 function findSecrets(
   raw: RawConfig,
-  options: SecretSources & Pick<LoadOptions, 'withoutSecrets' | 'mayLackSecrets' | 'storedCredentials'>,
+  options: SecretSources &
+    Pick<LoadOptions, 'withoutSecrets' | 'withSigningKey' | 'mayLackSecrets' | 'storedCredentials'>,
   hasProblem: HasProblem,
 ): { found: Map<RawSecret, Secret>; problems: PathProblem[] } {
   const found = new Map<RawSecret, Secret>()
   const problems: PathProblem[] = []
+  const signingKey = raw.rate_limit_settings?.store?.sign_keys_with
   for (const [path, reference] of secretReferences(raw)) {
     if (options.withoutSecrets === true || hasProblem(path)) continue
+    if (reference === signingKey && options.withSigningKey !== true) continue
     const result = findSecret(reference, options)
     if (result.kind === 'found') found.set(reference, result.secret)
     else if (options.mayLackSecrets === true) continue

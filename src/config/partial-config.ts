@@ -8,7 +8,10 @@ import { type Accounts, systemAccounts } from '../platform/ownership.ts'
 export interface PartialConfig {
   /** Providers in the order of the file, each with the name of the systemd credential in its `api_key`. */
   readonly providers: ReadonlyMap<string, string | undefined>
-  /** Names of the systemd credentials in `notify`, `tracing`, `rate_limit_settings.store` and headers of providers. */
+  /**
+   * Names of the systemd credentials in `notify`, `tracing`, `rate_limit_settings.store.url` and headers of providers: those
+   * that the service needs, which does not sign the keys of clients.
+   */
   readonly otherCredentials: readonly string[]
   readonly hosts: readonly string[]
   readonly port: number
@@ -21,6 +24,8 @@ export interface PartialConfig {
     /** With which keys of clients begin. */
     readonly prefix: string
   }
+  /** How the keys of clients come to this machine from another one: whether it signs them itself. Undefined: they are its own. */
+  readonly sharedKeys: { readonly isSigner: boolean } | undefined
   /** Whether the service manager starts model servers when they are called. */
   readonly hasServices: boolean
   /** Whether one of them starts with the gateway, so that the gateway itself must not wait for its first call. */
@@ -64,6 +69,7 @@ export function readPartialConfig(
         ...viewers,
       ].filter((user) => typeof user === 'string'),
       keys: keysOf(membersOf(root['keys'])),
+      sharedKeys: sharedKeysOf(membersOf(membersOf(root['rate_limit_settings'])['store'])),
       hasServices: services.some((service) => service !== undefined),
       startsAtBoot: services.some((service) => membersOf(service)['start'] === 'boot'),
       isAudited: isAudited(root),
@@ -74,11 +80,11 @@ export function readPartialConfig(
 function otherCredentials(root: JsonObject): string[] {
   const { sinks, heartbeat } = membersOf(root['notify'])
   const { headers } = membersOf(root['tracing'])
-  const { store } = membersOf(root['rate_limit_settings'])
+  const { url } = membersOf(membersOf(root['rate_limit_settings'])['store'])
   const ofProviders = Object.values(membersOf(root['providers'])).map(
     (provider) => membersOf(provider)['headers'],
   )
-  return [...Object.values(membersOf(sinks)), heartbeat, headers, store, ...ofProviders]
+  return [...Object.values(membersOf(sinks)), heartbeat, headers, { url }, ...ofProviders]
     .flatMap((sender) => Object.values(membersOf(sender)))
     .map((reference) => membersOf(reference)['credential'])
     .filter((name) => typeof name === 'string')
@@ -90,6 +96,11 @@ function keysOf({ mode, file, prefix }: JsonObject): PartialConfig['keys'] {
     file: typeof file === 'string' ? file : undefined,
     prefix: typeof prefix === 'string' ? prefix : 'gw_',
   }
+}
+
+function sharedKeysOf(store: JsonObject): PartialConfig['sharedKeys'] {
+  if (store['kind'] !== 'valkey' || listOf(store['keys_signed_by']).length === 0) return undefined
+  return { isSigner: store['sign_keys_with'] !== undefined }
 }
 
 /** As `resolve` decides it. */

@@ -21,6 +21,7 @@ export function resolveStore(
     members: raw.members!,
     ca,
     keysSignedBy: store.keys_signed_by.map((text) => signingKey(text)!),
+    signsKeys: raw.sign_keys_with !== undefined,
     signKeysWith: raw.sign_keys_with && secrets.get(raw.sign_keys_with),
   }
 }

@@ -16,7 +16,9 @@ export interface SharedStore {
   readonly ca: string | undefined
   /** Ed25519 public keys (SPKI, DER in base64), one of which has signed each list of clients' keys that is accepted. */
   readonly keysSignedBy: readonly string[]
-  /** An Ed25519 private key (PKCS #8, DER in base64) with which this gateway's commands sign them. */
+  /** Whether this machine's commands sign them. */
+  readonly signsKeys: boolean
+  /** An Ed25519 private key (PKCS #8, DER in base64). Undefined but for those commands: the gateway itself never reads it. */
   readonly signKeysWith: Secret | undefined
 }
 

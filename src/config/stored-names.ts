@@ -31,6 +31,8 @@ export function* storedReferences(document: unknown): Generator<{ provider: stri
     const { secret } = membersOf(reference)
     if (typeof secret === 'string') yield { provider: 'tracing.headers', secret }
   }
+  const { secret: url } = membersOf(storeOf(document)['url'])
+  if (typeof url === 'string') yield { provider: 'rate_limit_settings.store', secret: url }
   const { sinks, heartbeat } = membersOf(membersOf(document)['notify'])
   const senders = [...Object.entries(membersOf(sinks)), ['heartbeat', heartbeat] as const]
   for (const [name, sender] of senders) {
@@ -40,4 +42,14 @@ export function* storedReferences(document: unknown): Generator<{ provider: stri
       if (typeof secret === 'string') yield { provider: `notify.${name}`, secret }
     }
   }
+}
+
+/** The stored secret with which commands sign the keys of clients, which the gateway has no use for. */
+export function storedSigningKey(document: unknown): string | undefined {
+  const { secret } = membersOf(storeOf(document)['sign_keys_with'])
+  return typeof secret === 'string' ? secret : undefined
+}
+
+function storeOf(document: unknown): Readonly<Record<string, unknown>> {
+  return membersOf(membersOf(membersOf(document)['rate_limit_settings'])['store'])
 }

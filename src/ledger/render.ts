@@ -3,7 +3,14 @@
 import type { ScopeSpending } from '../domain.ts'
 import type { UsageCounts, UsageReport, UsageRow } from './report.ts'
 
-export function renderReport({ sinceMs, untilMs, zone, rows, total, isCut }: UsageReport): object {
+export function renderReport({
+  sinceMs,
+  untilMs,
+  zone,
+  rows,
+  total,
+  isCut,
+}: Omit<UsageReport, 'ledgerId'>): object {
   return {
     since: new Date(sinceMs).toISOString(),
     until: new Date(untilMs).toISOString(),

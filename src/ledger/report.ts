@@ -48,10 +48,15 @@ export interface UsageCounts {
   readonly lost: number
 }
 
+/** Reports of several machines are told apart by it, too. */
+export type MergedDimension = Dimension | 'machine'
+
 /** The dimensions that were asked for; null where a call has none. */
-export type UsageRow = { readonly [D in Dimension]?: string | number | null } & UsageCounts
+export type UsageRow = { readonly [D in MergedDimension]?: string | number | null } & UsageCounts
 
 export interface UsageReport {
+  /** Of the ledger: another file has another one, and a copy the same. */
+  readonly ledgerId: string
   readonly sinceMs: number
   readonly untilMs: number
   readonly zone: string
@@ -62,7 +67,7 @@ export interface UsageReport {
 }
 
 /** More rows are for no person, and a program can ask for less. */
-const maxRows = 50_000
+export const maxRows = 50_000
 
 /** What exceeds exact numbers stays at their end: one that cannot be read would take all others with it. */
 const costSum = `CAST(MIN(TOTAL(cost_nano), ${Number.MAX_SAFE_INTEGER}) AS INTEGER) AS cost_nano`
@@ -111,6 +116,7 @@ export function readReport(database: DatabaseSync, question: UsageQuestion): Usa
   }
   const sorted = rows.toSorted(comparing(by))
   return {
+    ledgerId: database.prepare("SELECT value FROM meta WHERE name = 'id'").get()!['value'] as string,
     sinceMs: since * quarterMs,
     untilMs: until * quarterMs,
     zone,
@@ -176,7 +182,7 @@ function addTo(
   else for (const name of countNames) group[name] = (group[name] as number) + (found[name] as number)
 }
 
-function isPeriodUnit(dimension: Dimension): dimension is PeriodUnit {
+function isPeriodUnit(dimension: MergedDimension): dimension is PeriodUnit {
   return (periodUnits as readonly string[]).includes(dimension)
 }
 
@@ -236,20 +242,20 @@ const noCounts: UsageCounts = {
   estimated: 0,
   lost: 0,
 }
-const countNames = Object.keys(noCounts) as (keyof UsageCounts)[]
+export const countNames = Object.keys(noCounts) as (keyof UsageCounts)[]
 
 function countsOf(found: Record<string, unknown>): UsageCounts {
   return Object.fromEntries(countNames.map((name) => [name, found[name]])) as unknown as UsageCounts
 }
 
-function totalOf(rows: readonly UsageCounts[]): UsageCounts {
+export function totalOf(rows: readonly UsageCounts[]): UsageCounts {
   const total: { -readonly [Name in keyof UsageCounts]: number } = { ...noCounts }
   for (const row of rows) for (const name of countNames) total[name] += row[name]
   return total
 }
 
 /** By period, then by cost, tokens and calls, the most first, then by name. */
-function comparing(by: readonly Dimension[]): (one: UsageRow, other: UsageRow) => number {
+export function comparing(by: readonly MergedDimension[]): (one: UsageRow, other: UsageRow) => number {
   const unit = periodUnits.find((each) => by.includes(each))
   const names = by.filter((dimension) => !isPeriodUnit(dimension))
   const tokens = (row: UsageRow) => row.prompt_tokens + row.completion_tokens

@@ -62,6 +62,9 @@ export const migrations: readonly string[] = [
   CREATE INDEX service_steps_at ON service_steps(at_ms);`,
   // The calls of quarters that are over, by how they ended (`call-groups.ts`); made of the rows whenever one is missing.
   `CREATE TABLE digests(quarter INTEGER PRIMARY KEY, calls INTEGER NOT NULL, groups BLOB NOT NULL) STRICT;`,
+  // What tells this ledger from those of other machines, whose reports are added up: a copy of it is not counted twice.
+  `CREATE TABLE meta(name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  INSERT INTO meta(name, value) VALUES('id', lower(hex(randomblob(12))));`,
 ]
 
 /** The oldest SQLite that writes here: before it, two connections could damage the file by a checkpoint at the same instant. */

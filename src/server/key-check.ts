@@ -78,11 +78,15 @@ export class KeyCheck {
     const waitMs = this.#parts.floodWindows?.take(via.id) ?? 0
     const errorAfter = (ms: number) => {
       if (ms === 0) return keyError(refused, isAmbiguous ? twoKeys : messages[refused])
-      if (this.#blockedUntilMs.size >= maxBlocked) this.#blockedUntilMs.clear()
-      this.#blockedUntilMs.set(via.id, this.#parts.now() + ms)
+      if (ms !== Infinity) this.#block(via, ms)
       return this.#tooMany(via, ms)
     }
     return waitMs instanceof Promise ? waitMs.then(errorAfter) : errorAfter(waitMs)
+  }
+
+  #block({ id }: Client, ms: number): void {
+    if (this.#blockedUntilMs.size >= maxBlocked) this.#blockedUntilMs.clear()
+    this.#blockedUntilMs.set(id, this.#parts.now() + ms)
   }
 
   #tooMany({ id: client }: Client, waitMs: number): GatewayError {

@@ -17,6 +17,7 @@ import type { Clock } from '../platform/clock.ts'
 import type { RouteTable } from '../routing/route-table.ts'
 import type { Provider } from '../upstream/provider.ts'
 import type { KnownModel } from '../routing/server-facts.ts'
+import type { SharedStoreReport } from '../status/shared-store.ts'
 import type { StatusSource } from '../status/status-source.ts'
 import type { Guard } from './guards/guard.ts'
 import type { Observers } from './observers.ts'
@@ -54,6 +55,8 @@ export interface ServerParts {
   readonly knownModels: (targets: readonly Target[]) => Promise<readonly KnownModel[]>
   /** The limits of these models, as they stand. */
   readonly describeLimits: (models: readonly string[]) => Promise<readonly ModelReport[]>
+  /** How limits stand that machines share. Undefined: they are this one's alone. */
+  readonly describeStore: () => Promise<SharedStoreReport | undefined>
   /** Reads the ledger. */
   readonly readUsage: (question: UsageQuestion) => Promise<UsageAnswer>
   /** The client that the gateway's own user is. */

@@ -2,6 +2,7 @@
 import { durationText } from '../platform/duration.ts'
 import type { StatusReport, UsageRow } from './status-report.ts'
 import { failureText, serviceCells, serviceHeads, startWaitText } from './services-text.ts'
+import { machineCells, machineHeads, storeText } from './shared-store-text.ts'
 import { columns } from './text-columns.ts'
 
 /** Of lists that go on. */
@@ -10,7 +11,19 @@ const shownFailures = 10
 
 /** @returns lines without their ends. @param nowMs milliseconds since 1970, for ages. */
 export function statusText(report: StatusReport, nowMs: number): string[] {
-  return [head, attention, openCalls, providers, services, limits, budgets, failures, recentCalls, usage]
+  return [
+    head,
+    attention,
+    openCalls,
+    providers,
+    services,
+    limits,
+    budgets,
+    machines,
+    failures,
+    recentCalls,
+    usage,
+  ]
     .map((section) => section(report, nowMs))
     .filter((lines) => lines.length > 0)
     .flatMap((lines, index) => (index === 0 ? lines : ['', ...lines]))
@@ -128,6 +141,13 @@ function budgets({ budgets: rows }: StatusReport, nowMs: number): string[] {
     resets_at === null ? '-' : ahead(resets_at, nowMs),
   ])
   return ['Budgets', ...columns(['of', 'spent', 'anew'], shown)]
+}
+
+/** A gateway of an older version reports none. */
+function machines({ store = null }: Partial<StatusReport>, nowMs: number): string[] {
+  if (store === null) return []
+  const rows = store.machines.map((machine) => machineCells(machine, nowMs))
+  return ['Machines', `  ${storeText(store)}`, ...(rows.length > 0 ? columns(machineHeads, rows) : [])]
 }
 
 function failures({ failures: rows }: StatusReport, nowMs: number): string[] {

@@ -134,6 +134,7 @@ suite('rate_limit_settings.store', () => {
       members: 3,
       ca: undefined,
       keysSignedBy: [],
+      signsKeys: false,
       signKeysWith: undefined,
     })
     assert.deepEqual(
@@ -203,7 +204,7 @@ suite('rate_limit_settings.store', () => {
     assert.equal(JSON.stringify(loaded).includes(password), false)
   })
 
-  test('takes signing keys in PEM and in base64, and reads private ones from secrets', async (t) => {
+  test('takes signing keys in PEM and in base64, and reads private ones for commands alone', async (t) => {
     const { publicKey, privateKey } = generateKeyPairSync('ed25519')
     const spki = publicKey.export({ format: 'der', type: 'spki' }).toString('base64')
     const pem = publicKey.export({ format: 'pem', type: 'spki' })
@@ -214,14 +215,19 @@ suite('rate_limit_settings.store', () => {
       `{ kind: valkey, url: { env: VALKEY_URL }, members: 3, keys_signed_by: ${keys}, sign_keys_with: { file: ${file} } }`,
     )
     const config = writeScratch(t, text)
-    const loaded = await openConfig(config, { env: url.env, accounts: ownAccounts })
+    const gateway = await openConfig(config, { env: url.env, accounts: ownAccounts })
+    assert.ok(gateway.ok && gateway.config.store.kind === 'valkey')
+    assert.equal(gateway.config.store.signsKeys, true)
+    assert.equal(gateway.config.store.signKeysWith, undefined)
+    const options = { env: url.env, accounts: ownAccounts, withSigningKey: true }
+    const loaded = await openConfig(config, options)
     assert.ok(loaded.ok, JSON.stringify(loaded))
     assert.ok(loaded.config.store.kind === 'valkey')
     assert.deepEqual(loaded.config.store.keysSignedBy, [spki, spki])
     assert.equal(loaded.config.store.signKeysWith?.reveal(), key)
 
     writeFileSync(file, spki)
-    const wrong = await openConfig(config, { env: url.env, accounts: ownAccounts })
+    const wrong = await openConfig(config, options)
     assert.ok(!wrong.ok)
     assert.match(wrong.problems[0]!.message, /^the secret from file .* is not an Ed25519 private key$/)
   })
@@ -253,7 +259,7 @@ suite('rate_limit_settings.store', () => {
     )
     const read = readPartialConfig(file, {}, ownAccounts)
     assert.ok(read.kind === 'read')
-    assert.deepEqual(read.config.otherCredentials, ['valkey_url', 'signer'])
+    assert.deepEqual(read.config.otherCredentials, ['valkey_url'])
   })
 
   test('needs a restart when it changes, its secret included', (t) => {

@@ -352,7 +352,7 @@ suite('a file', () => {
     const opened = openLedgerFile({ path, nowMs: novemberMs, busyTimeoutMs: 100 })
 
     assert.ok(opened.kind === 'unusable')
-    assert.match(opened.reason, /later version.*schema 99; this one knows 6/)
+    assert.match(opened.reason, /later version.*schema 99; this one knows 7/)
     assert.ok(readFileSync(path).equals(before))
   })
 

@@ -9,7 +9,8 @@ import {
   type BudgetSettings,
   usualBudgetSettings,
 } from '../../src/admission/budget.ts'
-import { BudgetBook, type SavedBudgets } from '../../src/admission/budget-book.ts'
+import { BudgetBook } from '../../src/admission/budget-book.ts'
+import type { SavedBudgets } from '../../src/admission/spent-windows.ts'
 import { type LedgerFile, openLedgerFile } from '../../src/ledger/ledger-file.ts'
 import { SpendNews } from '../../src/ledger/spend-news.ts'
 import { verifyLedger } from '../../src/ledger/verify.ts'

@@ -25,6 +25,7 @@ const quiet: StatusReport = {
   services: [],
   limits: [],
   budgets: [],
+  store: null,
   usage: null,
   recent: [],
   failures: [],

@@ -19,6 +19,7 @@ const counts = {
 }
 
 const reportOf = (rows: UsageReport['rows']): UsageReport => ({
+  ledgerId: '',
   sinceMs: 0,
   untilMs: 0,
   zone: 'UTC',

@@ -55,6 +55,7 @@ export async function startAskingWorkers(
     onServerEnded: undefined,
     refreshModels: () => Promise.resolve(),
     readMetrics: () => Promise.resolve([]),
+    describeStore: async () => undefined,
     readUsage: () => Promise.resolve({ state: undefined, report: undefined, spending: [] }),
   }
   const threads = Array.from({ length: count }, (_, index) => {

@@ -42,6 +42,8 @@ export interface Launch {
   readonly descriptors?: number
   /** Of Node, in all threads. */
   readonly options?: readonly string[]
+  /** The file to run. Default: the program of this checkout. */
+  readonly program?: string
   /** A file that the process sees as `/etc/hosts`, which needs root. */
   readonly hosts?: string
 }
@@ -76,12 +78,12 @@ export async function runGateway(
   const file = join(folder, 'llm-gateway.yaml')
   if (yaml !== undefined) writeFileSync(file, yaml, { mode: 0o600 })
   const config = yaml === undefined ? [] : ['--config', file]
-  const { descriptors, options = [], hosts } = launch
+  const { descriptors, options = [], program: mainFile = programFile, hosts } = launch
   const prlimit = descriptors === undefined ? [] : ['prlimit', `--nofile=${descriptors}`]
   const mount = 'mount --bind "$0" /etc/hosts && exec "$@"'
   const unshare = hosts === undefined ? [] : ['unshare', '--mount', 'sh', '-c', mount, hosts]
   const node = [process.execPath, ...cacheOptions, ...options]
-  const [program, ...args] = [...unshare, ...prlimit, ...node, programFile, 'serve', ...config]
+  const [program, ...args] = [...unshare, ...prlimit, ...node, mainFile, 'serve', ...config]
   const child = spawn(program!, args, {
     cwd: folder,
     env: { ...compileCacheEnv, PATH: process.env['PATH'], HOME: folder, LLM_GATEWAY_PORT: '0', ...env },

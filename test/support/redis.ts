@@ -42,6 +42,8 @@ export interface RedisOptions {
   readonly port?: number
   /** Another program than the server: a Sentinel. */
   readonly isSentinel?: boolean
+  /** Besides its own environment. */
+  readonly env?: Readonly<Record<string, string>>
   /** PEM files: it then speaks TLS on the port, and plain on the socket. */
   readonly tls?: { readonly cert: string; readonly key: string; readonly ca: string }
 }
@@ -83,7 +85,11 @@ class RunningRedis implements RedisServer {
   async restart(): Promise<void> {
     assert.equal(this.#child, undefined, 'the server runs')
     const args = this.#options.isSentinel === true ? [this.#configFile(), '--sentinel'] : ['-']
-    const child = spawn(redisProgram, args, { cwd: this.folder, stdio: ['pipe', 'pipe', 'pipe'] })
+    const child = spawn(redisProgram, args, {
+      cwd: this.folder,
+      env: { ...process.env, ...this.#options.env },
+      stdio: ['pipe', 'pipe', 'pipe'],
+    })
     this.#child = child
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding('utf8').on('data', (text: string) => (this.#log += text))

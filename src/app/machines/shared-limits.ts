@@ -5,6 +5,12 @@ import type { Scope } from '../../admission/scopes.ts'
 import { Allotments } from '../../admission/stores/valkey/allotments.ts'
 import { connectStore, type StoreConnection } from '../../admission/stores/valkey/connection.ts'
 import { leaseMs, schemaVersion } from '../../admission/stores/valkey/exchange.ts'
+import { SharedBudgets } from '../../admission/stores/valkey/shared-budgets.ts'
+import {
+  type SharedFloodParts,
+  SharedFloodWindows,
+} from '../../admission/stores/valkey/shared-flood-windows.ts'
+import { publishedGeneration } from '../../admission/stores/valkey/key-list.ts'
 import { ValkeyStore } from '../../admission/stores/valkey/valkey-store.ts'
 import type { SharedStore } from '../../config/store-types.ts'
 import { readStoreUrl } from '../../config/store-url.ts'
@@ -13,7 +19,10 @@ import { StartError } from '../../errors.ts'
 import type { Events } from '../../observe/events.ts'
 import { reachOf } from '../../platform/address-reach.ts'
 import type { Clock } from '../../platform/clock.ts'
+import type { UsageAnswer } from '../../ledger/ledger.ts'
+import type { UsageQuestion } from '../../ledger/report.ts'
 import { machineId } from './machine-id.ts'
+import { Machines } from './machines.ts'
 import { StoreReports } from './report-store.ts'
 
 export interface SharedLimitsParts {
@@ -36,8 +45,18 @@ export class SharedLimits {
   readonly store: ValkeyStore
   readonly connection: StoreConnection
   readonly allotments: Allotments
+  readonly budgets: SharedBudgets
+  readonly #budgetAllotments: Allotments
+  readonly #floodParts: Omit<SharedFloodParts, 'rpm'>
   readonly name: MachineName
+  /** Called with the generation when a list of clients' keys was published. One listener. */
+  onKeys: ((generation: number) => void) | undefined
+  /** Called each time that the store is reached again. One listener. */
+  onConnected: (() => void) | undefined
   readonly #reports: StoreReports
+  readonly #settings: SharedStore
+  readonly #parts: SharedLimitsParts
+  #machines: Machines | undefined
   /** Providers whose server is this machine's own, so that its slots are. */
   #ownProviders: ReadonlySet<string> = new Set()
 
@@ -51,27 +70,63 @@ export class SharedLimits {
     const { prefix, members, whenUnavailable } = settings
     this.connection = connection
     this.name = name
-    this.allotments = new Allotments({
+    this.#settings = settings
+    this.#parts = parts
+    const shared = {
       connection,
       prefix,
-      member: name.member,
       clock,
       whenUnavailable,
       members,
+      onBug: (error: unknown) => events.emit({ kind: 'internal_error', error, where: 'the store of limits' }),
+    }
+    this.allotments = new Allotments({
+      ...shared,
+      member: name.member,
       onFreed: () => this.store.onFreed?.(),
-      onBug: (error) => events.emit({ kind: 'internal_error', error, where: 'the store of limits' }),
     })
+    // What was spent outlives the process.
+    this.#budgetAllotments = new Allotments({
+      ...shared,
+      member: name.machine,
+      // Above those of the last run, unless the clock was set back.
+      firstNumber: Math.floor(clock.wallNow()) * 1000,
+      onFreed: () => this.budgets.onFreed(),
+    })
+    this.budgets = new SharedBudgets({
+      allotments: this.#budgetAllotments,
+      keyOf: (scope) => (isOfOneMachine(scope) ? undefined : digest(scope)),
+      whenUnavailable,
+      wallNow: clock.wallNow,
+      setTimer: clock.setTimer,
+    })
+    this.#floodParts = {
+      allotments: this.allotments,
+      keyOf: (client) => (isOfOneMachine(`client:${client}`) ? undefined : digest(client)),
+      whenUnavailable,
+      now: clock.now,
+    }
     this.store = new ValkeyStore({
       allotments: this.allotments,
       keyOf: (scope) => this.#keyOf(scope),
       whenUnavailable,
       now: clock.now,
     })
-    connection.onNews = (message) => this.allotments.hear(message)
     this.#reports = new StoreReports(connection, settings, parts)
+    const all = [this.allotments, this.#budgetAllotments]
+    connection.onNews = (message) => {
+      for (const each of all) each.hear(message)
+      this.#machines?.usage.hear(message)
+      const generation = publishedGeneration(message)
+      if (generation !== undefined) this.onKeys?.(generation)
+    }
     connection.onChange = () => {
       this.#reports.report()
-      this.allotments.reconnected()
+      for (const each of all) each.reconnected()
+      if (connection.isUp) this.onConnected?.()
+    }
+    connection.onGrace = () => {
+      for (const each of all) void each.restate()
     }
   }
 
@@ -116,10 +171,36 @@ export class SharedLimits {
     this.#ownProviders = new Set(own.map(({ name }) => name))
   }
 
+  /** @param rpm as configured; at least 1. */
+  floodWindows(rpm: number): SharedFloodWindows {
+    return new SharedFloodWindows({ ...this.#floodParts, rpm })
+  }
+
+  /** From now on a process that replaces this one may state what the machine has spent of budgets. */
+  offer(): void {
+    this.#budgetAllotments.offer()
+  }
+
+  /** From now on questions of other machines are answered. @param readUsage by the names of clients. */
+  openMachines(readUsage: (question: UsageQuestion) => Promise<UsageAnswer>): Machines {
+    const { clock, events } = this.#parts
+    const { connection, allotments } = this
+    return (this.#machines = new Machines({
+      connection,
+      allotments,
+      settings: this.#settings,
+      clock,
+      readUsage,
+      member: this.name.member,
+      host: hostname(),
+      onBug: (error) => events.emit({ kind: 'internal_error', error, where: 'the usage of all machines' }),
+    }))
+  }
+
   /** Gives back what is not used, and disconnects. Calls have ended. */
   async close(): Promise<void> {
     this.#reports.stop()
-    await this.allotments.leave()
+    await Promise.all([this.allotments.leave(), this.#budgetAllotments.leave()])
     await this.connection.close()
   }
 
@@ -133,7 +214,7 @@ export class SharedLimits {
 }
 
 /** @param scope name of a client's scope. */
-export function isOfOneMachine(scope: string): boolean {
+function isOfOneMachine(scope: string): boolean {
   return /^client:(?:user:|ip:|unknown$)/.test(scope)
 }
 

@@ -2,7 +2,7 @@
 // its client's requests. A permit counts from its lease on until 60 seconds after its use, so all together never pass more
 // than the limit; and before a request is refused, permits that lie unused elsewhere are called back, so none is refused
 // too early. Permits are leased only while a client is far from its limit.
-import type { MemoryFloodWindows } from '../../admission/flood-windows.ts'
+import type { LeasableWindows } from '../../admission/flood-windows.ts'
 
 /** A worker, as far as it holds permits. */
 export interface LeaseHolder {
@@ -25,10 +25,10 @@ interface ClientLeases {
 }
 
 export class FloodLeases {
-  readonly #windows: MemoryFloodWindows
+  readonly #windows: LeasableWindows
   readonly #clients = new Map<string, ClientLeases>()
 
-  constructor(windows: MemoryFloodWindows) {
+  constructor(windows: LeasableWindows) {
     this.#windows = windows
   }
 
@@ -46,11 +46,12 @@ export class FloodLeases {
   /** A permit was used. */
   onUsed(client: string, holder: LeaseHolder): void {
     this.#add(client, holder, -1)
-    this.#windows.take(client)
+    void this.#windows.take(client)
   }
 
   /** @returns how many more permits the worker holds from now on. */
   lease(client: string, holder: LeaseHolder): number {
+    if (!this.#windows.mayLease(client)) return 0
     const leases = this.#clients.get(client)
     const own = leases?.held.get(holder) ?? 0
     if (own > maxPermits / 2 || leases?.recalled.has(holder) === true) return 0

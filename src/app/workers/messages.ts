@@ -34,6 +34,7 @@ import type { KnownModel } from '../../routing/server-facts.ts'
 import type { InheritedSocket } from '../../server/listeners/inherited.ts'
 import type { HistoryLook } from '../../status/call-history.ts'
 import type { ExplainedName } from '../../status/explained-name.ts'
+import type { SharedStoreReport } from '../../status/shared-store.ts'
 import type { StatusReport } from '../../status/status-report.ts'
 import type { StatusView } from '../../status/status-source.ts'
 import type { OpenCall } from '../../status/open-call.ts'
@@ -142,6 +143,7 @@ export interface Requests {
     readonly result: boolean
   }
   metrics: { readonly params: object; readonly result: readonly string[] }
+  store: { readonly params: object; readonly result: SharedStoreReport | undefined }
   usage: { readonly params: UsageQuestion; readonly result: UsageAnswer }
   refresh: { readonly params: { readonly model: string }; readonly result: undefined }
   /** Undefined: the main thread has failed at it, or is not ready. */

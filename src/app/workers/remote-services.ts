@@ -6,6 +6,7 @@ import type { ObjectOwners, OwnedObject, OwnersFound } from '../../routing/objec
 import type { PrefixKey } from '../../routing/prefix-hashes.ts'
 import type { Discovered } from '../../routing/route-table.ts'
 import type { SharedServices } from '../shared-services.ts'
+import type { SharedStoreReport } from '../../status/shared-store.ts'
 import type { StatusSource } from '../../status/status-source.ts'
 import type { FoundFormats, OwnerMessage, PermitMessage } from './messages.ts'
 import { PendingRequests, type ToOwner } from './pending-requests.ts'
@@ -72,6 +73,10 @@ export class RemoteServices implements SharedServices {
 
   readUsage(question: UsageQuestion): Promise<UsageAnswer> {
     return this.#requests.send('usage', question).result
+  }
+
+  describeStore(): Promise<SharedStoreReport | undefined> {
+    return this.#requests.send('store', {}).result
   }
 
   onMessage(message: OwnerMessage): void {

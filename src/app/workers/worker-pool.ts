@@ -21,7 +21,9 @@ import type { OpenCall } from '../../status/open-call.ts'
 import type { StatusSource } from '../../status/status-source.ts'
 import { Alerts } from '../alerts.ts'
 import { type App, settingsToRestartFor, type AppOptions } from '../app.ts'
-import { type AppliedKeys, type KeyFileWatch, keyWatchOf, type LoadedKeys } from '../keys.ts'
+import type { AppliedKeys, LoadedKeys } from '../key-application.ts'
+import type { KeySource, SharedKeyCommands } from '../key-source.ts'
+import { keySourceOf } from '../keys.ts'
 import { oldestFirst } from '../open-calls.ts'
 import type { OpenedAudit } from '../open-audit.ts'
 import { type OpenedEvents, openEvents } from '../open-events.ts'
@@ -119,7 +121,7 @@ class WorkerPool implements App {
   readonly #inbox = new Inbox<FromWorker>()
   readonly #leases: FloodLeases | undefined
   readonly #workers = new Map<number, WorkerThread>()
-  readonly #keyWatch: KeyFileWatch | undefined
+  readonly #keyWatch: KeySource | undefined
   /** In force, or on the way to the threads. */
   #keyFile: KeyFile
   /** As they were measured last. */
@@ -144,7 +146,14 @@ class WorkerPool implements App {
     const { options, events } = parts
     const revoke = (secretIds: ReadonlySet<string>) =>
       void this.#all((worker) => worker.request({ kind: 'revoke', secretIds }))
-    this.#keyWatch = keyWatchOf(config, { ...options, clock: systemClock, events, apply, revoke })
+    this.#keyWatch = keySourceOf(config, {
+      ...options,
+      clock: systemClock,
+      events,
+      machines: parts.services.sharedLimits,
+      apply,
+      revoke,
+    })
     this.#keyFile = this.#keyWatch?.load() ?? noKeys
     this.#shutdownGraceMs = config.server.shutdownGraceMs
     this.#providers = new ProviderPool(`llm-gateway/${parts.options.version}`)
@@ -238,13 +247,18 @@ class WorkerPool implements App {
     return this.#parts.services.modelServersBy(this.#newest)
   }
 
+  machines(): ReturnType<App['machines']> {
+    return this.#parts.services.machines
+  }
+
   get audit(): OpenedAudit | undefined {
     return this.#parts.audit
   }
 
   async limits(client: string): Promise<object> {
     const { services } = this.#parts
-    return limitsReport({ id: client }, await services.coordinator.describe(this.#routes().models()))
+    const reports = await services.coordinator.describe(this.#routes().models())
+    return limitsReport({ id: client }, reports, { store: await services.describeStore() })
   }
 
   #routes(): RouteTable {
@@ -295,6 +309,10 @@ class WorkerPool implements App {
 
   reloadKeys(): Promise<LoadedKeys> | undefined {
     return this.#keyWatch?.reload()
+  }
+
+  get sharedKeys(): SharedKeyCommands | undefined {
+    return this.#keyWatch?.shared
   }
 
   /** A worker that starts later has them from its start on. */

@@ -121,6 +121,9 @@ export class WorkerSession implements LeaseHolder {
       case 'usage':
         this.#respondLater(id, this.#services.readUsage(request.params))
         return
+      case 'store':
+        this.#respondLater(id, this.#services.describeStore())
+        return
       case 'metrics':
         this.#respondLater(id, this.#services.readMetrics())
         return

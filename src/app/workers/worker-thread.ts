@@ -186,6 +186,7 @@ export class WorkerThread {
       case 'owners':
       case 'has_objects':
       case 'metrics':
+      case 'store':
       case 'usage':
       case 'refresh':
       case 'status':

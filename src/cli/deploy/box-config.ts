@@ -47,6 +47,8 @@ function* keyReferences(raw: RawConfig): Generator<KeyReference> {
     const [section, owner, key] = path
     // The gateway makes the key of pseudonyms itself.
     if (section === 'usage') continue
+    // It stays where keys of clients are signed.
+    if (path.at(-1) === 'sign_keys_with') continue
     const isOfProvider = section === 'providers' && key === 'api_key'
     const name = isOfProvider ? String(owner) : (reference.credential ?? '')
     yield { path, place: formatPath(path), name, reference }

@@ -34,6 +34,8 @@ import { examineFiles } from './files.ts'
 import type { Check, Finding } from './finding.ts'
 import { examineIssuers } from './identity.ts'
 import { examineKeys } from './keys.ts'
+import { examineSharedKeys } from './shared-keys.ts'
+import { findKeyPlace } from '../key-place.ts'
 import { examineLedger } from './ledger.ts'
 import { examineListener } from './listener.ts'
 import { gradeFindings, type ProviderReport } from './severity.ts'
@@ -160,6 +162,9 @@ async function examine(examination: Examination): Promise<Check[]> {
     ({ state, fix }) => state !== 'fail' || !reported.has(fix),
   )
   const keys = examineKeys(file, env, { accounts, nowMs: Date.now(), command: ownCommand(env) })
+  const place = findKeyPlace(file, env)
+  const sharedKeys =
+    'message' in place ? [] : await examineSharedKeys(place, { env, command: ownCommand(env) })
   const { stateDirectory } = files
   const records = loaded.ok && loaded.config.usage.enabled && stateDirectory !== undefined
   const ledger = records ? examineLedger(stateDirectory) : []
@@ -183,7 +188,7 @@ async function examine(examination: Examination): Promise<Check[]> {
     ...inArea('runtime', examineDescriptors(listener)),
     ...inArea('config', config),
     ...inArea('files', modes),
-    ...inArea('files', [...keys, ...ledger, ...budgets, ...audit]),
+    ...inArea('files', [...keys, ...sharedKeys, ...ledger, ...budgets, ...audit]),
     ...inArea('credentials', credentials?.findings ?? notExamined),
     ...inArea('service', [...service.findings, ...modelServers.findings]),
     ...inArea('port', [...listener, ...control]),

@@ -3,7 +3,7 @@ import type { Accounts } from '../../platform/ownership.ts'
 import { stateOf } from '../key-description.ts'
 import { readKeys } from '../key-file-access.ts'
 import { describeForce } from '../key-force.ts'
-import { findKeyPlace } from '../key-place.ts'
+import { findKeyPlace, isPulled, readPulledKeys } from '../key-place.ts'
 import { counted } from '../output.ts'
 import type { Finding } from './finding.ts'
 
@@ -19,12 +19,13 @@ export function examineKeys(
 ): Finding[] {
   const place = findKeyPlace(config, env)
   if ('message' in place) return []
-  const read = readKeys(place.path, accounts)
+  const read = isPulled(place) ? readPulledKeys(place, env) : readKeys(place.path, accounts)
   if (read.kind === 'refused')
     return read.messages.slice(0, maxFaults).map((detail) => ({ subject, state: 'fail', detail }))
   const { keys, generation } = read.file
   if (keys.length === 0) {
-    if (place.mode === 'off') return []
+    // Of keys that another machine signs, doctor/shared-keys.ts says why.
+    if (place.mode === 'off' || isPulled(place)) return []
     const detail = `there are no keys in ${place.path}: nobody has a valid one`
     return [{ subject, state: 'warn', detail, fix: `${command} key create NAME` }]
   }

@@ -52,7 +52,28 @@ const begun: Partial<Record<Kind, DegradedPart & { readonly lasts?: true }>> = {
     fix: 'Create a key with `llm-gateway key create`, or bring the file back.',
     lasts: true,
   },
+  keys_awaited: {
+    part: 'keys',
+    severity: 'critical',
+    what: 'No signed list of keys has come from the store: no key is valid.',
+    fix: 'Run `llm-gateway key publish` on the machine that has sign_keys_with.',
+    lasts: true,
+  },
+  key_file_not_used: {
+    part: 'key file',
+    severity: 'info',
+    what: 'This machine has a key file, and its keys are those that another machine signs.',
+    fix: 'Remove the key file, or set sign_keys_with where it is to count.',
+    lasts: true,
+  },
+  keys_not_accepted: {
+    part: 'keys',
+    severity: 'warning',
+    what: 'A list of keys was not accepted: the keys before it stay in force.',
+    fix: 'Run `llm-gateway doctor`, and then `llm-gateway key publish` on the machine that signs.',
+  },
   keys_not_acknowledged: notSaved('keys'),
+  keys_not_kept: notSaved('keys'),
   keys_refused: {
     part: 'keys',
     severity: 'warning',

@@ -11,6 +11,7 @@ const severities = {
   'key.revoked': 'warn',
   'key.deleted': 'warn',
   'key.master_set': 'info',
+  'key.published': 'info',
   'secret.set': 'info',
   'secret.removed': 'warn',
   'secret.identity_rotated': 'info',

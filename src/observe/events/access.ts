@@ -4,7 +4,12 @@ export type AccessEvent =
   | KeysLoaded
   | KeysRefused
   | ClockNotSet
+  | KeyFileNotUsed
+  | KeysAwaited
   | KeysMissing
+  | KeysNotAccepted
+  | KeysNotKept
+  | KeysPulled
   | KeysNotAcknowledged
   | IdentityKeysLoaded
   | IdentityKeysFailed
@@ -32,6 +37,47 @@ interface KeysRefused {
 /** There is no key file, so no key is valid. Emitted once a minute. */
 interface KeysMissing {
   readonly kind: 'keys_missing'
+  readonly file: string
+  /** Keys are shared: another list than before has to be published. */
+  readonly is_shared?: boolean
+}
+
+/** A signed list of keys, which gateways share, is in force here from now on. */
+interface KeysPulled {
+  readonly kind: 'keys_pulled'
+  /** `publish`: by a command of this machine. */
+  readonly source: 'publish' | 'store'
+  readonly generation: number
+  /** How many there are. */
+  readonly keys: number
+  /** Short name of the key that has signed it. */
+  readonly publisher: string
+  /** ISO 8601. */
+  readonly signed_at: string
+}
+
+/** A list of keys was not taken; those that were in force stay so. */
+interface KeysNotAccepted {
+  readonly kind: 'keys_not_accepted'
+  /** As the list says. 0: unknown. */
+  readonly generation: number
+  readonly reason: string
+}
+
+/** No signed list of keys has come yet, so no key is valid. */
+interface KeysAwaited {
+  readonly kind: 'keys_awaited'
+}
+
+/** The copy of the signed list could not be written; it is in force all the same. */
+interface KeysNotKept {
+  readonly kind: 'keys_not_kept'
+  readonly cause: unknown
+}
+
+/** Keys are signed by another machine, and there is a key file here. */
+interface KeyFileNotUsed {
+  readonly kind: 'key_file_not_used'
   readonly file: string
 }
 

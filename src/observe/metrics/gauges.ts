@@ -86,6 +86,16 @@ export const gauges = {
     labels: [],
     help: 'Machines that share the store of limits, this one included, when it was last reached.',
   },
+  limits_store_member_info: {
+    type: 'gauge',
+    labels: ['machine', 'version'],
+    help: 'Machines that share the store of limits, as last heard: 1 for one that is there, 0 for one that is silent.',
+  },
+  limits_store_member_used: {
+    type: 'gauge',
+    labels: ['machine', 'model', 'dimension'],
+    help: 'What a machine uses of the limits of a model, of which limit_used is the sum.',
+  },
   provider_up: {
     type: 'gauge',
     labels: ['provider'],

@@ -53,6 +53,8 @@ const recordedKinds = [
   'identity_keys_refused',
   'keys_loaded',
   'keys_missing',
+  'keys_not_accepted',
+  'keys_pulled',
   'keys_refused',
   'listening',
   'peer_users_unreadable',
@@ -152,6 +154,12 @@ export function auditSink({ add, numberOf, digestOf, setTimer }: AuditSinkParts)
       } else if (event.kind === 'keys_refused') {
         const attributes = { faults: event.faults.length + event.unshown }
         record('keys.refused', attributes, { outcome: 'failure', severity: 'error' })
+      } else if (event.kind === 'keys_pulled') {
+        const { generation, keys, publisher, source } = event
+        record('keys.pulled', { generation, keys, publisher, source })
+      } else if (event.kind === 'keys_not_accepted') {
+        const attributes = { generation: event.generation }
+        record('keys.not_accepted', attributes, { outcome: 'failure', severity: 'error' })
       } else if (event.kind === 'keys_missing') {
         record('keys.missing', {}, { outcome: 'failure', severity: 'error' })
       } else if (event.kind === 'budget_exhausted' || event.kind === 'budget_nearly_spent') {

@@ -120,6 +120,7 @@ function write(event: GatewayEvent, log: Log): void {
     case 'formats_not_saved':
     case 'identity_keys_not_saved':
     case 'keys_not_acknowledged':
+    case 'keys_not_kept':
     case 'limits_not_saved':
     case 'model_lists_not_saved':
     case 'owners_not_kept':
@@ -136,7 +137,10 @@ function write(event: GatewayEvent, log: Log): void {
       log.warn({ ...lineOf(event), message: expiringKeysRefused })
       return
     case 'keys_missing':
-      log.error({ ...lineOf(event), message: noKeyIsValid })
+      log.error({ ...lineOf(event), message: event.is_shared === true ? nothingPublished : noKeyIsValid })
+      return
+    case 'keys_awaited':
+      log.error({ ...lineOf(event), message: noListYet })
       return
     case 'keys_refused':
     case 'ledger_rows_lost':
@@ -151,6 +155,8 @@ function write(event: GatewayEvent, log: Log): void {
     case 'heartbeat_failed':
     case 'identity_keys_failed':
     case 'identity_keys_refused':
+    case 'key_file_not_used':
+    case 'keys_not_accepted':
     case 'ledger_waiting':
     case 'metrics_full':
     case 'notification_failed':
@@ -169,6 +175,7 @@ function write(event: GatewayEvent, log: Log): void {
     case 'limits_store_up':
     case 'identity_keys_loaded':
     case 'keys_loaded':
+    case 'keys_pulled':
     case 'listening':
     case 'models_discovered':
     case 'notification_sent':
@@ -192,6 +199,12 @@ function write(event: GatewayEvent, log: Log): void {
 const keepsNoCounts =
   'Another gateway keeps its counts in this directory, so those of this one will not survive its end. Stop the other one, or ' +
   'start this one with a directory of its own: STATE_DIRECTORY or XDG_STATE_HOME in its environment.'
+
+const nothingPublished =
+  'No key is valid: the file was removed. To end that, run `llm-gateway key publish` on the machine that has sign_keys_with.'
+
+const noListYet =
+  'No key is valid until a signed list of keys comes from the store: run `llm-gateway key publish` on the machine that has sign_keys_with.'
 
 const noKeyIsValid =
   'No key is valid while there is no key file. Create a key with `llm-gateway key create NAME`, or set keys.mode to off.'

@@ -7,16 +7,17 @@ import { clientScope, type ScopeLimits } from '../../admission/scopes.ts'
 import type { Client, Quota } from '../../domain.ts'
 import { allowedModels } from '../../routing/allowed-models.ts'
 import { budgetRow } from '../../status/budget-row.ts'
+import { type SharedStoreReport, withoutNames } from '../../status/shared-store.ts'
 import type { ServerParts } from '../parts.ts'
+
+type LimitsParts = Pick<
+  ServerParts,
+  'describeBudgets' | 'describeClient' | 'describeLimits' | 'describeStore' | 'ownClientId' | 'routes'
+>
 
 export function addLimits(
   app: FastifyInstance,
-  {
-    describeLimits,
-    describeClient,
-    describeBudgets,
-    routes,
-  }: Pick<ServerParts, 'describeLimits' | 'describeClient' | 'describeBudgets' | 'routes'>,
+  { describeLimits, describeClient, describeBudgets, describeStore, ownClientId, routes }: LimitsParts,
 ): void {
   app.get('/limits', async ({ client }) => {
     const table = routes()
@@ -28,7 +29,14 @@ export function addLimits(
       describeBudgets(client),
     ])
     const visible = reports.filter(({ model }) => allowed?.concerns(model) !== false)
-    return limitsReport(client, visible, { own, budgets })
+    // After the models, whose use by other machines is known then.
+    const store = await describeStore()
+    const seesAll = client.id === ownClientId || client.isMaster === true
+    return limitsReport(client, visible, {
+      own,
+      budgets,
+      store: seesAll ? store : store && withoutNames(store),
+    })
   })
 }
 
@@ -36,6 +44,7 @@ export function addLimits(
  * `null` stands for "not limited". Counts cover the last 60 seconds; `parallel` is the current number.
  * @param of.own of the client, all models together; undefined: it has no limits of its own.
  * @param of.budgets that apply to the client's calls.
+ * @param of.store that machines share; the counts are of all of them together.
  */
 export function limitsReport(
   client: Client,
@@ -43,11 +52,24 @@ export function limitsReport(
   {
     own,
     budgets = [],
-  }: { readonly own?: ScopeReport | undefined; readonly budgets?: readonly BudgetState[] } = {},
+    store,
+  }: {
+    readonly own?: ScopeReport | undefined
+    readonly budgets?: readonly BudgetState[]
+    readonly store?: SharedStoreReport | undefined
+  } = {},
 ): object {
   const ofClient = own && { client_limits: { limits: shownLimits(own.limits), ...usage(own) } }
   const spending = budgets.length > 0 && { budgets: budgets.map(budgetRow) }
-  return { object: 'list', client: client.id, ...ofClient, ...spending, data: reports.map(modelLimits) }
+  const ofAll = store && { store }
+  return {
+    object: 'list',
+    client: client.id,
+    ...ofAll,
+    ...ofClient,
+    ...spending,
+    data: reports.map(modelLimits),
+  }
 }
 
 function modelLimits(report: ModelReport): object {

@@ -1,9 +1,11 @@
 // Limits and budgets: how much is left and when there is room again.
 import type { ComponentChildren, VNode } from 'preact'
 import type { BudgetRow, LimitState, StatusReport } from '../status-report.ts'
+import type { MachineRow } from '../shared-store.ts'
+import { storeText, useText } from '../shared-store-text.ts'
 import { h } from './element.ts'
-import { count, duration, time, usd } from './format.ts'
-import { code, type Column, empty, section, table, two } from './parts.ts'
+import { count, duration, none, time, type Tone, usd } from './format.ts'
+import { code, type Column, empty, section, state, table, two } from './parts.ts'
 
 const dimensions: Readonly<Record<LimitState['dimension'], string>> = {
   requests: 'requests per minute',
@@ -11,11 +13,11 @@ const dimensions: Readonly<Record<LimitState['dimension'], string>> = {
   parallel: 'at the same time',
 }
 
-export function limitsSection({ limits, budgets, now }: StatusReport): VNode {
+export function limitsSection({ limits, budgets, store, now }: StatusReport): VNode {
   return section(
     'limits',
     'Limits and budgets',
-    undefined,
+    store && state(store.up ? 'good' : 'bad', storeText(store)),
     limits.length + budgets.length === 0 &&
       empty('Nothing is limited. ', code('rate_limit_settings'), ' and ', code('budgets'), ' set limits.'),
     limits.length > 0 &&
@@ -26,6 +28,9 @@ export function limitsSection({ limits, budgets, now }: StatusReport): VNode {
       table('Budgets', budgetColumns(now), {
         rows: budgets,
       }),
+    store &&
+      store.machines.length > 0 &&
+      table('Machines that share limits', machineColumns(now), { rows: store.machines }),
   )
 }
 
@@ -60,6 +65,20 @@ function budgetColumns(now: string): readonly Column<BudgetRow>[] {
     ],
     ['Reserved', 'n m', (each) => amount(each, Number(each.reserved))],
     ['Starts anew', 'n', (each) => time(each.resets_at, now)],
+  ]
+}
+
+const tones: Readonly<Record<MachineRow['state'], Tone>> = { here: 'good', silent: 'bad', left: 'calm' }
+const stateWords = { here: 'here', silent: 'silent', left: 'stopped' } as const
+
+function machineColumns(now: string): readonly Column<MachineRow>[] {
+  return [
+    ['Machine', '', (each) => two(each.name, each.is_this ? 'this one' : null)],
+    ['State', '', (each) => state(tones[each.state] ?? 'warn', stateWords[each.state] ?? each.state)],
+    ['Uses', '', (each) => each.uses.map(useText).join('; ') || none],
+    ['Version', 'm', (each) => each.version],
+    ['Since', 'n m', (each) => time(each.since, now)],
+    ['Last seen', 'n l', (each) => time(each.last_seen, now)],
   ]
 }
 

@@ -40,6 +40,7 @@ function connect(
     discovered: new Map(),
     onModels: undefined,
     onServerEnded: undefined,
+    describeStore: () => Promise.resolve(undefined),
     readMetrics: () => Promise.resolve([]),
     readUsage: () => Promise.resolve({ state: undefined, report: undefined, spending: [] }),
     refreshModels: (model) => Promise.resolve(void refreshed.push(model)),

@@ -11,7 +11,7 @@ import type { StatusReport } from '../../../src/status/status-report.ts'
 import { missing } from '../../support/needs.ts'
 import { launchChromium } from '../chromium.ts'
 import { type Answers, type PageServer, servePage } from './page-server.ts'
-import { brokenReport, busyReport, emptyReport, hostile, servicesReport } from './reports.ts'
+import { brokenReport, busyReport, emptyReport, hostile, servicesReport, sharedReport } from './reports.ts'
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 
@@ -104,6 +104,22 @@ suite('the status page', { skip: missing('chromium') }, () => {
     assert.match(rows[2]!, /qwen.*draining.*2.*19\.4/s)
     const [call] = await page.locator('#calls tbody tr').allInnerTexts()
     assert.match(call!, /waiting for its turn in gpu0 \(qwen runs\)/)
+    assert.deepEqual(complaints, [])
+  })
+
+  test('shows the machines that share limits, and what is in force while their store is away', async (t) => {
+    const { page, send, complaints } = await open(t, sharedReport)
+    const section = page.locator('#limits')
+    await section.getByText('2 of at most 3 machines share limits over Valkey 8.0.1').waitFor()
+    const rows = await section.locator('table').last().locator('tbody tr').allInnerTexts()
+    assert.match(rows[0]!, /box-a\s+this one\s+here\s+gpt-5\.2-mini: 38 requests, 41200 tokens, 1 under way/)
+    assert.match(rows[1]!, /box-b\s+here\s+.*; claude-sonnet-5: 4 requests/)
+    assert.match(rows[2]!, /box-c\s+silent/)
+    const store = { ...sharedReport.store, up: false, fault: 'db.example: no reply', in_force: 'share' }
+    send('change', { store })
+    await section
+      .getByText('the store is away (db.example: no reply): this machine has its part of each limit')
+      .waitFor()
     assert.deepEqual(complaints, [])
   })
 
@@ -321,7 +337,7 @@ suite('the status page', { skip: missing('chromium') }, () => {
   })
 
   test('fits a screen of 320 pixels without scrolling sideways', async (t) => {
-    for (const report of [emptyReport, busyReport, brokenReport, servicesReport, hostile(brokenReport)]) {
+    for (const report of [emptyReport, sharedReport, brokenReport, servicesReport, hostile(brokenReport)]) {
       const { page } = await open(t, report, { viewport: { width: 320, height: 640 } })
       await page
         .locator('#recent tbody button')

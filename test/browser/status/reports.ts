@@ -8,6 +8,7 @@ import type {
   StatusReport,
   UsageRow,
 } from '../../../src/status/status-report.ts'
+import type { MachineRow, MachineUse } from '../../../src/status/shared-store.ts'
 
 type OpenCall = StatusReport['calls'][number]
 
@@ -41,6 +42,7 @@ export const emptyReport: StatusReport = {
   services: [],
   limits: [],
   budgets: [],
+  store: null,
   usage: { days: days(() => 0), models: [], clients: [], keys: [] },
   recent: [],
   failures: [],
@@ -580,4 +582,32 @@ export function hostile<Value>(value: Value): Value {
     return `${each} ${attack}`
   })
   return JSON.parse(text) as Value
+}
+
+/** One of three machines that share limits. */
+export const sharedReport: StatusReport = {
+  ...busyReport,
+  store: {
+    up: true,
+    fault: null,
+    server: 'Valkey 8.0.1',
+    in_force: 'all',
+    members: 3,
+    here: 2,
+    machines: [
+      machine('box-a', { is_this: true, uses: [use('gpt-5.2-mini', 38, 41_200, 1)] }),
+      machine('box-b', { uses: [use('gpt-5.2-mini', 22, 20_900, 0), use('claude-sonnet-5', 4, 9_300, 2)] }),
+      machine('box-c', { state: 'silent', last_seen: ago(400) }),
+    ],
+  },
+}
+
+function machine(name: string, facts: Partial<MachineRow>): MachineRow {
+  const times = { since: ago(7200), last_seen: ago(1) }
+  const id = Buffer.from(name.padEnd(12)).toString('hex')
+  return { name, id, version: '0.1.0', state: 'here', is_this: false, ...times, uses: [], ...facts }
+}
+
+function use(name: string, requests: number, tokens: number, parallel: number): MachineUse {
+  return { kind: 'model', name, requests, tokens, parallel }
 }

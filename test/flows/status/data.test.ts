@@ -37,6 +37,7 @@ suite('the report', onlyLinux, () => {
       'services',
       'limits',
       'budgets',
+      'store',
       'usage',
       'recent',
       'failures',

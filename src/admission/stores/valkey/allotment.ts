@@ -32,20 +32,25 @@ const unknown: DimensionReply = { held: 0, others: 0, usedByOthers: 0, keep: Inf
 
 /** Of a limit, one gateway takes about so much ahead where several use it: a tenth of a fair part. */
 const aheadParts = 10
+/** Of what lasts, much less: what lies unused here at the end is spent by nobody. */
+const lastingAheadParts = 200
 
 export class Allotment {
   /** Of the server's word last heard, but for `held`. */
   #last: Omit<Agreed, 'dimensions'> & { readonly dimensions: readonly DimensionReply[] }
   #held: number[]
   readonly #isLasting: boolean
+  readonly #leaseMs: number
   #leaseUntilMs = -Infinity
 
   /**
    * @param count of limits.
    * @param isLasting as `SharedScope.isLasting`.
+   * @param leaseForMs how long an exchange makes it valid, in milliseconds; the server is told the same.
    */
-  constructor(count: number, isLasting = false) {
+  constructor(count: number, isLasting = false, leaseForMs: number = leaseMs) {
     this.#isLasting = isLasting
+    this.#leaseMs = leaseForMs
     this.#held = Array.from({ length: count }, () => 0)
     this.#last = { kind: 'ok', active: 1, nextMs: undefined, dimensions: this.#held.map(() => unknown) }
   }
@@ -78,7 +83,7 @@ export class Allotment {
 
   /** How much to have ahead of what calls need, so that a busy gateway asks rarely; of a small limit nothing. */
   ahead(limit: number): number {
-    return Math.floor(limit / (aheadParts * this.#last.active))
+    return Math.floor(limit / ((this.#isLasting ? lastingAheadParts : aheadParts) * this.#last.active))
   }
 
   /** Gives back what others wait for, as far as it is not used. @returns whether anything was. */
@@ -119,7 +124,7 @@ export class Allotment {
   agree(agreed: Agreed, sentMs: number): void {
     this.#last = agreed
     this.#held = agreed.dimensions.map(({ held }) => held)
-    this.#leaseUntilMs = sentMs + leaseMs
+    this.#leaseUntilMs = sentMs + this.#leaseMs
   }
 
   /** From now on nothing that is held is valid: time has passed that the clock did not show. */

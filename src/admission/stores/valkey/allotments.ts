@@ -15,6 +15,10 @@ export interface SharedScope {
   /** What is held does not end with the lease but with the scope: of budgets, whose windows end. */
   readonly isLasting?: true
   use(): Use
+  /** Nothing of it counts any more. */
+  isOver?(): boolean
+  /** The server's word has come; `before` is the one before it. */
+  onAgreed?(agreed: Agreed, before: Agreed): void
 }
 
 /** What allotments need of a connection. */
@@ -29,6 +33,8 @@ export interface AllotmentsParts {
   /** Name of this gateway, which no other one has or has had lately. */
   readonly member: string
   readonly clock: Clock
+  /** Exchanges have higher numbers than this, and than those of an earlier process of that name. Absent: 0. */
+  readonly firstNumber?: number
   readonly whenUnavailable: WhenUnavailable
   /** How many gateways there are, for the part of each while the server is away. */
   readonly members: number
@@ -36,6 +42,13 @@ export interface AllotmentsParts {
   readonly onFreed: () => void
   /** The server's reply made no sense. */
   readonly onBug: (error: unknown) => void
+}
+
+interface Asked {
+  /** Undefined: nothing more, but for what was asked before in vain. */
+  readonly asked: Wanted | undefined
+  /** The gateway stops. */
+  readonly leaves: boolean
 }
 
 /** An exchange that is on its way or about to be sent, and what those who wait for it ask for. */
@@ -52,8 +65,9 @@ interface Entry {
   current: Batch | undefined
   /** Goes once `current` is back. */
   next: Batch | undefined
-  /** Until then the server has nothing to give. */
+  /** Until then the server has nothing to give to who needs so much of each limit. */
   noneUntilMs: number
+  refused: readonly number[]
   /** When a call has last asked what may be used. */
   activeAtMs: number
   /** What was asked for and has not been granted. */
@@ -61,10 +75,16 @@ interface Entry {
   /** Until then somebody waits for that. */
   waitsUntilMs: number
   sentAtMs: number
+  /** What the server was told last of what is used. */
+  statedUse: readonly number[]
+  /** Others wait for what lasts: all that is not used is given back with the next exchange. */
+  mustRelease: boolean
   stopTimer: (() => void) | undefined
 }
 
 const renewalMs = 1_000
+/** Scopes that are stated anew at once, where the server may have lost all: more would keep it from anything else. */
+const restatedAtOnce = 100
 /** A scope that no call has looked at for so long is not renewed. */
 const quietMs = 2_000
 /** Without news, the server is asked again after so long for those who wait. */
@@ -77,12 +97,17 @@ const sleptMs = 1_000
 export class Allotments {
   readonly #parts: AllotmentsParts
   readonly #entries = new Map<string, Entry>()
-  #lastNumber = 0
+  /** Those of which others wait for something. */
+  readonly #wanted = new Set<Entry>()
+  #lastNumber: number
+  /** Another process may go by this one's name. */
+  #isOffered = false
   #stopRenewal: () => void
   #offsetMs: number | undefined
 
   constructor(parts: AllotmentsParts) {
     this.#parts = parts
+    this.#lastNumber = parts.firstNumber ?? 0
     const renew = () => {
       this.#stopRenewal = parts.clock.setTimer(renew, renewalMs)
       this.#renewAll()
@@ -100,7 +125,9 @@ export class Allotments {
     return scope.limits.map(({ limit }, index) => {
       if (limit === undefined) return Infinity
       const held = isValid ? usable[index]! : 0
-      return isAway ? Math.max(held, this.#aloneWith(limit)) : held
+      // A server that is there, but unsure, knows at least this of the others.
+      const others = this.#parts.connection.isUp ? allotment.agreed.dimensions[index]!.others : 0
+      return isAway ? Math.max(held, Math.min(this.#aloneWith(limit), limit - others)) : held
     })
   }
 
@@ -109,11 +136,17 @@ export class Allotments {
     return !this.#parts.connection.isUp || this.#entries.get(key)?.allotment.agreed.kind === 'grace'
   }
 
-  /** Whether it makes sense to ask for more now. */
-  mayAsk(scope: SharedScope): boolean {
+  /**
+   * Whether it makes sense to ask for more now: the last refusal was long ago, or was of a call that needed more.
+   * @param amounts what a call takes of each limit.
+   */
+  mayAsk(scope: SharedScope, amounts: readonly number[] = []): boolean {
     if (!this.#parts.connection.isUp) return false
     const nowMs = this.#now()
-    return this.#entryOf(scope, nowMs).noneUntilMs <= nowMs
+    const { noneUntilMs, refused, allotment } = this.#entryOf(scope, nowMs)
+    if (noneUntilMs <= nowMs) return true
+    const { used } = scope.use()
+    return amounts.some((amount, index) => used[index]! + amount - allotment.held[index]! < refused[index]!)
   }
 
   /**
@@ -134,9 +167,32 @@ export class Allotments {
     return entry.allotment.agreed
   }
 
+  /** Nobody waits for more of a scope any longer. */
+  async withdraw({ key }: SharedScope): Promise<void> {
+    const entry = this.#entries.get(key)
+    if (entry?.unmet === undefined) return
+    entry.unmet = undefined
+    entry.waitsUntilMs = -Infinity
+    if (this.#parts.connection.isUp) await this.#send(entry, undefined)
+  }
+
+  /** Tells the server all that is held and used, also of scopes that no call looks at: it may have lost that. Never rejects. */
+  async restate(): Promise<void> {
+    const entries = Array.from(this.#entries.values())
+    while (entries.length > 0 && this.#parts.connection.isUp) {
+      const some = entries.splice(0, restatedAtOnce).filter((entry) => this.#isKnown(entry))
+      await Promise.all(some.map((entry) => this.#send(entry, undefined)))
+    }
+  }
+
   /** The server's last word of a scope; undefined: there is none. */
   lastAgreed({ key }: SharedScope): Agreed | undefined {
     return this.#entries.get(key)?.allotment.agreed
+  }
+
+  /** The scopes that are in use here. */
+  scopeKeys(): string[] {
+    return [...this.#entries.keys()]
   }
 
   /** Takes a message of the channel: `freed KEY MEMBER` or `wanted KEY MEMBER`. */
@@ -148,15 +204,36 @@ export class Allotments {
     if (kind === 'freed' && member === this.#parts.member) {
       entry.noneUntilMs = -Infinity
       this.#parts.onFreed()
-    } else if (kind === 'wanted' && member !== this.#parts.member && hasUnused(entry))
+    } else if (
+      kind === 'wanted' &&
+      member !== this.#parts.member &&
+      (entry.scope.isLasting || hasUnused(entry))
+    ) {
+      // Also who uses all says so, since the server may know of less.
+      entry.mustRelease = entry.scope.isLasting === true
       void this.#send(entry, undefined)
+    }
   }
 
   /** The connection has come or gone. */
   reconnected(): void {
     for (const entry of this.#entries.values()) entry.noneUntilMs = -Infinity
-    if (this.#parts.connection.isUp) this.#renewAll()
+    if (this.#parts.connection.isUp) void this.restate()
     this.#parts.onFreed()
+  }
+
+  /** Some call uses less than before: what others wait for can be given back. */
+  settled(): void {
+    for (const entry of this.#wanted) {
+      entry.stopTimer?.()
+      entry.stopTimer = undefined
+      this.#followWants(entry)
+    }
+  }
+
+  /** From now on a process that replaces this one may have its name; until then this one goes on. */
+  offer(): void {
+    this.#isOffered = true
   }
 
   /** Gives back all that is not used. What is used counts as long as it does anyway. */
@@ -165,12 +242,14 @@ export class Allotments {
     const entries = Array.from(this.#entries.values())
     for (const { stopTimer } of entries) stopTimer?.()
     this.#entries.clear()
+    this.#wanted.clear()
     if (!this.#parts.connection.isUp) return
     await Promise.all(
       entries.map(async (entry) => {
         await entry.current?.done
         entry.allotment.release(entry.scope.use().used)
-        await this.#exchange(entry, undefined, true)
+        const last = { asked: undefined, leaves: true }
+        if (!(await this.#exchange(entry, last))) await this.#exchange(entry, last)
       }),
     )
   }
@@ -180,11 +259,22 @@ export class Allotments {
     if (entry === undefined) {
       const allotment = new Allotment(scope.limits.length, scope.isLasting)
       const times = { noneUntilMs: -Infinity, waitsUntilMs: -Infinity, sentAtMs: -Infinity }
-      const batches = { current: undefined, next: undefined, unmet: undefined, stopTimer: undefined }
-      entry = { scope, allotment, activeAtMs: nowMs, ...times, ...batches }
+      const batches = {
+        current: undefined,
+        next: undefined,
+        unmet: undefined,
+        stopTimer: undefined,
+        refused: [],
+      }
+      const stated = { statedUse: [], mustRelease: false }
+      entry = { scope, allotment, activeAtMs: nowMs, ...times, ...batches, ...stated }
       this.#entries.set(scope.key, entry)
     }
-    entry.scope = scope
+    if (entry.scope !== scope) {
+      entry.scope = scope
+      // Of changed limits there may be more.
+      entry.noneUntilMs = -Infinity
+    }
     entry.activeAtMs = nowMs
     return entry
   }
@@ -210,15 +300,19 @@ export class Allotments {
     if (batch === undefined || entry.current !== undefined) return
     entry.current = batch
     entry.next = undefined
-    await this.#exchange(entry, batch.wish, false)
+    const isDone = await this.#exchange(entry, { asked: batch.wish, leaves: false })
+    if (!isDone) await this.#exchange(entry, { asked: batch.wish, leaves: false })
     entry.current = undefined
     batch.finish()
     this.#followWants(entry)
     if (entry.next !== undefined) void this.#sendNext(entry)
   }
 
-  /** Never rejects: who waits looks at what has become of it. */
-  async #exchange(entry: Entry, asked: Wanted | undefined, leaves: boolean): Promise<void> {
+  /**
+   * Never rejects: who waits looks at what has become of it.
+   * @returns false: the server has seen a later one of the run before, and takes the next one.
+   */
+  async #exchange(entry: Entry, { asked, leaves }: Asked): Promise<boolean> {
     const { connection, prefix, member, onBug, onFreed } = this.#parts
     const { scope, allotment } = entry
     const sentMs = this.#now()
@@ -226,6 +320,8 @@ export class Allotments {
     if (sentMs >= entry.waitsUntilMs) entry.unmet = undefined
     const wish = asked ?? entry.unmet
     const use = scope.use()
+    if (entry.mustRelease) allotment.release(use.used)
+    entry.mustRelease = false
     const dimensions = allotment.state(use.used, scope.limits, leaves ? undefined : wish, sentMs)
     const exchange: Exchange = { number: ++this.#lastNumber, nextMs: use.nextMs, leaves, dimensions }
     const keys = [`{${prefix}}:epoch`, this.#keyOf(scope.key)]
@@ -234,26 +330,39 @@ export class Allotments {
       reply = await connection.run('exchange', keys, exchangeArguments(member, `{${prefix}}:news`, exchange))
     } catch {
       // The connection is down and says so itself.
-      return
+      return true
     }
     try {
       const read = readExchangeReply(reply)
-      if (read.kind === 'stale') return
+      if (read.kind === 'stale') {
+        this.#lastNumber = Math.max(this.#lastNumber, read.number)
+        return this.#isOffered
+      }
+      const before = allotment.agreed
       allotment.agree(read, sentMs)
+      entry.statedUse = use.used
       const isGranted = dimensions.every(({ held, needed }, index) => allotment.held[index]! >= held + needed)
       entry.unmet = isGranted ? undefined : wish
+      entry.refused = dimensions.map(({ needed }) => needed)
       // The server reports when there is room for this gateway; without its report, some time later may do.
       entry.noneUntilMs = isGranted ? -Infinity : this.#now() + recheckMs
       if (isGranted && wish !== undefined && asked === undefined) onFreed()
+      scope.onAgreed?.(read, before)
     } catch (error) {
       onBug(error)
     }
+    return true
   }
 
   /** Gives back, now and as its calls leave the window, what others wait for. */
   #followWants(entry: Entry): void {
     const { allotment, scope } = entry
-    if (!allotment.isWanted || entry.stopTimer !== undefined || !this.#isKnown(entry)) return
+    if (!allotment.isWanted || !this.#isKnown(entry)) {
+      this.#wanted.delete(entry)
+      return
+    }
+    this.#wanted.add(entry)
+    if (entry.stopTimer !== undefined) return
     const { used, nextMs = renewalMs } = scope.use()
     const hasMore = entry.current === undefined && allotment.yield(used)
     const sinceMs = this.#now() - entry.sentAtMs
@@ -271,8 +380,11 @@ export class Allotments {
   }
 
   #renewAll(): void {
-    if (!this.#parts.connection.isUp) return
     const nowMs = this.#now()
+    if (!this.#parts.connection.isUp) {
+      this.#forgetIdle(nowMs)
+      return
+    }
     let mayHaveRoom = false
     for (const entry of this.#entries.values()) {
       mayHaveRoom ||= nowMs < entry.waitsUntilMs
@@ -286,21 +398,36 @@ export class Allotments {
     const { used } = scope.use()
     const isWaiting = nowMs < entry.waitsUntilMs
     const hasSlots = scope.limits.some(
-      ({ limit, lingerMs }, index) => limit !== undefined && lingerMs === 0 && used[index]! > 0,
+      ({ limit, lingerMs }, index) =>
+        (limit !== undefined || scope.isLasting) && lingerMs === 0 && used[index]! > 0,
     )
     const isQuiet = nowMs - entry.activeAtMs > quietMs && !isWaiting && !hasSlots
+    if (scope.isOver?.() === true) return this.#forget(entry)
     if (!isQuiet) {
       allotment.trim(used, scope.limits)
       void this.#send(entry, undefined)
       return
     }
     const hasGivenBack = allotment.release(used)
-    if (hasGivenBack) void this.#send(entry, undefined)
+    // What lasts is not stated anew with each lease.
+    const hasChanged = scope.isLasting && used.some((each, index) => each !== entry.statedUse[index])
+    if (hasGivenBack || hasChanged) void this.#send(entry, undefined)
     else if (used.every((each) => each === 0)) this.#forget(entry)
+  }
+
+  /** While the server is away, what nobody has asked for since its lease ended, and that is not used. */
+  #forgetIdle(nowMs: number): void {
+    for (const entry of this.#entries.values()) {
+      const { scope, allotment, activeAtMs, current, next } = entry
+      const isQuiet = nowMs - activeAtMs > quietMs && !allotment.isValid(nowMs)
+      if (!isQuiet || current !== undefined || next !== undefined) continue
+      if (scope.use().used.every((each) => each === 0)) this.#forget(entry)
+    }
   }
 
   #forget(entry: Entry): void {
     entry.stopTimer?.()
+    this.#wanted.delete(entry)
     this.#entries.delete(entry.scope.key)
   }
 

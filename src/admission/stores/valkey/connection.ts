@@ -32,6 +32,11 @@ export interface StoreConnection {
   ): Promise<unknown>
   /** Called with each message of the channel `{PREFIX}:news`, which comes over a connection of its own. One listener. */
   onNews: ((message: string) => void) | undefined
+  /**
+   * Called when the server, while it is up, has lost what gateways hold, or may have: it waits for a lease for all to say
+   * so, and grants nothing meanwhile. One listener.
+   */
+  onGrace: (() => void) | undefined
   /** Called at each change of `isUp`, with no arguments. One listener. */
   onChange: (() => void) | undefined
   /** Leaves, if it is up, and disconnects. Whatever runs fails. */
@@ -112,7 +117,10 @@ class Connection implements StoreConnection {
   fault: string | undefined = 'not connected yet'
   joined: Joined | undefined
   onNews: ((message: string) => void) | undefined
+  onGrace: (() => void) | undefined
   onChange: (() => void) | undefined
+  /** Of the server's clock: when the last grace that is known ends. */
+  #graceUntilMs = 0
   readonly #options: ConnectionOptions
   readonly #linkParts: LinkParts
   #link: Link | undefined
@@ -228,8 +236,12 @@ class Connection implements StoreConnection {
     const args = [schema, runId, `${member.machine}.${member.process}`, this.#description, leaseMs]
     const reply = (await link.run('join', this.#keys, args)) as readonly number[]
     if (link !== this.#link) return
-    this.joined = { version, evictionPolicy, members: reply[3]! }
+    const [nowMs, graceUntilMs, , members] = reply as [number, number, number, number]
+    this.joined = { version, evictionPolicy, members }
+    const isNewGrace = this.isUp && graceUntilMs > nowMs && graceUntilMs !== this.#graceUntilMs
+    this.#graceUntilMs = graceUntilMs
     this.#setFault(undefined)
+    if (isNewGrace) this.onGrace?.()
   }
 
   /** A server that was stopped for a moment answers what it was sent before. */
@@ -273,8 +285,10 @@ class Connection implements StoreConnection {
   async #withTimeout<T>(promise: Promise<T>, timeoutMs: number): Promise<T> {
     let cancel: () => void = () => {}
     const late = new Promise<never>((_resolve, reject) => {
+      // A reply that came while this process was busy is read first:
+      // https://nodejs.org/learn/asynchronous-work/event-loop-timers-and-nexttick
       cancel = this.#options.setTimer(
-        () => reject(new StoreFault('timeout', `no reply within ${timeoutMs} ms`)),
+        () => setImmediate(() => reject(new StoreFault('timeout', `no reply within ${timeoutMs} ms`))),
         timeoutMs,
       )
     })

@@ -11,8 +11,8 @@
 -- ARGV: schema, leaseMs, wantMs, channel, member, number of the exchange, in how many ms the next use leaves (-1: unknown),
 -- 1 for a gateway that stops, then for each dimension: limit (-1: none), lingerMs, held, used, wanted, needed.
 --
--- Returns: `ok`, `grace` (nothing is granted, the state is in doubt) or `stale` (a later exchange was seen); the number of
--- gateways that use or want something; ms until something of others leaves (-1: unknown); then for each dimension: allotted,
+-- Returns: `stale` and the number of a later exchange that was seen; or `ok` or `grace` (nothing is granted, the state is in
+-- doubt); the number of gateways that use or want something; ms until something of others leaves (-1: unknown); then for each dimension: allotted,
 -- allotted to others, used by others, what may be kept unused (-1: all).
 
 local schema, leaseMs, wantMs = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -44,7 +44,7 @@ local function numbers(packed)
 end
 
 local own, ownWant
-local wants, holds = {}, {}
+local wants, holds, isActive = {}, {}, {}
 local active, soonestAt = 1, nil
 local stored = redis.call('HGETALL', scope)
 for at = 1, #stored, 2 do
@@ -58,16 +58,15 @@ for at = 1, #stored, 2 do
   elseif values[2] + longestMs <= now then redis.call('HDEL', scope, stored[at])
   else
     holds[name] = values
-    local isActive = false
     for index, dimension in ipairs(dimensions) do
       local held, used = values[2 + 2 * index], values[3 + 2 * index]
       if held > 0 and values[2] + dimension.lingerMs > now then
         dimension.others = dimension.others + held
         dimension.usedByOthers = dimension.usedByOthers + used
-        isActive = true
+        isActive[name] = true
       end
     end
-    if isActive then
+    if isActive[name] then
       active = active + 1
       local leavesAt = values[3]
       -- A gateway that is gone leaves all at once.
@@ -76,13 +75,13 @@ for at = 1, #stored, 2 do
     end
   end
 end
-if own and own[1] >= number then return { 'stale' } end
+if own and own[1] >= number then return { 'stale', text(own[1]) } end
 table.sort(wants, function(one, other)
   if one.since ~= other.since then return one.since < other.since end
   return one.member < other.member
 end)
 for _, want in ipairs(wants) do
-  if not holds[want.member] then active = active + 1 end
+  if not isActive[want.member] then active = active + 1 end
 end
 
 -- Who came before gets what it needs first.
@@ -123,14 +122,27 @@ elseif ownWant then
   redis.call('HDEL', scope, 'w:' .. member)
 end
 
--- What others wait for may not lie unused here: fair parts stay, unless one call needs more than such a part.
+-- What others wait for may not lie unused here: fair parts stay, unless one call needs more than such a part. And where more is held
+-- than there is, because it was used beyond what was held, nothing that comes free is used again until that is over.
 for index, dimension in ipairs(dimensions) do
+  local keep = math.huge
   local fair = math.floor(math.max(0, dimension.limit) / active)
-  for _, want in ipairs(wants) do
-    local needed = want.values[2 + 2 * index]
-    local held = holds[want.member] and holds[want.member][2 + 2 * index] or 0
-    if dimension.limit >= 0 and needed > fair then dimension.keep = 0
-    elseif dimension.limit >= 0 and needed > 0 and held < fair and dimension.keep ~= 0 then dimension.keep = fair end
+  if dimension.limit >= 0 then
+    if dimension.held + dimension.others > dimension.limit then keep = math.max(0, dimension.limit - dimension.others) end
+    for _, want in ipairs(wants) do
+      local needed = want.values[2 + 2 * index]
+      local held = holds[want.member] and holds[want.member][2 + 2 * index] or 0
+      if needed > fair then keep = 0
+      elseif needed > 0 and held < fair then keep = math.min(keep, fair) end
+    end
+  end
+  if keep < math.huge then dimension.keep = keep end
+end
+
+-- But what was granted just now is for a call that waits: without that, it would go round unused among those that want it.
+for _, dimension in ipairs(dimensions) do
+  if wantsMore and fits and dimension.keep >= 0 then
+    dimension.keep = math.max(dimension.keep, dimension.used + dimension.needed)
   end
 end
 

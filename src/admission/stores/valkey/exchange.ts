@@ -45,8 +45,14 @@ export interface Agreed {
   readonly dimensions: readonly DimensionReply[]
 }
 
-/** `stale`: the server has seen a later exchange. */
-export type ExchangeReply = Agreed | { readonly kind: 'stale' }
+/** The server has seen a later exchange of this gateway: of this run, or of the one before, which had the same name. */
+interface Stale {
+  readonly kind: 'stale'
+  /** Of the later one. */
+  readonly number: number
+}
+
+export type ExchangeReply = Agreed | Stale
 
 /** How long an allotment is valid after its last exchange was sent, and a want after it was stated, in milliseconds. */
 export const leaseMs = 3_000
@@ -79,8 +85,10 @@ export function exchangeArguments(
 export function readExchangeReply(reply: unknown): ExchangeReply {
   if (!Array.isArray(reply)) throw unexpected(reply)
   const [kind, ...rest] = reply as unknown[]
-  if (kind === 'stale') return { kind }
   const numbers = rest.map(Number)
+  if (kind === 'stale' && numbers.length === 1 && Number.isSafeInteger(numbers[0])) {
+    return { kind, number: numbers[0]! }
+  }
   if ((kind !== 'ok' && kind !== 'grace') || numbers.length % 4 !== 2 || numbers.some(Number.isNaN)) {
     throw unexpected(reply)
   }

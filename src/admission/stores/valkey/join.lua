@@ -51,6 +51,11 @@ redis.call('PEXPIRE', KEYS[1], 2 * day)
 for _, member in ipairs(gone) do redis.call('HDEL', KEYS[2], member) end
 local entry = cjson.decode(ARGV[4])
 entry.seen = now
+entry.since = now
+for i = 1, #all, 2 do
+  local ok, known = pcall(cjson.decode, all[i + 1])
+  if all[i] == ARGV[3] and ok and type(known) == 'table' and tonumber(known.since) then entry.since = known.since end
+end
 redis.call('HSET', KEYS[2], ARGV[3], cjson.encode(entry))
 redis.call('PEXPIRE', KEYS[2], 2 * day)
 return { now, grace, schema, count }

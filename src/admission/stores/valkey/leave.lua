@@ -5,6 +5,9 @@
 local time = redis.call('TIME')
 local now = math.max(time[1] * 1000 + math.floor(time[2] / 1000), tonumber(redis.call('HGET', KEYS[1], 'now') or 0))
 local entry = cjson.decode(ARGV[2])
+local known = redis.call('HGET', KEYS[2], ARGV[1])
+local isRead, before = pcall(cjson.decode, known or '')
+if isRead and type(before) == 'table' then entry.since = before.since end
 entry.seen = now
 entry.left = now
 redis.call('HSET', KEYS[2], ARGV[1], cjson.encode(entry))

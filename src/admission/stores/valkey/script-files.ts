@@ -2,7 +2,19 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 
-const scriptNames = ['exchange', 'join', 'leave', 'look', 'publish-keys'] as const
+const scriptNames = [
+  'answer',
+  'ask',
+  'collect',
+  'exchange',
+  'forget',
+  'join',
+  'leave',
+  'look',
+  'publish-keys',
+  'read-keys',
+  'read-question',
+] as const
 
 export type ScriptName = (typeof scriptNames)[number]
 

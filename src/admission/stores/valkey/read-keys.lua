@@ -1,0 +1,66 @@
+-- What list of clients' keys is here, and a piece of it. A machine states with it which generation it has in force.
+--
+-- KEYS: {P}:epoch, {P}:keys, {P}:keys:list, {P}:keys:held, {P}:members
+-- ARGV: schema, machine or nothing, generation that it has in force, digest of the list that a piece is wanted of, offset, length
+-- Returns: generation (0: there is no list), its size in bytes, its digest, machines that are there, those of them that have
+-- this generation in force, the piece (empty where the list is another one)
+--
+-- {P}:keys is a hash: generation, size, digest. {P}:keys:held: machine → generation. Both and the list are kept for 400 days
+-- after the last gateway was there.
+local day = 86400000
+local found = tonumber(redis.call('HGET', epoch, 'schema') or 0)
+if found > tonumber(ARGV[1]) then
+  return redis.error_reply('OUTDATED the store is used with the schema ' .. found .. ', and this gateway knows ' .. ARGV[1])
+end
+
+-- Of another type, it is none of ours, and would make every command fail.
+local function clear(key, wanted)
+  local type = redis.call('TYPE', key).ok
+  if type ~= wanted and type ~= 'none' then redis.call('DEL', key) end
+end
+clear(KEYS[2], 'hash')
+clear(KEYS[3], 'string')
+clear(KEYS[4], 'hash')
+
+local stored = redis.call('HMGET', KEYS[2], 'generation', 'size', 'digest')
+local generation, size, digest = tonumber(stored[1] or 0) or 0, tonumber(stored[2] or 0) or 0, stored[3] or ''
+if generation == 0 or size == 0 or redis.call('STRLEN', KEYS[3]) ~= size then
+  generation, size, digest = 0, 0, ''
+elseif redis.call('PTTL', KEYS[2]) < 399 * day then
+  redis.call('PEXPIRE', KEYS[2], 400 * day)
+  redis.call('PEXPIRE', KEYS[3], 400 * day)
+end
+
+-- Where memory is full, nothing is stated, and the list is read all the same.
+if ARGV[2] ~= '' then
+  if redis.call('HGET', KEYS[4], ARGV[2]) ~= ARGV[3] then
+    if redis.call('HLEN', KEYS[4]) > 512 then redis.call('DEL', KEYS[4]) end
+    redis.pcall('HSET', KEYS[4], ARGV[2], ARGV[3])
+    redis.call('PEXPIRE', KEYS[4], 400 * day)
+  elseif redis.call('PTTL', KEYS[4]) < 399 * day then
+    redis.call('PEXPIRE', KEYS[4], 400 * day)
+  end
+end
+
+local time = redis.call('TIME')
+local now = math.max(time[1] * 1000 + math.floor(time[2] / 1000), tonumber(redis.call('HGET', epoch, 'now') or 0))
+local machines, count, inForce = {}, 0, 0
+local all = redis.call('HGETALL', KEYS[5])
+for i = 1, #all, 2 do
+  local ok, entry = pcall(cjson.decode, all[i + 1])
+  local machine = string.match(all[i], '^[^.]*')
+  local isThere = ok and type(entry) == 'table' and not entry.left and now - (tonumber(entry.seen) or 0) <= 3000
+  if isThere and not machines[machine] then
+    machines[machine] = true
+    count = count + 1
+    local held = tonumber(redis.call('HGET', KEYS[4], machine) or 0) or 0
+    if generation > 0 and held >= generation then inForce = inForce + 1 end
+  end
+end
+
+local piece = ''
+if digest ~= '' and digest == ARGV[4] then
+  local from = tonumber(ARGV[5])
+  piece = redis.call('GETRANGE', KEYS[3], from, from + tonumber(ARGV[6]) - 1)
+end
+return { generation, size, digest, count, inForce, piece }

@@ -1,0 +1,82 @@
+// The signed list of keys that a gateway has taken last, and its generation, in the state directory: after a restart it serves by
+// its own copy, and accepts none that is older, whatever the store has by then.
+//
+// Two files, so that the copy can be removed, which is the emergency stop, without older lists being accepted afterwards.
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { membersOf, parseJson } from '../../bytes/json/parse.ts'
+import { keptKeysFile } from '../../clients/keys/signed-keys.ts'
+import { fileVersion } from '../../config/watch.ts'
+import { StateFile } from '../../platform/state-file.ts'
+
+const newestFile = 'keys.newest'
+
+export interface FoundKeys {
+  /** Undefined: there is no copy. */
+  readonly text: string | undefined
+  /** The latest generation that was kept. 0: none was. */
+  readonly newest: number
+  /** Why a file cannot be read. */
+  readonly fault: string | undefined
+}
+
+export class KeptKeys {
+  /** Of the copy. Undefined: nothing outlives the process. */
+  readonly path: string | undefined
+  readonly #copy: StateFile | undefined
+  readonly #newest: StateFile | undefined
+  #isCopyExpected = false
+
+  constructor(stateDirectory: string | undefined) {
+    if (stateDirectory === undefined) return
+    this.path = join(stateDirectory, keptKeysFile)
+    this.#copy = new StateFile(stateDirectory, keptKeysFile, { isSynced: true })
+    this.#newest = new StateFile(stateDirectory, newestFile, { isSynced: true })
+  }
+
+  load(): FoundKeys {
+    const [copy, newest] = [this.#copy?.read(), this.#newest?.read()]
+    const generation =
+      newest?.kind === 'read' ? Number(membersOf(parseJson(newest.text))['generation']) : undefined
+    const isLost = newest?.kind === 'unreadable' || (newest?.kind === 'read' && !isGeneration(generation))
+    const fault =
+      copy?.kind === 'unreadable'
+        ? `${keptKeysFile} ${copy.reason}`
+        : isLost
+          ? `${newestFile} is damaged`
+          : undefined
+    this.#isCopyExpected = copy?.kind === 'read'
+    return {
+      text: copy?.kind === 'read' ? copy.text : undefined,
+      newest: isGeneration(generation) ? generation : 0,
+      fault,
+    }
+  }
+
+  /** Rejects with what the disk reports. */
+  async keep(text: string, generation: number): Promise<void> {
+    await this.#copy?.replace(text)
+    // A copy of a later generation than this one counts; the other way round, there would be none after a crash.
+    await this.#newest?.replace(`${JSON.stringify({ version: 1, generation })}\n`)
+    this.#isCopyExpected = this.#copy !== undefined
+  }
+
+  /** Whether somebody has removed the copy. */
+  isCopyRemoved(): boolean {
+    return this.#isCopyExpected && this.path !== undefined && fileVersion(this.path) === undefined
+  }
+
+  /** @throws what the disk reports. */
+  remove(): void {
+    this.#isCopyExpected = false
+    if (this.path !== undefined) rmSync(this.path, { force: true })
+  }
+
+  async settled(): Promise<void> {
+    await Promise.all([this.#copy?.settled(), this.#newest?.settled()])
+  }
+}
+
+function isGeneration(value: number | undefined): value is number {
+  return Number.isSafeInteger(value) && value! >= 0
+}

@@ -1,0 +1,171 @@
+// The machines that share limits, as this one shows them: who is there, what they use, what they have recorded.
+import type { Allotments } from '../../admission/stores/valkey/allotments.ts'
+import type { StoreConnection } from '../../admission/stores/valkey/connection.ts'
+import { leaseMs } from '../../admission/stores/valkey/exchange.ts'
+import { storeKey } from '../../admission/stores/valkey/keys.ts'
+import type { SharedStore } from '../../config/store-types.ts'
+import type { UsageAnswer } from '../../ledger/ledger.ts'
+import type { UsageQuestion } from '../../ledger/report.ts'
+import type { Clock } from '../../platform/clock.ts'
+import type { MachineRow, MachineUse, SharedStoreReport } from '../../status/shared-store.ts'
+import { shownOrNull } from '../../status/shown-text.ts'
+import { type Member, readMembers } from './members.ts'
+import { namesOf, UsageOfAll } from './usage-of-all.ts'
+
+export interface MachinesParts {
+  readonly connection: Pick<StoreConnection, 'fault' | 'isUp' | 'joined' | 'run'>
+  readonly allotments: Pick<Allotments, 'scopeKeys'>
+  readonly settings: Pick<SharedStore, 'members' | 'prefix' | 'whenUnavailable'>
+  readonly member: string
+  readonly host: string
+  readonly clock: Pick<Clock, 'now' | 'setTimer'>
+  /** By the names of clients, where the ledger has pseudonyms. */
+  readonly readUsage: (question: UsageQuestion) => Promise<UsageAnswer>
+  readonly onBug: (error: unknown) => void
+}
+
+/** Whoever looks more often gets the same answer. */
+const freshMs = 1_000
+/** More are not shown. */
+const maxUses = 200
+
+/** A machine that is to be forgotten. */
+export type Forgotten =
+  /** @param budgets of which it has given up something. */
+  | { readonly kind: 'forgotten'; readonly name: string; readonly budgets: number }
+  /** For people. */
+  | { readonly kind: 'refused'; readonly message: string }
+
+export class Machines {
+  readonly usage: UsageOfAll
+  readonly #parts: MachinesParts
+  #look: { readonly atMs: number; readonly members: Promise<readonly Member[]> } | undefined
+  #last: readonly Member[] = []
+
+  constructor(parts: MachinesParts) {
+    this.#parts = parts
+    const { connection, settings, member, host, clock, readUsage, onBug } = parts
+    this.usage = new UsageOfAll({
+      connection,
+      prefix: settings.prefix,
+      member,
+      host,
+      clock,
+      readUsage,
+      onBug,
+      members: () => this.#read(),
+    })
+  }
+
+  /** While the store is away: as last heard. Never rejects. */
+  async report(): Promise<SharedStoreReport> {
+    const { connection, settings } = this.#parts
+    this.#last = await this.#read().catch(() => this.#last)
+    const { isUp, fault, joined } = connection
+    const machines = this.#rows()
+    return {
+      up: isUp,
+      fault: shownOrNull(fault),
+      server: shownOrNull(joined?.version),
+      in_force: isUp ? 'all' : settings.whenUnavailable,
+      members: settings.members,
+      here: machines.filter(({ state }) => state === 'here').length,
+      machines,
+    }
+  }
+
+  /**
+   * Gives up what a machine holds of budgets and will not use, because it is gone for good.
+   * @param name of a machine, or its id.
+   * @throws StoreFault
+   */
+  async forget(name: string): Promise<Forgotten> {
+    const { connection, settings } = this.#parts
+    this.#last = await readMembers(connection, settings.prefix, [])
+    const rows = this.#rows()
+    const found = rows.filter((row) => row.name === name || row.id === name)
+    const [machine] = found
+    if (machine === undefined) {
+      // One that was not there for a day is known by its id alone.
+      if (/^[0-9a-f]{24}$/.test(name)) return this.#forget(name, name)
+      const names = rows.map((row) => row.name).join(', ')
+      const message = `there is no machine ${JSON.stringify(name)}; of the last day there are ${names}. Name one that is gone for longer by its id, which its state directory has in the file machine.`
+      return { kind: 'refused', message }
+    }
+    if (found.length > 1) return { kind: 'refused', message: `several are called ${name}; name it by its id` }
+    return this.#forget(machine.id, machine.name)
+  }
+
+  async #forget(machine: string, name: string): Promise<Forgotten> {
+    const { connection, settings } = this.#parts
+    const { prefix } = settings
+    const keys = [storeKey(prefix, 'epoch'), storeKey(prefix, 'members')]
+    // A prefix has nothing in it that has a meaning in patterns.
+    const pattern = storeKey(prefix, 's', 'b', '*')
+    let budgets = 0
+    for (let cursor = '0'; ;) {
+      const reply = await connection.run('forget', keys, [machine, cursor, pattern, leaseMs], forgetTimeoutMs)
+      const [next, count] = Array.isArray(reply) ? (reply as unknown[]) : []
+      if (next === 'alive') {
+        return { kind: 'refused', message: `a gateway of ${name} is there; stop it first` }
+      }
+      budgets += Number(count)
+      cursor = String(next)
+      if (cursor === '0') return { kind: 'forgotten', name, budgets }
+    }
+  }
+
+  /** At most once a second. @throws StoreFault */
+  #read(): Promise<readonly Member[]> {
+    const { clock, connection, settings, allotments } = this.#parts
+    const nowMs = clock.now()
+    if (this.#look === undefined || nowMs - this.#look.atMs >= freshMs) {
+      const members = readMembers(connection, settings.prefix, allotments.scopeKeys())
+      this.#look = { atMs: nowMs, members }
+      members.catch(() => (this.#look = undefined))
+    }
+    return this.#look.members
+  }
+
+  /** One for each machine, this one first. */
+  #rows(): MachineRow[] {
+    const { member, host } = this.#parts
+    const ownMachine = member.slice(0, member.indexOf('.'))
+    const isThis = (each: Member) => each.machine === ownMachine && each.host === host
+    const groups = [...Map.groupBy(this.#last, (each) => `${each.machine}@${each.host}`).values()]
+    const sorted = groups.toSorted(([one], [other]) => Number(isThis(other!)) - Number(isThis(one!)))
+    const names = namesOf(sorted.map(([first]) => first!))
+    return sorted.map((group, index) => {
+      const newest = group.find(({ state }) => state === 'here') ?? group[0]!
+      return {
+        name: names[index]!,
+        id: newest.machine,
+        version: newest.version,
+        state: newest.state,
+        is_this: isThis(newest),
+        since: newest.sinceMs === undefined ? null : new Date(newest.sinceMs).toISOString(),
+        last_seen: new Date(newest.seenMs).toISOString(),
+        uses: usesOf(group),
+      }
+    })
+  }
+}
+
+const forgetTimeoutMs = 2_000
+
+/** Of all processes of a machine together. */
+function usesOf(group: readonly Member[]): MachineUse[] {
+  const uses = new Map<string, MachineUse>()
+  for (const use of group.flatMap((member) => member.uses)) {
+    const { kind, name } = use
+    const known = uses.get(`${kind}:${name}`)
+    uses.set(`${kind}:${name}`, {
+      kind,
+      name,
+      requests: use.requests + (known?.requests ?? 0),
+      tokens: use.tokens + (known?.tokens ?? 0),
+      parallel: use.parallel + (known?.parallel ?? 0),
+    })
+  }
+  return [...uses.values()].slice(0, maxUses)
+}

@@ -1,0 +1,55 @@
+// The machines that share limits, as text: `llm-gateway machines`, `llm-gateway status`.
+import { durationText } from '../platform/duration.ts'
+import type { MachineRow, MachineUse, SharedStoreReport } from './shared-store.ts'
+
+export const machineHeads = ['machine', 'state', 'version', 'since', 'uses']
+
+const stateWords: Readonly<Record<MachineRow['state'], string>> = {
+  here: 'here',
+  silent: 'silent',
+  left: 'stopped',
+}
+
+/** @param nowMs milliseconds since 1970. */
+export function machineCells(machine: MachineRow, nowMs: number): string[] {
+  const { name, is_this: isThis, state, version, since, last_seen: lastSeen, uses } = machine
+  const ago = (iso: string) => durationText(Math.max(0, nowMs - Date.parse(iso)))
+  const words = stateWords[state] ?? state
+  return [
+    isThis ? `${name} (this one)` : name,
+    state === 'here' ? words : `${words}, seen ${ago(lastSeen)} ago`,
+    version,
+    since === null ? '-' : `${ago(since)} ago`,
+    uses.length === 0 ? '-' : uses.map(useText).join('; '),
+  ]
+}
+
+/** `qwen: 3 requests, 812 tokens, 1 under way` */
+export function useText({ kind, name, requests, tokens, parallel }: MachineUse): string {
+  const counts = [
+    requests > 0 && `${requests} ${requests === 1 ? 'request' : 'requests'}`,
+    tokens > 0 && `${tokens} ${tokens === 1 ? 'token' : 'tokens'}`,
+    parallel > 0 && `${parallel} under way`,
+  ]
+  return `${kind === 'provider' ? 'provider ' : ''}${name}: ${counts.filter(Boolean).join(', ')}`
+}
+
+/** Whether the store is up, and what is in force. */
+export function storeText({
+  up,
+  server,
+  fault,
+  in_force: inForce,
+  here,
+  members,
+}: SharedStoreReport): string {
+  if (!up) return `the store is away (${fault ?? 'no reason'}): ${forceWords[inForce]}`
+  return `${here} of at most ${members} machines share limits${server === null ? '' : ` over ${server}`}`
+}
+
+const forceWords: Readonly<Record<SharedStoreReport['in_force'], string>> = {
+  all: 'the limits are those of all machines together',
+  share: 'this machine has its part of each limit',
+  refuse: 'calls are refused beyond what this machine holds',
+  local: 'this machine has each limit as if it were alone',
+}

@@ -1,0 +1,50 @@
+// The search with one line of the protocol changed: in the twin of exchange.lua, in `Allotment`, or in what a gateway does.
+import assert from 'node:assert/strict'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { basename, join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import type { search as searchType } from './exchange-search.ts'
+
+const files = {
+  allotment: new URL('../../../../src/admission/stores/valkey/allotment.ts', import.meta.url),
+  twin: new URL('exchange-twin.ts', import.meta.url),
+  search: new URL('exchange-search.ts', import.meta.url),
+}
+
+export interface Mutation {
+  readonly in: keyof typeof files
+  /** Stands there once. */
+  readonly from: string
+  readonly to: string
+}
+
+/** @throws AssertionError when there is no such line any more. */
+export async function mutatedSearch(mutation: Mutation): Promise<typeof searchType> {
+  const folder = mkdtempSync(join(tmpdir(), 'mutated-'))
+  try {
+    for (const [name, url] of Object.entries(files)) {
+      let text = readFileSync(url, 'utf8')
+      if (name === mutation.in) {
+        assert.equal(text.split(mutation.from).length, 2, mutation.from)
+        text = text.replace(mutation.from, () => mutation.to)
+      }
+      writeFileSync(join(folder, basename(url.pathname)), withImports(text, url))
+    }
+    const module = (await import(pathToFileURL(join(folder, 'exchange-search.ts')).href)) as {
+      search: typeof searchType
+    }
+    return module.search
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+/** The three files import each other; everything else stays where it is. */
+function withImports(text: string, url: URL): string {
+  const own = Object.values(files).map(({ href }) => href)
+  return text.replace(/ from '(\..*?)'/g, (_, path: string) => {
+    const { href, pathname } = new URL(path, url)
+    return ` from '${own.includes(href) ? `./${basename(pathname)}` : href}'`
+  })
+}

@@ -1,0 +1,187 @@
+// The store of shared limits over a real server: the contract of every store with one gateway, and what several keep together.
+import assert from 'node:assert/strict'
+import { after, test } from 'node:test'
+import { modelScope, providerScope, type Scope } from '../../../../src/admission/scopes.ts'
+import type { AdmissionStore, Demand } from '../../../../src/admission/stores/store.ts'
+import type { ModelLimits } from '../../../../src/domain.ts'
+import { testAdmissionStore } from '../../../contracts/admission-store.ts'
+import { missing } from '../../../support/needs.ts'
+import { redisProgram } from '../../../support/redis.ts'
+import { ExchangeServer } from './exchange-server.ts'
+import { Gateways, ownName } from './gateways.ts'
+
+const skip = missing(redisProgram)
+const server = skip === false ? await ExchangeServer.start({ after }) : undefined
+
+if (skip === false) testAdmissionStore('valkey', () => later(Gateways.start(server!, 1)))
+else test('valkey', { skip }, () => assert.fail())
+
+/** The store once there are gateways. */
+function later(starting: Promise<Gateways>): AdmissionStore {
+  const store = starting.then((gateways) => gateways.at(0))
+  return {
+    reserve: async (...args) => (await store).reserve(...args),
+    probe: async (...args) => (await store).probe(...args),
+    grow: async (...args) => (await store).grow(...args),
+    settle: async (...args) => (await store).settle(...args),
+    move: async (...args) => (await store).move(...args),
+    use: async (...args) => (await store).use(...args),
+    set onFreed(listener: () => void) {
+      void store.then((each) => (each.onFreed = listener))
+    },
+  }
+}
+
+/** Every call of a run: when it was admitted, and what it was charged. */
+interface Admitted {
+  readonly atMs: number
+  readonly tokens: number
+}
+
+function demand(limits: Omit<ModelLimits, 'whenLimited' | 'maxWaitMs'>, tokens = 1): Demand {
+  const scope = modelScope('m', { ...limits, whenLimited: 'reject', maxWaitMs: 0 })
+  return { scopes: [scope], oneOf: [], tokens, minTokens: tokens }
+}
+
+/** The most that any 60 seconds hold. */
+function worst(admitted: readonly Admitted[], of: (each: Admitted) => number): number {
+  const sums = admitted.map(({ atMs }) =>
+    admitted.reduce((sum, each) => {
+      return each.atMs > atMs - 60_000 && each.atMs <= atMs ? sum + of(each) : sum
+    }, 0),
+  )
+  return Math.max(0, ...sums)
+}
+
+for (const count of [2, 8]) {
+  const shared = (behaviour: string, run: (gateways: Gateways) => Promise<void>): void => {
+    test(`${count} gateways: ${behaviour}`, { skip }, async () => run(await Gateways.start(server!, count)))
+  }
+
+  /** Each of them tries, one after the other, every so often. */
+  async function load(
+    gateways: Gateways,
+    of: (index: number) => Demand,
+    untilMs: number,
+    stepMs: number,
+  ): Promise<Admitted[][]> {
+    const admitted: Admitted[][] = gateways.stores.map(() => [])
+    for (let atMs = gateways.clock.now(); atMs < untilMs; atMs += stepMs) {
+      await gateways.runTo(atMs)
+      for (const [index, store] of gateways.stores.entries()) {
+        const result = await store.reserve(of(index), atMs)
+        await gateways.idle()
+        if (result.kind !== 'admitted') continue
+        const { tokens } = result.reservation
+        store.settle(result.reservation, { requests: 1, tokens }, atMs)
+        admitted[index]!.push({ atMs, tokens })
+      }
+    }
+    return admitted
+  }
+
+  shared(
+    'no 60 seconds hold more requests than the limit, all are used, and each has its part',
+    async (gateways) => {
+      const limits = demand({ rpm: 40 })
+      const admitted = await load(gateways, () => limits, 150_000, 500)
+      assert.ok(worst(admitted.flat(), () => 1) <= 40)
+      assert.ok(admitted.flat().length >= 2 * 40, `${admitted.flat().length}`)
+      for (const own of admitted) assert.ok(own.length >= 2, JSON.stringify(admitted))
+    },
+  )
+
+  shared(
+    'no 60 seconds hold more tokens than the limit, and large calls are not starved',
+    async (gateways) => {
+      const [large, little] = [demand({ tpm: 1_000 }, 900), demand({ tpm: 1_000 }, 20)]
+      const admitted = await load(gateways, (index) => (index === 0 ? large : little), 300_000, 1_000)
+      assert.ok(worst(admitted.flat(), ({ tokens }) => tokens) <= 1_000)
+      assert.ok(admitted[0]!.length >= 1, `${admitted[0]!.length} large calls`)
+      if (count === 2) assert.ok(admitted[1]!.length >= 1)
+    },
+  )
+
+  shared('what one does not use, another one gets', async (gateways) => {
+    const limits = demand({ rpm: 40 })
+    for (const store of gateways.stores) await store.reserve(limits, 0)
+    const admitted = await load(gateways, () => limits, 1_000, 1_000)
+    assert.equal(admitted.flat().length, count)
+    const last = gateways.stores.at(-1)!
+    let more = 0
+    for (let tries = 0; tries < 100; tries++) {
+      await gateways.runTo(gateways.clock.now() + 200)
+      const result = await last.reserve(limits, gateways.clock.now())
+      await gateways.idle()
+      if (result.kind === 'admitted') more++
+    }
+    assert.equal(more, 40 - 2 * count)
+  })
+
+  shared('parallel slots are those of all, and one that comes free may be taken by any', async (gateways) => {
+    const limits = demand({ maxParallelRequests: 2 })
+    const [first, second] = [gateways.at(0), gateways.at(1)]
+    const one = await first.reserve(limits, 0)
+    const other = await second.reserve(limits, 0)
+    assert.deepEqual([one.kind, other.kind], ['admitted', 'admitted'])
+    for (const index of gateways.stores.keys()) {
+      const refusal = await gateways.at(index).reserve(limits, 1)
+      assert.ok(refusal.kind === 'limited')
+      assert.deepEqual([refusal.dimension, refusal.limit, refusal.used], ['parallel', 2, 2])
+    }
+    assert.ok(one.kind === 'admitted')
+    await first.settle(one.reservation, { requests: 1, tokens: 1 }, 2)
+    await gateways.runTo(10_000)
+    assert.equal((await gateways.at(count - 1).reserve(limits, 10_000)).kind, 'admitted')
+  })
+
+  shared('a lower limit after a reload holds for what all have used', async (gateways) => {
+    const before = await load(gateways, () => demand({ rpm: 20 }), 5_000, 500)
+    assert.ok(before.flat().length >= 18)
+    const lower = demand({ rpm: 10 })
+    const after = await load(gateways, () => lower, 130_000, 1_000)
+    const late = after.flat().filter(({ atMs }) => atMs > 64_000)
+    assert.ok(worst(after.flat(), () => 1) <= 10)
+    assert.ok(late.length >= 10)
+    assert.ok(after.flat().every(({ atMs }) => atMs >= 60_000))
+  })
+
+  shared('a call moves between providers that all share', async (gateways) => {
+    const [p, q] = [providerScope('p', 1), providerScope('q', 1)]
+    const on = (provider: Scope): Demand => ({ scopes: [], oneOf: [provider], tokens: 1, minTokens: 1 })
+    const one = await gateways.at(0).reserve(on(p), 0)
+    const other = await gateways.at(1).reserve(on(q), 0)
+    assert.ok(one.kind === 'admitted' && other.kind === 'admitted')
+    assert.equal(await gateways.at(0).move(one.reservation, [q], 1), false)
+    await gateways.at(1).settle(other.reservation, { requests: 1, tokens: 1 }, 2)
+    await gateways.runTo(4_000)
+    assert.equal(await gateways.at(0).move(one.reservation, [q], 4_000), true)
+    await gateways.runTo(8_000)
+    assert.equal((await gateways.at(1).reserve(on(p), 8_000)).kind, 'admitted')
+    assert.equal((await gateways.at(1).reserve(on(q), 8_000)).kind, 'limited')
+  })
+
+  shared('a preferred provider that all share is asked for before another one is taken', async (gateways) => {
+    const [p, own] = [providerScope('p', count), providerScope(ownName, undefined)]
+    const wish: Demand = { scopes: [], oneOf: [p, own], tokens: 1, minTokens: 1 }
+    for (const name of ['p', ownName]) {
+      for (const index of gateways.stores.keys()) {
+        const result = await gateways.at(index).reserve(wish, 0)
+        assert.equal(result.kind === 'admitted' && result.reservation.choice?.name, name)
+      }
+    }
+  })
+
+  shared(
+    'a refusal says by how much the limit is too low, whatever lies unused elsewhere',
+    async (gateways) => {
+      const limits = demand({ rpm: 2 })
+      await gateways.at(0).reserve(limits, 0)
+      await gateways.at(1).reserve(limits, 0)
+      const refusal = await gateways.at(count - 1).reserve(limits, 0)
+      assert.ok(refusal.kind === 'limited')
+      assert.ok(refusal.used + refusal.requested > refusal.limit)
+      assert.equal(refusal.limitStatus.requests?.remaining, 0)
+    },
+  )
+}

@@ -1,0 +1,171 @@
+// Two gateways, as processes, that share the limits of keys over a real server: what each of them admits, on the wire.
+import assert from 'node:assert/strict'
+import { suite, test, type TestContext } from 'node:test'
+
+import type { ClientTerms } from '../../src/domain.ts'
+import { whole } from '../support/chat-content.ts'
+import { bearer, KeyFileOnDisk, type TestKey, testKey } from '../support/client-keys.ts'
+import { scratchDirectory } from '../support/config-file.ts'
+import { until } from '../support/deadline.ts'
+import { at, type Setup } from '../support/gateway-config.ts'
+import { type GatewayProcess, startGatewayProcess } from '../support/gateway-process.ts'
+import { missing } from '../support/needs.ts'
+import { exchange, type RawResponse, rawRequest } from '../support/raw-client.ts'
+import { redisProgram, type RedisServer, startRedis } from '../support/redis.ts'
+import { type ScriptedUpstream, startUpstream } from '../support/scripted-upstream.ts'
+import { trustEpoch } from '../support/store-epoch.ts'
+
+/** `whole` takes 12 tokens. */
+const perCall = 12
+
+interface World {
+  readonly server: RedisServer
+  readonly upstream: ScriptedUpstream
+  readonly keys: ReadonlyMap<string, TestKey>
+  readonly gateways: readonly [GatewayProcess, GatewayProcess]
+  readonly call: (gateway: GatewayProcess, name: string) => Promise<RawResponse>
+  /** Starts the second one again, as it was. */
+  readonly restart: () => Promise<GatewayProcess>
+}
+
+async function start(
+  t: TestContext,
+  terms: Readonly<Record<string, Partial<ClientTerms>>>,
+  settings: Setup['rate_limit_settings'] = {},
+  more: Setup = {},
+): Promise<World> {
+  const server = await startRedis(t)
+  await trustEpoch(server, 'p')
+  const upstream = await startUpstream(t)
+  upstream.respondAlways(whole())
+  const file = new KeyFileOnDisk(t)
+  const keys = new Map(Object.keys(terms).map((name) => [name, testKey()]))
+  file.write(
+    Object.fromEntries(
+      Object.entries(terms).map(([name, of]) => [name, { keys: [keys.get(name)!], terms: of }]),
+    ),
+  )
+  const store = {
+    kind: 'valkey',
+    url: { env: 'STORE_URL' },
+    members: 2,
+    prefix: 'p',
+    ...settings.store,
+  } as const
+  const run = async (stateDirectory: string) => {
+    const setup = {
+      ...more,
+      keys: file.setup,
+      providers: { scripted: at(upstream) },
+      models: { plain: { provider: 'scripted' } },
+      rate_limit_settings: { ...settings, store },
+    }
+    const env = { STORE_URL: server.url, STATE_DIRECTORY: stateDirectory }
+    const { gateway } = await startGatewayProcess(t, setup, env)
+    await gateway.says(/"event":"limits_store_up"/)
+    return gateway
+  }
+  const directories = [scratchDirectory(t), scratchDirectory(t)] as const
+  const gateways = [await run(directories[0]), await run(directories[1])] as const
+  const call = ({ url }: GatewayProcess, name: string) => {
+    const body = JSON.stringify({
+      model: 'plain',
+      messages: [{ role: 'user', content: 'hi' }],
+      max_tokens: 9,
+    })
+    return exchange(t, url, rawRequest('POST /v1/chat/completions', bearer(keys.get(name)!), body))
+  }
+  return { server, upstream, keys, gateways, call, restart: () => run(directories[1]) }
+}
+
+function codeOf(response: RawResponse): string {
+  return (JSON.parse(response.body().toString()) as { error: { code: string } }).error.code
+}
+
+/** Calls in turn. @returns how many were admitted, and the codes of the others. */
+async function callInTurn(
+  { gateways, call }: Pick<World, 'call' | 'gateways'>,
+  name: string,
+  count: number,
+): Promise<[number, string[]]> {
+  const codes = new Set<string>()
+  let admitted = 0
+  for (let index = 0; index < count; index++) {
+    const response = await call(gateways[index % 2]!, name)
+    if (response.status === 200) admitted += 1
+    else codes.add(codeOf(response))
+  }
+  return [admitted, [...codes]]
+}
+
+suite('two gateways with the same keys', { skip: missing(redisProgram) }, () => {
+  test('admit what a key may have together', async (t) => {
+    const world = await start(t, {
+      requests: { rpm: 7 },
+      tokens: { tpm: 5 * perCall },
+      slots: { maxParallelRequests: 1 },
+      budget: { budgets: [{ unit: 'tokens', limit: 10 * perCall, per: 'total' }] },
+    })
+    const { gateways, call, upstream, keys, restart } = world
+
+    await t.test('of requests per minute', async () => {
+      assert.deepEqual(await callInTurn(world, 'requests', 12), [7, ['rate_limit_exceeded']])
+    })
+
+    await t.test('of tokens per minute', async () => {
+      const [admitted, codes] = await callInTurn(world, 'tokens', 12)
+      assert.deepEqual(codes, ['rate_limit_exceeded'])
+      assert.ok(admitted >= 4 && admitted <= 5, `${admitted} were admitted`)
+    })
+
+    await t.test('of parallel requests', async () => {
+      const { promise, resolve } = Promise.withResolvers<void>()
+      const before = upstream.requests.length
+      upstream.respond([{ kind: 'wait', gate: promise }, ...(whole() as Iterable<never>)])
+      const first = call(gateways[0], 'slots')
+      await until(() => upstream.requests.length > before, 'the call under way')
+      const second = await call(gateways[1], 'slots')
+      assert.deepEqual([second.status, codeOf(second)], [429, 'rate_limit_exceeded'])
+      resolve()
+      assert.equal((await first).status, 200)
+      await until(async () => (await call(gateways[1], 'slots')).status === 200, 'the slot at the other one')
+    })
+
+    await t.test('of a budget, and what one has spent outlives its end', async () => {
+      for (const index of [0, 1, 1, 1] as const) {
+        assert.equal((await call(gateways[index], 'budget')).status, 200)
+      }
+      const spent = async () => {
+        const request = rawRequest('GET /v1/limits', bearer(keys.get('budget')!))
+        const response = await exchange(t, gateways[0].url, request)
+        return (JSON.parse(response.body().toString()) as { budgets: { spent: number }[] }).budgets[0]!.spent
+      }
+      await until(async () => (await spent()) === 4 * perCall, 'what both have spent, in the limits of one')
+      await gateways[1].stop('SIGKILL')
+      const again = await restart()
+      const before = upstream.requests.length
+      const both = { call, gateways: [gateways[0], again] as const }
+      assert.deepEqual(await callInTurn(both, 'budget', 10), [6, ['budget_exceeded']])
+      assert.equal(upstream.requests.length, before + 6)
+      const refused = await call(again, 'budget')
+      assert.equal(refused.header('x-should-retry'), 'false')
+      assert.match(refused.header('x-llm-gateway-budget')!, /^120 tokens in total; spent 120; reserved 0;/)
+    })
+  })
+
+  test('pass as many requests of a key as the flood limit says together, and none beyond what they hold without the store', async (t) => {
+    const store = { kind: 'valkey', when_unavailable: 'refuse' } as const
+    const world = await start(
+      t,
+      { ci: {}, other: {} },
+      { per_client: { rpm: 5 }, store },
+      { server: { workers: 2 } },
+    )
+    const { gateways, call, server } = world
+    assert.deepEqual(await callInTurn(world, 'ci', 12), [5, ['rate_limit_exceeded']])
+    await server.kill()
+    await gateways[1].says(/"event":"limits_store_down"/)
+    const refused = await call(gateways[1], 'other')
+    assert.deepEqual([refused.status, codeOf(refused)], [503, 'limits_unavailable'])
+  })
+})
