@@ -8,13 +8,8 @@ const timeoutMs = 10_000
  * input and its output are what a program that runs ssh goes by. None where ssh is older than they are.
  */
 export function sessionOptions(env: NodeJS.ProcessEnv): readonly string[] {
-  // Undefined without an ssh, which its type does not say.
-  const { stderr = '' }: { readonly stderr?: string } = spawnSync('ssh', ['-V'], {
-    env,
-    encoding: 'utf8',
-    timeout: timeoutMs,
-  })
-  return sessionOptionsOf(stderr)
+  const { error, stderr } = spawnSync('ssh', ['-V'], { env, encoding: 'utf8', timeout: timeoutMs })
+  return error === undefined ? sessionOptionsOf(stderr) : []
 }
 
 /** @param version what `ssh -V` prints. Since OpenSSH 8.7: https://www.openssh.com/txt/release-8.7 */
