@@ -322,6 +322,8 @@ export class Allotments {
     const use = scope.use()
     if (entry.mustRelease) allotment.release(use.used)
     entry.mustRelease = false
+    // Who asks for more while others wait has given back first.
+    if (allotment.isWanted) allotment.yield(use.used)
     const dimensions = allotment.state(use.used, scope.limits, leaves ? undefined : wish, sentMs)
     const exchange: Exchange = { number: ++this.#lastNumber, nextMs: use.nextMs, leaves, dimensions }
     const keys = [`{${prefix}}:epoch`, this.#keyOf(scope.key)]

@@ -92,13 +92,13 @@ for (const count of [2, 8]) {
   )
 
   shared(
-    'no 60 seconds hold more tokens than the limit, and large calls are not starved',
+    'no 60 seconds hold more tokens than the limit, and neither large nor small calls are starved',
     async (gateways) => {
       const [large, little] = [demand({ tpm: 1_000 }, 900), demand({ tpm: 1_000 }, 20)]
       const admitted = await load(gateways, (index) => (index === 0 ? large : little), 300_000, 1_000)
       assert.ok(worst(admitted.flat(), ({ tokens }) => tokens) <= 1_000)
-      assert.ok(admitted[0]!.length >= 1, `${admitted[0]!.length} large calls`)
-      if (count === 2) assert.ok(admitted[1]!.length >= 1)
+      for (const [index, calls] of admitted.entries())
+        assert.ok(calls.length >= 1, `gateway ${index} got none`)
     },
   )
 
