@@ -146,7 +146,10 @@ export class Allotments {
     const { noneUntilMs, refused, allotment } = this.#entryOf(scope, nowMs)
     if (noneUntilMs <= nowMs) return true
     const { used } = scope.use()
-    return amounts.some((amount, index) => used[index]! + amount - allotment.held[index]! < refused[index]!)
+    // Of a limit that has room the call needs nothing, and so has no less to ask for.
+    return amounts.some(
+      (amount, index) => Math.max(0, used[index]! + amount - allotment.held[index]!) < refused[index]!,
+    )
   }
 
   /**

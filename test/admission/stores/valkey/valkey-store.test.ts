@@ -161,6 +161,42 @@ for (const count of [2, 8]) {
     assert.equal((await gateways.at(1).reserve(on(q), 8_000)).kind, 'limited')
   })
 
+  for (const limits of [
+    { rpm: 1_000, tpm: 100 },
+    { rpm: 1_000, maxParallelRequests: 2 },
+  ]) {
+    const [, short] = Object.keys(limits)
+    shared(`calls that are refused for want of ${short} do not ask each time`, async (gateways) => {
+      const wish = demand(limits, 50)
+      for (let call = 0; call < 2; call++)
+        assert.equal((await gateways.at(0).reserve(wish, 0)).kind, 'admitted')
+      assert.equal((await gateways.at(0).reserve(wish, 1)).kind, 'limited')
+      const before = gateways.exchanges
+      for (let call = 0; call < 20; call++)
+        assert.equal((await gateways.at(0).reserve(wish, 2)).kind, 'limited')
+      assert.equal(gateways.exchanges, before)
+    })
+  }
+
+  for (const name of ['key:a', ownName]) {
+    shared(`calls that the limits of ${name} refuse keep no other gateway from a model`, async (gateways) => {
+      const client: Scope = { kind: 'client', name, limits: { rpm: 1 }, isMetered: true }
+      const { scopes } = demand({ tpm: 100 })
+      const call = (tokens: number): Demand => ({
+        scopes: [client, ...scopes],
+        oneOf: [],
+        tokens,
+        minTokens: 1,
+      })
+      assert.equal((await gateways.at(0).reserve(call(1), 0)).kind, 'admitted')
+      for (let atMs = 1_000; atMs < 5_000; atMs += 500) {
+        assert.equal((await gateways.at(0).reserve(call(100), atMs)).kind, 'limited')
+        const other = await gateways.at(1).reserve(demand({ tpm: 100 }, 10), atMs)
+        assert.equal(other.kind, 'admitted')
+      }
+    })
+  }
+
   shared('a preferred provider that all share is asked for before another one is taken', async (gateways) => {
     const [p, own] = [providerScope('p', count), providerScope(ownName, undefined)]
     const wish: Demand = { scopes: [], oneOf: [p, own], tokens: 1, minTokens: 1 }
