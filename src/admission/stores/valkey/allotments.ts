@@ -3,6 +3,7 @@
 import type { Clock } from '../../../platform/clock.ts'
 import { Allotment, type SharedLimit, type Use, type Wanted } from './allotment.ts'
 import { type Agreed, type Exchange, exchangeArguments, readExchangeReply } from './exchange.ts'
+import { StoreFault } from './store-fault.ts'
 
 /** What becomes of calls while the server cannot be asked. */
 export type WhenUnavailable = 'share' | 'refuse' | 'local'
@@ -40,7 +41,7 @@ export interface AllotmentsParts {
   readonly members: number
   /** There may be room for who waits. */
   readonly onFreed: () => void
-  /** The server's reply made no sense. */
+  /** The server is there, and its reply made no sense or was an error. At most once a minute. */
   readonly onBug: (error: unknown) => void
 }
 
@@ -68,6 +69,8 @@ interface Entry {
   /** Until then the server has nothing to give to who needs so much of each limit. */
   noneUntilMs: number
   refused: readonly number[]
+  /** The server is there, and the last exchange failed all the same. */
+  isFailing: boolean
   /** When a call has last asked what may be used. */
   activeAtMs: number
   /** What was asked for and has not been granted. */
@@ -91,6 +94,8 @@ const quietMs = 2_000
 export const recheckMs = 1_000
 /** Between two exchanges by which what others wait for is given back. */
 const yieldMs = 50
+/** Between two reports of `onBug`. */
+const reportMs = 60_000
 /** The wall clock ahead of the monotonic one by so much more than before: the machine slept, say. */
 const sleptMs = 1_000
 
@@ -102,6 +107,7 @@ export class Allotments {
   #lastNumber: number
   /** Another process may go by this one's name. */
   #isOffered = false
+  #reportedAtMs = -Infinity
   #stopRenewal: () => void
   #offsetMs: number | undefined
 
@@ -131,9 +137,11 @@ export class Allotments {
     })
   }
 
-  /** Whether the server cannot be asked for this scope: it is away, or does not know itself what gateways hold. */
+  /** Whether the server cannot be asked for this scope: it is away, fails, or does not know itself what gateways hold. */
   isUnavailable({ key }: SharedScope): boolean {
-    return !this.#parts.connection.isUp || this.#entries.get(key)?.allotment.agreed.kind === 'grace'
+    if (!this.#parts.connection.isUp) return true
+    const entry = this.#entries.get(key)
+    return entry !== undefined && (entry.isFailing || entry.allotment.agreed.kind === 'grace')
   }
 
   /**
@@ -269,7 +277,7 @@ export class Allotments {
         stopTimer: undefined,
         refused: [],
       }
-      const stated = { statedUse: [], mustRelease: false }
+      const stated = { statedUse: [], mustRelease: false, isFailing: false }
       entry = { scope, allotment, activeAtMs: nowMs, ...times, ...batches, ...stated }
       this.#entries.set(scope.key, entry)
     }
@@ -316,7 +324,7 @@ export class Allotments {
    * @returns false: the server has seen a later one of the run before, and takes the next one.
    */
   async #exchange(entry: Entry, { asked, leaves }: Asked): Promise<boolean> {
-    const { connection, prefix, member, onBug, onFreed } = this.#parts
+    const { connection, prefix, member, onFreed } = this.#parts
     const { scope, allotment } = entry
     const sentMs = this.#now()
     entry.sentAtMs = sentMs
@@ -331,8 +339,10 @@ export class Allotments {
     let reply: unknown
     try {
       reply = await connection.run('exchange', keys, exchangeArguments(member, `{${prefix}}:news`, exchange))
-    } catch {
-      // The connection is down and says so itself.
+    } catch (error) {
+      // A connection that is down says so itself.
+      const isRefused = error instanceof StoreFault && error.kind === 'refused'
+      if (isRefused && connection.isUp) this.#fail(entry, error)
       return true
     }
     try {
@@ -343,6 +353,7 @@ export class Allotments {
       }
       const before = allotment.agreed
       allotment.agree(read, sentMs)
+      entry.isFailing = false
       entry.statedUse = use.used
       const isGranted = dimensions.every(({ held, needed }, index) => allotment.held[index]! >= held + needed)
       entry.unmet = isGranted ? undefined : wish
@@ -352,9 +363,20 @@ export class Allotments {
       if (isGranted && wish !== undefined && asked === undefined) onFreed()
       scope.onAgreed?.(read, before)
     } catch (error) {
-      onBug(error)
+      this.#fail(entry, error)
     }
     return true
+  }
+
+  /** The server is there, but of no use for this scope, until an exchange succeeds again. */
+  #fail(entry: Entry, error: unknown): void {
+    const nowMs = this.#now()
+    entry.isFailing = true
+    entry.noneUntilMs = nowMs + recheckMs
+    entry.refused = []
+    if (nowMs - this.#reportedAtMs < reportMs) return
+    this.#reportedAtMs = nowMs
+    this.#parts.onBug(error)
   }
 
   /** Gives back, now and as its calls leave the window, what others wait for. */

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { modelScope, providerScope, type Scope } from '../../../../src/admission/scopes.ts'
 import type { AdmissionStore, Demand } from '../../../../src/admission/stores/store.ts'
+import { StoreFault } from '../../../../src/admission/stores/valkey/store-fault.ts'
 import type { ModelLimits } from '../../../../src/domain.ts'
 import { testAdmissionStore } from '../../../contracts/admission-store.ts'
 import { missing } from '../../../support/needs.ts'
@@ -196,6 +197,55 @@ for (const count of [2, 8]) {
       }
     })
   }
+
+  shared('what no gateway writes is removed from a scope, and of no effect', async (gateways) => {
+    const zeros = ' 0'.repeat(6)
+    const fields = [
+      ['m:other', 'garbage'],
+      ['m:other', `1 9e15 0 ${'9 '.repeat(6)}`],
+      ['m:other', `1 ${1_700_000_000_000} 0 9 9`],
+      ['m:other', `1 ${1_700_000_000_000} 0 nan inf${' 9'.repeat(4)}`],
+      ['m:g0.1', `9007199254740991 1 0${zeros}`],
+      ['m:g1.1', `1e300 1 0${zeros}`],
+      ['w:other', 'garbage'],
+      ['w:other', `1 9e15${' 9'.repeat(6)}`],
+      ['x:other', 'garbage'],
+    ] as const
+    const scope = `{${gateways.prefix}}:s:model:m`
+    let atMs = 0
+    const fillLimit = async () => {
+      const admitted = await load(gateways, () => demand({ rpm: 16 }), atMs + 2_000, 200)
+      assert.equal(admitted.flat().length, 16)
+      atMs += 70_000
+      await gateways.runTo(atMs)
+    }
+    await fillLimit()
+    for (const [field, text] of fields) await server!.client.hset(scope, field, text)
+    await fillLimit()
+    assert.equal((await server!.client.hmget(scope, 'm:other', 'w:other', 'x:other')).join(''), '')
+    await server!.client.del(scope)
+    await server!.client.set(scope, 'garbage')
+    await fillLimit()
+  })
+
+  shared(
+    'a server that only fails counts as one that is away, and that is reported once',
+    async (gateways) => {
+      const limits = demand({ rpm: 8 * count })
+      for (const index of gateways.stores.keys()) await gateways.at(index).reserve(limits, 0)
+      gateways.fault = new StoreFault('refused', 'ERR a fault', 'ERR')
+      const admitted = await load(gateways, () => limits, 120_000, 500)
+      for (const each of admitted) {
+        const late = each.filter(({ atMs }) => atMs > 50_000)
+        assert.ok(late.length >= 8, `${late.length} calls`)
+        assert.ok(worst(each, () => 1) <= 8)
+      }
+      assert.ok(gateways.reported.length >= count && gateways.reported.length <= 3 * count)
+      gateways.fault = undefined
+      await gateways.runTo(200_000)
+      assert.ok((await load(gateways, () => limits, 203_000, 100)).flat().length > 8)
+    },
+  )
 
   shared('a preferred provider that all share is asked for before another one is taken', async (gateways) => {
     const [p, own] = [providerScope('p', count), providerScope(ownName, undefined)]
