@@ -169,6 +169,22 @@ suite('a connection to a store', { skip: missing(redisProgram, 'openssl') }, () 
     assert.equal(stderr, '')
   })
 
+  test('ends at once while a server that says nothing is being asked', async (t) => {
+    const silent = createServer().listen(0, '127.0.0.1')
+    await once(silent, 'listening')
+    const reached = once(silent, 'connection') as Promise<[Socket]>
+    const { port } = silent.address() as AddressInfo
+    // No deadline ever comes.
+    const { store } = await connectTo(t, `redis://127.0.0.1:${port}`, { setTimer: () => () => {} })
+    const [socket] = await reached
+    t.after(() => {
+      socket.destroy()
+      silent.close()
+    })
+    await store.close()
+    assert.equal(store.fault, 'closed')
+  })
+
   test('is encrypted, and the certificate of the server is verified', async (t) => {
     const { ca, ...tls } = issueCertificates(t, '127.0.0.1')
     const server = await startRedis(t, { tls: { ...tls, ca: ca.file } })
