@@ -86,8 +86,8 @@ interface Entry {
 }
 
 const renewalMs = 1_000
-/** Scopes that are stated anew at once, where the server may have lost all: more would keep it from anything else. */
-const restatedAtOnce = 100
+/** Scopes of which the server is told at once, some milliseconds of its time. */
+const atOnce = 100
 /** A scope that no call has looked at for so long is not renewed. */
 const quietMs = 2_000
 /** Without news, the server is asked again after so long for those who wait. */
@@ -108,6 +108,7 @@ export class Allotments {
   /** Another process may go by this one's name. */
   #isOffered = false
   #reportedAtMs = -Infinity
+  #isRenewing = false
   #stopRenewal: () => void
   #offsetMs: number | undefined
 
@@ -189,11 +190,9 @@ export class Allotments {
 
   /** Tells the server all that is held and used, also of scopes that no call looks at: it may have lost that. Never rejects. */
   async restate(): Promise<void> {
-    const entries = Array.from(this.#entries.values())
-    while (entries.length > 0 && this.#parts.connection.isUp) {
-      const some = entries.splice(0, restatedAtOnce).filter((entry) => this.#isKnown(entry))
-      await Promise.all(some.map((entry) => this.#send(entry, undefined)))
-    }
+    await this.#inTurn(Array.from(this.#entries.values()), (entry) =>
+      this.#isKnown(entry) ? this.#send(entry, undefined) : undefined,
+    )
   }
 
   /** The server's last word of a scope; undefined: there is none. */
@@ -254,15 +253,19 @@ export class Allotments {
     for (const { stopTimer } of entries) stopTimer?.()
     this.#entries.clear()
     this.#wanted.clear()
-    if (!this.#parts.connection.isUp) return
-    await Promise.all(
-      entries.map(async (entry) => {
-        await entry.current?.done
-        entry.allotment.release(entry.scope.use().used)
-        const last = { asked: undefined, leaves: true }
-        if (!(await this.#exchange(entry, last))) await this.#exchange(entry, last)
-      }),
-    )
+    await this.#inTurn(entries, async (entry) => {
+      await entry.current?.done
+      entry.allotment.release(entry.scope.use().used)
+      const last = { asked: undefined, leaves: true }
+      if (!(await this.#exchange(entry, last))) await this.#exchange(entry, last)
+    })
+  }
+
+  /** Some at a time, while the server is there: all at once would keep it from anything else for longer than it may take. */
+  async #inTurn(entries: Entry[], run: (entry: Entry) => Promise<void> | undefined): Promise<void> {
+    while (entries.length > 0 && this.#parts.connection.isUp) {
+      await Promise.all(entries.splice(0, atOnce).map(run))
+    }
   }
 
   #entryOf(scope: SharedScope, nowMs: number): Entry {
@@ -410,15 +413,18 @@ export class Allotments {
       this.#forgetIdle(nowMs)
       return
     }
-    let mayHaveRoom = false
-    for (const entry of this.#entries.values()) {
-      mayHaveRoom ||= nowMs < entry.waitsUntilMs
-      if (entry.current === undefined && entry.next === undefined) this.#renew(entry, nowMs)
+    const entries = Array.from(this.#entries.values())
+    const mayHaveRoom = entries.some(({ waitsUntilMs }) => nowMs < waitsUntilMs)
+    if (!this.#isRenewing) {
+      this.#isRenewing = true
+      void this.#inTurn(entries, (entry) => this.#renew(entry)).finally(() => (this.#isRenewing = false))
     }
     if (mayHaveRoom) this.#parts.onFreed()
   }
 
-  #renew(entry: Entry, nowMs: number): void {
+  #renew(entry: Entry): Promise<void> | undefined {
+    if (!this.#isKnown(entry) || entry.current !== undefined || entry.next !== undefined) return undefined
+    const nowMs = this.#now()
     const { scope, allotment } = entry
     const { used } = scope.use()
     const isWaiting = nowMs < entry.waitsUntilMs
@@ -430,14 +436,13 @@ export class Allotments {
     if (scope.isOver?.() === true) return this.#forget(entry)
     if (!isQuiet) {
       allotment.trim(used, scope.limits)
-      void this.#send(entry, undefined)
-      return
+      return this.#send(entry, undefined)
     }
     const hasGivenBack = allotment.release(used)
     // What lasts is not stated anew with each lease.
     const hasChanged = scope.isLasting && used.some((each, index) => each !== entry.statedUse[index])
-    if (hasGivenBack || hasChanged) void this.#send(entry, undefined)
-    else if (used.every((each) => each === 0)) this.#forget(entry)
+    if (hasGivenBack || hasChanged) return this.#send(entry, undefined)
+    return used.every((each) => each === 0) ? this.#forget(entry) : undefined
   }
 
   /** While the server is away, what nobody has asked for since its lease ended, and that is not used. */
@@ -450,7 +455,7 @@ export class Allotments {
     }
   }
 
-  #forget(entry: Entry): void {
+  #forget(entry: Entry): undefined {
     entry.stopTimer?.()
     this.#wanted.delete(entry)
     this.#entries.delete(entry.scope.key)

@@ -19,6 +19,9 @@ export class Gateways {
   /** Exchanges so far. */
   exchanges = 0
   isUp = true
+  /** The most exchanges that were under way at the same time. */
+  mostAtOnce = 0
+  #underWay = 0
   /** What each exchange fails with, though the server is there. */
   fault: Error | undefined
   /** What was reported of it. */
@@ -76,7 +79,8 @@ export class Gateways {
     if (this.fault !== undefined) throw this.fault
     const running = this.#server.run(keys, args, 1_700_000_000_000 + this.clock.now())
     this.#pending = running.catch(() => {})
-    const { reply, news } = await running
+    this.mostAtOnce = Math.max(this.mostAtOnce, ++this.#underWay)
+    const { reply, news } = await running.finally(() => this.#underWay--)
     for (const message of news) for (const allotments of this.allotments) allotments.hear(message)
     return reply
   }

@@ -247,6 +247,25 @@ for (const count of [2, 8]) {
     },
   )
 
+  shared('scopes are renewed some at a time, and all within a second', async (gateways) => {
+    const scopes = Array.from({ length: 250 }, (_, index) => `key:${index}`).map((name): Scope => ({
+      kind: 'client',
+      name,
+      limits: { rpm: 10 },
+      isMetered: true,
+    }))
+    const first = gateways.at(0)
+    for (const scope of scopes) {
+      const wish = { scopes: [scope], oneOf: [], tokens: 1, minTokens: 1 }
+      assert.equal((await first.reserve(wish, 0)).kind, 'admitted')
+    }
+    const before = gateways.exchanges
+    gateways.mostAtOnce = 0
+    await gateways.runTo(1_000)
+    assert.equal(gateways.exchanges - before, scopes.length)
+    assert.equal(gateways.mostAtOnce, 100)
+  })
+
   shared('a preferred provider that all share is asked for before another one is taken', async (gateways) => {
     const [p, own] = [providerScope('p', count), providerScope(ownName, undefined)]
     const wish: Demand = { scopes: [], oneOf: [p, own], tokens: 1, minTokens: 1 }
