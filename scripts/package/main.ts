@@ -2,16 +2,7 @@
 // SHA-256 sums beside them, into release/. `npm run package:npm` does the same with the package of npm.
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import {
-  copyFileSync,
-  cpSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -42,10 +33,8 @@ mkdirSync(into, { recursive: true })
 
 const report = (text: string) => void process.stdout.write(`${text}\n`)
 report(`building llm-gateway ${source.debianVersion}: bundling …`)
-// It reads package.json beside its folder while it is built.
 const draft = join(work, 'package')
 mkdirSync(draft)
-copyFileSync(join(root, 'package.json'), join(draft, 'package.json'))
 execFileSync(process.execPath, [join(root, 'scripts/build.ts'), join(draft, 'dist')], {
   env: { ...process.env, SOURCE_DATE_EPOCH: String(source.epochSeconds) },
   stdio: ['ignore', 'ignore', 'inherit'],

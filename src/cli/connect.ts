@@ -52,7 +52,7 @@ export async function connectCommand(
   for (const warning of warnings) err.line(`${err.styled('yellow', 'warning:')} ${warning}`)
   const out = new Output(io.stdout, io.env)
   if (!options.isWritten) {
-    printLines(io, client, to)
+    printLines(io, client, to, options)
     printOtherModels(out, otherModels)
     return 0
   }
@@ -70,8 +70,13 @@ function printOtherModels(out: Output, models: readonly string[]): void {
   out.line(`Other models, for --model: ${shown.join(', ')}${more}`)
 }
 
-/** The lines that lead a client to the gateway, for people to copy. */
-export function printLines(io: CommandIo, client: Client, to: Destination): void {
+/** The lines that lead a client to the gateway, for people to copy. @param chosen the options by which that gateway is found. */
+export function printLines(
+  io: CommandIo,
+  client: Client,
+  to: Destination,
+  chosen: DestinationOptions = {},
+): void {
   const out = new Output(io.stdout, io.env)
   const { file, variables, withoutFile, start } = client
   out.line(out.styled('bold', client.title))
@@ -87,10 +92,10 @@ export function printLines(io: CommandIo, client: Client, to: Destination): void
   }
   if (start !== undefined) out.line(`  ${printable(start(withShellWords(to)))}`)
   if (withoutFile !== undefined) out.line(withoutFile)
-  printKeyLine(out, client, to, io.env)
+  printKeyLine(io, client, to, chosen)
   if (file !== undefined && variables !== undefined) {
-    const command = `${ownCommand(io.env)} connect ${client.name} --write`
-    out.line(`To keep this in ${printable(file.path(homeOf(io.env)))}, run: ${command}`)
+    const command = `${ownCommand(io.env)} connect ${client.name}${wordsOf(chosen)} --write`
+    out.line(printable(`To keep this in ${file.path(homeOf(io.env))}, run: ${command}`))
   }
 }
 
@@ -108,15 +113,25 @@ function variablesFor(
   return needsKey ? others : variables
 }
 
+/** Options as words of a shell, each with a space in front. */
+function wordsOf({ config, url, model }: DestinationOptions): string {
+  return Object.entries({ config, url, model })
+    .flatMap(([name, value]) => (value === undefined ? [] : ` --${name} ${shellWord(value)}`))
+    .join('')
+}
+
 function printKeyLine(
-  out: Output,
+  { stdout, env }: CommandIo,
   { name, keyVariable }: Client,
   { needsKey }: Destination,
-  env: NodeJS.ProcessEnv,
+  { config }: DestinationOptions,
 ): void {
   if (!needsKey) return
-  out.line(
-    `The gateway requires a key. Make one with: ${ownCommand(env)} key create ${name}; and have it in the client's environment as ${keyVariable}.`,
+  const command = `${ownCommand(env)} key create ${name}${wordsOf({ config })}`
+  new Output(stdout, env).line(
+    printable(
+      `The gateway requires a key. Make one with: ${command}; and have it in the client's environment as ${keyVariable}.`,
+    ),
   )
 }
 
@@ -124,14 +139,15 @@ async function write(
   io: EditIo,
   client: Client,
   to: Destination,
-  { isDryRun, yes }: Pick<ConnectOptions, 'isDryRun' | 'yes'>,
+  options: ConnectOptions,
   nowMs: number,
 ): Promise<number> {
+  const { isDryRun, yes } = options
   const [out, err] = [new Output(io.stdout, io.env), new Output(io.stderr, io.env)]
   const { file, title } = client
   if (file === undefined) {
     err.line(`error: there is no file to write for ${title}. ${client.withoutFile ?? ''}`)
-    printLines(io, client, to)
+    printLines(io, client, to, options)
     return 1
   }
   const name = file.path(homeOf(io.env))
@@ -149,7 +165,7 @@ async function write(
   if (edited.kind === 'refused') return refuse(edited.reason)
   if (edited.text === text) {
     out.line(`${printable(name)} leads ${title} to ${to.url} already; nothing was changed.`)
-    printKeyLine(out, client, to, io.env)
+    printKeyLine(io, client, to, options)
     return 0
   }
   out.line(`${printable(name)}${before.kind === 'absent' ? ' (new)' : ''}:`)
@@ -169,7 +185,7 @@ async function write(
   }
   const copy = written.copy === '' ? '' : ` The file as it was: ${printable(written.copy)}.`
   out.line(`Wrote ${printable(name)}.${copy}`)
-  printKeyLine(out, client, to, io.env)
+  printKeyLine(io, client, to, options)
   if (client.start !== undefined) out.line(`Start it with: ${printable(client.start(withShellWords(to)))}`)
   return 0
 }

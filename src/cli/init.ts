@@ -5,6 +5,7 @@ import { isExampleConfig } from '../config/example-config.ts'
 import { checkConfigText } from '../config/load.ts'
 import { packagePath } from '../platform/package.ts'
 import { printable } from '../platform/printable.ts'
+import { shellWord } from '../platform/shell-word.ts'
 import { storeCredential, updateDropIns } from '../systemd/credentials.ts'
 import { runProgram, type RunProgram } from '../systemd/programs.ts'
 import { scopeOptions, type ServicePaths } from '../systemd/scope.ts'
@@ -120,7 +121,16 @@ export async function initCommand(
   }
   const copy = written.copy === '' ? '' : ` The example that was there: ${printable(written.copy)}.`
   out.line(`Wrote ${printable(file)}.${copy}`)
-  if (wishes.storesKeys) storeKeys(out, paths, wishes.clouds, io.env, run)
+  const fault = wishes.storesKeys ? storeKeys(out, paths, wishes.clouds, io.env, run) : undefined
+  if (fault !== undefined) {
+    const commands = [
+      ...wishes.clouds.map(({ name }) => `credential set ${name}`),
+      ...(wishes.installsService ? ['systemd install'] : []),
+    ]
+    err.line(`error: ${fault}. Once that is mended, run:`)
+    for (const command of commands) err.line(`  ${ownCommand(io.env)} ${command} --${paths.scope}`)
+    return 1
+  }
   const status = wishes.installsService ? await installService(io, paths, { file, port }, run) : 0
   printNext(io, file, { paths, port, wishes })
   return status
@@ -200,9 +210,14 @@ async function chooseModel(
   const out = new Output(io.stdout, io.env)
   for (const [index, { name, provider }] of choices.entries())
     out.line(`  ${index + 1}  ${printable(name)} (${provider})`)
-  const answer = await ask(io, 'Which one do clients call unless they name another? [1] ')
-  if (answer === undefined) return 'none'
-  return choices.find(({ name }, index) => answer === name || answer === String(index + 1)) ?? first
+  for (;;) {
+    const answer = await ask(io, 'Which one do clients call unless they name another? [1] ')
+    if (answer === undefined) return 'none'
+    if (answer === '') return first
+    const chosen = choices.find(({ name }, index) => answer === name || answer === String(index + 1))
+    if (chosen !== undefined) return chosen
+    out.line(`  A number from 1 to ${choices.length}, or one of these names.`)
+  }
 }
 
 function hasServiceManager({ scope }: ServicePaths, run: RunProgram): boolean {
@@ -217,19 +232,26 @@ function allowedUsersOf({ scope }: ServicePaths, env: NodeJS.ProcessEnv): readon
   return installer === 'root' ? ['root'] : [installer, 'root']
 }
 
+/** @returns why one could not be stored, as a clause. */
 function storeKeys(
   out: Output,
   paths: ServicePaths,
   clouds: readonly FoundCloud[],
   env: NodeJS.ProcessEnv,
   run: RunProgram,
-): void {
-  for (const { name, variable } of clouds) {
-    const stored = storeCredential(paths, { name: exampleCredential(name), value: env[variable]! }, run)
-    const form = stored.isEncrypted ? "encrypted with this machine's key" : 'mode 0600, not encrypted'
-    out.line(`Stored ${stored.name} in ${printable(stored.path)} (${form}).`)
+): string | undefined {
+  try {
+    for (const { name, variable } of clouds) {
+      const stored = storeCredential(paths, { name: exampleCredential(name), value: env[variable]! }, run)
+      const form = stored.isEncrypted ? "encrypted with this machine's key" : 'mode 0600, not encrypted'
+      out.line(`Stored ${stored.name} in ${printable(stored.path)} (${form}).`)
+    }
+    updateDropIns(paths)
+    return undefined
+  } catch (error) {
+    const { code, path = paths.credentialsDirectory } = error as NodeJS.ErrnoException
+    return `keys could not be stored in ${printable(path)} (${code ?? String(error)})`
   }
-  updateDropIns(paths)
 }
 
 function printNext(
@@ -240,7 +262,7 @@ function printNext(
   const out = new Output(io.stdout, io.env)
   const { env } = io
   const isUsual = file === resolve(paths.configFile)
-  const option = isUsual ? '' : ` --config ${printable(file)}`
+  const option = isUsual ? '' : ` --config ${printable(shellWord(file))}`
   const url = `http://127.0.0.1:${port}`
   if (!wishes.installsService) out.line(`Start the gateway with: ${ownCommand(env)} serve${option}`)
   out.line(`It listens on ${url}; ${ownCommand(env)} doctor${option} checks everything.`)
@@ -253,10 +275,10 @@ function printNext(
   )
   for (const client of clients.filter(({ name }) => installed.has(name))) {
     out.line()
-    printLines(io, client, { url, model, needsKey: false })
+    printLines(io, client, { url, model, needsKey: false }, isUsual ? {} : { config: file })
   }
   if (wishes.model === undefined && cloud !== undefined && installed.size > 0)
     out.line(`In place of MODEL, name a model of ${cloud.name}.`)
   out.line()
-  out.line(`Clients that ${ownCommand(env)} can lead to the gateway: ${ownCommand(env)} connect`)
+  out.line(`Clients that ${ownCommand(env)} can lead to the gateway: ${ownCommand(env)} connect${option}`)
 }

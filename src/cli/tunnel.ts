@@ -23,6 +23,7 @@ import { parseDestination } from './deploy/destination.ts'
 import { sessionOptions } from './deploy/ssh-version.ts'
 import { diffLines } from './diff.ts'
 import { describeListener, findListener, isListening } from './doctor/listening-program.ts'
+import { ownCommand } from './invocation.ts'
 import { type CommandIo, Output } from './output.ts'
 
 export interface TunnelOptions {
@@ -89,7 +90,7 @@ interface Place {
   readonly path: string
   /** The installed unit. */
   readonly before: string | undefined
-  programs(): TunnelPrograms
+  readonly programs: () => TunnelPrograms
 }
 
 class Installation {
@@ -97,12 +98,15 @@ class Installation {
   readonly #err: Output
   readonly #place: Place
   readonly #run: RunProgram
+  /** How this program is called here. */
+  readonly #program: string
 
   constructor(io: CommandIo, place: Place, run: RunProgram) {
     this.#out = new Output(io.stdout, io.env)
     this.#err = new Output(io.stderr, io.env)
     this.#place = place
     this.#run = run
+    this.#program = ownCommand(io.env)
   }
 
   async install(): Promise<number> {
@@ -198,7 +202,7 @@ class Installation {
     }
     if (!(await isGatewayAt(port))) {
       this.#err.line(
-        `The tunnel is up (${place}), and no gateway answers at its end, port ${remotePort} of ${destination}. Is it installed there? llm-gateway deploy ${destination}`,
+        `The tunnel is up (${place}), and no gateway answers at its end, port ${remotePort} of ${destination}. Is it installed there? ${this.#program} deploy ${destination}`,
       )
       return 1
     }
@@ -258,7 +262,7 @@ class Installation {
   }
 
   #command(option = ''): string {
-    return `llm-gateway tunnel ${this.#place.tunnel.destination}${option === '' ? '' : ` ${option}`}`
+    return `${this.#program} tunnel ${this.#place.tunnel.destination}${option === '' ? '' : ` ${option}`}`
   }
 
   /** @returns the error message; undefined on success. */

@@ -69,7 +69,7 @@ export function migrateConfig(text: string, options: MigrationOptions = {}): Mig
 
 /** A value that stands behind an anchor is that of each alias too, and is changed once. */
 function edited(text: string, edits: readonly Edit[]): string {
-  const different = new Map(edits.map((edit) => [`${edit.range} ${edit.text}`, edit]))
+  const different = new Map(edits.map((edit) => [`${edit.range.join('-')} ${edit.text}`, edit]))
   return [...different.values()]
     .toSorted((one, other) => other.range[0] - one.range[0])
     .reduce((all, { range: [start, end], text: value }) => all.slice(0, start) + value + all.slice(end), text)

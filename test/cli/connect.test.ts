@@ -70,6 +70,20 @@ suite('connect CLIENT', () => {
     })
   }
 
+  test('the commands that it prints are about the same gateway', async (t) => {
+    const { home, connect } = homeWith(t, {
+      "o'ther.yaml":
+        'keys: { mode: required }\nproviders: { echo: { kind: echo } }\nmodels: { echo: { provider: echo } }\n',
+    })
+    const file = join(home, "o'ther.yaml")
+    chmodSync(file, 0o600)
+    const { status, stdout } = await connect('claude', '--config', file, '--model', 'a b')
+    assert.equal(status, 0)
+    const word = `'${file.replace("'", String.raw`'\''`)}'`
+    assert.ok(stdout.includes(` connect claude --config ${word} --model 'a b' --write\n`), stdout)
+    assert.ok(stdout.includes(` key create claude --config ${word}; and`), stdout)
+  })
+
   test('keeps what the file has, its mode, and a copy of it as it was', async (t) => {
     const before = `${JSON.stringify({ theme: 'dark', env: { FOO: '1', ANTHROPIC_MODEL: 'opus' }, permissions: { allow: ['Bash'] } }, undefined, 4)}\n`
     const { home, read, connect } = homeWith(t, { '.claude/settings.json': before })

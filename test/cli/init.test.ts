@@ -155,6 +155,40 @@ suite('init', () => {
     assert.match(readFileSync(file, 'utf8'), /^ {2}"llama3\.1:8b": \{ provider: ollama \}$/m)
   })
 
+  test('asks again for a model until one of the list is named', async (t) => {
+    const { file, port, env } = await scene(t, ['llama3.1:8b', 'qwen3:8b'])
+    const io = recordedIo(env)
+    const stdin = Object.assign(new PassThrough(), { isTTY: true })
+    const answers = ['3', 'qwen', '2']
+    let shown = ''
+    const stdout = {
+      write: (text: string) => {
+        shown += text
+        if (text.endsWith('another? [1] ')) stdin.write(`${answers.shift()}\n`)
+        else if (text.endsWith('] ')) stdin.write('\n')
+      },
+    }
+    const flags = { user: true, service: true, keys: true, port }
+    assert.equal(await initCommand({ ...io, stdout, stdin }, flags, noManager), 0)
+    assert.deepEqual(answers, [])
+    assert.equal(shown.split('A number from 1 to 2, or one of these names.\n').length, 3)
+    assert.match(readFileSync(file, 'utf8'), /^ {2}"qwen3:8b": \{ provider: ollama \}$/m)
+  })
+
+  test('a key that cannot be stored is reported, with the way on', async (t) => {
+    const { home, init } = await scene(t)
+    const directory = join(home, '.config/llm-gateway/credentials')
+    mkdirSync(join(directory, '..'), { recursive: true })
+    writeFileSync(directory, '')
+    const { asked, run } = manager()
+    const { status, stderr } = await init({ yes: true }, { OPENROUTER_API_KEY: cloudKey }, run)
+    assert.equal(status, 1)
+    assert.ok(stderr.startsWith(`error: keys could not be stored in ${directory} (`), stderr)
+    assert.match(stderr, / credential set openrouter --user\n.* systemd install --user\n$/)
+    assert.doesNotMatch(stderr, /of-a-cloud/)
+    assert.ok(!asked.some((command) => command.includes('enable')))
+  })
+
   test('--dry-run prints the configuration alone, and changes nothing', async (t) => {
     const { home, init } = await scene(t)
     const { status, stdout } = await init({ dryRun: true })

@@ -40,9 +40,9 @@ function machineOf({ folder }: GatewayProcess): string {
 }
 
 interface Json {
-  readonly data: readonly Record<string, unknown>[]
+  readonly data: readonly Record<string, string | number>[]
   readonly total: Record<string, number>
-  readonly machines: readonly Record<string, unknown>[]
+  readonly machines: readonly Record<string, string | number>[]
 }
 
 async function usage(gateway: GatewayProcess, ...args: string[]) {

@@ -5,7 +5,12 @@ import { type TomlStatement, tomlStatements } from './toml-statements.ts'
 const provider = 'gateway'
 const table = `model_providers.${provider}`
 
-export function codexSettings(before: string, to: Destination): EditOutcome {
+const byteOrderMark = '\uFEFF'
+
+export function codexSettings(whole: string, to: Destination): EditOutcome {
+  // Within the text it would be no TOML, so what is added comes after it.
+  const mark = whole.startsWith(byteOrderMark) ? byteOrderMark : ''
+  const before = whole.slice(mark.length)
   const statements = tomlStatements(before)
   if (statements === undefined)
     return { kind: 'refused', reason: 'is not valid TOML, so it is left as it is' }
@@ -25,7 +30,7 @@ export function codexSettings(before: string, to: Destination): EditOutcome {
     .toSorted((one, other) => other.start - one.start)
     .reduce((all, { start, end, text }) => all.slice(0, start) + text + all.slice(end), before)
   // Behind a table they would be its own.
-  const text = missing.map(([name, value]) => pairText(name, value)).join('') + edited
+  const text = mark + missing.map(([name, value]) => pairText(name, value)).join('') + edited
   const hasProfile = top.some(({ name }) => name === 'profile')
   const notes = hasProfile ? ['A profile is chosen there, which may name another model and provider.'] : []
   return { kind: 'edited', text, notes }

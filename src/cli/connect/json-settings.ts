@@ -77,7 +77,7 @@ class Settings {
   #setValue(start: number, end: number, value: JsonToSet, indent: string | undefined): void {
     const written = this.#text(start, end)
     if (isObject(value) && written.startsWith('{')) {
-      this.set(start, value as JsonObjectToSet)
+      this.set(start, value)
     } else if (JSON.stringify(JSON.parse(written)) !== JSON.stringify(value)) {
       this.splices.push({ at: { start, end }, bytes: this.#value(value, indent) })
     }

@@ -6,6 +6,7 @@ import type { RunProgram } from '../../systemd/programs.ts'
 import { resolveScope, servicePaths } from '../../systemd/scope.ts'
 import { ask } from '../ask.ts'
 import type { CredentialIo } from '../credential-set.ts'
+import { ownCommand } from '../invocation.ts'
 import { Output } from '../output.ts'
 import { type BoxConfig, readBoxConfig } from './box-config.ts'
 import { changeOf, programOf, releaseDirectory } from './box-files.ts'
@@ -283,7 +284,7 @@ class Deploy {
     })
     this.#out.line(`To use it from here:   ssh -N -L 127.0.0.1:${port}:localhost:${port} ${destination}`)
     const option = port === 4000 ? '' : ` --to ${port}`
-    this.#out.line(`To keep a tunnel up:   llm-gateway tunnel ${destination}${option}`)
+    this.#out.line(`To keep a tunnel up:   ${ownCommand(this.#io.env)} tunnel ${destination}${option}`)
     this.#out.line(`Its own commands are there: ${printable(paths.base)}/current/bin/llm-gateway`)
     if (status === 0) return 0
     return this.#fail(

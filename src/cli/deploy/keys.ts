@@ -1,7 +1,7 @@
 // Which keys go to the box: those that the configuration names as a credential (`carried-keys.ts` names those of other sources), that
-// this machine has, and the box lacks. What a
-// key of the vault, of clients or of the ledger needs stays here. A configuration that came from the box chooses no file, variable
-// or secret of this machine: only references that the configuration here contains too are looked up.
+// this machine has, and the box lacks. The vault's identities, and what belongs to keys of clients or to the ledger, stay here. A
+// configuration that came from the box chooses no file, variable or secret of this machine: only references that the configuration
+// here contains too are looked up.
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { RawSecret } from '../../config/raw.ts'

@@ -1,5 +1,5 @@
-// The package with Node for a processor, the box's or a Debian package's, as the lock file pins it. npm downloads it by the user's own settings; the bytes
-// are used only if they have the hash of the lock file, each time.
+// The package with Node for a processor, the box's or a Debian package's, as the lock file pins it. npm downloads it by the user's own
+// settings; the bytes are used only if they have the hash of the lock file, each time.
 import { createHash } from 'node:crypto'
 import {
   createReadStream,

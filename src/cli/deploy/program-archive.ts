@@ -1,13 +1,13 @@
 // The program as deploy copies it: the package that runs this command, or the build of a checkout. Node comes beside it.
 import { createHash } from 'node:crypto'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { packagePath } from '../../platform/package.ts'
 import type { RunProgram } from '../../systemd/programs.ts'
 import { computeDigest, digestFile, isCheckout, packaged, readDigest } from '../program-digest.ts'
 import { type ArchivedFile, tarOf } from './tar.ts'
+import { makeTemporaryFolder } from './temporary-folder.ts'
 
 export interface ProgramArchive {
   /** Names what the files are made of, and the Node: the same for the same ones. */
@@ -52,7 +52,7 @@ function providedBuild(own: string, digest: string, run: RunProgram): Build {
   if (!isCheckout(own) || readDigest(existing) === digest) {
     return { kind: 'built', directory: existing, remove: () => {} }
   }
-  const folder = mkdtempSync(join(tmpdir(), 'llmgw-build-'))
+  const folder = makeTemporaryFolder()
   const remove = () => rmSync(folder, { recursive: true, force: true })
   const directory = join(folder, 'dist')
   const { status, stderr } = run(process.execPath, [join(own, 'scripts/build.ts'), directory])

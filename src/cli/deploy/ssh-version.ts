@@ -8,9 +8,8 @@ const timeoutMs = 10_000
  * input and its output are what a program that runs ssh goes by. None where ssh is older than they are.
  */
 export function sessionOptions(env: NodeJS.ProcessEnv): readonly string[] {
-  const { stderr } = spawnSync('ssh', ['-V'], { env, encoding: 'utf8', timeout: timeoutMs })
-  // Undefined without an ssh.
-  return sessionOptionsOf((stderr as string | undefined) ?? '')
+  const { error, stderr } = spawnSync('ssh', ['-V'], { env, encoding: 'utf8', timeout: timeoutMs })
+  return error === undefined ? sessionOptionsOf(stderr) : []
 }
 
 /** @param version what `ssh -V` prints. Since OpenSSH 8.7: https://www.openssh.com/txt/release-8.7 */

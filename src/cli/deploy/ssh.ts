@@ -3,14 +3,14 @@
 // The connection lives as long as this process: its end closes the input that the far side waits for.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { forEachLine, waitForLine } from './bounded-lines.ts'
 import { remoteCommand, type RemoteScript } from './remote-command.ts'
 import { sessionOptions } from './ssh-version.ts'
+import { makeTemporaryFolder } from './temporary-folder.ts'
 
 export interface Session extends RemoteScript {
   /** What the script reads. */
@@ -82,7 +82,7 @@ export class SshConnection {
     env: NodeJS.ProcessEnv,
     onLine: (line: string) => void,
   ): Promise<OpenedConnection> {
-    const directory = mkdtempSync(join(tmpdir(), 'llmgw-'))
+    const directory = makeTemporaryFolder()
     const remove = () => rmSync(directory, { recursive: true, force: true })
     const options = [
       '-T',

@@ -17,10 +17,7 @@ export function requireKeys(from: Foreign, draft: Draft): void {
     ['keys'],
     'every call needs a key here too, but one made by llm-gateway: keys of the other gateway are not valid',
   )
-  draft.errand(
-    'Clients need a key of the gateway; only a digest of it is kept.',
-    'llm-gateway key create NAME',
-  )
+  draft.errand('Clients need a key of the gateway; only a digest of it is kept.', 'key create NAME')
   draft.notes.push({ kind: 'changed', from: from.path, to: ['keys'], text: admission })
   draft.errand(`Let others in: ${admission}.`)
 }

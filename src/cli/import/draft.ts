@@ -23,7 +23,7 @@ export interface Note {
 /** Something that only a person can do. */
 export interface Errand {
   readonly text: string
-  /** To run, if it is a command. */
+  /** To run, if it is a command of this program, whose name is not part of it. */
   readonly command?: string
 }
 

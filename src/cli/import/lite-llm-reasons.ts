@@ -10,6 +10,8 @@ const cache = 'the gateway caches no answers; it places calls where their prompt
 const cloudAccount = 'cloud accounts whose requests are signed are not supported'
 const byFailure = 'what is retried and what cools down depends on the failure (docs/routing.md)'
 const ignored = 'LiteLLM reads it elsewhere, and ignores it here'
+const sharedLimits =
+  'limits outlive a restart without it; several gateways share them by rate_limit_settings.store (docs/machines.md)'
 const tools = 'the gateway runs no tools or agents; tool calls pass through unchanged'
 
 export const liteLlmReasons: Reasons = [
@@ -115,10 +117,10 @@ export const liteLlmReasons: Reasons = [
   ],
   ['router_settings.default_max_parallel_requests', 'set max_parallel_requests on a provider or a model'],
   ['router_settings.cache_responses', cache],
-  ['router_settings.redis_url', 'one process serves all calls; limits outlive a restart without Redis'],
-  ['router_settings.redis_host', 'one process serves all calls; limits outlive a restart without Redis'],
-  ['router_settings.redis_port', 'one process serves all calls; limits outlive a restart without Redis'],
-  ['router_settings.redis_password', 'one process serves all calls; limits outlive a restart without Redis'],
+  ['router_settings.redis_url', sharedLimits],
+  ['router_settings.redis_host', sharedLimits],
+  ['router_settings.redis_port', sharedLimits],
+  ['router_settings.redis_password', sharedLimits],
   ['router_settings.set_verbose', 'use logging.level'],
   ['model_list.*.litellm_params.max_retries', 'use routing.retries'],
   ['model_list.*.litellm_params.num_retries', 'use routing.retries'],

@@ -142,11 +142,16 @@ function addService(words: readonly string[], model: Foreign, parts: ServicePart
   const run = [program === undefined ? undefined : programPath(program, draft.env), ...rest].map((word) =>
     word === undefined || hasCredential ? undefined : draft.text(cmd, word),
   )
+  // Also where the command is left out: what it has of credentials may stand elsewhere too.
+  const environment = environmentOf(model.get('env'), macros, draft)
   if (run.length === 0 || run.some((word) => word === undefined)) {
     draft.leftOut(
       cmd,
       'it is no command that could be carried: a part of it may be a credential, or is not known here',
     )
+    for (const setting of ['env', 'ttl', 'checkEndpoint'].map((key) => model.get(key))) {
+      if (setting.isThere) draft.leftOut(setting, 'it belongs to the command, which was left out')
+    }
     return
   }
   const ready = model.get('checkEndpoint').text()
@@ -154,7 +159,7 @@ function addService(words: readonly string[], model: Foreign, parts: ServicePart
   if (idle === undefined) local.unstopped.set(provider, model)
   const service: RawService = {
     run: run as string[],
-    ...environmentOf(model.get('env'), macros, draft),
+    ...environment,
     ...(isPath(ready) && { ready: macros.expand(ready).text }),
     ...(ready === undefined && kindOf(words) === 'openai' && { ready: '/health' }),
     ...(local.readyTimeout !== undefined && { start_timeout_ms: Math.max(15, local.readyTimeout) * 1000 }),

@@ -1,6 +1,7 @@
 // What an import reports: what was taken over, what a person has to do, what was left out and why.
 import { printable } from '../../platform/printable.ts'
 import { shellWord } from '../../platform/shell-word.ts'
+import { ownCommand } from '../invocation.ts'
 import { counted, type Output } from '../output.ts'
 import { withoutCredentials } from './credentials.ts'
 import type { Draft } from './draft.ts'
@@ -66,7 +67,7 @@ export function printSummary(
   line(
     target === undefined
       ? 'Nothing was written to a file.'
-      : `Wrote ${target}. Check it with: llm-gateway validate-config ${shellWord(target)}`,
+      : `Wrote ${target}. Check it with: ${ownCommand(env)} validate-config ${shellWord(target)}`,
   )
   if (copy !== '') line(`The file as it was: ${copy}`)
 }
@@ -99,12 +100,13 @@ interface Step {
 /** What a person has to do before the gateway can start with the file. */
 function errandsOf(draft: Draft, target: string | undefined, env: NodeJS.ProcessEnv): readonly Step[] {
   const config = target === undefined ? '' : ` --config ${shellWord(target)}`
+  const program = ownCommand(env)
   const used = new Set<unknown>(textsOf(draft.config))
   const keys = draft.literalKeys
     .filter(({ name }) => used.has(name))
     .map(({ name, from }) => ({
       text: `${foreignPath(from, draft.withheld)} has a key, which was not copied. Store it, encrypted:`,
-      command: `llm-gateway secret set ${name}${config}`,
+      command: `${program} secret set ${name}${config}`,
     }))
   const unset = [...draft.variables].filter((name) => (env[name] ?? '') === '' && used.has(name))
   const variables =
@@ -126,7 +128,7 @@ function errandsOf(draft: Draft, target: string | undefined, env: NodeJS.Process
         ]
   const errands = draft.errands.map(({ text, command }) => ({
     text,
-    ...(command !== undefined && { command: `${command}${config}` }),
+    ...(command !== undefined && { command: `${program} ${command}${config}` }),
   }))
   return [...keys, ...variables, ...again, ...errands].map(({ text, ...rest }) => ({
     text: withoutCredentials(text, draft.withheld),
@@ -134,7 +136,7 @@ function errandsOf(draft: Draft, target: string | undefined, env: NodeJS.Process
   }))
 }
 
-function* textsOf(value: unknown): Generator<unknown> {
+function* textsOf(value: unknown): Generator {
   if (typeof value !== 'object' || value === null) yield value
   else for (const member of Object.values(value)) yield* textsOf(member)
 }

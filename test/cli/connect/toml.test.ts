@@ -125,6 +125,14 @@ x = "1"
     assert.equal(codexSettings('[model_providers]\nother = { name = "x" }\n', to).kind, 'edited')
   })
 
+  test('a byte order mark stays at the beginning, where alone it is allowed', () => {
+    const once = codexSettings('\uFEFF# mine\nmodel = "x"\n', to)
+    assert.ok(once.kind === 'edited')
+    assert.equal(once.text.lastIndexOf('\uFEFF'), 0)
+    assert.match(once.text, /# mine\n/)
+    assert.deepEqual(codexSettings(once.text, to), once)
+  })
+
   test('a profile is pointed out', () => {
     const outcome = codexSettings('profile = "work"\n', to)
     assert.ok(outcome.kind === 'edited')

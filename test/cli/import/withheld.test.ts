@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 
 import { FreeNames } from '../../../src/cli/import/free-names.ts'
+import { importText } from './import-scene.ts'
 import { Withheld } from '../../../src/cli/import/withheld.ts'
 
 const withheld = (...texts: string[]) => {
@@ -49,4 +50,26 @@ test('names are counted on, past those that are taken', () => {
   const names = new FreeNames()
   const take = (wanted: string) => names.take(wanted, '-', (name) => name === 'b-2')
   assert.deepEqual(['a', 'a', 'a-2', 'a', 'b', 'b'].map(take), ['a', 'a-2', 'a-2-2', 'a-3', 'b', 'b-3'])
+})
+
+test('a command that is left out takes its settings along, whose keys are withheld all the same', (t) => {
+  const { text } = importText(
+    t,
+    `models:
+  kept:
+    cmd: llama-server --port \${PORT}
+    aliases: [plainvalue123]
+  lost:
+    cmd: /usr/bin/env HF_TOKEN=hf_abcdefghijklmnopqrstuvwxyz0123 llama-server --port \${PORT}
+    env: [LLAMA_API_KEY=plainvalue123]
+    ttl: 60
+`,
+  )
+  assert.match(text, /left out: models\.lost\.cmd \(it is no command/)
+  for (const key of ['env', 'ttl'])
+    assert.ok(
+      text.includes(`left out: models.lost.${key} (it belongs to the command, which was left out)\n`),
+      text,
+    )
+  assert.doesNotMatch(text, /plainvalue123/)
 })

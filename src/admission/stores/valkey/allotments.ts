@@ -146,19 +146,22 @@ export class Allotments {
   }
 
   /**
-   * Whether it makes sense to ask for more now: the last refusal was long ago, or was of a call that needed more.
+   * Whether it makes sense to ask for more now, for a call that lacks it: the last refusal was long ago, or was of a call that needed more.
    * @param amounts what a call takes of each limit.
    */
   mayAsk(scope: SharedScope, amounts: readonly number[] = []): boolean {
     if (!this.#parts.connection.isUp) return false
     const nowMs = this.#now()
-    const { noneUntilMs, refused, allotment } = this.#entryOf(scope, nowMs)
+    const entry = this.#entryOf(scope, nowMs)
+    const { noneUntilMs, refused, allotment } = entry
     if (noneUntilMs <= nowMs) return true
     const { used } = scope.use()
     // Of a limit that has room the call needs nothing, and so has no less to ask for.
-    return amounts.some(
-      (amount, index) => Math.max(0, used[index]! + amount - allotment.held[index]!) < refused[index]!,
-    )
+    const lacks = (amount: number, index: number) => used[index]! + amount - allotment.held[index]!
+    if (amounts.some((amount, index) => Math.max(0, lacks(amount, index)) < refused[index]!)) return true
+    // It waits as those before it do, so that their turn does not lapse between two questions.
+    entry.waitsUntilMs = nowMs + 2 * recheckMs
+    return false
   }
 
   /**
@@ -264,7 +267,7 @@ export class Allotments {
   /** Some at a time, while the server is there: all at once would keep it from anything else for longer than it may take. */
   async #inTurn(entries: Entry[], run: (entry: Entry) => Promise<void> | undefined): Promise<void> {
     while (entries.length > 0 && this.#parts.connection.isUp) {
-      await Promise.all(entries.splice(0, atOnce).map(run))
+      await Promise.all(entries.splice(0, atOnce).map(async (entry) => run(entry)))
     }
   }
 
@@ -273,14 +276,8 @@ export class Allotments {
     if (entry === undefined) {
       const allotment = new Allotment(scope.limits.length, scope.isLasting)
       const times = { noneUntilMs: -Infinity, waitsUntilMs: -Infinity, sentAtMs: -Infinity }
-      const batches = {
-        current: undefined,
-        next: undefined,
-        unmet: undefined,
-        stopTimer: undefined,
-        refused: [],
-      }
-      const stated = { statedUse: [], mustRelease: false, isFailing: false }
+      const batches = { current: undefined, next: undefined, unmet: undefined, stopTimer: undefined }
+      const stated = { statedUse: [], refused: [], mustRelease: false, isFailing: false }
       entry = { scope, allotment, activeAtMs: nowMs, ...times, ...batches, ...stated }
       this.#entries.set(scope.key, entry)
     }
@@ -336,6 +333,8 @@ export class Allotments {
     const use = scope.use()
     if (entry.mustRelease) allotment.release(use.used)
     entry.mustRelease = false
+    // Who asks for more while others wait has given back first.
+    if (allotment.isWanted) allotment.yield(use.used)
     const dimensions = allotment.state(use.used, scope.limits, leaves ? undefined : wish, sentMs)
     const exchange: Exchange = { number: ++this.#lastNumber, nextMs: use.nextMs, leaves, dimensions }
     const keys = [`{${prefix}}:epoch`, this.#keyOf(scope.key)]

@@ -97,6 +97,18 @@ end)
 for _, want in ipairs(wants) do
   if not isActive[want.member] then active = active + 1 end
 end
+-- What cannot be met until the gateway's own calls have left its window is neither promised nor kept free: the others would wait for
+-- nothing. Its turn stays.
+local standing = {}
+for _, want in ipairs(wants) do
+  local canBeMet = true
+  for index, dimension in ipairs(dimensions) do
+    local held = holds[want.member] and holds[want.member][2 + 2 * index] or 0
+    if dimension.limit >= 0 and held + want.values[2 + 2 * index] > dimension.limit then canBeMet = false end
+  end
+  if canBeMet then standing[#standing + 1] = want end
+end
+wants = standing
 
 -- Who came before gets what it needs first.
 local since = ownWant and ownWant[1] or now

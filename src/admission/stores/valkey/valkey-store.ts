@@ -142,7 +142,9 @@ export class ValkeyStore implements AdmissionStore {
    */
   #lacking({ scopes, oneOf, tokens }: Pick<Demand, 'scopes' | 'oneOf' | 'tokens'>): Shared[] {
     const amounts = amountsOf({ scopes, tokens })
-    if (scopes.some((scope) => this.#isRefusedBy(scope, { scopes, tokens }))) return []
+    const isOfClient = ({ kind }: Scope) => Number(kind === 'client')
+    const clientFirst = scopes.toSorted((one, other) => isOfClient(other) - isOfClient(one))
+    if (clientFirst.some((scope) => this.#isRefusedBy(scope, { scopes, tokens }))) return []
     const lacking = scopes.map((scope) => this.#lacks(scope, amounts))
     const ofClient = lacking.filter((shared) => shared?.scope.kind === 'client')
     if (ofClient.length > 0) return ofClient.filter((shared) => shared !== undefined)

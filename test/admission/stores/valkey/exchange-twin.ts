@@ -106,12 +106,17 @@ export function twinExchange(
   }
   if (own !== undefined && own.number >= number) return { reply: { kind: 'stale', number: own.number }, news }
 
-  const wants = Array.from(state.wants)
-    .filter(([name]) => name !== member)
+  const allWants = Array.from(state.wants).filter(([name]) => name !== member)
+  const active = 1 + new Set([...activeOthers, ...allWants.map(([name]) => name)]).size
+  const wants = allWants
+    .filter(([name, { needed }]) =>
+      dimensions.every(
+        ({ limit = Infinity }, index) => (holds.get(name)?.held[index] ?? 0) + needed[index]! <= limit,
+      ),
+    )
     .toSorted(
       ([one, { since }], [other, { since: otherSince }]) => since - otherSince || (one < other ? -1 : 1),
     )
-  const active = 1 + new Set([...activeOthers, ...wants.map(([name]) => name)]).size
 
   const since = ownWant?.since ?? now
   const asks = !leaves && dimensions.some(({ needed, wanted }) => needed > 0 || wanted > 0)

@@ -93,13 +93,16 @@ for (const count of [2, 8]) {
   )
 
   shared(
-    'no 60 seconds hold more tokens than the limit, and large calls are not starved',
+    'no 60 seconds hold more tokens than the limit, and neither large nor small calls are starved',
     async (gateways) => {
       const [large, little] = [demand({ tpm: 1_000 }, 900), demand({ tpm: 1_000 }, 20)]
       const admitted = await load(gateways, (index) => (index === 0 ? large : little), 300_000, 1_000)
       assert.ok(worst(admitted.flat(), ({ tokens }) => tokens) <= 1_000)
-      assert.ok(admitted[0]!.length >= 1, `${admitted[0]!.length} large calls`)
-      if (count === 2) assert.ok(admitted[1]!.length >= 1)
+      for (const [index, calls] of admitted.entries())
+        assert.ok(
+          calls.length >= 1,
+          `gateway ${index} got none: ${JSON.stringify(admitted.map((each) => each.map(({ atMs }) => atMs / 1000)))}`,
+        )
     },
   )
 
@@ -203,8 +206,8 @@ for (const count of [2, 8]) {
     const fields = [
       ['m:other', 'garbage'],
       ['m:other', `1 9e15 0 ${'9 '.repeat(6)}`],
-      ['m:other', `1 ${1_700_000_000_000} 0 9 9`],
-      ['m:other', `1 ${1_700_000_000_000} 0 nan inf${' 9'.repeat(4)}`],
+      ['m:other', '1 1700000000000 0 9 9'],
+      ['m:other', `1 1700000000000 0 nan inf${' 9'.repeat(4)}`],
       ['m:g0.1', `9007199254740991 1 0${zeros}`],
       ['m:g1.1', `1e300 1 0${zeros}`],
       ['w:other', 'garbage'],
