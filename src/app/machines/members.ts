@@ -61,17 +61,22 @@ function memberOf(
   const entry = parseJson(Buffer.from(text))
   if (!isObject(entry) || !/^[\w-]{1,64}\.[\w-]{1,64}$/.test(id)) return undefined
   const { host, version, since, seen, left } = entry
-  if (typeof seen !== 'number' || typeof host !== 'string') return undefined
+  if (!isTime(seen) || typeof host !== 'string') return undefined
   return {
     id,
     machine: id.slice(0, id.indexOf('.')),
     host: shownText(host),
     version: typeof version === 'string' ? shownText(version) : '?',
     state: left !== undefined ? 'left' : nowMs - seen <= leaseMs ? 'here' : 'silent',
-    sinceMs: typeof since === 'number' ? since : undefined,
+    sinceMs: isTime(since) ? since : undefined,
     seenMs: seen,
     uses: used.get(id) ?? [],
   }
+}
+
+/** Milliseconds since 1970 that `Date` can show (https://tc39.es/ecma262/#sec-time-values-and-time-range). */
+function isTime(value: unknown): value is number {
+  return typeof value === 'number' && value >= 0 && value <= 8.64e15
 }
 
 /** Of the fields `m:MEMBER` (exchange.lua): number, end of the lease, next, then allotted and used in each dimension. */
@@ -85,7 +90,7 @@ function usesByMember(
     for (const [field, packed] of fields[index] ?? []) {
       if (!field.startsWith('m:')) continue
       const numbers = packed.split(' ').map(Number)
-      if (numbers.length < 9 || numbers.some(Number.isNaN)) continue
+      if (numbers.length < 9 || !numbers.every(Number.isSafeInteger)) continue
       const endMs = numbers[1]!
       const [requests, tokens, inParallel] = [numbers[4]!, numbers[6]!, numbers[8]!]
       const parallel = endMs > nowMs ? inParallel : 0

@@ -3,6 +3,7 @@
 import type { Clock } from '../../../platform/clock.ts'
 import { Allotment, type SharedLimit, type Use, type Wanted } from './allotment.ts'
 import { type Agreed, type Exchange, exchangeArguments, readExchangeReply } from './exchange.ts'
+import { StoreFault } from './store-fault.ts'
 
 /** What becomes of calls while the server cannot be asked. */
 export type WhenUnavailable = 'share' | 'refuse' | 'local'
@@ -40,7 +41,7 @@ export interface AllotmentsParts {
   readonly members: number
   /** There may be room for who waits. */
   readonly onFreed: () => void
-  /** The server's reply made no sense. */
+  /** The server is there, and its reply made no sense or was an error. At most once a minute. */
   readonly onBug: (error: unknown) => void
 }
 
@@ -68,6 +69,8 @@ interface Entry {
   /** Until then the server has nothing to give to who needs so much of each limit. */
   noneUntilMs: number
   refused: readonly number[]
+  /** The server is there, and the last exchange failed all the same. */
+  isFailing: boolean
   /** When a call has last asked what may be used. */
   activeAtMs: number
   /** What was asked for and has not been granted. */
@@ -83,14 +86,16 @@ interface Entry {
 }
 
 const renewalMs = 1_000
-/** Scopes that are stated anew at once, where the server may have lost all: more would keep it from anything else. */
-const restatedAtOnce = 100
+/** Scopes of which the server is told at once, some milliseconds of its time. */
+const atOnce = 100
 /** A scope that no call has looked at for so long is not renewed. */
 const quietMs = 2_000
 /** Without news, the server is asked again after so long for those who wait. */
 export const recheckMs = 1_000
 /** Between two exchanges by which what others wait for is given back. */
 const yieldMs = 50
+/** Between two reports of `onBug`. */
+const reportMs = 60_000
 /** The wall clock ahead of the monotonic one by so much more than before: the machine slept, say. */
 const sleptMs = 1_000
 
@@ -102,6 +107,8 @@ export class Allotments {
   #lastNumber: number
   /** Another process may go by this one's name. */
   #isOffered = false
+  #reportedAtMs = -Infinity
+  #isRenewing = false
   #stopRenewal: () => void
   #offsetMs: number | undefined
 
@@ -131,9 +138,11 @@ export class Allotments {
     })
   }
 
-  /** Whether the server cannot be asked for this scope: it is away, or does not know itself what gateways hold. */
+  /** Whether the server cannot be asked for this scope: it is away, fails, or does not know itself what gateways hold. */
   isUnavailable({ key }: SharedScope): boolean {
-    return !this.#parts.connection.isUp || this.#entries.get(key)?.allotment.agreed.kind === 'grace'
+    if (!this.#parts.connection.isUp) return true
+    const entry = this.#entries.get(key)
+    return entry !== undefined && (entry.isFailing || entry.allotment.agreed.kind === 'grace')
   }
 
   /**
@@ -147,8 +156,9 @@ export class Allotments {
     const { noneUntilMs, refused, allotment } = entry
     if (noneUntilMs <= nowMs) return true
     const { used } = scope.use()
-    if (amounts.some((amount, index) => used[index]! + amount - allotment.held[index]! < refused[index]!))
-      return true
+    // Of a limit that has room the call needs nothing, and so has no less to ask for.
+    const lacks = (amount: number, index: number) => used[index]! + amount - allotment.held[index]!
+    if (amounts.some((amount, index) => Math.max(0, lacks(amount, index)) < refused[index]!)) return true
     // It waits as those before it do, so that their turn does not lapse between two questions.
     entry.waitsUntilMs = nowMs + 2 * recheckMs
     return false
@@ -183,11 +193,9 @@ export class Allotments {
 
   /** Tells the server all that is held and used, also of scopes that no call looks at: it may have lost that. Never rejects. */
   async restate(): Promise<void> {
-    const entries = Array.from(this.#entries.values())
-    while (entries.length > 0 && this.#parts.connection.isUp) {
-      const some = entries.splice(0, restatedAtOnce).filter((entry) => this.#isKnown(entry))
-      await Promise.all(some.map((entry) => this.#send(entry, undefined)))
-    }
+    await this.#inTurn(Array.from(this.#entries.values()), (entry) =>
+      this.#isKnown(entry) ? this.#send(entry, undefined) : undefined,
+    )
   }
 
   /** The server's last word of a scope; undefined: there is none. */
@@ -248,15 +256,19 @@ export class Allotments {
     for (const { stopTimer } of entries) stopTimer?.()
     this.#entries.clear()
     this.#wanted.clear()
-    if (!this.#parts.connection.isUp) return
-    await Promise.all(
-      entries.map(async (entry) => {
-        await entry.current?.done
-        entry.allotment.release(entry.scope.use().used)
-        const last = { asked: undefined, leaves: true }
-        if (!(await this.#exchange(entry, last))) await this.#exchange(entry, last)
-      }),
-    )
+    await this.#inTurn(entries, async (entry) => {
+      await entry.current?.done
+      entry.allotment.release(entry.scope.use().used)
+      const last = { asked: undefined, leaves: true }
+      if (!(await this.#exchange(entry, last))) await this.#exchange(entry, last)
+    })
+  }
+
+  /** Some at a time, while the server is there: all at once would keep it from anything else for longer than it may take. */
+  async #inTurn(entries: Entry[], run: (entry: Entry) => Promise<void> | undefined): Promise<void> {
+    while (entries.length > 0 && this.#parts.connection.isUp) {
+      await Promise.all(entries.splice(0, atOnce).map(async (entry) => run(entry)))
+    }
   }
 
   #entryOf(scope: SharedScope, nowMs: number): Entry {
@@ -264,14 +276,8 @@ export class Allotments {
     if (entry === undefined) {
       const allotment = new Allotment(scope.limits.length, scope.isLasting)
       const times = { noneUntilMs: -Infinity, waitsUntilMs: -Infinity, sentAtMs: -Infinity }
-      const batches = {
-        current: undefined,
-        next: undefined,
-        unmet: undefined,
-        stopTimer: undefined,
-        refused: [],
-      }
-      const stated = { statedUse: [], mustRelease: false }
+      const batches = { current: undefined, next: undefined, unmet: undefined, stopTimer: undefined }
+      const stated = { statedUse: [], refused: [], mustRelease: false, isFailing: false }
       entry = { scope, allotment, activeAtMs: nowMs, ...times, ...batches, ...stated }
       this.#entries.set(scope.key, entry)
     }
@@ -318,7 +324,7 @@ export class Allotments {
    * @returns false: the server has seen a later one of the run before, and takes the next one.
    */
   async #exchange(entry: Entry, { asked, leaves }: Asked): Promise<boolean> {
-    const { connection, prefix, member, onBug, onFreed } = this.#parts
+    const { connection, prefix, member, onFreed } = this.#parts
     const { scope, allotment } = entry
     const sentMs = this.#now()
     entry.sentAtMs = sentMs
@@ -335,8 +341,10 @@ export class Allotments {
     let reply: unknown
     try {
       reply = await connection.run('exchange', keys, exchangeArguments(member, `{${prefix}}:news`, exchange))
-    } catch {
-      // The connection is down and says so itself.
+    } catch (error) {
+      // A connection that is down says so itself.
+      const isRefused = error instanceof StoreFault && error.kind === 'refused'
+      if (isRefused && connection.isUp) this.#fail(entry, error)
       return true
     }
     try {
@@ -347,6 +355,7 @@ export class Allotments {
       }
       const before = allotment.agreed
       allotment.agree(read, sentMs)
+      entry.isFailing = false
       entry.statedUse = use.used
       const isGranted = dimensions.every(({ held, needed }, index) => allotment.held[index]! >= held + needed)
       entry.unmet = isGranted ? undefined : wish
@@ -356,9 +365,20 @@ export class Allotments {
       if (isGranted && wish !== undefined && asked === undefined) onFreed()
       scope.onAgreed?.(read, before)
     } catch (error) {
-      onBug(error)
+      this.#fail(entry, error)
     }
     return true
+  }
+
+  /** The server is there, but of no use for this scope, until an exchange succeeds again. */
+  #fail(entry: Entry, error: unknown): void {
+    const nowMs = this.#now()
+    entry.isFailing = true
+    entry.noneUntilMs = nowMs + recheckMs
+    entry.refused = []
+    if (nowMs - this.#reportedAtMs < reportMs) return
+    this.#reportedAtMs = nowMs
+    this.#parts.onBug(error)
   }
 
   /** Gives back, now and as its calls leave the window, what others wait for. */
@@ -392,15 +412,18 @@ export class Allotments {
       this.#forgetIdle(nowMs)
       return
     }
-    let mayHaveRoom = false
-    for (const entry of this.#entries.values()) {
-      mayHaveRoom ||= nowMs < entry.waitsUntilMs
-      if (entry.current === undefined && entry.next === undefined) this.#renew(entry, nowMs)
+    const entries = Array.from(this.#entries.values())
+    const mayHaveRoom = entries.some(({ waitsUntilMs }) => nowMs < waitsUntilMs)
+    if (!this.#isRenewing) {
+      this.#isRenewing = true
+      void this.#inTurn(entries, (entry) => this.#renew(entry)).finally(() => (this.#isRenewing = false))
     }
     if (mayHaveRoom) this.#parts.onFreed()
   }
 
-  #renew(entry: Entry, nowMs: number): void {
+  #renew(entry: Entry): Promise<void> | undefined {
+    if (!this.#isKnown(entry) || entry.current !== undefined || entry.next !== undefined) return undefined
+    const nowMs = this.#now()
     const { scope, allotment } = entry
     const { used } = scope.use()
     const isWaiting = nowMs < entry.waitsUntilMs
@@ -412,14 +435,13 @@ export class Allotments {
     if (scope.isOver?.() === true) return this.#forget(entry)
     if (!isQuiet) {
       allotment.trim(used, scope.limits)
-      void this.#send(entry, undefined)
-      return
+      return this.#send(entry, undefined)
     }
     const hasGivenBack = allotment.release(used)
     // What lasts is not stated anew with each lease.
     const hasChanged = scope.isLasting && used.some((each, index) => each !== entry.statedUse[index])
-    if (hasGivenBack || hasChanged) void this.#send(entry, undefined)
-    else if (used.every((each) => each === 0)) this.#forget(entry)
+    if (hasGivenBack || hasChanged) return this.#send(entry, undefined)
+    return used.every((each) => each === 0) ? this.#forget(entry) : undefined
   }
 
   /** While the server is away, what nobody has asked for since its lease ended, and that is not used. */
@@ -432,7 +454,7 @@ export class Allotments {
     }
   }
 
-  #forget(entry: Entry): void {
+  #forget(entry: Entry): undefined {
     entry.stopTimer?.()
     this.#wanted.delete(entry)
     this.#entries.delete(entry.scope.key)

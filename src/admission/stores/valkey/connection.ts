@@ -126,6 +126,8 @@ class Connection implements StoreConnection {
   #link: Link | undefined
   #news: Client | undefined
   #isClosed = false
+  /** Resolves with the start of `close`. */
+  readonly #closing = Promise.withResolvers<void>()
   /** Ends the pause of the loop. */
   #wake: (() => void) | undefined
   readonly #ended: Promise<void>
@@ -168,6 +170,7 @@ class Connection implements StoreConnection {
       ? this.run('leave', this.#keys, [`${machine}.${process}`, this.#description]).catch(() => {})
       : undefined
     this.#isClosed = true
+    this.#closing.resolve()
     await leaving
     this.#link?.end()
     this.#wake?.()
@@ -189,7 +192,8 @@ class Connection implements StoreConnection {
     let failures = 0
     while (!this.#isClosed) {
       try {
-        const link = await openLink(this.#linkParts)
+        const link = await this.#open()
+        if (link === undefined) break
         this.#link = link
         if (await this.#keepJoined(link)) failures = 0
         link.end()
@@ -205,6 +209,18 @@ class Connection implements StoreConnection {
       await this.#pause(limitMs * (0.5 + this.#options.chance() / 2))
     }
     this.#setFault('closed')
+  }
+
+  /** Undefined once this is closed: a server that says nothing, or several of them, would hold up the end for seconds. */
+  async #open(): Promise<Link | undefined> {
+    const opening = openLink(this.#linkParts)
+    const link = await Promise.race([opening, this.#closing.promise])
+    if (link !== undefined) return link
+    void opening.then(
+      (late) => late.end(),
+      () => {},
+    )
+    return undefined
   }
 
   /** Joins over and over until the link ends. @returns whether it succeeded once. */

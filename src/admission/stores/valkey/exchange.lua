@@ -37,11 +37,23 @@ for at = 9, #ARGV, 6 do
   dimensions[#dimensions + 1] = dimension
 end
 
-local function numbers(packed)
+-- Whoever has the URL can write here. What is no such field is removed: it would fail each exchange, or count for ever.
+local latest = 2 ^ 52
+local day = 86400000
+local function numbers(packed, count)
   local list = {}
-  for each in string.gmatch(packed, '%S+') do list[#list + 1] = tonumber(each) end
+  for each in string.gmatch(packed, '%S+') do
+    local number = tonumber(each)
+    if not number or not (number >= 0 and number <= latest) then return nil end
+    list[#list + 1] = number
+  end
+  -- The second is a time, of which the furthest is the end of a lease.
+  if #list ~= count or list[2] > now + day then return nil end
   return list
 end
+
+local found = redis.call('TYPE', scope).ok
+if found ~= 'hash' and found ~= 'none' then redis.call('DEL', scope) end
 
 local own, ownWant
 local wants, holds, isActive = {}, {}, {}
@@ -49,8 +61,10 @@ local active, soonestAt = 1, nil
 local stored = redis.call('HGETALL', scope)
 for at = 1, #stored, 2 do
   local kind, name = string.sub(stored[at], 1, 2), string.sub(stored[at], 3)
-  local values = numbers(stored[at + 1])
-  if kind == 'w:' then
+  local isWant = kind == 'w:'
+  local values = (isWant or kind == 'm:') and numbers(stored[at + 1], (isWant and 2 or 3) + 2 * #dimensions)
+  if not values then redis.call('HDEL', scope, stored[at])
+  elseif isWant then
     if values[2] <= now then redis.call('HDEL', scope, stored[at])
     elseif name == member then ownWant = values
     else wants[#wants + 1] = { member = name, since = values[1], values = values } end

@@ -30,7 +30,8 @@ for i = 1, #all, 2 do
   local ok, entry = pcall(cjson.decode, all[i + 1])
   local seen = ok and type(entry) == 'table' and tonumber(entry.seen)
   -- Processes that start and die in a loop would fill the hash.
-  if not seen or now - seen > day or (#all > 512 and now - seen > 60000 + lease) then
+  -- The time never goes back: what was seen later was written by none of us, and would stay for ever.
+  if not seen or seen > now or seen ~= seen or now - seen > day or (#all > 512 and now - seen > 60000 + lease) then
     gone[#gone + 1] = all[i]
   elseif not entry.left then
     if before - seen <= lease then was_used = true end

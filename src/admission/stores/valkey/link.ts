@@ -65,10 +65,18 @@ async function openAt(parts: LinkParts, address: StoreAddress, withLogin: boolea
       .call('AUTH', ...(login.user === undefined ? [password] : [login.user, password]))
       .catch((error: unknown) => {
         const { kind, message, code } = faultOf(error)
-        throw new StoreFault(kind, `cannot log in: ${message}`, code)
+        const said = code === undefined ? message : `${code} (${loginRefusal(code)})`
+        throw new StoreFault(kind, `cannot log in: ${said}`, code)
       })
   })
   return client
+}
+
+/** In our words: a server that does not know AUTH repeats what it was sent, the password included (https://valkey.io/commands/auth/). */
+function loginRefusal(code: string): string {
+  if (code === 'WRONGPASS') return 'the user or the password is wrong'
+  if (code === 'ERR') return 'the server has no password for this user, or does not know AUTH'
+  return 'the server refuses the user and the password'
 }
 
 /** Disconnects when this fails or takes too long. @throws StoreFault */

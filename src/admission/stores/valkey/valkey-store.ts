@@ -135,16 +135,37 @@ export class ValkeyStore implements AdmissionStore {
     return this.#lacking(demand).length > 0
   }
 
-  /** The shared scopes that a call does not fit into, of which there may be more to be had: of several, up to the first that fits. */
+  /**
+   * The shared scopes that a call does not fit into, of which there may be more to be had: of several, up to the first that fits.
+   * None where another scope refuses the call anyway, and first those of its client: what waits in the server for more of a model
+   * keeps others from it, and a client must not do that with calls that its own limits refuse.
+   */
   #lacking({ scopes, oneOf, tokens }: Pick<Demand, 'scopes' | 'oneOf' | 'tokens'>): Shared[] {
     const amounts = amountsOf({ scopes, tokens })
+    const isOfClient = ({ kind }: Scope) => Number(kind === 'client')
+    const clientFirst = scopes.toSorted((one, other) => isOfClient(other) - isOfClient(one))
+    if (clientFirst.some((scope) => this.#isRefusedBy(scope, { scopes, tokens }))) return []
     const lacking = scopes.map((scope) => this.#lacks(scope, amounts))
+    const ofClient = lacking.filter((shared) => shared?.scope.kind === 'client')
+    if (ofClient.length > 0) return ofClient.filter((shared) => shared !== undefined)
     for (const scope of oneOf) {
       const shared = this.#scopes.of(scope)
       if (shared !== undefined && this.#scopes.fits(shared, amounts)) break
       lacking.push(this.#lacks(scope, amounts))
     }
     return lacking.filter((shared) => shared !== undefined)
+  }
+
+  /** Whether a call does not fit into a scope, of which no more is to be had now. */
+  #isRefusedBy(scope: Scope, demand: Pick<Demand, 'scopes' | 'tokens'>): boolean {
+    const { allotments, now } = this.#parts
+    const shared = this.#scopes.of(scope)
+    const amounts = amountsOf(demand)
+    if (shared !== undefined) {
+      return !this.#scopes.fits(shared, amounts) && !allotments.mayAsk(shared, amounts)
+    }
+    const tokens = tokensOf(demand)
+    return this.#memory.probe({ scopes: [scope], oneOf: [], tokens, minTokens: tokens }, now()) !== undefined
   }
 
   #lacks(scope: Scope, amounts: readonly number[]): Shared | undefined {

@@ -146,6 +146,15 @@ suite('a connection to a store', { skip: missing(redisProgram, 'openssl') }, () 
     })
   }
 
+  test('does not repeat the password of a server that does so, because it knows no AUTH', async (t) => {
+    const server = await startRedis(t, { config: ['rename-command AUTH ""'] })
+    const echoed = await server.command('AUTH', 'ann', 's3cret-Passw0rd')
+    assert.match(echoed, /s3cret-Passw0rd/)
+    const { store, until } = await connectTo(t, server.url.replace('//', '//ann:s3cret-Passw0rd@'))
+    await until((fault) => /cannot log in: ERR/.test(fault ?? ''))
+    assert.doesNotMatch(store.fault!, /s3cret|\bann\b/)
+  })
+
   test('has no password on stderr with DEBUG set, which the library would print commands for', async (t) => {
     const server = await startRedis(t, { config: ['requirepass s3cret-Passw0rd'] })
     const client = new URL('../../../../src/admission/stores/valkey/client.ts', import.meta.url).href
@@ -158,6 +167,22 @@ suite('a connection to a store', { skip: missing(redisProgram, 'openssl') }, () 
     const { stdout, stderr } = await run(process.execPath, ['--input-type=module', '-e', code], options)
     assert.equal(stdout, 'OK\n')
     assert.equal(stderr, '')
+  })
+
+  test('ends at once while a server that says nothing is being asked', async (t) => {
+    const silent = createServer().listen(0, '127.0.0.1')
+    await once(silent, 'listening')
+    const reached = once(silent, 'connection') as Promise<[Socket]>
+    const { port } = silent.address() as AddressInfo
+    // No deadline ever comes.
+    const { store } = await connectTo(t, `redis://127.0.0.1:${port}`, { setTimer: () => () => {} })
+    const [socket] = await reached
+    t.after(() => {
+      socket.destroy()
+      silent.close()
+    })
+    await store.close()
+    assert.equal(store.fault, 'closed')
   })
 
   test('is encrypted, and the certificate of the server is verified', async (t) => {

@@ -19,8 +19,15 @@ export class Gateways {
   /** Exchanges so far. */
   exchanges = 0
   isUp = true
+  /** The most exchanges that were under way at the same time. */
+  mostAtOnce = 0
+  #underWay = 0
+  /** What each exchange fails with, though the server is there. */
+  fault: Error | undefined
+  /** What was reported of it. */
+  readonly reported: unknown[] = []
   readonly #server: ExchangeServer
-  readonly #prefix = `t${++lastPrefix}`
+  readonly prefix = `t${++lastPrefix}`
   #pending: Promise<unknown> | undefined
 
   private constructor(server: ExchangeServer) {
@@ -34,7 +41,7 @@ export class Gateways {
   ): Promise<Gateways> {
     const gateways = new Gateways(server)
     const epoch = { schema: 1, now: 0, grace_until: 0, alive_until: 0 }
-    await server.client.hset(`{${gateways.#prefix}}:epoch`, epoch)
+    await server.client.hset(`{${gateways.prefix}}:epoch`, epoch)
     for (let index = 0; index < count; index++) gateways.#add(`g${index}.1`, count, whenUnavailable)
     return gateways
   }
@@ -49,14 +56,15 @@ export class Gateways {
         },
         run: (_script, keys, args) => this.#run(keys, args),
       },
-      prefix: this.#prefix,
+      prefix: this.prefix,
       member,
       clock,
       whenUnavailable,
       members,
       onFreed: () => store.onFreed?.(),
       onBug: (error) => {
-        throw error
+        if (error !== this.fault) throw error
+        this.reported.push(error)
       },
     })
     const keyOf = ({ kind, name }: Scope) => (name.startsWith(ownName) ? undefined : `${kind}:${name}`)
@@ -68,9 +76,11 @@ export class Gateways {
   async #run(keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
     if (!this.isUp) throw new Error('the server is away')
     this.exchanges++
+    if (this.fault !== undefined) throw this.fault
     const running = this.#server.run(keys, args, 1_700_000_000_000 + this.clock.now())
     this.#pending = running.catch(() => {})
-    const { reply, news } = await running
+    this.mostAtOnce = Math.max(this.mostAtOnce, ++this.#underWay)
+    const { reply, news } = await running.finally(() => this.#underWay--)
     for (const message of news) for (const allotments of this.allotments) allotments.hear(message)
     return reply
   }

@@ -136,4 +136,12 @@ suite('joining', { skip: missing(redisProgram) }, () => {
     assert.equal((await join(server)).members, 1)
     assert.equal(await server.command('HKEYS', keys[1]!), 'm1.1')
   })
+
+  test('removes members that were seen at a time that has not come', async (t) => {
+    const server = await startRedis(t)
+    for (const [index, seen] of ['1e300', '1e999', 'nan'].entries())
+      await server.command('HSET', keys[1]!, `m${index + 2}.1`, `{"host":"box","seen":${seen}}`)
+    assert.equal((await join(server)).members, 1)
+    assert.equal(await server.command('HKEYS', keys[1]!), 'm1.1')
+  })
 })

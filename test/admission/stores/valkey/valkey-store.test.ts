@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { modelScope, providerScope, type Scope } from '../../../../src/admission/scopes.ts'
 import type { AdmissionStore, Demand } from '../../../../src/admission/stores/store.ts'
+import { StoreFault } from '../../../../src/admission/stores/valkey/store-fault.ts'
 import type { ModelLimits } from '../../../../src/domain.ts'
 import { testAdmissionStore } from '../../../contracts/admission-store.ts'
 import { missing } from '../../../support/needs.ts'
@@ -162,6 +163,110 @@ for (const count of [2, 8]) {
     await gateways.runTo(8_000)
     assert.equal((await gateways.at(1).reserve(on(p), 8_000)).kind, 'admitted')
     assert.equal((await gateways.at(1).reserve(on(q), 8_000)).kind, 'limited')
+  })
+
+  for (const limits of [
+    { rpm: 1_000, tpm: 100 },
+    { rpm: 1_000, maxParallelRequests: 2 },
+  ]) {
+    const [, short] = Object.keys(limits)
+    shared(`calls that are refused for want of ${short} do not ask each time`, async (gateways) => {
+      const wish = demand(limits, 50)
+      for (let call = 0; call < 2; call++)
+        assert.equal((await gateways.at(0).reserve(wish, 0)).kind, 'admitted')
+      assert.equal((await gateways.at(0).reserve(wish, 1)).kind, 'limited')
+      const before = gateways.exchanges
+      for (let call = 0; call < 20; call++)
+        assert.equal((await gateways.at(0).reserve(wish, 2)).kind, 'limited')
+      assert.equal(gateways.exchanges, before)
+    })
+  }
+
+  for (const name of ['key:a', ownName]) {
+    shared(`calls that the limits of ${name} refuse keep no other gateway from a model`, async (gateways) => {
+      const client: Scope = { kind: 'client', name, limits: { rpm: 1 }, isMetered: true }
+      const { scopes } = demand({ tpm: 100 })
+      const call = (tokens: number): Demand => ({
+        scopes: [client, ...scopes],
+        oneOf: [],
+        tokens,
+        minTokens: 1,
+      })
+      assert.equal((await gateways.at(0).reserve(call(1), 0)).kind, 'admitted')
+      for (let atMs = 1_000; atMs < 5_000; atMs += 500) {
+        assert.equal((await gateways.at(0).reserve(call(100), atMs)).kind, 'limited')
+        const other = await gateways.at(1).reserve(demand({ tpm: 100 }, 10), atMs)
+        assert.equal(other.kind, 'admitted')
+      }
+    })
+  }
+
+  shared('what no gateway writes is removed from a scope, and of no effect', async (gateways) => {
+    const zeros = ' 0'.repeat(6)
+    const fields = [
+      ['m:other', 'garbage'],
+      ['m:other', `1 9e15 0 ${'9 '.repeat(6)}`],
+      ['m:other', '1 1700000000000 0 9 9'],
+      ['m:other', `1 1700000000000 0 nan inf${' 9'.repeat(4)}`],
+      ['m:g0.1', `9007199254740991 1 0${zeros}`],
+      ['m:g1.1', `1e300 1 0${zeros}`],
+      ['w:other', 'garbage'],
+      ['w:other', `1 9e15${' 9'.repeat(6)}`],
+      ['x:other', 'garbage'],
+    ] as const
+    const scope = `{${gateways.prefix}}:s:model:m`
+    let atMs = 0
+    const fillLimit = async () => {
+      const admitted = await load(gateways, () => demand({ rpm: 16 }), atMs + 2_000, 200)
+      assert.equal(admitted.flat().length, 16)
+      atMs += 70_000
+      await gateways.runTo(atMs)
+    }
+    await fillLimit()
+    for (const [field, text] of fields) await server!.client.hset(scope, field, text)
+    await fillLimit()
+    assert.equal((await server!.client.hmget(scope, 'm:other', 'w:other', 'x:other')).join(''), '')
+    await server!.client.del(scope)
+    await server!.client.set(scope, 'garbage')
+    await fillLimit()
+  })
+
+  shared(
+    'a server that only fails counts as one that is away, and that is reported once',
+    async (gateways) => {
+      const limits = demand({ rpm: 8 * count })
+      for (const index of gateways.stores.keys()) await gateways.at(index).reserve(limits, 0)
+      gateways.fault = new StoreFault('refused', 'ERR a fault', 'ERR')
+      const admitted = await load(gateways, () => limits, 120_000, 500)
+      for (const each of admitted) {
+        const late = each.filter(({ atMs }) => atMs > 50_000)
+        assert.ok(late.length >= 8, `${late.length} calls`)
+        assert.ok(worst(each, () => 1) <= 8)
+      }
+      assert.ok(gateways.reported.length >= count && gateways.reported.length <= 3 * count)
+      gateways.fault = undefined
+      await gateways.runTo(200_000)
+      assert.ok((await load(gateways, () => limits, 203_000, 100)).flat().length > 8)
+    },
+  )
+
+  shared('scopes are renewed some at a time, and all within a second', async (gateways) => {
+    const scopes = Array.from({ length: 250 }, (_, index) => `key:${index}`).map((name): Scope => ({
+      kind: 'client',
+      name,
+      limits: { rpm: 10 },
+      isMetered: true,
+    }))
+    const first = gateways.at(0)
+    for (const scope of scopes) {
+      const wish = { scopes: [scope], oneOf: [], tokens: 1, minTokens: 1 }
+      assert.equal((await first.reserve(wish, 0)).kind, 'admitted')
+    }
+    const before = gateways.exchanges
+    gateways.mostAtOnce = 0
+    await gateways.runTo(1_000)
+    assert.equal(gateways.exchanges - before, scopes.length)
+    assert.equal(gateways.mostAtOnce, 100)
   })
 
   shared('a preferred provider that all share is asked for before another one is taken', async (gateways) => {

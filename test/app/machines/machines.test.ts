@@ -1,0 +1,41 @@
+// What a gateway shows of the machines that share limits, whatever has been written into the store.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Machines } from '../../../src/app/machines/machines.ts'
+import { FakeClock } from '../../support/fake-clock.ts'
+
+const nowMs = 1_700_000_000_000
+
+/** @param members id → what the store has of it. @param uses member → what the store has of its use of the model m. */
+function machinesOver(
+  members: Readonly<Record<string, string>>,
+  uses: Readonly<Record<string, string>>,
+): Machines {
+  const reply = [nowMs, Object.entries(members).flat(), Object.entries(uses).flat()]
+  return new Machines({
+    connection: { isUp: true, fault: undefined, joined: undefined, run: async () => reply },
+    allotments: { scopeKeys: () => ['model:m'] },
+    settings: { members: 2, prefix: 'p', whenUnavailable: 'share' },
+    member: 'm1.1',
+    host: 'box',
+    clock: new FakeClock(0),
+    readUsage: () => assert.fail('nobody asked'),
+    onBug: (error) => assert.fail(String(error)),
+  })
+}
+
+test('leaves out what no gateway writes', async () => {
+  const entry = (seen: number | string, since: number | string) =>
+    `{"host":"box","version":"1","seen":${seen},"since":${since}}`
+  const times = ['1e300', '8640000000000001', '-1', '"x"', 'null']
+  const odd = Object.fromEntries(times.map((seen, index) => [`m${index + 2}.1`, entry(seen, nowMs)]))
+  const machines = machinesOver(
+    { ...odd, 'm1.1': entry(nowMs, '1e300') },
+    { 'm:m1.1': `1 ${nowMs} 0 9 inf 9 1e999 9 9` },
+  )
+  const { machines: rows } = await machines.report()
+  assert.deepEqual(
+    rows.map(({ id, since, uses }) => ({ id, since, uses })),
+    [{ id: 'm1', since: null, uses: [] }],
+  )
+})
