@@ -471,9 +471,10 @@ suite('nothing is changed', () => {
     await scene.set('a', 'sk-1')
     const { writeFileSync: write } = fs
     const full = Object.assign(new Error('full'), { code: 'ENOSPC', syscall: 'write' })
-    const mocked = t.mock.method(fs, 'writeFileSync', (path: string, ...rest: [string]) => {
-      if (path.endsWith('.new')) throw full
-      write(path, ...rest)
+    // Drafts are written through descriptors.
+    const mocked = t.mock.method(fs, 'writeFileSync', (file: string | number, ...rest: [string]) => {
+      if (typeof file === 'number') throw full
+      write(file, ...rest)
     })
     syncBuiltinESMExports()
     const ran = [await scene.set('a', 'sk-2'), await scene.rotate()]

@@ -112,7 +112,7 @@ suite('the package', { timeout: 120_000 }, () => {
     assert.match(version.stdout, /^\d+\.\d+\.\d+\n$/)
     assert.equal(version.stderr, '')
     assert.match((await gateway('--help')).stdout, /serve[^]*validate-config/)
-    assert.match((await gateway('complete', 'models', '--config', config)).stdout, /^echo\n/)
+    assert.match((await gateway('complete', 'models', '--config', config)).stdout, /^echo$/m)
     assert.equal((await gateway('validate-config', '--config', config)).stderr, '')
     // Runs a program, for which the bundle loads its module only now. The status is 1: nothing is installed.
     const status = (await gateway('systemd', 'status', '--user').catch((error: unknown) => error)) as {

@@ -45,10 +45,9 @@ suite('a store of limits', { skip: missing(redisProgram) }, () => {
       const { gateway } = await startGateway(t, setup, { env, stateDirectory })
       const { server: version } = await gateway.logged({ event: 'limits_store_up', members: 1 })
       assert.match(String(version), /^(?:Redis|Valkey) \d/)
-      assert.deepEqual(await metricsOf(gateway.url), [
-        'llm_gateway_limits_store_up 1',
-        'llm_gateway_limits_store_members 1',
-      ])
+      const [up, count, member] = await metricsOf(gateway.url)
+      assert.deepEqual([up, count], ['llm_gateway_limits_store_up 1', 'llm_gateway_limits_store_members 1'])
+      assert.match(member!, /^llm_gateway_limits_store_member_info\{.*\} 1$/)
       assert.equal([...(await members()).values()].filter(({ left }) => left === undefined).length, 1)
       await gateway.stop()
       assert.equal(JSON.stringify(gateway.log()).includes(password), false)
