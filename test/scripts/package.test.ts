@@ -18,7 +18,7 @@ import { unpackPinnedNode } from '../../scripts/package/pinned-node.ts'
 import { sbomText } from '../../scripts/package/sbom.ts'
 import { readSourceState } from '../../scripts/package/source-state.ts'
 import { packagePath } from '../../src/platform/package.ts'
-import { missing, unless } from '../support/needs.ts'
+import { missing } from '../support/needs.ts'
 
 const root = packagePath('')
 const folder = mkdtempSync(join(tmpdir(), 'package-'))
@@ -150,30 +150,3 @@ test('the examples of containers start what the package has', () => {
   for (const text of [container, quadlet])
     assert.match(text, /This project's tests do not run it; docs\/trials\/packages\.md/)
 })
-
-const quadlet = '/usr/libexec/podman/quadlet'
-test(
-  'the quadlet gives the gateway time to end its calls',
-  { skip: unless(existsSync(quadlet), 'needs Podman') },
-  () => {
-    const units = join(folder, 'quadlet')
-    mkdirSync(units)
-    cpSync(packagePath('config/examples/llm-gateway.container'), join(units, 'llm-gateway.container'))
-    const made = execFileSync(quadlet, ['--user', '--dryrun'], {
-      env: { ...process.env, QUADLET_UNIT_DIRS: units },
-      encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'ignore'],
-    })
-    const [, start = ''] = /^ExecStart=(.*)$/m.exec(made) ?? []
-    const words = start.split(' ')
-    for (const word of [
-      '--stop-timeout=40',
-      '--read-only',
-      '--network',
-      'CREDENTIALS_DIRECTORY=/run/secrets',
-    ]) {
-      assert.ok(words.includes(word), `${word} in ${start}`)
-    }
-    assert.match(made, /^TimeoutStopSec=45$/m)
-  },
-)
