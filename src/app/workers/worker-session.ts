@@ -119,13 +119,13 @@ export class WorkerSession implements LeaseHolder {
         return
       }
       case 'usage':
-        this.#respondLater(id, this.#services.readUsage(request.params))
+        this.#respondIf(id, this.#services.readUsage(request.params))
         return
       case 'store':
-        this.#respondLater(id, this.#services.describeStore())
+        this.#respondIf(id, this.#services.describeStore())
         return
       case 'metrics':
-        this.#respondLater(id, this.#services.readMetrics())
+        this.#respondIf(id, this.#services.readMetrics())
         return
       case 'refresh':
         this.#respondLater(id, this.#services.refreshModels(request.params.model))

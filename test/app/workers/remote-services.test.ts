@@ -15,6 +15,7 @@ import { WorkerSession } from '../../../src/app/workers/worker-session.ts'
 import type { Entry } from '../../../src/call/coordinator.ts'
 import type { LocalCoordinator } from '../../../src/call/local-coordinator.ts'
 import { type Cell, column, rowWidth } from '../../../src/ledger/call-row.ts'
+import type { UsageQuestion } from '../../../src/ledger/report.ts'
 import { appendUnfinished, type UnfinishedCall } from '../../../src/ledger/unfinished-call.ts'
 import { MemoryObjectOwners } from '../../../src/routing/object-owners.ts'
 import { testServices } from '../../contracts/coordinator-services.ts'
@@ -211,6 +212,14 @@ test('however many clients ask for a report, one is copied at a time, and none i
   await Promise.all(early)
   for (const [report] of await Promise.all(late)) assert.equal(report!.used.requests, 1)
   assert.ok(describe.mock.callCount() <= 3, `${describe.mock.callCount()} reports`)
+})
+
+test('what the owner cannot read ends the question, and not the process', async () => {
+  const { remote, services } = connect(startOwner().owner)
+  const fail = () => Promise.reject(new Error('the disk is broken'))
+  Object.assign(services, { describeStore: fail, readMetrics: fail, readUsage: fail })
+  const questions = [remote.describeStore(), remote.readMetrics(), remote.readUsage({} as UsageQuestion)]
+  assert.deepEqual(await Promise.all(questions), [undefined, undefined, undefined])
 })
 
 test('a list of models is requested again where the owner asks', async () => {
