@@ -1,6 +1,7 @@
 // The limits that this gateway shares with those of other machines, over the server that rate_limit_settings.store names.
 import { createHash, randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
+import { setTimeout } from 'node:timers/promises'
 import type { Scope } from '../../admission/scopes.ts'
 import { Allotments } from '../../admission/stores/valkey/allotments.ts'
 import { connectStore, type StoreConnection } from '../../admission/stores/valkey/connection.ts'
@@ -41,6 +42,9 @@ export interface MachineName {
   readonly member: string
 }
 
+/** How long the start waits for the server. */
+const firstContactMs = 500
+
 export class SharedLimits {
   readonly store: ValkeyStore
   readonly connection: StoreConnection
@@ -51,6 +55,8 @@ export class SharedLimits {
   readonly name: MachineName
   /** Called with the generation when a list of clients' keys was published. One listener. */
   onKeys: ((generation: number) => void) | undefined
+  /** Called at each change of the connection while the start waits for the first one. */
+  #onFirstContact: (() => void) | undefined
   /** Called each time that the store is reached again. One listener. */
   onConnected: (() => void) | undefined
   readonly #reports: StoreReports
@@ -124,6 +130,7 @@ export class SharedLimits {
       this.#reports.report()
       for (const each of all) each.reconnected()
       if (connection.isUp) this.onConnected?.()
+      this.#onFirstContact?.()
     }
     connection.onGrace = () => {
       for (const each of all) void each.restate()
@@ -131,7 +138,8 @@ export class SharedLimits {
   }
 
   /**
-   * Undefined: the limits are this gateway's alone. Does not wait for the server.
+   * Undefined: the limits are this gateway's alone. Waits for the server for a moment, because without it the first calls would be
+   * taken from a share of the limits.
    * @throws StartError when the URL is none, or the client library is missing.
    */
   static async open(
@@ -161,7 +169,22 @@ export class SharedLimits {
     }).catch((error: unknown) => {
       throw new StartError(error instanceof Error ? error.message : String(error))
     })
-    return new SharedLimits(connection, { machine, member: `${machine}.${process}` }, store, parts)
+    const limits = new SharedLimits(connection, { machine, member: `${machine}.${process}` }, store, parts)
+    await limits.#firstContact()
+    return limits
+  }
+
+  /** Resolves when the server is reached, at the latest after half a second. */
+  async #firstContact(): Promise<void> {
+    if (this.connection.isUp) return
+    const reached = Promise.withResolvers<void>()
+    this.#onFirstContact = reached.resolve
+    const waiting = new AbortController()
+    // Nothing else may keep the process alive yet.
+    const late = setTimeout(firstContactMs, undefined, { signal: waiting.signal }).catch(() => {})
+    await Promise.race([reached.promise, late])
+    waiting.abort()
+    this.#onFirstContact = undefined
   }
 
   follow({ providers }: Pick<Config, 'providers'>): void {
