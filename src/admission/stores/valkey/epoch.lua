@@ -10,6 +10,21 @@ local function text(number)
   return string.format('%.0f', number)
 end
 
+-- An error reply where the state is of a later version than this gateway knows.
+-- @param found the epoch's schema, if it has one.
+local function refuseLater(found, schema)
+  found = tonumber(found or 0) or 0
+  if found > schema then
+    return redis.error_reply('OUTDATED the store is used with the schema ' .. found .. ', and this gateway knows ' .. schema)
+  end
+end
+
+-- Of another type, a key is none of ours, and would make every command fail.
+local function clear(key, wanted)
+  local type = redis.call('TYPE', key).ok
+  if type ~= wanted and type ~= 'none' then redis.call('DEL', key) end
+end
+
 -- The time, which never goes back, and whether there is grace: after a loss of state (a flush, a failover to a replica that
 -- lagged behind, a restart) or a jump of the clock, nothing new is granted until each gateway that lives has had the time to
 -- state what it holds. Returns an error reply instead where the state is of a later version.
@@ -22,9 +37,8 @@ local function begin(schema, leaseMs)
     redis.call('PEXPIRE', epoch, 7 * 24 * 3600 * 1000)
     return real, true
   end
-  if tonumber(known[1]) > schema then
-    return nil, nil, redis.error_reply('OUTDATED the state has schema ' .. known[1] .. ', this gateway knows ' .. schema)
-  end
+  local refusal = refuseLater(known[1], schema)
+  if refusal then return nil, nil, refusal end
   local last = tonumber(known[2])
   local now = math.max(real, last)
   local graceUntil = tonumber(known[3])

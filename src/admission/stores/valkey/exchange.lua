@@ -20,8 +20,8 @@ local channel, member, number = ARGV[4], ARGV[5], tonumber(ARGV[6])
 local nextMs, leaves = tonumber(ARGV[7]), ARGV[8] == '1'
 local scope = KEYS[2]
 
-local now, grace, outdated = begin(schema, leaseMs)
-if outdated then return outdated end
+local now, grace, refusal = begin(schema, leaseMs)
+if refusal then return refusal end
 
 local dimensions = {}
 local longestMs = 0

@@ -11,14 +11,12 @@
 local schema, lease = tonumber(ARGV[1]), tonumber(ARGV[5])
 local day = 86400000
 
-local epoch = redis.call('HMGET', KEYS[1], 'schema', 'run_id', 'now', 'grace_until')
-local found = tonumber(epoch[1] or 0)
-if found > schema then
-  return redis.error_reply('OUTDATED the store is used with the schema ' .. found .. ', and this gateway knows ' .. schema)
-end
+local stored = redis.call('HMGET', epoch, 'schema', 'run_id', 'now', 'grace_until')
+local refusal = refuseLater(stored[1], schema)
+if refusal then return refusal end
 
 local time = redis.call('TIME')
-local before = tonumber(epoch[3] or 0)
+local before = tonumber(stored[3] or 0)
 local now = math.max(time[1] * 1000 + math.floor(time[2] / 1000), before)
 
 -- Members, by machine: those that were there when the store was last used, and those that are there now.
@@ -44,8 +42,8 @@ for i = 1, #all, 2 do
 end
 if not machines[string.match(ARGV[3], '^[^.]*')] then count = count + 1 end
 
-local grace = tonumber(epoch[4] or 0)
-if epoch[2] ~= ARGV[2] or (was_used and now > before + lease) then grace = now + lease end
+local grace = tonumber(stored[4] or 0)
+if stored[2] ~= ARGV[2] or (was_used and now > before + lease) then grace = now + lease end
 
 redis.call('HSET', KEYS[1], 'schema', schema, 'run_id', ARGV[2], 'now', now, 'grace_until', grace, 'alive_until', now + lease)
 redis.call('PEXPIRE', KEYS[1], 2 * day)

@@ -6,20 +6,13 @@
 -- Returns: 'more', 'stored', 'restart' (the pieces before are gone) or 'newer'; the generation that is here; its digest
 local maxBytes = 16777216
 local keep = 400 * 86400000
-local found = tonumber(redis.call('HGET', epoch, 'schema') or 0)
-if found > tonumber(ARGV[1]) then
-  return redis.error_reply('OUTDATED the store is used with the schema ' .. found .. ', and this gateway knows ' .. ARGV[1])
-end
+local refusal = refuseLater(redis.call('HGET', epoch, 'schema'), tonumber(ARGV[1]))
+if refusal then return refusal end
 local generation, digest, size, offset = tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 if size > maxBytes then
   return redis.error_reply('TOOLARGE the list has ' .. ARGV[4] .. ' bytes; at most ' .. maxBytes .. ' are stored')
 end
 
--- Of another type, it is none of ours, and would make every command fail.
-local function clear(key, wanted)
-  local type = redis.call('TYPE', key).ok
-  if type ~= wanted and type ~= 'none' then redis.call('DEL', key) end
-end
 clear(KEYS[2], 'hash')
 clear(KEYS[3], 'string')
 clear(KEYS[4], 'string')

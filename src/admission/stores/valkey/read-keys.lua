@@ -8,16 +8,9 @@
 -- {P}:keys is a hash: generation, size, digest. {P}:keys:held: machine → generation. Both and the list are kept for 400 days
 -- after the last gateway was there.
 local day = 86400000
-local found = tonumber(redis.call('HGET', epoch, 'schema') or 0)
-if found > tonumber(ARGV[1]) then
-  return redis.error_reply('OUTDATED the store is used with the schema ' .. found .. ', and this gateway knows ' .. ARGV[1])
-end
+local refusal = refuseLater(redis.call('HGET', epoch, 'schema'), tonumber(ARGV[1]))
+if refusal then return refusal end
 
--- Of another type, it is none of ours, and would make every command fail.
-local function clear(key, wanted)
-  local type = redis.call('TYPE', key).ok
-  if type ~= wanted and type ~= 'none' then redis.call('DEL', key) end
-end
 clear(KEYS[2], 'hash')
 clear(KEYS[3], 'string')
 clear(KEYS[4], 'hash')

@@ -101,7 +101,10 @@ async function compare(
       .run(keys, args, nowMs)
       .then(({ reply, news }) => ({ reply: readExchangeReply(reply) as TwinReply, news }))
       .catch((error: Error) => {
-        assert.match(error.message, /^OUTDATED the state has schema [12], this gateway knows [01]$/)
+        assert.match(
+          error.message,
+          /^OUTDATED the store is used with the schema [12], and this gateway knows [01]$/,
+        )
         return { reply: { kind: 'outdated' } as const, news: [] }
       })
     const own = twinExchange(twin, { schema, leaseMs, wantMs, member, exchange }, nowMs)
