@@ -42,20 +42,26 @@ export function storeText({
   in_force: inForce,
   here,
   members,
-  machines,
 }: SharedStoreReport): string {
-  if (!up) {
-    const heard = machines.length > 0 ? '; who is there is as last heard' : ''
-    return `the store is away (${fault ?? 'no reason'}): ${forceWords[inForce]}${heard}`
-  }
-  const over = server === null ? '' : ` over ${server}`
-  if (here <= members) return `${here} of at most ${members} machines share limits${over}`
-  return `${here} machines share limits${over}, more than members: ${members} allows; while the store is away, all together may exceed limits`
+  if (!up) return `the store is away (${fault ?? 'no reason'}): ${forceWords[inForce]}`
+  return `${here} of at most ${members} machines share limits${server === null ? '' : ` over ${server}`}`
 }
 
-/** What is wrong with machines that are there, a line each. An older gateway does not say it. */
-export function conflictTexts({ conflicts = [] }: Partial<Pick<SharedStoreReport, 'conflicts'>>): string[] {
-  return conflicts.map((each) => `warning: ${each}`)
+/** What is to be known besides, a line each: on a terminal. An older gateway does not say what machines conflict in. */
+export function storeNotes({
+  up,
+  here,
+  members,
+  machines,
+  conflicts = [],
+}: Omit<SharedStoreReport, 'conflicts'> & Partial<Pick<SharedStoreReport, 'conflicts'>>): string[] {
+  return [
+    !up && machines.length > 0 && 'Who is there is as last heard.',
+    up &&
+      here > members &&
+      `warning: more machines are there than members allows: ${here}. Raise it on all, or they exceed limits while the store is away.`,
+    ...conflicts.map((each) => `warning: ${each}`),
+  ].filter((line) => line !== false)
 }
 
 const forceWords: Readonly<Record<SharedStoreReport['in_force'], string>> = {

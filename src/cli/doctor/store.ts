@@ -21,6 +21,10 @@ export async function examineStore(
   }
   const found = await probeStore({ endpoint: read.endpoint, ca, prefix, setTimer })
   if (found.kind === 'failed') {
+    if (found.code === 'NOT_INSTALLED') {
+      const detail = `${found.reason}: the gateway cannot start without it`
+      return [{ subject, state: 'fail', detail, fix: 'run npm ci --include=optional' }]
+    }
     const detail = `${found.reason}; meanwhile this gateway has ${withoutIt[whenUnavailable]}`
     const fix = fixOf(found, config, url.source)
     return [{ subject, state: 'fail', detail, fix }]

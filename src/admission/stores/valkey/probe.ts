@@ -29,7 +29,7 @@ export async function probeStore(options: {
     return { kind: 'reached', address, info }
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ERR_MODULE_NOT_FOUND')
-      return { kind: 'failed', reason: 'the package ioredis is not installed: run npm ci --include=optional' }
+      return { kind: 'failed', reason: 'the package ioredis is not installed', code: 'NOT_INSTALLED' }
     const { message, code } = faultOf(error)
     return { kind: 'failed', reason: message, code }
   }
