@@ -168,7 +168,7 @@ export class SharedLimits {
     )
     const process = randomBytes(4).toString('hex')
     const { prefix, ca } = store
-    let limits: SharedLimits | undefined
+    const opened: { limits?: SharedLimits } = {}
     const connection = await connectStore({
       endpoint: read.endpoint,
       ca,
@@ -179,7 +179,7 @@ export class SharedLimits {
         host: hostname(),
         version,
         place: placeOf(stateDirectory),
-        timeZone: () => (limits === undefined ? undefined : limits.#timeZone),
+        timeZone: () => (opened.limits === undefined ? undefined : opened.limits.#timeZone),
       },
       schema: schemaVersion,
       leaseMs,
@@ -188,7 +188,8 @@ export class SharedLimits {
     }).catch((error: unknown) => {
       throw new StartError(error instanceof Error ? error.message : String(error))
     })
-    limits = new SharedLimits(connection, { machine, member: `${machine}.${process}` }, store, parts)
+    const limits = new SharedLimits(connection, { machine, member: `${machine}.${process}` }, store, parts)
+    opened.limits = limits
     await limits.#firstContact()
     return limits
   }
