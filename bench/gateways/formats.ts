@@ -15,9 +15,9 @@ import {
 export interface WireFormat {
   /** At a client's end and at the upstream's. */
   readonly path: string
-  body(model: string, script: Script, bulkBytes?: number): string
+  readonly body: (model: string, script: Script, bulkBytes?: number) => string
   /** The whole answer as JSON, with this text in it. */
-  whole(text: string): string
+  readonly whole: (text: string) => string
   readonly streamed?: Streamed
 }
 
@@ -26,9 +26,9 @@ interface Streamed {
   /** What comes before the first numbered event, in one write with it. */
   readonly start: string
   /** The event with this number, from 0 on. */
-  event(index: number): string
+  readonly event: (index: number) => string
   /** What follows the last one. @param withUsage where the request asked for the count of tokens. */
-  end(withUsage: boolean): string
+  readonly end: (withUsage: boolean) => string
 }
 
 const [prompt, completion] = [74, 23]

@@ -87,6 +87,11 @@ function answer(socket: Socket, { body, bytes, answers }: Received): void {
     case 'plain':
       socket.write(answers.plain)
       return
+    case 'late': {
+      const timer = setTimeout(() => socket.write(answers.plain), script.delayMs)
+      socket.once('close', () => clearTimeout(timer))
+      return
+    }
     case 'big':
       socket.write(bytes >= script.bytes ? answers.plain : refusal(500, `only ${bytes} bytes came`))
       return
@@ -111,9 +116,10 @@ function scriptOf(body: Buffer): Script | undefined {
   const inPrompt = body.indexOf('script=')
   if (inPrompt >= 0)
     return readScript(/^[\w-]+/.exec(body.toString('latin1', inPrompt + 7, inPrompt + 60))![0])
-  const at = body.indexOf('"user":')
+  // Of a chat that became Messages it is the `user_id`.
+  const at = Math.max(body.indexOf('"user":'), body.indexOf('"user_id":'))
   if (at < 0) return undefined
-  return readScript(/^"user": ?"([\w-]+)"/.exec(body.toString('latin1', at, at + 60))?.[1] ?? '')
+  return readScript(/^"user(?:_id)?": ?"([\w-]+)"/.exec(body.toString('latin1', at, at + 60))?.[1] ?? '')
 }
 
 function stream(

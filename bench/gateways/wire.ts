@@ -32,6 +32,8 @@ const eventDigits = 6
 
 export type Script =
   | { readonly kind: 'plain' }
+  /** A whole answer after so long. */
+  | { readonly kind: 'late'; readonly delayMs: number }
   /** A whole answer, if at least so many bytes of body came; else 500. */
   | { readonly kind: 'big'; readonly bytes: number }
   /** So many events, one after the other, `gapMs` apart; 0: all in one write. */
@@ -52,6 +54,7 @@ export function readScript(text: string): Script | undefined {
   const [kind, first, second] = text.split('-')
   const [a, b] = [Number(first), Number(second)]
   if (kind === 'plain' || kind === 'digest') return { kind }
+  if (kind === 'late' && a >= 0) return { kind, delayMs: a }
   if (kind === 'big' && a >= 0) return { kind, bytes: a }
   if (kind === 'stream' && a > 0 && b >= 0) return { kind, events: a, gapMs: b }
   if (kind === 'hold' && a > 0) return { kind, events: a }

@@ -15,6 +15,7 @@ suite('a script', () => {
   test('is read as it was written', () => {
     const scripts: readonly Script[] = [
       { kind: 'plain' },
+      { kind: 'late', delayMs: 40 },
       { kind: 'big', bytes: 1000 },
       { kind: 'stream', events: 20, gapMs: 25 },
       { kind: 'hold', events: 2 },
