@@ -6,8 +6,9 @@ import type { Scope, ScopeLimits } from '../../scopes.ts'
 import { windowMs } from '../../sliding-window.ts'
 import type { MemoryStore } from '../memory.ts'
 import type { ScopeUse } from '../store.ts'
-import type { Allotments, SharedScope } from './allotments.ts'
+import type { Allotments } from './allotments.ts'
 import type { DimensionReply } from './exchange.ts'
+import type { SharedScope } from './open-scope.ts'
 
 export interface SharedScopesParts {
   readonly allotments: Allotments

@@ -16,7 +16,8 @@ import type {
   TooLarge,
   Unavailable,
 } from '../store.ts'
-import { recheckMs, type WhenUnavailable } from './allotments.ts'
+import type { WhenUnavailable } from './allotments.ts'
+import { recheckMs } from './exchanges.ts'
 import { dimensions, type Shared, SharedScopes, type SharedScopesParts } from './shared-scopes.ts'
 
 export interface ValkeyStoreParts extends SharedScopesParts {
