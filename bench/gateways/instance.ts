@@ -23,6 +23,8 @@ export interface Instance {
   readonly child: ChildProcess
   readonly pid: number
   readonly address: Addressing
+  /** Its files; gone when it has stopped. */
+  readonly directory: string
   /** From the start of the process until it said that it is ready, or accepted a connection. */
   readonly readyMs: number
   /** Until the first right answer to a call. */
@@ -95,6 +97,7 @@ async function tryStart(
         return running.pid!
       },
       address,
+      directory,
       readyMs,
       firstAnswerMs,
       callsOf: (script, bulkBytes = 0, models = [contender.model]) => ({

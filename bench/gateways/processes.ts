@@ -36,9 +36,8 @@ export class Processes {
     this.#keeper.channel?.unref()
   }
 
-  /** One of our own two: a program beside this file that talks over its channel. */
-  helper(name: 'load' | 'upstream'): ChildProcess {
-    const file = join(import.meta.dirname, `${name}.ts`)
+  /** A program of our own that talks over its channel. @param file of a load generator; absent: that of `gateways`. */
+  helper(name: 'load' | 'upstream', file = join(import.meta.dirname, `${name}.ts`)): ChildProcess {
     const [command, args] = this.#pinned(this.#cores?.[name], process.execPath, [file])
     return spawn(command, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
   }

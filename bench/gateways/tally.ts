@@ -1,8 +1,9 @@
 // What a task sends, and what it has come to.
 import type { Expected } from './connection.ts'
+import { formats } from './formats.ts'
 import { percentile } from './statistics.ts'
 import type { Calls, Outcome } from './tasks.ts'
-import { chatBody, messagesBody, requestBytes } from './wire.ts'
+import { requestBytes } from './wire.ts'
 
 /** What a task has come to so far. */
 export class Tally {
@@ -55,8 +56,8 @@ export class Requests {
   #next = 0
 
   constructor({ address, models, script, bulkBytes, format = 'chat' }: Calls) {
-    const write = format === 'chat' ? chatBody : messagesBody
-    this.#buffers = models.map((model) => requestBytes(address, write(model, script, bulkBytes)))
+    const { body } = formats[format]
+    this.#buffers = models.map((model) => requestBytes(address, body(model, script, bulkBytes)))
     const isStream = script.kind === 'stream' || script.kind === 'hold'
     this.expected = isStream ? { kind: 'stream', events: script.events, format } : { kind: 'whole' }
   }

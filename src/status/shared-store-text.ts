@@ -42,9 +42,20 @@ export function storeText({
   in_force: inForce,
   here,
   members,
+  machines,
 }: SharedStoreReport): string {
-  if (!up) return `the store is away (${fault ?? 'no reason'}): ${forceWords[inForce]}`
-  return `${here} of at most ${members} machines share limits${server === null ? '' : ` over ${server}`}`
+  if (!up) {
+    const heard = machines.length > 0 ? '; who is there is as last heard' : ''
+    return `the store is away (${fault ?? 'no reason'}): ${forceWords[inForce]}${heard}`
+  }
+  const over = server === null ? '' : ` over ${server}`
+  if (here <= members) return `${here} of at most ${members} machines share limits${over}`
+  return `${here} machines share limits${over}, more than members: ${members} allows; while the store is away, all together may exceed limits`
+}
+
+/** What is wrong with machines that are there, a line each. An older gateway does not say it. */
+export function conflictTexts({ conflicts = [] }: Partial<Pick<SharedStoreReport, 'conflicts'>>): string[] {
+  return conflicts.map((each) => `warning: ${each}`)
 }
 
 const forceWords: Readonly<Record<SharedStoreReport['in_force'], string>> = {

@@ -20,6 +20,10 @@ export interface OwnSetup {
   readonly probe?: string
   /** The checkout that is built; absent: this one. */
   readonly root?: string
+  /** The whole configuration as YAML, in place of the one with `models`. */
+  readonly config?: (place: Place) => string
+  /** Writes what else the gateway shall find, before it starts. @param directory has the configuration, and `state` in it */
+  readonly prepare?: (directory: string) => void
 }
 
 export const ours: Contender = createOurs('llm-gateway', { models: ['second', 'third', 'fourth'] })
@@ -48,15 +52,13 @@ function find(own: OwnSetup, options: FindOptions): Found {
   return { kind: 'found', version, launch: (place) => launch(home, own, place) }
 }
 
-function launch(
-  home: string,
-  { models, hasNative = false, probe, root = thisCheckout }: OwnSetup,
-  place: Place,
-): Launch {
+function launch(home: string, own: OwnSetup, place: Place): Launch {
+  const { models, hasNative = false, probe, root = thisCheckout } = own
+  own.prepare?.(place.directory)
   const serve = ['serve', '--config', join(place.directory, 'llm-gateway.yaml')]
   const common = {
     env: { HOME: place.directory, STATE_DIRECTORY: join(place.directory, 'state') },
-    files: { 'llm-gateway.yaml': config(place, models, hasNative) },
+    files: { 'llm-gateway.yaml': own.config?.(place) ?? config(place, models, hasNative) },
   }
   if (probe === undefined) return { ...common, command: join(home, 'bin/llm-gateway'), args: serve }
   const main = join(home, home === root ? 'src/main.ts' : 'dist/main.cjs')
