@@ -47,7 +47,8 @@ local function exchange(scope, count, number, nextMs, leaves, from)
       others = 0, usedByOthers = 0, keep = -1,
     }
     -- What was used beyond the allotment is a fact.
-    dimension.held = math.max(tonumber(ARGV[at + 2]), dimension.used)
+    dimension.stated = math.max(tonumber(ARGV[at + 2]), dimension.used)
+    dimension.held = dimension.stated
     longestMs = math.max(longestMs, dimension.lingerMs)
     dimensions[#dimensions + 1] = dimension
   end
@@ -158,17 +159,20 @@ local function exchange(scope, count, number, nextMs, leaves, from)
       for _, want in ipairs(wants) do
         local needed = want.values[2 + 2 * index]
         local held = holds[want.member] and holds[want.member][2 + 2 * index] or 0
-        if needed > fair then keep = 0
+        local used = holds[want.member] and holds[want.member][3 + 2 * index] or 0
+        -- The call takes what lies unused for it there, too.
+        if needed > 0 and held - used + needed > fair then keep = 0
         elseif needed > 0 and held < fair then keep = math.min(keep, fair) end
       end
     end
     if keep < math.huge then dimension.keep = keep end
   end
 
-  -- But what was granted just now is for a call that waits: without that, it would go round unused among those that want it.
+  -- But what was granted just now is for a call that waits, which takes what lay unused here as well: without that, it would go round
+  -- unused among those that want it.
   for _, dimension in ipairs(dimensions) do
     if wantsMore and fits and dimension.keep >= 0 then
-      dimension.keep = math.max(dimension.keep, dimension.used + dimension.needed)
+      dimension.keep = math.max(dimension.keep, dimension.stated + dimension.needed)
     end
   end
 

@@ -250,33 +250,6 @@ for (const count of [2, 8]) {
     },
   )
 
-  shared('thousands of keys need few round trips, and few at once', async (gateways) => {
-    const wishes = Array.from({ length: 3_000 }, (_, index): Demand => {
-      const scope: Scope = { kind: 'client', name: `key:${index}`, limits: { rpm: 10 }, isMetered: true }
-      return { scopes: [scope], oneOf: [], tokens: 1, minTokens: 1 }
-    })
-    const [store] = gateways.stores
-    const callAll = async () => {
-      const results = wishes.map(async (wish) => store!.reserve(wish, gateways.clock.now()))
-      await gateways.idle()
-      for (const { kind } of await Promise.all(results)) assert.equal(kind, 'admitted')
-    }
-    const trips = async (run: () => Promise<void>) => {
-      gateways.mostAtOnce = 0
-      gateways.sizes.length = 0
-      await run()
-      const { sizes, mostAtOnce } = gateways
-      const scopes = sizes.reduce((sum, size) => sum + size, 0)
-      return { trips: sizes.length, largest: Math.max(...sizes), scopes, mostAtOnce }
-    }
-    assert.deepEqual(await trips(callAll), { trips: 60, largest: 50, scopes: 3_000, mostAtOnce: 4 })
-    // What was asked for is in use now: that is news once, and then stated as often as leases need it.
-    const renewed = { trips: 60, largest: 50, scopes: 3_000, mostAtOnce: 2 }
-    assert.deepEqual(await trips(() => gateways.runTo(1_000)), renewed)
-    await callAll()
-    assert.deepEqual(await trips(() => gateways.runTo(2_000)), renewed)
-  })
-
   shared('what has not changed is stated every other second, while its lease is valid', async (gateways) => {
     const slots: Demand = demand({ maxParallelRequests: 1 })
     const held = await gateways.at(0).reserve(slots, 0)
@@ -315,3 +288,31 @@ for (const count of [2, 8]) {
     },
   )
 }
+
+test('a thousand busy keys need few round trips, and few at once', { skip }, async () => {
+  const gateways = await Gateways.start(server!, 1)
+  const wishes = Array.from({ length: 1_000 }, (_, index): Demand => {
+    const scope: Scope = { kind: 'client', name: `key:${index}`, limits: { rpm: 10 }, isMetered: true }
+    return { scopes: [scope], oneOf: [], tokens: 1, minTokens: 1 }
+  })
+  const [store] = gateways.stores
+  const callAll = async () => {
+    const results = wishes.map(async (wish) => store!.reserve(wish, gateways.clock.now()))
+    await gateways.idle()
+    for (const { kind } of await Promise.all(results)) assert.equal(kind, 'admitted')
+  }
+  const trips = async (run: () => Promise<void>) => {
+    gateways.mostAtOnce = 0
+    gateways.sizes.length = 0
+    await run()
+    const { sizes, mostAtOnce } = gateways
+    const scopes = sizes.reduce((sum, size) => sum + size, 0)
+    return { trips: sizes.length, largest: Math.max(...sizes), scopes, mostAtOnce }
+  }
+  assert.deepEqual(await trips(callAll), { trips: 20, largest: 50, scopes: 1_000, mostAtOnce: 4 })
+  // What was asked for is in use now: that is news once, and then stated as often as leases need it.
+  const renewed = { trips: 20, largest: 50, scopes: 1_000, mostAtOnce: 2 }
+  assert.deepEqual(await trips(() => gateways.runTo(1_000)), renewed)
+  await callAll()
+  assert.deepEqual(await trips(() => gateways.runTo(2_000)), renewed)
+})
