@@ -76,8 +76,8 @@ async function tryStart(
   }
   const logFile = join(directory, 'output.log')
   const address = { port: place.port, path: contender.path, headers: contender.headers?.(place) ?? {} }
-  const { env = {}, command, args, withChannel = false } = launch
-  const start = () => processes.contender({ command, args, env, directory, logFile, withChannel })
+  const { env = {}, command, args, withChannel = false, isSpread = false } = launch
+  const start = () => processes.contender({ command, args, env, directory, logFile, withChannel, isSpread })
   const startedMs = performance.now()
   const child = start()
   let running = child
