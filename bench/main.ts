@@ -3,6 +3,7 @@
 import { benchAdmission } from './admission.ts'
 import { benchBudgets } from './budgets.ts'
 import { benchGateways } from './gateways/run.ts'
+import { benchGrowth } from './growth/run.ts'
 import { benchLedger } from './ledger.ts'
 import { benchLimits } from './limits.ts'
 import { benchLocal } from './local/run.ts'
@@ -19,6 +20,7 @@ const benches: Readonly<Record<string, Bench>> = {
   admission: benchAdmission,
   budgets: benchBudgets,
   gateways: benchGateways,
+  growth: benchGrowth,
   ledger: benchLedger,
   limits: benchLimits,
   local: benchLocal,
@@ -29,7 +31,7 @@ const benches: Readonly<Record<string, Bench>> = {
   workers: benchWorkers,
 }
 
-const withOptions: ReadonlySet<string> = new Set(['gateways', 'soak'])
+const withOptions: ReadonlySet<string> = new Set(['gateways', 'growth', 'soak'])
 
 const args = process.argv.slice(2)
 const firstOption = args.findIndex((arg) => arg.startsWith('-'))

@@ -15,6 +15,8 @@ export interface Command {
   readonly logFile: string
   /** A channel for messages to the process; for a probe. */
   readonly withChannel?: boolean
+  /** Not pinned to a core. */
+  readonly isSpread?: boolean
 }
 
 /** Which cores what runs on; undefined where nothing can be pinned. */
@@ -42,8 +44,16 @@ export class Processes {
     return spawn(command, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
   }
 
-  contender({ command, args, env, directory, logFile, withChannel = false }: Command): ChildProcess {
-    const [pinned, all] = this.#pinned(this.#cores?.contender, command, args)
+  contender({
+    command,
+    args,
+    env,
+    directory,
+    logFile,
+    withChannel = false,
+    isSpread,
+  }: Command): ChildProcess {
+    const [pinned, all] = this.#pinned(isSpread ? undefined : this.#cores?.contender, command, args)
     // Opened for appending, so that it can be emptied while it is written to.
     const log = openSync(logFile, 'a')
     const child = spawn(pinned, all, {

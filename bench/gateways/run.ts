@@ -10,7 +10,6 @@ import { type Entrant, type Figure, Ledger, type Measurement, type Scale, type S
 import { bodies } from './figures/bodies.ts'
 import { cpu } from './figures/cpu.ts'
 import { firstEvent } from './figures/first-event.ts'
-import { growth } from './figures/growth.ts'
 import { profile } from './figures/profile.ts'
 import { latency } from './figures/latency.ts'
 import { life } from './figures/life.ts'
@@ -35,7 +34,6 @@ const measurements: readonly Measurement[] = [
   firstEvent,
   bodies,
   life,
-  growth,
   translation,
   profile,
 ]
@@ -208,7 +206,7 @@ function conclude(
 
 /** Figures of ours alone have one value a round, and none without ours. */
 function expectedSamples(id: string, { rounds }: Scale, entrants: readonly Entrant[]): number {
-  const isOursAlone = id === 'stall' || /^(?:models|window|passed|translated)_/.test(id)
+  const isOursAlone = id === 'stall' || /^(?:passed|translated)_/.test(id)
   if (!isOursAlone) return rounds * entrants.length
   return entrants.some(({ contender }) => contender === ours) ? rounds : 0
 }

@@ -55,9 +55,14 @@ export class Requests {
   readonly #buffers: readonly Buffer[]
   #next = 0
 
-  constructor({ address, models, script, bulkBytes, format = 'chat' }: Calls) {
+  constructor({ address, models, script, bulkBytes, format = 'chat', keys = [] }: Calls) {
     const { body } = formats[format]
-    this.#buffers = models.map((model) => requestBytes(address, body(model, script, bulkBytes)))
+    this.#buffers = Array.from({ length: Math.max(models.length, keys.length) }, (_, index) => {
+      const key = keys[index % keys.length]
+      const headers =
+        key === undefined ? address.headers : { ...address.headers, authorization: `Bearer ${key}` }
+      return requestBytes({ ...address, headers }, body(models[index % models.length]!, script, bulkBytes))
+    })
     const isStream = script.kind === 'stream' || script.kind === 'hold'
     this.expected = isStream ? { kind: 'stream', events: script.events, format } : { kind: 'whole' }
   }

@@ -14,15 +14,16 @@ export interface Account {
   readonly mix: readonly Kind[]
   readonly samples: readonly Sample[]
   readonly courses: readonly Course[]
-  /** Bytes of heap after a collection, before and after what was measured. */
-  readonly floor: Floor
+  readonly floors: readonly Floor[]
   readonly calls: number
   readonly left: number
   /** Calls that ended otherwise than they should, by kind and why. */
   readonly faults: ReadonlyMap<string, number>
 }
 
+/** Bytes after a forced collection, before and after what was measured. */
 export interface Floor {
+  readonly title: string
   readonly beforeBytes: number
   readonly afterBytes: number
 }
@@ -38,12 +39,14 @@ export function isFloorFlat({ beforeBytes, afterBytes }: Floor): boolean {
   return afterBytes - beforeBytes <= Math.max(floorTolerance.bytes, beforeBytes * floorTolerance.share)
 }
 
-export function isFlat({ courses, floor }: Pick<Account, 'courses' | 'floor'>): boolean {
-  return isFloorFlat(floor) && courses.every(({ verdict }) => verdict === undefined || verdict === 'flat')
+export function isFlat({ courses, floors }: Pick<Account, 'courses' | 'floors'>): boolean {
+  return (
+    floors.every(isFloorFlat) && courses.every(({ verdict }) => verdict === undefined || verdict === 'flat')
+  )
 }
 
 export function writeSoak(account: Account): string {
-  const { samples, faults, calls, left, floor, mix } = account
+  const { samples, faults, calls, left, floors, mix } = account
   const minutes = ((samples.at(-1)?.atMs ?? 0) / 60_000).toFixed(1)
   const loads = samples.map(({ load }) => load).toSorted((one, other) => one - other)
   const weights = mix.reduce((sum, { weight }) => sum + weight, 0)
@@ -57,14 +60,14 @@ export function writeSoak(account: Account): string {
     '',
     '![CPU, latency, memory, files and ledger over time](soak.svg)',
     '',
-    `## ${isFlat(account) ? 'Flat' : 'Not flat'}`,
+    `## ${isFlat(account) ? 'Flat' : 'Not flat'}${faults.size > 0 ? ', and calls failed' : ''}`,
     '',
     'The change is that from the first sample to the last by the slope of Theil and Sen, as a share of the median, with its range of 95 %.',
     '',
     '| figure | median | change | range | allowed | verdict |',
     '|---|--:|--:|--:|--:|---|',
     ...account.courses.map(courseRow),
-    floorRow(floor),
+    ...floors.map(floorRow),
     '',
     ...(faults.size === 0
       ? [`No call ended otherwise than it should; of ${left.toLocaleString('en')} calls the client left.`]
@@ -84,8 +87,8 @@ export function writeSoak(account: Account): string {
     '- The built package with every default on, limits that refuse nothing but the calls over the limit, a price for two models, a log to a file. Scripted upstream, load generator and gateway are processes of their own, on loopback. Each answer is checked.',
     '- Calls are sent at a fixed rate, whatever the answers do. Times count from when a call was due; they are those of whole answers that the upstream gives at once, and of first events, of all formats together.',
     '- Before the first sample the gateway warms up at four times the rate, and its windows of a minute fill.',
-    '- CPU is that of the gateway’s process, by the scheduler’s count, over all calls that ended in the interval. The scripted upstream does the same work all the time: where the gateway’s cost rises and its ratio to the upstream’s does not, the machine has become slower (“the machine’s”). For p99 the load generator’s own lateness is held against it likewise.',
-    '- Heap, memory outside of it and handles are read on the gateway’s main thread. No collection is forced in between; the live heap is what is left after one that is forced before the first sample and one after the last call has ended.',
+    '- CPU is that of the gateway’s process, by the scheduler’s count, over all calls that ended in the interval. The scripted upstream does the same work all the time: where the gateway’s cost rises and its ratio to the upstream’s does not, the machine has become slower (“the machine’s”). The load generator’s own lateness is held against the times likewise.',
+    '- Heap, memory outside of it and handles are read on the gateway’s main thread. No collection is forced in between; what is live is what is left after one that is forced before the first sample and one after the last call has ended.',
     '',
     '## Samples',
     '',
@@ -122,9 +125,9 @@ function courseRow({ measure, trend, verdict, isOfMachine }: Course): string {
 }
 
 function floorRow(floor: Floor): string {
-  const { beforeBytes, afterBytes } = floor
+  const { title, beforeBytes, afterBytes } = floor
   const change = `${(beforeBytes / mib).toFixed(1)} → ${(afterBytes / mib).toFixed(1)} MiB`
-  const cells = ['live heap', change, percent(afterBytes / beforeBytes - 1), '', '2 MiB or +5 %']
+  const cells = [title, change, percent(afterBytes / beforeBytes - 1), '', '2 MiB or +5 %']
   return `| ${cells.join(' | ')} | ${isFloorFlat(floor) ? 'flat' : 'rises'} |`
 }
 

@@ -19,7 +19,7 @@ import { coursesOf, type Sample } from './samples.ts'
 
 const resultsDirectory = join(import.meta.dirname, '../results')
 /** Before the first sample: at a higher rate until V8 has compiled, then until the windows of a minute have filled. */
-const warmUpMs = { fast: 60_000, filling: 65_000, quick: 400 }
+const warmUpMs = { fast: 60_000, filling: 65_000, regrowing: 60_000, quick: 400 }
 const fastFactor = 4
 /** What a run may take beyond what it measures. */
 const graceMs = 5 * 60_000
@@ -73,7 +73,7 @@ async function run(options: Options): Promise<Account> {
   }
 }
 
-type Measured = Pick<Account, 'samples' | 'floor' | 'calls' | 'left' | 'faults'>
+type Measured = Pick<Account, 'samples' | 'floors' | 'calls' | 'left' | 'faults'>
 
 async function soak(options: Options, ground: OpenGround, instance: Instance): Promise<Measured> {
   const { intervalMs, ratePerSecond, minutes, isQuick, seed } = options
@@ -98,9 +98,9 @@ async function soak(options: Options, ground: OpenGround, instance: Instance): P
   await sleep(isQuick ? warmUpMs.quick : Math.min(warmUpMs.fast, halfMs))
   order({ kind: 'rate', ratePerSecond, isWarmUp: false })
   await sleep(isQuick ? warmUpMs.quick : Math.min(warmUpMs.filling, halfMs))
-  const beforeBytes = (await hold(instance, 'collect')).heap
-  // The heap grows to its usual size again before it is looked at.
-  await sleep(intervalMs)
+  const before = await hold(instance, 'collect')
+  // What is collected in one go grows to its usual size again before it is looked at.
+  await sleep(isQuick ? intervalMs : Math.min(warmUpMs.regrowing, halfMs / 2))
   count(await ask('sample'))
 
   const samples: Sample[] = []
@@ -126,8 +126,12 @@ async function soak(options: Options, ground: OpenGround, instance: Instance): P
   count(await ask('stop'))
   // What the last calls leave behind is settled and written by then.
   await sleep(isQuick ? 0 : 3000)
-  const afterBytes = (await hold(instance, 'collect')).heap
-  return { samples, floor: { beforeBytes, afterBytes }, calls, left, faults }
+  const after = await hold(instance, 'collect')
+  const floors = [
+    { title: 'live heap', beforeBytes: before.heap, afterBytes: after.heap },
+    { title: 'live memory outside of it', beforeBytes: before.external, afterBytes: after.external },
+  ]
+  return { samples, floors, calls, left, faults }
 }
 
 interface Cpu {
