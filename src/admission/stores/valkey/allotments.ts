@@ -2,7 +2,7 @@
 // a second, gives back what others wait for, and knows what may be used while the server is away.
 import type { Clock } from '../../../platform/clock.ts'
 import { Allotment, type SharedLimit, type Use, type Wanted } from './allotment.ts'
-import { type Agreed, type Exchange, exchangeArguments, readExchangeReply } from './exchange.ts'
+import { type Agreed, type Exchange, exchangeArguments, type ExchangeReply } from './exchange.ts'
 import { StoreFault } from './store-fault.ts'
 
 /** What becomes of calls while the server cannot be asked. */
@@ -25,7 +25,7 @@ export interface SharedScope {
 /** What allotments need of a connection. */
 export interface AllotmentConnection {
   readonly isUp: boolean
-  run(script: 'exchange', keys: readonly string[], args: readonly (string | number)[]): Promise<unknown>
+  run(script: 'exchange', keys: readonly string[], args: readonly (string | number)[]): Promise<ExchangeReply>
 }
 
 export interface AllotmentsParts {
@@ -41,7 +41,7 @@ export interface AllotmentsParts {
   readonly members: number
   /** There may be room for who waits. */
   readonly onFreed: () => void
-  /** The server is there, and its reply made no sense or was an error. At most once a minute. */
+  /** The server is there, and its reply was an error. At most once a minute. */
   readonly onBug: (error: unknown) => void
 }
 
@@ -94,6 +94,8 @@ const quietMs = 2_000
 export const recheckMs = 1_000
 /** Between two exchanges by which what others wait for is given back. */
 const yieldMs = 50
+/** Between two times that those who wait are told of messages: each of them looks whether there is room now. */
+const freedMs = 5
 /** Between two reports of `onBug`. */
 const reportMs = 60_000
 /** The wall clock ahead of the monotonic one by so much more than before: the machine slept, say. */
@@ -109,6 +111,8 @@ export class Allotments {
   #isOffered = false
   #reportedAtMs = -Infinity
   #isRenewing = false
+  #isFreeing = false
+  #freedAtMs = -Infinity
   #stopRenewal: () => void
   #offsetMs: number | undefined
 
@@ -208,15 +212,18 @@ export class Allotments {
     return [...this.#entries.keys()]
   }
 
-  /** Takes a message of the channel: `freed KEY MEMBER` or `wanted KEY MEMBER`. */
+  /** Takes a message of the channel: `freed KEY MEMBER` or `wanted KEY MEMBER`. A key may have spaces in it, a member none. */
   hear(message: string): void {
-    const [kind, fullKey = '', member] = message.split(' ')
+    const [keyAt, memberAt] = [message.indexOf(' ') + 1, message.lastIndexOf(' ') + 1]
+    const kind = message.slice(0, Math.max(0, keyAt - 1))
+    const member = message.slice(memberAt)
     const start = this.#keyOf('')
-    const entry = fullKey.startsWith(start) ? this.#entries.get(fullKey.slice(start.length)) : undefined
+    if (keyAt >= memberAt || !message.startsWith(start, keyAt)) return
+    const entry = this.#entries.get(message.slice(keyAt + start.length, memberAt - 1))
     if (entry === undefined) return
     if (kind === 'freed' && member === this.#parts.member) {
       entry.noneUntilMs = -Infinity
-      this.#parts.onFreed()
+      this.#freed()
     } else if (
       kind === 'wanted' &&
       member !== this.#parts.member &&
@@ -226,6 +233,20 @@ export class Allotments {
       entry.mustRelease = entry.scope.isLasting === true
       void this.#send(entry, undefined)
     }
+  }
+
+  /** Those who wait are told of all messages of a moment together: of as many as somebody sends. */
+  #freed(): void {
+    if (this.#isFreeing) return
+    this.#isFreeing = true
+    const tell = () => {
+      this.#isFreeing = false
+      this.#freedAtMs = this.#parts.clock.now()
+      this.#parts.onFreed()
+    }
+    const delayMs = this.#freedAtMs + freedMs - this.#parts.clock.now()
+    if (delayMs <= 0) queueMicrotask(tell)
+    else this.#parts.clock.setTimer(tell, delayMs)
   }
 
   /** The connection has come or gone. */
@@ -338,9 +359,9 @@ export class Allotments {
     const dimensions = allotment.state(use.used, scope.limits, leaves ? undefined : wish, sentMs)
     const exchange: Exchange = { number: ++this.#lastNumber, nextMs: use.nextMs, leaves, dimensions }
     const keys = [`{${prefix}}:epoch`, this.#keyOf(scope.key)]
-    let reply: unknown
+    let read: ExchangeReply
     try {
-      reply = await connection.run('exchange', keys, exchangeArguments(member, `{${prefix}}:news`, exchange))
+      read = await connection.run('exchange', keys, exchangeArguments(member, `{${prefix}}:news`, exchange))
     } catch (error) {
       // A connection that is down says so itself.
       const isRefused = error instanceof StoreFault && error.kind === 'refused'
@@ -348,7 +369,6 @@ export class Allotments {
       return true
     }
     try {
-      const read = readExchangeReply(reply)
       if (read.kind === 'stale') {
         this.#lastNumber = Math.max(this.#lastNumber, read.number)
         return this.#isOffered

@@ -81,26 +81,48 @@ export function exchangeArguments(
   ]
 }
 
-/** @throws TypeError for what exchange.lua does not return. */
-export function readExchangeReply(reply: unknown): ExchangeReply {
-  if (!Array.isArray(reply)) throw unexpected(reply)
-  const [kind, ...rest] = reply as unknown[]
-  const numbers = rest.map(Number)
-  if (kind === 'stale' && numbers.length === 1 && Number.isSafeInteger(numbers[0])) {
-    return { kind, number: numbers[0]! }
+/**
+ * @param args those of the exchange that this is the reply to.
+ * @returns undefined for what exchange.lua does not reply to it: also for more than it was asked for, since more would be used.
+ */
+export function readExchangeReply(
+  reply: unknown,
+  args: readonly (string | number)[],
+): ExchangeReply | undefined {
+  if (!Array.isArray(reply)) return undefined
+  const [kind, ...texts] = reply as unknown[]
+  // Numbers from a script would have no more than 53 bits, which texts are not held to.
+  const numbers = texts.map((each) => (isWholeText(each) ? Number(each) : NaN))
+  if (!numbers.every((each) => Number.isSafeInteger(each) && each >= -1)) return undefined
+  if (kind === 'stale') {
+    return numbers.length === 1 && numbers[0]! >= 0 ? { kind, number: numbers[0]! } : undefined
   }
-  if ((kind !== 'ok' && kind !== 'grace') || numbers.length % 4 !== 2 || numbers.some(Number.isNaN)) {
-    throw unexpected(reply)
-  }
-  const [active, nextMs, ...values] = numbers as [number, number, ...number[]]
+  const count = (args.length - firstDimension) / dimensionLength
+  if ((kind !== 'ok' && kind !== 'grace') || numbers.length !== 2 + 4 * count) return undefined
+  const [active, nextMs] = numbers as [number, number]
+  if (active < 1) return undefined
   const dimensions: DimensionReply[] = []
-  for (let at = 0; at < values.length; at += 4) {
-    const [held, others, usedByOthers, keep] = values.slice(at, at + 4) as [number, number, number, number]
+  for (let at = 0; at < count; at += 1) {
+    const [held, others, usedByOthers, keep] = numbers.slice(2 + 4 * at, 6 + 4 * at) as [
+      number,
+      number,
+      number,
+      number,
+    ]
+    const stated = args.slice(firstDimension + dimensionLength * at).map(Number)
+    const [, , heldBefore, used, wanted] = stated as [number, number, number, number, number]
+    const least = Math.max(heldBefore, used)
+    if (others < 0 || usedByOthers < 0 || held < Math.floor(least) || held > Math.ceil(least + wanted))
+      return undefined
     dimensions.push({ held, others, usedByOthers, keep: keep < 0 ? Infinity : keep })
   }
   return { kind, active, nextMs: nextMs < 0 ? undefined : nextMs, dimensions }
 }
 
-function unexpected(reply: unknown): TypeError {
-  return new TypeError(`the store replied ${JSON.stringify(reply)?.slice(0, 200)} to an exchange`)
+/** Of the arguments: the place of the first limit, and how many each has. */
+const firstDimension = 8
+const dimensionLength = 6
+
+function isWholeText(value: unknown): boolean {
+  return typeof value === 'number' || (typeof value === 'string' && /^-?\d{1,16}$/.test(value))
 }

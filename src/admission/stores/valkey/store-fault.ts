@@ -8,6 +8,8 @@ export type StoreFaultKind =
   | 'timeout'
   /** The server or the script answered with an error. */
   | 'refused'
+  /** What came is no reply, or none to what was asked: the server is none of ours, or a script of another version has its place. */
+  | 'garbled'
 
 export class StoreFault extends Error {
   override readonly name = 'StoreFault'

@@ -26,6 +26,8 @@ export interface World {
   readonly flushes: number
   /** How often its clock runs ahead by far. */
   readonly jumps: number
+  /** How often it goes back by far, or the latest time that it has seen is made a later one. */
+  readonly backs: number
 }
 
 export interface Found {
@@ -72,6 +74,7 @@ interface State {
   readonly delays: number
   readonly flushes: number
   readonly jumps: number
+  readonly backs: number
   /** How far the server's clock is ahead. */
   readonly aheadMs: number
 }
@@ -151,8 +154,8 @@ class Search {
       isStated: true,
     }
     const gateways = Array.from({ length: this.#world.gateways }, () => gateway)
-    const { delays, flushes, jumps } = this.#world
-    return { nowMs: 1_000_000, server, gateways, delays, flushes, jumps, aheadMs: 0 }
+    const { delays, flushes, jumps, backs } = this.#world
+    return { nowMs: 1_000_000, server, gateways, delays, flushes, jumps, backs, aheadMs: 0 }
   }
 
   /** Of all that counts: what is in one window, or what is under way. */
@@ -184,6 +187,14 @@ class Search {
     if (state.jumps > 0) {
       const { jumps, aheadMs } = state
       yield ['jump', { ...state, jumps: jumps - 1, aheadMs: aheadMs + jumpMs, gateways: unstated }]
+    }
+    // Nothing is lost by these: what has been used and is not stated again counts on.
+    if (state.backs > 0) {
+      const { server, aheadMs, nowMs } = state
+      const backs = state.backs - 1
+      yield ['back', { ...state, backs, aheadMs: aheadMs - jumpMs }]
+      const epoch = server.epoch && { ...server.epoch, now: nowMs + aheadMs + jumpMs }
+      yield ['poison', { ...state, backs, server: { ...server, epoch } }]
     }
   }
 
@@ -339,7 +350,8 @@ class Search {
   #deliver(state: State, member: string, exchange: Exchange): { server: TwinState; reply: TwinReply } {
     const { epoch, members, wants } = state.server
     const server: TwinState = { epoch, members: new Map(members), wants: new Map(wants) }
-    const call = { leaseMs: this.#leaseMs, wantMs: this.#world.want * stepMs, member, exchange }
+    const times = { leaseMs: this.#leaseMs, wantMs: this.#world.want * stepMs, aheadMs: this.#leaseMs }
+    const call = { ...times, member, exchange }
     const { reply } = twinExchange(server, call, state.nowMs + state.aheadMs)
     // Gateways that live join all the time.
     if (this.#world.jumps > 0) server.epoch!.aliveUntil = server.epoch!.now + this.#leaseMs
@@ -386,9 +398,9 @@ class Search {
 
   /** All that matters for what can happen, with times from now on. One character for each number. */
   #keyOf(state: State): string {
-    const { nowMs, server, gateways, delays, flushes, jumps, aheadMs } = state
+    const { nowMs, server, gateways, delays, flushes, jumps, backs, aheadMs } = state
     const serverMs = nowMs + aheadMs
-    const numbers: number[] = [Math.min(delays, 254), flushes, jumps]
+    const numbers: number[] = [Math.min(delays, 254), flushes, jumps, backs]
     const { epoch } = server
     numbers.push(epoch === undefined ? 253 : soon(epoch.graceUntil - serverMs))
     if (this.#world.jumps > 0 && epoch !== undefined) {
@@ -397,6 +409,7 @@ class Search {
         epoch.aliveUntil > epoch.now ? 1 : 0,
       )
     }
+    if (this.#world.backs > 0 && epoch !== undefined) numbers.push(soon(epoch.now - serverMs))
     const parts = gateways.map((gateway, index) => this.#partOfKey(state, gateway, index)).toSorted()
     return String.fromCharCode(...numbers) + parts.join('\u00ff')
   }

@@ -6,9 +6,9 @@ import {
   type Exchange,
   exchangeArguments,
   leaseMs,
-  readExchangeReply,
   wantMs,
 } from '../../../../src/admission/stores/valkey/exchange.ts'
+import { readReply } from '../../../../src/admission/stores/valkey/replies.ts'
 import { readScripts } from '../../../../src/admission/stores/valkey/script-files.ts'
 import { missing } from '../../../support/needs.ts'
 import { fc } from '../../../support/properties.ts'
@@ -40,7 +40,19 @@ const rarely = fc.integer({ min: 0, max: 60 }).map((each) => each === 60)
 const steps: fc.Arbitrary<Step[]> = fc.array(
   fc.record({
     afterMs: fc.oneof(
-      fc.constantFrom(0, 1, leaseMs + 1, leaseMs + 2, leaseMs + 3, 60_000, 63_002, -5_000),
+      fc.constantFrom(
+        0,
+        1,
+        leaseMs + 1,
+        leaseMs + 2,
+        leaseMs + 3,
+        60_000,
+        63_002,
+        -1_000,
+        -3_001,
+        -5_000,
+        -600_000,
+      ),
       fc.nat({ max: 1_500 }),
       fc.nat({ max: 4_000 }),
     ),
@@ -99,7 +111,7 @@ async function compare(
     args[0] = schema
     const real = await server
       .run(keys, args, nowMs)
-      .then(({ reply, news }) => ({ reply: readExchangeReply(reply) as TwinReply, news }))
+      .then(({ reply, news }) => ({ reply: readReply('exchange', reply, { keys, args }) as TwinReply, news }))
       .catch((error: Error) => {
         assert.match(
           error.message,
@@ -147,8 +159,12 @@ const changes: readonly (readonly [from: string, to: string])[] = [
   ['dimension.free - want.values[2 + 2 * index]', 'dimension.free - want.values[1 + 2 * index]'],
   ['needed > fair then keep = 0', 'needed >= fair then keep = 0'],
   ['dimension.held + dimension.others > dimension.limit then', 'false then'],
-  ['now + leaseMs + 2', 'now + leaseMs'],
-  ['math.max(real, last)', 'real'],
+  ['leaves and now or now + leaseMs + 2', 'leaves and now or now + leaseMs'],
+  ['math.max(real, last or 0)', 'real'],
+  ['whole(stored, real + aheadMs)', 'whole(stored, real + 9 * aheadMs)'],
+  ['values[2] > now + leaseMs + 2 then', 'false then'],
+  ['values[2] <= now + wantMs', 'true'],
+  ['leavesAt > allLeaveAt then', 'false then'],
   ['local hasRoom = not grace', 'local hasRoom = true'],
 ]
 
