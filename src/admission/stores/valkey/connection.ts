@@ -88,7 +88,7 @@ const minBackoffMs = 50
 const maxBackoffMs = 2000
 const newsRetryMs = 1000
 /** A server whose replies are none is left alone for so long, each time longer. */
-const minGarbledMs = 2000
+const minGarbledMs = 5000
 const maxGarbledMs = 60_000
 
 /** After these, the server is to be looked for again: https://valkey.io/topics/protocol/. */
@@ -165,7 +165,7 @@ class Connection implements StoreConnection {
       const isMinor = fault.kind === 'refused' && !lostCodes.has(fault.code)
       // A fault of an earlier link says nothing about this one.
       if (!isMinor && link === this.#link) this.#lose(link, fault)
-      throw fault
+      throw new StoreFault(fault.kind, this.#withoutSecret(fault.message), fault.code)
     }
   }
 
@@ -297,10 +297,16 @@ class Connection implements StoreConnection {
 
   #setFault(fault: string | undefined): void {
     const wasUp = this.isUp
-    this.fault = fault
+    this.fault = fault === undefined ? undefined : this.#withoutSecret(fault)
     if (wasUp === this.isUp) return
     if (!this.isUp) this.#wake?.()
     this.onChange?.()
+  }
+
+  /** Whoever sits on the port has been told the password, and may repeat it in an error. */
+  #withoutSecret(message: string): string {
+    const password = this.#options.endpoint.login?.password.reveal() ?? ''
+    return password === '' ? message : message.replaceAll(password, '[secret]')
   }
 
   /** While the link is there. What fails is only slower without messages, so nothing is reported. */

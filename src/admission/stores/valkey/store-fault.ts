@@ -1,5 +1,6 @@
 // Why something that was asked of the store has no result. Its texts have no key, argument or credential in them: errors of
 // the client library carry whole commands, so none of them gets any further.
+import { printable } from '../../../platform/printable.ts'
 
 export type StoreFaultKind =
   /** There is no connection, or it has not joined. */
@@ -30,5 +31,6 @@ export function faultOf(error: unknown): StoreFault {
   const { name, message } = error instanceof Error ? error : new Error(String(error))
   if (name !== 'ReplyError') return new StoreFault('down', 'the connection has ended')
   const [code] = /^[A-Z]+\b/.exec(message) ?? ['ERR']
-  return new StoreFault('refused', message.slice(0, 300), code)
+  // The server's words are of whoever sits on its port.
+  return new StoreFault('refused', printable(message.slice(0, 300)), code)
 }
