@@ -1,8 +1,9 @@
 // The allotments of all scopes that this gateway shares with others: asks for more when calls need it, renews what is in use once
 // a second, gives back what others wait for, and knows what may be used while the server is away.
 import type { Clock } from '../../../platform/clock.ts'
-import { Allotment, type SharedLimit, type Use, type Wanted } from './allotment.ts'
+import { Allotment, type SharedLimit, together, type Use, type Wanted } from './allotment.ts'
 import { type Agreed, type Exchange, exchangeArguments, type ExchangeReply } from './exchange.ts'
+import { FreedNews, readNews } from './news.ts'
 import { StoreFault } from './store-fault.ts'
 
 /** What becomes of calls while the server cannot be asked. */
@@ -94,8 +95,6 @@ const quietMs = 2_000
 export const recheckMs = 1_000
 /** Between two exchanges by which what others wait for is given back. */
 const yieldMs = 50
-/** Between two times that those who wait are told of messages: each of them looks whether there is room now. */
-const freedMs = 5
 /** Between two reports of `onBug`. */
 const reportMs = 60_000
 /** The wall clock ahead of the monotonic one by so much more than before: the machine slept, say. */
@@ -111,14 +110,14 @@ export class Allotments {
   #isOffered = false
   #reportedAtMs = -Infinity
   #isRenewing = false
-  #isFreeing = false
-  #freedAtMs = -Infinity
+  readonly #freed: FreedNews
   #stopRenewal: () => void
   #offsetMs: number | undefined
 
   constructor(parts: AllotmentsParts) {
     this.#parts = parts
     this.#lastNumber = parts.firstNumber ?? 0
+    this.#freed = new FreedNews(parts.clock, parts.onFreed)
     const renew = () => {
       this.#stopRenewal = parts.clock.setTimer(renew, renewalMs)
       this.#renewAll()
@@ -212,18 +211,14 @@ export class Allotments {
     return [...this.#entries.keys()]
   }
 
-  /** Takes a message of the channel: `freed KEY MEMBER` or `wanted KEY MEMBER`. A key may have spaces in it, a member none. */
+  /** Takes a message of the channel (news.ts). */
   hear(message: string): void {
-    const [keyAt, memberAt] = [message.indexOf(' ') + 1, message.lastIndexOf(' ') + 1]
-    const kind = message.slice(0, Math.max(0, keyAt - 1))
-    const member = message.slice(memberAt)
-    const start = this.#keyOf('')
-    if (keyAt >= memberAt || !message.startsWith(start, keyAt)) return
-    const entry = this.#entries.get(message.slice(keyAt + start.length, memberAt - 1))
+    const { kind, key, member } = readNews(message, this.#keyOf('')) ?? {}
+    const entry = key === undefined ? undefined : this.#entries.get(key)
     if (entry === undefined) return
     if (kind === 'freed' && member === this.#parts.member) {
       entry.noneUntilMs = -Infinity
-      this.#freed()
+      this.#freed.hear()
     } else if (
       kind === 'wanted' &&
       member !== this.#parts.member &&
@@ -233,20 +228,6 @@ export class Allotments {
       entry.mustRelease = entry.scope.isLasting === true
       void this.#send(entry, undefined)
     }
-  }
-
-  /** Those who wait are told of all messages of a moment together: of as many as somebody sends. */
-  #freed(): void {
-    if (this.#isFreeing) return
-    this.#isFreeing = true
-    const tell = () => {
-      this.#isFreeing = false
-      this.#freedAtMs = this.#parts.clock.now()
-      this.#parts.onFreed()
-    }
-    const delayMs = this.#freedAtMs + freedMs - this.#parts.clock.now()
-    if (delayMs <= 0) queueMicrotask(tell)
-    else this.#parts.clock.setTimer(tell, delayMs)
   }
 
   /** The connection has come or gone. */
@@ -504,12 +485,6 @@ export class Allotments {
 function newBatch(): Batch {
   const { promise: done, resolve: finish } = Promise.withResolvers<void>()
   return { wish: undefined, done, finish }
-}
-
-/** What the first call waits for decides; the others' is wanted too. */
-function together(one: Wanted | undefined, other: Wanted | undefined): Wanted | undefined {
-  if (one === undefined || other === undefined) return one ?? other
-  return { first: one.first, all: one.all.map((amount, index) => amount + other.all[index]!) }
 }
 
 function hasUnused({ allotment, scope }: Entry): boolean {

@@ -15,7 +15,7 @@ const maxDepth = 8
 const [lineFeed, carriageReturn] = [0x0a, 0x0d]
 const newsWords = new Set(['message\r\n', 'subscribe\r\n'])
 const noNews = 'it sent something else than messages of a channel'
-const typeNames = new Map([...'+-:$*'].map((type) => [type.charCodeAt(0), type]))
+const typeNames = new Map(['+', '-', ':', '$', '*'].map((type) => [type.charCodeAt(0), type]))
 
 /** Follows the bytes of one connection from reply to reply. */
 export class ReplyGuard {

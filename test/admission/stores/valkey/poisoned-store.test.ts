@@ -115,7 +115,7 @@ suite('a store that somebody has written into', { skip: missing(redisProgram) },
         else await client[write](key(name), long)
         await runAll()
       }
-      assert.ok(store.isUp, store.fault)
+      assert.equal(store.fault, undefined)
     })
   }
 
@@ -141,10 +141,10 @@ suite('a store that somebody has written into', { skip: missing(redisProgram) },
         const deep = `{"seen":${'['.repeat(50_000)}`
         const own = name === scope ? packed : name === 'members' ? [...members, ...seen, deep] : []
         for (const value of [...oddValues, ...own, long]) {
-          await client.hset(key(name), { [field]: value ?? '' })
+          await client.hset(key(name), { [field]: value })
           await runAll()
         }
-        assert.ok(store.isUp, store.fault)
+        assert.equal(store.fault, undefined)
       })
     }
   }
