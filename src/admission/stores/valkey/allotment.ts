@@ -28,12 +28,6 @@ export interface Wanted {
   readonly all: readonly number[]
 }
 
-/** What the first call waits for decides; the others' is wanted too. */
-export function together(one: Wanted | undefined, other: Wanted | undefined): Wanted | undefined {
-  if (one === undefined || other === undefined) return one ?? other
-  return { first: one.first, all: one.all.map((amount, index) => amount + other.all[index]!) }
-}
-
 const unknown: DimensionReply = { held: 0, others: 0, usedByOthers: 0, keep: Infinity }
 
 /** Of a limit, one gateway takes about so much ahead where several use it: a tenth of a fair part. */

@@ -1,4 +1,5 @@
-// What a gateway and the server say to each other about one scope: the words of exchange.lua.
+// What a gateway and the server say to each other about scopes: the words of exchange.lua.
+import { refusal, type StoreFault } from './store-fault.ts'
 
 /** How one limit of a scope stands at this gateway. Whole numbers. */
 export interface DimensionState {
@@ -61,67 +62,71 @@ export const wantMs = 3_000
 /** Of the state in the server: raised where an older gateway could not read it. */
 export const schemaVersion = 1
 
-/** The arguments of exchange.lua. @param channel where other gateways hear of it. */
+/** The arguments of exchange.lua. @param channel where other gateways hear of it. @param exchanges one for each scope. */
 export function exchangeArguments(
   member: string,
   channel: string,
-  { number, nextMs, leaves, dimensions }: Exchange,
+  exchanges: readonly Exchange[],
 ): (string | number)[] {
-  const first = [schemaVersion, leaseMs, wantMs, channel, member, number, nextMs ?? -1, leaves ? 1 : 0]
-  return [
-    ...first,
-    ...dimensions.flatMap(({ limit = -1, lingerMs, held, used, wanted, needed }) => [
-      limit,
-      lingerMs,
-      held,
-      used,
-      wanted,
-      needed,
-    ]),
-  ]
+  const list: (string | number)[] = [schemaVersion, leaseMs, wantMs, channel, member]
+  for (const { number, nextMs, leaves, dimensions } of exchanges) {
+    list.push(dimensions.length, number, nextMs ?? -1, leaves ? 1 : 0)
+    for (const { limit = -1, lingerMs, held, used, wanted, needed } of dimensions)
+      list.push(limit, lingerMs, held, used, wanted, needed)
+  }
+  return list
 }
 
 /**
- * @param args those of the exchange that this is the reply to.
- * @returns undefined for what exchange.lua does not reply to it: also for more than it was asked for, since more would be used.
+ * @param args those of the exchanges that this is the reply to.
+ * @returns what became of each exchange; undefined for what exchange.lua does not reply to them: also for more than was asked for,
+ * since more would be used.
  */
-export function readExchangeReply(
-  reply: unknown,
+export function readExchangeReplies(
+  replies: unknown,
   args: readonly (string | number)[],
-): ExchangeReply | undefined {
+): (ExchangeReply | StoreFault)[] | undefined {
+  if (!Array.isArray(replies)) return undefined
+  const read: (ExchangeReply | StoreFault | undefined)[] = []
+  let at = 5
+  for (const reply of replies as unknown[]) {
+    if (at >= args.length) return undefined
+    const from = at + 4
+    at = from + 6 * Number(args[at])
+    read.push(readOne(reply, args.slice(from, at).map(Number)))
+  }
+  const isWhole = at === args.length && read.every((each) => each !== undefined)
+  return isWhole ? (read as (ExchangeReply | StoreFault)[]) : undefined
+}
+
+/** @param stated of each limit: itself, lingerMs, held, used, wanted, needed. */
+function readOne(reply: unknown, stated: readonly number[]): ExchangeReply | StoreFault | undefined {
   if (!Array.isArray(reply)) return undefined
   const [kind, ...texts] = reply as unknown[]
-  // Numbers from a script would have no more than 53 bits, which texts are not held to.
+  if (kind === 'failed') {
+    const [said] = texts
+    return texts.length === 1 && typeof said === 'string' ? refusal(said) : undefined
+  }
   const numbers = texts.map((each) => (isWholeText(each) ? Number(each) : NaN))
   if (!numbers.every((each) => Number.isSafeInteger(each) && each >= -1)) return undefined
-  if (kind === 'stale') {
+  if (kind === 'stale')
     return numbers.length === 1 && numbers[0]! >= 0 ? { kind, number: numbers[0]! } : undefined
-  }
-  const count = (args.length - firstDimension) / dimensionLength
+  const count = stated.length / 6
   if ((kind !== 'ok' && kind !== 'grace') || numbers.length !== 2 + 4 * count) return undefined
   const [active, nextMs] = numbers as [number, number]
   if (active < 1) return undefined
   const dimensions: DimensionReply[] = []
   for (let at = 0; at < count; at += 1) {
-    const [held, others, usedByOthers, keep] = numbers.slice(2 + 4 * at, 6 + 4 * at) as [
-      number,
-      number,
-      number,
-      number,
-    ]
-    const stated = args.slice(firstDimension + dimensionLength * at).map(Number)
-    const [, , heldBefore, used, wanted] = stated as [number, number, number, number, number]
+    const values = numbers.slice(2 + 4 * at, 6 + 4 * at) as [number, number, number, number]
+    const [held, others, usedByOthers, keep] = values
+    const [, , heldBefore, used, wanted] = stated.slice(6 * at) as [number, number, number, number, number]
     const least = Math.max(heldBefore, used)
-    if (others < 0 || usedByOthers < 0 || held < Math.floor(least) || held > Math.ceil(least + wanted))
-      return undefined
+    const isAsked = held >= Math.floor(least) && held <= Math.ceil(least + wanted)
+    if (others < 0 || usedByOthers < 0 || !isAsked) return undefined
     dimensions.push({ held, others, usedByOthers, keep: keep < 0 ? Infinity : keep })
   }
   return { kind, active, nextMs: nextMs < 0 ? undefined : nextMs, dimensions }
 }
-
-/** Of the arguments: the place of the first limit, and how many each has. */
-const firstDimension = 8
-const dimensionLength = 6
 
 function isWholeText(value: unknown): boolean {
   return typeof value === 'number' || (typeof value === 'string' && /^-?\d{1,16}$/.test(value))

@@ -1,6 +1,6 @@
 // What each script of this folder replies, checked before anything of it is used. A reply of another shape comes from a server that
 // is none, or that runs something else under the script's hash: the connection ends then, and the store counts as away.
-import { type ExchangeReply, readExchangeReply } from './exchange.ts'
+import { type ExchangeReply, readExchangeReplies } from './exchange.ts'
 import type { ScriptName } from './script-files.ts'
 import { StoreFault } from './store-fault.ts'
 
@@ -9,7 +9,8 @@ export interface ScriptReplies {
   readonly ask: 1
   /** A piece; undefined: none waits. */
   readonly collect: string | undefined
-  readonly exchange: ExchangeReply
+  /** Of each scope. */
+  readonly exchange: readonly (ExchangeReply | StoreFault)[]
   /** `cursor` is `0` at the end. */
   readonly forget:
     | { readonly isAlive: true }
@@ -54,7 +55,7 @@ const readers: { readonly [Name in ScriptName]: (reply: unknown, asked: Asked) =
   answer: (reply) => oneOf(reply, ['full', 'ok', 'over']),
   ask: (reply) => (reply === 1 ? reply : wrong()),
   collect: (reply) => textOrNone(reply),
-  exchange: (reply, { args }) => readExchangeReply(reply, args) ?? wrong(),
+  exchange: (reply, { args }) => readExchangeReplies(reply, args) ?? wrong(),
   forget(reply) {
     const [cursor, changed] = list(reply)
     if (cursor === 'alive') return { isAlive: true }

@@ -1,8 +1,7 @@
 // Several gateways' stores over one real server, in one process: one clock for all of them, and for the server's script.
 import { Allotments } from '../../../../src/admission/stores/valkey/allotments.ts'
 import type { WhenUnavailable } from '../../../../src/admission/stores/valkey/allotments.ts'
-import type { ExchangeReply } from '../../../../src/admission/stores/valkey/exchange.ts'
-import { readReply } from '../../../../src/admission/stores/valkey/replies.ts'
+import { readReply, type ScriptReplies } from '../../../../src/admission/stores/valkey/replies.ts'
 import { ValkeyStore } from '../../../../src/admission/stores/valkey/valkey-store.ts'
 import type { Scope } from '../../../../src/admission/scopes.ts'
 import type { AdmissionStore } from '../../../../src/admission/stores/store.ts'
@@ -18,8 +17,10 @@ export class Gateways {
   readonly clock = new FakeClock(0)
   readonly stores: ValkeyStore[] = []
   readonly allotments: Allotments[] = []
-  /** Exchanges so far. */
+  /** Round trips so far. */
   exchanges = 0
+  /** How many scopes each of them was about. */
+  readonly sizes: number[] = []
   isUp = true
   /** The most exchanges that were under way at the same time. */
   mostAtOnce = 0
@@ -75,9 +76,13 @@ export class Gateways {
     this.stores.push(store)
   }
 
-  async #run(keys: readonly string[], args: readonly (string | number)[]): Promise<ExchangeReply> {
+  async #run(
+    keys: readonly string[],
+    args: readonly (string | number)[],
+  ): Promise<ScriptReplies['exchange']> {
     if (!this.isUp) throw new Error('the server is away')
     this.exchanges++
+    this.sizes.push(keys.length - 1)
     if (this.fault !== undefined) throw this.fault
     const running = this.#server.run(keys, args, 1_700_000_000_000 + this.clock.now())
     this.#pending = running.catch(() => {})

@@ -121,14 +121,18 @@ suite('a server that sends what is no reply', () => {
 
 suite('a server whose replies to scripts are none', () => {
   const keys = ['{p}:epoch', '{p}:x', '{p}:y', '{p}:z', '{p}:members']
-  const exchange = exchangeArguments('m', 'news', {
-    number: 1,
-    nextMs: undefined,
-    leaves: false,
-    dimensions: [{ limit: 10, lingerMs: 0, held: 2, used: 1, wanted: 3, needed: 1 }],
-  })
+  const exchange = exchangeArguments('m', 'news', [
+    {
+      number: 1,
+      nextMs: undefined,
+      leaves: false,
+      dimensions: [{ limit: 10, lingerMs: 0, held: 2, used: 1, wanted: 3, needed: 1 }],
+    },
+  ])
   const texts = (...each: readonly (string | number)[]) =>
     `*${each.length}\r\n${each.map((one) => (typeof one === 'number' ? `:${one}\r\n` : bulk(one))).join('')}`
+  /** Of one scope. */
+  const one = (...each: readonly (string | number)[]) => `*1\r\n${texts(...each)}`
   const digest = bulk('')
   for (const [script, args, replies] of [
     ['answer', [], ['$-1\r\n', '+yes\r\n', ':1\r\n']],
@@ -140,17 +144,21 @@ suite('a server whose replies to scripts are none', () => {
       [
         '$-1\r\n',
         '*0\r\n',
+        '*1\r\n$-1\r\n',
+        '*2\r\n*0\r\n*0\r\n',
+        one('failed'),
+        one('ok', 1, '-1'),
         texts('ok', 1, '-1'),
-        texts('ok', 1, '-1', '6', '0', '0', '-1'),
-        texts('ok', 1, '-1', '1', '0', '0', '-1'),
-        texts('ok', 1, '-1', '1e308', '0', '0', '-1'),
-        texts('ok', 1, '-1', 'nan', '0', '0', '-1'),
-        texts('ok', 1, '-1', '5', '-1', '0', '-1'),
-        texts('ok', 0, '-1', '5', '0', '0', '-1'),
-        texts('ok', 1, '-1', '5', '0', '0', '-1', '5', '0', '0', '-1'),
-        texts('stale', '-1'),
-        texts('stale', '99999999999999999'),
-        texts('yes', 1, '-1', '5', '0', '0', '-1'),
+        one('ok', 1, '-1', '6', '0', '0', '-1'),
+        one('ok', 1, '-1', '1', '0', '0', '-1'),
+        one('ok', 1, '-1', '1e308', '0', '0', '-1'),
+        one('ok', 1, '-1', 'nan', '0', '0', '-1'),
+        one('ok', 1, '-1', '5', '-1', '0', '-1'),
+        one('ok', 0, '-1', '5', '0', '0', '-1'),
+        one('ok', 1, '-1', '5', '0', '0', '-1', '5', '0', '0', '-1'),
+        one('stale', '-1'),
+        one('stale', '99999999999999999'),
+        one('yes', 1, '-1', '5', '0', '0', '-1'),
       ],
     ],
     ['forget', [], ['$-1\r\n', '*0\r\n', texts('-1', 0), texts('7', -1), texts('x', 1)]],

@@ -54,12 +54,14 @@ for (const name of [
       const exchange = (member: string, held: number, needed: number) => {
         number += 1
         const dimensions = [{ limit: 1, lingerMs: 0, held, used: held, wanted: needed, needed }]
-        const args = exchangeArguments(member, 'news', {
-          number,
-          nextMs: undefined,
-          leaves: false,
-          dimensions,
-        })
+        const args = exchangeArguments(member, 'news', [
+          {
+            number,
+            nextMs: undefined,
+            leaves: false,
+            dimensions,
+          },
+        ])
         return server.run(['{p}:epoch', key], args, 1_700_000_000_000)
       }
       await exchange('b.1', 0, 1)

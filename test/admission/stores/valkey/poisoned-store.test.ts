@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { connectStore } from '../../../../src/admission/stores/valkey/connection.ts'
 import { exchangeArguments, type ExchangeReply } from '../../../../src/admission/stores/valkey/exchange.ts'
+import { StoreFault } from '../../../../src/admission/stores/valkey/store-fault.ts'
 import { readStoreUrl } from '../../../../src/config/store-url.ts'
 import { systemClock } from '../../../../src/platform/clock.ts'
 import { until } from '../../../support/deadline.ts'
@@ -38,16 +39,20 @@ async function start(t: Cleanup) {
   t.after(() => store.close())
   await until(() => store.isUp, 'the connection')
   let number = 10
-  const exchange = (member: string, held: number, needed = 0): Promise<ExchangeReply> => {
+  const exchange = async (member: string, held: number, needed = 0): Promise<ExchangeReply> => {
     number += 1
     const dimensions = [{ limit: 10, lingerMs: 60_000, held, used: held, wanted: needed, needed }]
-    const args = exchangeArguments(member, key('news'), {
-      number,
-      nextMs: undefined,
-      leaves: false,
-      dimensions,
-    })
-    return store.run('exchange', [key('epoch'), key(scope)], args, 10_000)
+    const args = exchangeArguments(member, key('news'), [
+      {
+        number,
+        nextMs: undefined,
+        leaves: false,
+        dimensions,
+      },
+    ])
+    const [reply] = await store.run('exchange', [key('epoch'), key(scope)], args, 10_000)
+    if (reply instanceof StoreFault) throw reply
+    return reply!
   }
   /** One after the other; each of them replies as it should, or this rejects. */
   const runAll = async (): Promise<void> => {
