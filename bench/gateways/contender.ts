@@ -3,6 +3,7 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { findProgram } from '../../test/support/needs.ts'
+import type { Format } from './wire.ts'
 
 /** Where one instance lives. */
 export interface Place {
@@ -28,17 +29,40 @@ export type Found =
   | { readonly kind: 'found'; readonly version: string; launch(place: Place): Launch }
   | { readonly kind: 'absent'; readonly reason: string }
 
+/** Where the calls of a format are sent. */
+export interface Entrance {
+  readonly path: string
+  readonly model: string
+}
+
 export interface Contender {
   readonly name: string
   /** How it is set up, for the report. */
   readonly setup: string
-  /** Where a call is sent. */
-  readonly path: string
-  readonly model: string
+  /** By format of the calls. Behind all of them is a provider of chat: calls in other formats are translated. */
+  readonly entrances: Readonly<Partial<Record<Format, Entrance>>>
   headers?(place: Place): Readonly<Record<string, string>>
   /** Answers 200 when it is ready; without it a contender is ready when it accepts connections. */
   readonly readyPath?: string
+  /** True for a gateway that people pick in place of ours: the report says who of them is ahead of ours, and where. */
+  readonly isRival?: boolean
+  /** Names of the measurements that it takes part in; absent: all whose calls it understands. */
+  readonly measurements?: readonly string[]
+  /** The most streams that it is asked to hold open, where opening them all takes it longer than a run waits. */
+  readonly maxStreams?: number
   find(options: FindOptions): Promise<Found>
+}
+
+/** The format of the calls that are made where the format does not matter: chat, if it takes that. */
+export function mainFormat({ entrances }: Pick<Contender, 'entrances'>): Format {
+  return entrances.chat === undefined ? 'messages' : 'chat'
+}
+
+/** @throws Error where the contender does not take the format. */
+export function entranceOf({ name, entrances }: Contender, format: Format): Entrance {
+  const entrance = entrances[format]
+  if (entrance === undefined) throw new Error(`${name} takes no calls in the format ${format}`)
+  return entrance
 }
 
 export interface FindOptions {
@@ -63,7 +87,7 @@ export async function findOnPath(
 /** The first thing that looks like a version in what a program says of itself. */
 async function versionOf(path: string, args: readonly string[]): Promise<string> {
   try {
-    const { stdout, stderr } = await promisify(execFile)(path, [...args], { timeout: 20_000 })
+    const { stdout, stderr } = await promisify(execFile)(path, [...args], { timeout: 60_000 })
     return /\d+\.\d+(?:\.\d+)*/.exec(stdout + stderr)?.[0] ?? 'unknown'
   } catch {
     return 'unknown'

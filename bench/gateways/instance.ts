@@ -7,13 +7,13 @@ import type { AddressInfo } from 'node:net'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { request } from 'node:http'
-import type { Contender, Found, Place } from './contender.ts'
+import { type Contender, entranceOf, type Found, mainFormat, type Place } from './contender.ts'
 import type { Processes } from './processes.ts'
 import type { Calls } from './tasks.ts'
-import { chatBody, marker, type Addressing, type Script } from './wire.ts'
+import { bodyOf, marker, type Addressing, type Format, type Script } from './wire.ts'
 
 /** Slow ones load half of an ecosystem first. */
-const readyWithinMs = 60_000
+const readyWithinMs = 120_000
 const startTries = 3
 /** A log that has grown beyond this is emptied between two measurements. */
 const maxLogBytes = 16_000_000
@@ -22,12 +22,15 @@ export interface Instance {
   readonly contender: Contender
   readonly child: ChildProcess
   readonly pid: number
-  readonly address: Addressing
+  /** Formats of calls that it answers right; those that it does not are taken out. */
+  readonly formats: Set<Format>
   /** From the start of the process until it said that it is ready, or accepted a connection. */
   readonly readyMs: number
   /** Until the first right answer to a call. */
   readonly firstAnswerMs: number
-  callsOf(script: Script, bulkBytes?: number, models?: readonly string[]): Calls
+  /** @param format absent: chat, or what it takes in its place. */
+  addressOf(format?: Format): Addressing
+  callsOf(script: Script, bulkBytes?: number, models?: readonly string[], format?: Format): Calls
   /** Ends it and starts it once more where its files are. @returns milliseconds until it is ready, as `readyMs`. */
   restart(): Promise<number>
   /** Before each measurement. */
@@ -73,7 +76,12 @@ async function tryStart(
     writeFileSync(file, text, { mode: 0o600 })
   }
   const logFile = join(directory, 'output.log')
-  const address = { port: place.port, path: contender.path, headers: contender.headers?.(place) ?? {} }
+  const main = mainFormat(contender)
+  const headers = contender.headers?.(place) ?? {}
+  const addressOf = (format = main): Addressing => {
+    return { port: place.port, path: entranceOf(contender, format).path, headers }
+  }
+  const ready = { port: place.port, path: contender.readyPath, headers }
   const { env = {}, command, args, withChannel = false } = launch
   const start = () => processes.contender({ command, args, env, directory, logFile, withChannel })
   const startedMs = performance.now()
@@ -84,8 +92,8 @@ async function tryStart(
     rmSync(directory, { recursive: true, force: true, maxRetries: 3 })
   }
   try {
-    const readyMs = await untilReady(child, contender.readyPath, place.port, startedMs)
-    const firstAnswerMs = await untilAnswer(child, address, contender.model, startedMs)
+    const readyMs = await untilReady(child, ready, startedMs)
+    const firstAnswerMs = await untilAnswer(child, addressOf(), bodyOf(main, entranceOf(contender, main).model, { kind: 'plain' }), startedMs)
     return {
       contender,
       get child() {
@@ -94,20 +102,22 @@ async function tryStart(
       get pid() {
         return running.pid!
       },
-      address,
+      formats: new Set(Object.keys(contender.entrances) as Format[]),
       readyMs,
       firstAnswerMs,
-      callsOf: (script, bulkBytes = 0, models = [contender.model]) => ({
-        address,
-        models,
+      addressOf,
+      callsOf: (script, bulkBytes = 0, models = undefined, format = main) => ({
+        address: addressOf(format),
+        models: models ?? [entranceOf(contender, format).model],
         script,
         bulkBytes,
+        format,
       }),
       async restart() {
         await processes.stop(running)
         const restartedMs = performance.now()
         running = start()
-        return await untilReady(running, contender.readyPath, place.port, restartedMs)
+        return await untilReady(running, ready, restartedMs)
       },
       trimLog: () => trim(logFile),
       stop,
@@ -127,13 +137,12 @@ function trim(logFile: string): void {
 
 async function untilReady(
   child: ChildProcess,
-  readyPath: string | undefined,
-  port: number,
+  { port, path, headers }: Omit<Addressing, 'path'> & { readonly path: string | undefined },
   startedMs: number,
 ): Promise<number> {
   const isReady = async (): Promise<boolean> => {
-    if (readyPath === undefined) return await accepts(port)
-    const { status } = await exchange({ port, path: readyPath, headers: {} })
+    if (path === undefined) return await accepts(port)
+    const { status } = await exchange({ port, path, headers })
     return status === 200
   }
   return await until(child, isReady, startedMs)
@@ -142,10 +151,9 @@ async function untilReady(
 async function untilAnswer(
   child: ChildProcess,
   address: Addressing,
-  model: string,
+  body: string,
   startedMs: number,
 ): Promise<number> {
-  const body = chatBody(model, { kind: 'plain' })
   return await until(child, async () => (await exchange(address, body)).body.includes(marker), startedMs)
 }
 

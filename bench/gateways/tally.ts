@@ -2,7 +2,7 @@
 import type { Expected } from './connection.ts'
 import { percentile } from './statistics.ts'
 import type { Calls, Outcome } from './tasks.ts'
-import { chatBody, messagesBody, requestBytes } from './wire.ts'
+import { bodyOf, requestBytes } from './wire.ts'
 
 /** What a task has come to so far. */
 export class Tally {
@@ -55,8 +55,7 @@ export class Requests {
   #next = 0
 
   constructor({ address, models, script, bulkBytes, format = 'chat' }: Calls) {
-    const write = format === 'chat' ? chatBody : messagesBody
-    this.#buffers = models.map((model) => requestBytes(address, write(model, script, bulkBytes)))
+    this.#buffers = models.map((model) => requestBytes(address, bodyOf(format, model, script, bulkBytes)))
     const isStream = script.kind === 'stream' || script.kind === 'hold'
     this.expected = isStream ? { kind: 'stream', events: script.events, format } : { kind: 'whole' }
   }

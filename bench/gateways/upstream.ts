@@ -10,6 +10,7 @@ import {
   type Script,
   streamEnd,
   streamEvent,
+  turnsOf,
   wholeAnswer,
   wholeMessage,
 } from './wire.ts'
@@ -20,6 +21,8 @@ const endBytes = 4096
 
 const plainAnswer = whole(200, wholeAnswer(marker))
 const plainMessage = whole(200, wholeMessage(marker))
+/** A provider of chat, and of Messages besides: it speaks no Responses. */
+const notSpoken = refusal(404, 'no such path')
 const modelList = whole(200, JSON.stringify({ object: 'list', data: [{ id: 'bench', object: 'model' }] }))
 const streamHead =
   'HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncache-control: no-cache\r\ntransfer-encoding: chunked\r\n\r\n'
@@ -44,12 +47,14 @@ server.listen({ port: 0, host: '127.0.0.1', backlog: 4096 }, () => {
 
 function serve(socket: Socket): void {
   let isGet = false
+  let isSpoken = true
   let plain = plainAnswer
   let pieces: Buffer[] = []
   let bytes = 0
   const reader = new MessageReader({
     onHead(head) {
       isGet = !head.startsWith('POST')
+      isSpoken = !head.startsWith('POST /v1/responses')
       plain = head.startsWith('POST /v1/messages') ? plainMessage : plainAnswer
       pieces = []
       bytes = 0
@@ -64,6 +69,7 @@ function serve(socket: Socket): void {
     },
     onEnd() {
       if (isGet) socket.write(modelList)
+      else if (!isSpoken) socket.write(notSpoken)
       else answer(socket, { body: pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces), bytes, plain })
     },
   })
@@ -93,14 +99,16 @@ function answer(socket: Socket, { body, bytes, plain }: Received): void {
     case 'refuse':
       socket.write(refusal(script.status, 'as it was asked for'))
       return
-    case 'digest': {
-      const { messages } = JSON.parse(body.toString()) as { messages: unknown }
-      socket.write(whole(200, wholeAnswer(digestOf(messages))))
+    case 'digest':
+    case 'turns': {
+      const { messages } = JSON.parse(body.toString()) as { messages: object[] }
+      const digest = digestOf(script.kind === 'digest' ? messages : turnsOf(messages))
+      socket.write(whole(200, wholeAnswer(digest)))
       return
     }
     case 'stream':
     case 'hold':
-      stream(socket, script, body.includes('"include_usage":true'))
+      stream(socket, script, /"include_usage": ?true/.test(body.toString('latin1')))
       return
     case undefined:
       socket.write(refusal(400, 'no script'))

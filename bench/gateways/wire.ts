@@ -1,19 +1,30 @@
 // What the load generator and the scripted upstream agree on: the bodies of calls, and the answers to them.
 //
-// A call says in `user`, which is an ordinary parameter that gateways pass on, which answer it wants. Anthropic's Messages
-// have no such parameter, so there it stands in the prompt.
+// A call says in `user`, which is an ordinary parameter that gateways pass on, which answer it wants. In calls that are
+// translated it stands in the prompt: Anthropic's Messages have no such parameter, and of Responses not all translate it.
 import { createHash } from 'node:crypto'
 
 /** Stands in every whole answer, and must come back. */
 export const marker = 'This sentence came all the way from the scripted upstream.'
 
-export type Format = 'chat' | 'messages'
+/** OpenAI's chat completions, Anthropic's Messages, OpenAI's Responses. */
+export type Format = 'chat' | 'messages' | 'responses'
 
-/** Comes before an event's number in a stream. */
-const eventMarks: Readonly<Record<Format, string>> = { chat: '"content":"w', messages: '"text":"w' }
+/** Events with their numbers in a stream. Some gateways write JSON with blanks. */
+const eventMarks: Readonly<Record<Format, RegExp>> = {
+  chat: /"content": ?"w(\d{6})/g,
+  messages: /"text": ?"w(\d{6})/g,
+  responses: /"delta": ?"w(\d{6})/g,
+}
 /** Stands at the end of a stream. */
-const endMarks: Readonly<Record<Format, string>> = { chat: 'data: [DONE]', messages: '"type":"message_stop"' }
+const endMarks: Readonly<Record<Format, RegExp>> = {
+  chat: /data: \[DONE\]/,
+  messages: /"type": ?"message_stop"/,
+  responses: /"type": ?"response\.completed"/,
+}
 const eventDigits = 6
+/** No mark is longer. */
+const markBytes = 40
 
 export type Script =
   | { readonly kind: 'plain' }
@@ -27,6 +38,8 @@ export type Script =
   | { readonly kind: 'refuse'; readonly status: number }
   /** The digest of the messages that came. */
   | { readonly kind: 'digest' }
+  /** The digest of what the messages say, in whatever form they came. */
+  | { readonly kind: 'turns' }
 
 export function writeScript(script: Script): string {
   return Object.values(script).join('-')
@@ -36,7 +49,7 @@ export function writeScript(script: Script): string {
 export function readScript(text: string): Script | undefined {
   const [kind, first, second] = text.split('-')
   const [a, b] = [Number(first), Number(second)]
-  if (kind === 'plain' || kind === 'digest') return { kind }
+  if (kind === 'plain' || kind === 'digest' || kind === 'turns') return { kind }
   if (kind === 'big' && a >= 0) return { kind, bytes: a }
   if (kind === 'stream' && a > 0 && b >= 0) return { kind, events: a, gapMs: b }
   if (kind === 'hold' && a > 0) return { kind, events: a }
@@ -59,7 +72,7 @@ export function chatBody(model: string, script: Script, bulkBytes = 0): string {
 /** The same call as Anthropic's Messages. */
 export function messagesBody(model: string, script: Script, bulkBytes = 0): string {
   const isStream = script.kind === 'stream' || script.kind === 'hold'
-  const text = { type: 'text', text: `script=${writeScript(script)} ${question}` }
+  const text = { type: 'text', text: scripted(script) }
   const source = { type: 'base64', media_type: 'image/png', data: imageOf(bulkBytes) }
   return JSON.stringify({
     model,
@@ -69,6 +82,56 @@ export function messagesBody(model: string, script: Script, bulkBytes = 0): stri
     system: instructions,
     messages: [{ role: 'user', content: bulkBytes === 0 ? [text] : [text, { type: 'image', source }] }],
   })
+}
+
+/** The same call as OpenAI's Responses. */
+export function responsesBody(model: string, script: Script, bulkBytes = 0): string {
+  const isStream = script.kind === 'stream' || script.kind === 'hold'
+  const text = { type: 'input_text', text: scripted(script) }
+  const image = { type: 'input_image', image_url: `data:image/png;base64,${imageOf(bulkBytes)}` }
+  return JSON.stringify({
+    model,
+    max_output_tokens: 1024,
+    ...(isStream ? { stream: true } : {}),
+    temperature: 0.7,
+    instructions,
+    input: [{ role: 'user', content: bulkBytes === 0 ? [text] : [text, image] }],
+  })
+}
+
+/** A call in this format; an image of `bulkBytes` comes with it when above 0. */
+export function bodyOf(format: Format, model: string, script: Script, bulkBytes = 0): string {
+  if (format === 'chat') return chatBody(model, script, bulkBytes)
+  return format === 'messages'
+    ? messagesBody(model, script, bulkBytes)
+    : responsesBody(model, script, bulkBytes)
+}
+
+/** What a chat call has to say whose call in another format was translated, as `turnsOf` it. */
+export function expectedTurns(script: Script): readonly Turn[] {
+  return [
+    { role: 'system', text: instructions },
+    { role: 'user', text: scripted(script) },
+  ]
+}
+
+export interface Turn {
+  readonly role: string
+  readonly text: string
+}
+
+/** Messages of a chat call without what translators may choose: texts as parts or not, the name of the system's role. */
+export function turnsOf(messages: readonly { role?: unknown; content?: unknown }[]): readonly Turn[] {
+  return messages.map(({ role, content }) => ({
+    role: role === 'developer' ? 'system' : String(role),
+    text: Array.isArray(content)
+      ? content.map((part: { text?: unknown }) => String(part.text ?? '')).join('')
+      : String(content),
+  }))
+}
+
+function scripted(script: Script): string {
+  return `script=${writeScript(script)} ${question}`
 }
 
 const question =
@@ -161,29 +224,29 @@ export class StreamCheck {
   isDone = false
   /** True once an event was missing or out of order. */
   isWrong = false
-  readonly #format: Format
+  readonly #eventMark: RegExp
+  readonly #endMark: RegExp
   #rest = ''
 
   constructor(format: Format = 'chat') {
-    this.#format = format
+    this.#eventMark = eventMarks[format]
+    this.#endMark = endMarks[format]
   }
 
   /** @returns how many numbered events ended in this piece. */
   take(piece: Buffer): number {
     const text = this.#rest + piece.toString('latin1')
     const before = this.events
-    const eventMark = eventMarks[this.#format]
+    const mark = this.#eventMark
     let from = 0
-    for (;;) {
-      const at = text.indexOf(eventMark, from)
-      const end = at + eventMark.length + eventDigits
-      if (at < 0 || end > text.length) break
-      if (Number(text.slice(end - eventDigits, end)) !== this.events) this.isWrong = true
+    mark.lastIndex = 0
+    for (let found = mark.exec(text); found !== null; found = mark.exec(text)) {
+      if (Number(found[1]) !== this.events) this.isWrong = true
       this.events += 1
-      from = end
+      from = mark.lastIndex
     }
-    if (text.includes(endMarks[this.#format], from)) this.isDone = true
-    this.#rest = text.slice(Math.max(from, text.length - 40))
+    this.#rest = text.slice(Math.max(from, text.length - markBytes))
+    if (this.#endMark.test(text)) this.isDone = true
     return this.events - before
   }
 }

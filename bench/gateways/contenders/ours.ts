@@ -5,6 +5,7 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } fro
 import { join } from 'node:path'
 import type { Contender, Found, FindOptions, Launch, Place } from '../contender.ts'
 import { cacheDirectory } from '../cache.ts'
+import { benchKey, type Features, featureLines, keyFileText } from '../features.ts'
 
 const thisCheckout = join(import.meta.dirname, '../../..')
 /** The most that the configuration takes. */
@@ -20,13 +21,44 @@ export interface OwnSetup {
   readonly probe?: string
   /** The checkout that is built; absent: this one. */
   readonly root?: string
+  /** Other than by default. */
+  readonly features?: Features
 }
 
-export const ours: Contender = createOurs('llm-gateway', { models: ['second', 'third', 'fourth'] })
+const models = ['second', 'third', 'fourth']
+
+export const ours: Contender = createOurs('llm-gateway', { models })
+
+/** Of figures that are measured of ours alone. */
+export function isOurs(contender: Contender): boolean {
+  return contender === ours
+}
+
+/** Ours with a feature on or off, other than by default: what each of them costs. */
+export const variants: readonly Contender[] = [
+  createVariant('ours, keys on', 'every call with a key', { keys: true }),
+  createVariant('ours, ledger off', '`usage.enabled: false`', { ledger: false }),
+  createVariant('ours, metrics off', '`metrics.enabled: false`', { metrics: false }),
+  createVariant('ours, status off', '`status.enabled: false`', { status: false }),
+  createVariant('ours, all three off', 'ledger, metrics and status page off', {
+    ledger: false,
+    metrics: false,
+    status: false,
+  }),
+]
+
+function createVariant(name: string, difference: string, features: Features): Contender {
+  return {
+    ...createOurs(name, { models, features }),
+    setup: `as \`${ours.name}\`, and ${difference}`,
+    measurements: ['cpu', 'throughput', 'first-event', 'life'],
+    ...(features.keys === true ? { headers: () => ({ authorization: `Bearer ${benchKey}` }) } : {}),
+  }
+}
 
 /** Another checkout of llm-gateway with its packages installed, built and set up like ours. */
 export function createBaseline(root: string): Contender {
-  return createOurs('baseline', { models: ['second', 'third', 'fourth'], root })
+  return createOurs('baseline', { models, root })
 }
 
 export function createOurs(name: string, own: OwnSetup): Contender {
@@ -34,8 +66,11 @@ export function createOurs(name: string, own: OwnSetup): Contender {
     name,
     setup:
       '`bin/llm-gateway serve` of the built package, every default on; 4 models, each with `rpm` and `tpm`, and `per_client`, all set high enough to refuse nothing; JSON log to a file; limits kept in a state directory',
-    path: '/v1/chat/completions',
-    model: 'bench',
+    entrances: {
+      chat: { path: '/v1/chat/completions', model: 'bench' },
+      messages: { path: '/v1/messages', model: 'bench' },
+      responses: { path: '/v1/responses', model: 'bench' },
+    },
     readyPath: '/readyz',
     find: (options) => Promise.resolve(find(own, options)),
   }
@@ -50,13 +85,16 @@ function find(own: OwnSetup, options: FindOptions): Found {
 
 function launch(
   home: string,
-  { models, hasNative = false, probe, root = thisCheckout }: OwnSetup,
+  { models, hasNative = false, probe, root = thisCheckout, features = {} }: OwnSetup,
   place: Place,
 ): Launch {
   const serve = ['serve', '--config', join(place.directory, 'llm-gateway.yaml')]
   const common = {
     env: { HOME: place.directory, STATE_DIRECTORY: join(place.directory, 'state') },
-    files: { 'llm-gateway.yaml': config(place, models, hasNative) },
+    files: {
+      'llm-gateway.yaml': config(place, models, hasNative) + featureLines(features),
+      ...(features.keys === true ? { 'keys.json': keyFileText() } : {}),
+    },
   }
   if (probe === undefined) return { ...common, command: join(home, 'bin/llm-gateway'), args: serve }
   const main = join(home, home === root ? 'src/main.ts' : 'dist/main.cjs')
@@ -80,7 +118,7 @@ rate_limit_settings:
   limits:
     bench: { rpm: ${rpm}, tpm: ${tpm} }
 providers:
-  scripted: { base_url: "${address}"${hasNative ? ', speaks: [chat]' : ''} }
+  scripted: { base_url: "${address}", speaks: [chat] }
 ${hasNative ? `  native: { base_url: "${address}", speaks: [messages] }\n` : ''}models:
 ${hasNative ? '  native: { provider: native }\n' : ''}${['bench', ...models].map((model) => `  ${model}: { provider: scripted }\n`).join('')}`
 }

@@ -26,7 +26,13 @@ export const cpu: Measurement = {
       unit: 'µs',
       digits: 1,
     },
-    { id: 'together', title: 'events that arrived together with another', unit: '%', digits: 1 },
+    {
+      id: 'together',
+      title: 'events that arrived together with another',
+      unit: '%',
+      digits: 1,
+      isContext: true,
+    },
   ],
   async measure(stage, instances) {
     const { scale, load, ledger } = stage

@@ -1,5 +1,5 @@
 // Ours alone: what a call costs as the configuration and the windows of the limits grow.
-import { createOurs, ours } from '../contenders/ours.ts'
+import { createOurs, isOurs, ours } from '../contenders/ours.ts'
 import type { Measurement, Stage } from '../figure.ts'
 import { type Instance, startInstance } from '../instance.ts'
 import { cpuPerCall } from './cpu.ts'
@@ -11,7 +11,7 @@ export const growth: Measurement = {
   startsItsOwn: true,
   figures: ({ manyModels, windowEntries }) => {
     const [models, entries] = [manyModels, windowEntries].map((count) => count.toLocaleString('en'))
-    const microseconds = { unit: 'µs', digits: 0 } as const
+    const microseconds = { unit: 'µs', digits: 0, has: isOurs } as const
     return [
       { id: 'models_few', title: 'CPU per call, 4 models configured', ...microseconds },
       { id: 'models_many', title: `CPU per call, ${models} models configured`, ...microseconds },
