@@ -50,6 +50,8 @@ export interface Contender {
   readonly measurements?: readonly string[]
   /** The most streams that it is asked to hold open, where opening them all takes it longer than a run waits. */
   readonly maxStreams?: number
+  /** A fault of its own by which some calls fail, for the report; a smoke run does not fail for them. */
+  readonly knownFault?: string
   find(options: FindOptions): Promise<Found>
 }
 

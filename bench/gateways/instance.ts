@@ -93,7 +93,12 @@ async function tryStart(
   }
   try {
     const readyMs = await untilReady(child, ready, startedMs)
-    const firstAnswerMs = await untilAnswer(child, addressOf(), bodyOf(main, entranceOf(contender, main).model, { kind: 'plain' }), startedMs)
+    const firstAnswerMs = await untilAnswer(
+      child,
+      addressOf(),
+      bodyOf(main, entranceOf(contender, main).model, { kind: 'plain' }),
+      startedMs,
+    )
     return {
       contender,
       get child() {

@@ -4,7 +4,8 @@ import { findOnPath } from '../contender.ts'
 /** Set up as its documentation says (agentgateway.dev: docs/standalone, llm). */
 export const agentgateway: Contender = {
   name: 'agentgateway',
-  setup: '`llm` with every model at one OpenAI-compatible `baseUrl`, no key, one worker thread, log of errors',
+  setup:
+    '`llm` with every model at one OpenAI-compatible `baseUrl`, no key, one worker thread, log of errors',
   entrances: { chat: { path: '/v1/chat/completions', model: 'bench' } },
   find: () =>
     findOnPath('agentgateway', ['--version'], (command, place) => ({
