@@ -43,7 +43,7 @@ interface Asked {
   readonly format: Format
   readonly address: Addressing
   /** The body of a call. */
-  write(script: Script, bulkBytes?: number): string
+  readonly write: (script: Script, bulkBytes?: number) => string
 }
 
 type Check = (asked: Asked) => Promise<string | undefined>

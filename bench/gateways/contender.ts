@@ -74,22 +74,25 @@ export interface FindOptions {
   readonly isPacked: boolean
 }
 
-/** A contender that is a program on the PATH. */
+/**
+ * A contender that is a program on the PATH.
+ * @param asked how its version is had: what it says to these arguments, or what a function finds
+ */
 export async function findOnPath(
   program: string,
-  versionArgs: readonly string[],
+  asked: readonly string[] | ((program: string) => string | undefined),
   launch: (program: string, place: Place) => Launch,
 ): Promise<Found> {
   const path = findProgram(program)
   if (path === undefined) return { kind: 'absent', reason: 'not on the PATH' }
-  const version = await versionOf(path, versionArgs)
+  const version = typeof asked === 'function' ? (asked(path) ?? 'unknown') : await versionOf(path, asked)
   return { kind: 'found', version, launch: (place) => launch(path, place) }
 }
 
 /** The first thing that looks like a version in what a program says of itself. */
 async function versionOf(path: string, args: readonly string[]): Promise<string> {
   try {
-    const { stdout, stderr } = await promisify(execFile)(path, [...args], { timeout: 60_000 })
+    const { stdout, stderr } = await promisify(execFile)(path, [...args], { timeout: 20_000 })
     return /\d+\.\d+(?:\.\d+)*/.exec(stdout + stderr)?.[0] ?? 'unknown'
   } catch {
     return 'unknown'

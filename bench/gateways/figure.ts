@@ -34,7 +34,7 @@ export interface Figure {
   /** True for what tells of the measurement, and not who is better. */
   readonly isContext?: boolean
   /** Which of those that are measured have a value; absent: all. */
-  has?(contender: Contender): boolean
+  readonly has?: (contender: Contender) => boolean
 }
 
 export interface Sample {
@@ -100,7 +100,7 @@ export interface Measurement {
   /** True where no other process shall run meanwhile. */
   readonly startsItsOwn?: boolean
   /** Whose calls it makes; absent: those who take chat calls. */
-  takes?(contender: Contender): boolean
+  readonly takes?: (contender: Contender) => boolean
 }
 
 /** Whether a measurement is made of a contender. */

@@ -29,7 +29,7 @@ export interface Instance {
   /** Until the first right answer to a call. */
   readonly firstAnswerMs: number
   /** @param format absent: chat, or what it takes in its place. */
-  addressOf(format?: Format): Addressing
+  readonly addressOf: (format?: Format) => Addressing
   callsOf(script: Script, bulkBytes?: number, models?: readonly string[], format?: Format): Calls
   /** Ends it and starts it once more where its files are. @returns milliseconds until it is ready, as `readyMs`. */
   restart(): Promise<number>
@@ -111,7 +111,7 @@ async function tryStart(
       readyMs,
       firstAnswerMs,
       addressOf,
-      callsOf: (script, bulkBytes = 0, models = undefined, format = main) => ({
+      callsOf: (script, bulkBytes = 0, models, format = main) => ({
         address: addressOf(format),
         models: models ?? [entranceOf(contender, format).model],
         script,

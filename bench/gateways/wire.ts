@@ -70,7 +70,7 @@ export function chatBody(model: string, script: Script, bulkBytes = 0): string {
 }
 
 /** The same call as Anthropic's Messages. */
-export function messagesBody(model: string, script: Script, bulkBytes = 0): string {
+function messagesBody(model: string, script: Script, bulkBytes = 0): string {
   const isStream = script.kind === 'stream' || script.kind === 'hold'
   const text = { type: 'text', text: scripted(script) }
   const source = { type: 'base64', media_type: 'image/png', data: imageOf(bulkBytes) }
@@ -85,7 +85,7 @@ export function messagesBody(model: string, script: Script, bulkBytes = 0): stri
 }
 
 /** The same call as OpenAI's Responses. */
-export function responsesBody(model: string, script: Script, bulkBytes = 0): string {
+function responsesBody(model: string, script: Script, bulkBytes = 0): string {
   const isStream = script.kind === 'stream' || script.kind === 'hold'
   const text = { type: 'input_text', text: scripted(script) }
   const image = { type: 'input_image', image_url: `data:image/png;base64,${imageOf(bulkBytes)}` }
@@ -125,7 +125,7 @@ export function turnsOf(messages: readonly { role?: unknown; content?: unknown }
   return messages.map(({ role, content }) => ({
     role: role === 'developer' ? 'system' : String(role),
     text: Array.isArray(content)
-      ? content.map((part: { text?: unknown }) => String(part.text ?? '')).join('')
+      ? content.map((part: { text?: string }) => part.text ?? '').join('')
       : String(content),
   }))
 }

@@ -1,3 +1,5 @@
+import { globSync, realpathSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import type { Contender, Place } from '../contender.ts'
 import { findOnPath } from '../contender.ts'
 
@@ -15,7 +17,7 @@ export const litellm: Contender = {
   readyPath: '/health/readiness',
   maxStreams: 1000,
   find: () =>
-    findOnPath('litellm', ['--version'], (command, place) => ({
+    findOnPath('litellm', versionBeside, (command, place) => ({
       command,
       args: `--config config.yaml --host 127.0.0.1 --port ${place.port} --num_workers 1 --telemetry False`.split(
         ' ',
@@ -29,6 +31,12 @@ export const litellm: Contender = {
       },
       files: { 'config.yaml': config(place) },
     })),
+}
+
+/** Of the package that the program belongs to: to ask the program takes it as long as to start. */
+function versionBeside(program: string): string | undefined {
+  const installed = join(dirname(realpathSync(program)), '../lib/python*/site-packages/litellm-*.dist-info')
+  return /litellm-([\d.]+)\.dist-info$/.exec(globSync(installed)[0] ?? '')?.[1]
 }
 
 /**

@@ -40,8 +40,9 @@ interface One {
   readonly round: number
 }
 
-async function warmUp({ load, scale, tell }: Stage, instance: Instance, format: Format): Promise<void> {
-  tell(`warms up ${instance.contender.name}, ${format}`)
+async function warmUp(stage: Stage, instance: Instance, format: Format): Promise<void> {
+  const { load, scale } = stage
+  stage.tell(`warms up ${instance.contender.name}, ${format}`)
   const calls = instance.callsOf({ kind: 'plain' }, 0, undefined, format)
   const [durationMs, maxCalls] = [scale.warmUpMs / 2, scale.warmUpCalls / 2]
   await load.run({ kind: 'closed', calls, connections, durationMs, maxCalls })
