@@ -1,11 +1,11 @@
 // Does a contender answer right? Asked before anything is timed: a wrong set-up must not pass for a fast one.
 import { connect } from 'node:net'
 import { entranceOf } from './contender.ts'
+import { formats } from './formats.ts'
 import { exchange, type Instance } from './instance.ts'
 import { MessageReader } from './message-reader.ts'
 import {
   type Addressing,
-  bodyOf,
   digestOf,
   expectedTurns,
   type Format,
@@ -27,7 +27,7 @@ export async function checkAnswers(
 ): Promise<string[]> {
   const { model } = entranceOf(contender, format)
   const address = addressOf(format)
-  const write: Asked['write'] = (script, bulkBytes) => bodyOf(format, model, script, bulkBytes)
+  const write: Asked['write'] = (script, bulkBytes) => formats[format].body(model, script, bulkBytes)
   const checks = format === 'chat' ? passed : translated
   const faults: string[] = []
   for (const check of checks) {
@@ -115,7 +115,7 @@ const translated: readonly Check[] = [checkPlain, checkTurns, checkStream]
 function contentOf(format: Format, body: string): unknown {
   try {
     const answer: unknown = JSON.parse(body)
-    return readers[format](answer as never)
+    return readers[format]?.(answer as never)
   } catch {
     return undefined
   }
@@ -137,7 +137,7 @@ interface Response {
   }[]
 }
 
-const readers: Readonly<Record<Format, (answer: never) => unknown>> = {
+const readers: Readonly<Partial<Record<Format, (answer: never) => unknown>>> = {
   chat: (answer: { choices: { message: { content: unknown } }[] }) => answer.choices[0]?.message.content,
   messages({ type, role, stop_reason, content }: Message) {
     const isRight = type === 'message' && role === 'assistant' && stop_reason === 'end_turn'

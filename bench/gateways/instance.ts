@@ -10,7 +10,8 @@ import { request } from 'node:http'
 import { type Contender, entranceOf, type Found, mainFormat, type Place } from './contender.ts'
 import type { Processes } from './processes.ts'
 import type { Calls } from './tasks.ts'
-import { bodyOf, marker, type Addressing, type Format, type Script } from './wire.ts'
+import { formats } from './formats.ts'
+import { marker, type Addressing, type Format, type Script } from './wire.ts'
 
 /** Slow ones load half of an ecosystem first. */
 const readyWithinMs = 120_000
@@ -22,8 +23,12 @@ export interface Instance {
   readonly contender: Contender
   readonly child: ChildProcess
   readonly pid: number
+  /** Where calls go whose format does not matter: chat, or what it takes in its place. */
+  readonly address: Addressing
   /** Formats of calls that it answers right; those that it does not are taken out. */
   readonly formats: Set<Format>
+  /** Its files; gone when it has stopped. */
+  readonly directory: string
   /** From the start of the process until it said that it is ready, or accepted a connection. */
   readonly readyMs: number
   /** Until the first right answer to a call. */
@@ -81,9 +86,9 @@ async function tryStart(
   const addressOf = (format = main): Addressing => {
     return { port: place.port, path: entranceOf(contender, format).path, headers }
   }
-  const ready = { port: place.port, path: contender.readyPath, headers }
-  const { env = {}, command, args, withChannel = false } = launch
-  const start = () => processes.contender({ command, args, env, directory, logFile, withChannel })
+  const address = addressOf()
+  const { env = {}, command, args, withChannel = false, isSpread = false } = launch
+  const start = () => processes.contender({ command, args, env, directory, logFile, withChannel, isSpread })
   const startedMs = performance.now()
   const child = start()
   let running = child
@@ -92,13 +97,9 @@ async function tryStart(
     rmSync(directory, { recursive: true, force: true, maxRetries: 3 })
   }
   try {
-    const readyMs = await untilReady(child, ready, startedMs)
-    const firstAnswerMs = await untilAnswer(
-      child,
-      addressOf(),
-      bodyOf(main, entranceOf(contender, main).model, { kind: 'plain' }),
-      startedMs,
-    )
+    const readyMs = await untilReady(child, contender.readyPath, address, startedMs)
+    const body = formats[main].body(entranceOf(contender, main).model, { kind: 'plain' })
+    const firstAnswerMs = await untilAnswer(child, address, body, startedMs)
     return {
       contender,
       get child() {
@@ -107,7 +108,9 @@ async function tryStart(
       get pid() {
         return running.pid!
       },
+      address,
       formats: new Set(Object.keys(contender.entrances) as Format[]),
+      directory,
       readyMs,
       firstAnswerMs,
       addressOf,
@@ -122,7 +125,7 @@ async function tryStart(
         await processes.stop(running)
         const restartedMs = performance.now()
         running = start()
-        return await untilReady(running, ready, restartedMs)
+        return await untilReady(running, contender.readyPath, address, restartedMs)
       },
       trimLog: () => trim(logFile),
       stop,
@@ -142,12 +145,13 @@ function trim(logFile: string): void {
 
 async function untilReady(
   child: ChildProcess,
-  { port, path, headers }: Omit<Addressing, 'path'> & { readonly path: string | undefined },
+  readyPath: string | undefined,
+  { port, headers }: Addressing,
   startedMs: number,
 ): Promise<number> {
   const isReady = async (): Promise<boolean> => {
-    if (path === undefined) return await accepts(port)
-    const { status } = await exchange({ port, path, headers })
+    if (readyPath === undefined) return await accepts(port)
+    const { status } = await exchange({ port, path: readyPath, headers })
     return status === 200
   }
   return await until(child, isReady, startedMs)

@@ -39,7 +39,6 @@ const figureNames = [
   'bodies',
   'dialects',
   'life',
-  'growth',
   'translation',
   'profile',
 ]
@@ -107,8 +106,6 @@ export function scaleOf({ isQuick, rounds }: Options, maxFiles: number): Scale {
       openRate: 200,
       streams: 5,
       heldStreams: 20,
-      manyModels: 50,
-      windowEntries: 200,
       bodyBytes: [1000, 200_000],
     }
   }
@@ -123,8 +120,6 @@ export function scaleOf({ isQuick, rounds }: Options, maxFiles: number): Scale {
     openRate: 500,
     streams: 50,
     heldStreams: Math.min(10_000, Math.floor((maxFiles - 400) / 2)),
-    manyModels: 10_000,
-    windowEntries: 100_000,
     bodyBytes: [1000, 100_000, 1_000_000, 10_000_000],
   }
 }

@@ -2,32 +2,26 @@
 // asked for. Its parent is told the port, and says when held streams shall end; it ends with its parent.
 import { createServer, type Socket } from 'node:net'
 import type { AddressInfo } from 'node:net'
+import { type Answers, answersOf, formats, scriptedResponse, wholeAnswer } from './formats.ts'
 import { MessageReader } from './message-reader.ts'
-import {
-  digestOf,
-  marker,
-  readScript,
-  type Script,
-  streamEnd,
-  streamEvent,
-  turnsOf,
-  wholeAnswer,
-  wholeMessage,
-} from './wire.ts'
+import { digestOf, readScript, type Script, turnsOf } from './wire.ts'
 
 /** Of larger bodies only the beginning and the end are kept: a gateway may have moved the parameters. */
 const keptBytes = 65_536
 const endBytes = 4096
 
-const plainAnswer = whole(200, wholeAnswer(marker))
-const plainMessage = whole(200, wholeMessage(marker))
-/** A provider of chat, and of Messages besides: it speaks no Responses. */
-const notSpoken = refusal(404, 'no such path')
-const modelList = whole(200, JSON.stringify({ object: 'list', data: [{ id: 'bench', object: 'model' }] }))
-const streamHead =
-  'HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncache-control: no-cache\r\ntransfer-encoding: chunked\r\n\r\n'
-const events = Array.from({ length: 1000 }, (_, index) => chunk(streamEvent(index)))
-const ends = { true: `${chunk(streamEnd(true))}0\r\n\r\n`, false: `${chunk(streamEnd(false))}0\r\n\r\n` }
+/** Paths that begin so are a provider's that speaks chat alone. */
+const chatOnly = '/chat-only'
+const longestStream = 1000
+const answersByPath: readonly (readonly [string, Answers])[] = Object.values(formats).map((format) => [
+  format.path,
+  answersOf(format, longestStream),
+])
+const chatAnswers = answersByPath.find(([path]) => path === formats.chat.path)![1]
+const modelList = scriptedResponse(
+  200,
+  JSON.stringify({ object: 'list', data: [{ id: 'bench', object: 'model' }], models: [] }),
+)
 
 /** Streams that wait to be released. */
 const held = new Set<() => void>()
@@ -47,15 +41,13 @@ server.listen({ port: 0, host: '127.0.0.1', backlog: 4096 }, () => {
 
 function serve(socket: Socket): void {
   let isGet = false
-  let isSpoken = true
-  let plain = plainAnswer
+  let answers: Answers | undefined = chatAnswers
   let pieces: Buffer[] = []
   let bytes = 0
   const reader = new MessageReader({
     onHead(head) {
       isGet = !head.startsWith('POST')
-      isSpoken = !head.startsWith('POST /v1/responses')
-      plain = head.startsWith('POST /v1/messages') ? plainMessage : plainAnswer
+      answers = answersAt(head)
       pieces = []
       bytes = 0
     },
@@ -69,8 +61,8 @@ function serve(socket: Socket): void {
     },
     onEnd() {
       if (isGet) socket.write(modelList)
-      else if (!isSpoken) socket.write(notSpoken)
-      else answer(socket, { body: pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces), bytes, plain })
+      else if (answers === undefined) socket.write(refusal(404, 'no such path'))
+      else answer(socket, { body: pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces), bytes, answers })
     },
   })
   socket.on('data', (data: Buffer) => reader.push(data))
@@ -83,18 +75,30 @@ interface Received {
   /** Of a large one the beginning and the end. */
   readonly body: Buffer
   readonly bytes: number
-  /** The whole answer in the format of the request. */
-  readonly plain: Buffer
+  /** In the format of the request. */
+  readonly answers: Answers
 }
 
-function answer(socket: Socket, { body, bytes, plain }: Received): void {
+/** @returns undefined where the provider is to speak chat alone, and this is something else. */
+function answersAt(head: string): Answers | undefined {
+  const path = head.slice('POST '.length, head.indexOf(' ', 'POST '.length)).split('?')[0]!
+  if (path.startsWith(chatOnly)) return path === chatOnly + formats.chat.path ? chatAnswers : undefined
+  return answersByPath.find(([known]) => known === path)?.[1] ?? chatAnswers
+}
+
+function answer(socket: Socket, { body, bytes, answers }: Received): void {
   const script = scriptOf(body)
   switch (script?.kind) {
     case 'plain':
-      socket.write(plain)
+      socket.write(answers.plain)
       return
+    case 'late': {
+      const timer = setTimeout(() => socket.write(answers.plain), script.delayMs)
+      socket.once('close', () => clearTimeout(timer))
+      return
+    }
     case 'big':
-      socket.write(bytes >= script.bytes ? plain : refusal(500, `only ${bytes} bytes came`))
+      socket.write(bytes >= script.bytes ? answers.plain : refusal(500, `only ${bytes} bytes came`))
       return
     case 'refuse':
       socket.write(refusal(script.status, 'as it was asked for'))
@@ -103,12 +107,12 @@ function answer(socket: Socket, { body, bytes, plain }: Received): void {
     case 'turns': {
       const { messages } = JSON.parse(body.toString()) as { messages: object[] }
       const digest = digestOf(script.kind === 'digest' ? messages : turnsOf(messages))
-      socket.write(whole(200, wholeAnswer(digest)))
+      socket.write(scriptedResponse(200, wholeAnswer(digest)))
       return
     }
     case 'stream':
     case 'hold':
-      stream(socket, script, /"include_usage": ?true/.test(body.toString('latin1')))
+      stream(socket, script, { answers, withUsage: /"include_usage": ?true/.test(body.toString('latin1')) })
       return
     case undefined:
       socket.write(refusal(400, 'no script'))
@@ -119,28 +123,38 @@ function scriptOf(body: Buffer): Script | undefined {
   const inPrompt = body.indexOf('script=')
   if (inPrompt >= 0)
     return readScript(/^[\w-]+/.exec(body.toString('latin1', inPrompt + 7, inPrompt + 60))![0])
-  const at = body.indexOf('"user":')
+  // Of a chat that became Messages it is the `user_id`.
+  const at = Math.max(body.indexOf('"user":'), body.indexOf('"user_id":'))
   if (at < 0) return undefined
-  return readScript(/^"user": ?"([\w-]+)"/.exec(body.toString('latin1', at, at + 60))?.[1] ?? '')
+  return readScript(/^"user(?:_id)?": ?"([\w-]+)"/.exec(body.toString('latin1', at, at + 60))?.[1] ?? '')
 }
 
-function stream(socket: Socket, script: Script & { events: number }, withUsage: boolean): void {
-  const end = ends[withUsage ? 'true' : 'false']
+function stream(
+  socket: Socket,
+  script: Script & { events: number },
+  { answers, withUsage }: { answers: Answers; withUsage: boolean },
+): void {
+  if (answers.stream === undefined) {
+    socket.write(refusal(400, 'no streams in this format'))
+    return
+  }
+  const { head, events, ends } = answers.stream
+  const end = withUsage ? ends.withUsage : ends.withoutUsage
   if (script.kind === 'hold' || (script.kind === 'stream' && script.gapMs === 0)) {
     const [first, ...others] = events.slice(0, script.events)
     if (script.kind === 'stream') {
-      socket.write(streamHead + first + others.join('') + end)
+      socket.write(head + first + others.join('') + end)
       return
     }
     const release = () => socket.write(others.join('') + end)
-    socket.write(streamHead + first)
+    socket.write(head + first)
     held.add(release)
     socket.once('close', () => held.delete(release))
     return
   }
   if (script.kind !== 'stream') return
   let sent = 1
-  socket.write(streamHead + events[0])
+  socket.write(head + events[0])
   const timer = setInterval(() => {
     if (sent < script.events) {
       socket.write(events[sent]!)
@@ -155,19 +169,9 @@ function stream(socket: Socket, script: Script & { events: number }, withUsage: 
   socket.once('close', stop)
 }
 
-function chunk(text: string): string {
-  return `${text.length.toString(16)}\r\n${text}\r\n`
-}
-
 function refusal(status: number, message: string): Buffer {
-  return whole(
+  return scriptedResponse(
     status,
     JSON.stringify({ error: { message, type: 'invalid_request_error', code: 'scripted' } }),
-  )
-}
-
-function whole(status: number, body: string): Buffer {
-  return Buffer.from(
-    `HTTP/1.1 ${status} Scripted\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
   )
 }

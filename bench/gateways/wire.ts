@@ -1,25 +1,33 @@
 // What the load generator and the scripted upstream agree on: the bodies of calls, and the answers to them.
 //
-// A call says in `user`, which is an ordinary parameter that gateways pass on, which answer it wants. In calls that are
-// translated it stands in the prompt: Anthropic's Messages have no such parameter, and of Responses not all translate it.
+// A call says in `user`, which is an ordinary parameter that gateways pass on, which answer it wants. In other formats than
+// chat it stands in the prompt: Anthropic's Messages have no such parameter, and not every translation keeps it.
 import { createHash } from 'node:crypto'
 
 /** Stands in every whole answer, and must come back. */
 export const marker = 'This sentence came all the way from the scripted upstream.'
 
-/** OpenAI's chat completions, Anthropic's Messages, OpenAI's Responses. */
-export type Format = 'chat' | 'messages' | 'responses'
+/** What a client speaks, and what an upstream answers in (`formats.ts`). */
+export type Format = 'chat' | 'completions' | 'embeddings' | 'messages' | 'ollama_chat' | 'responses'
+
+const never = /(?!)/g
 
 /** Events with their numbers in a stream. Some gateways write JSON with blanks. */
 const eventMarks: Readonly<Record<Format, RegExp>> = {
   chat: /"content": ?"w(\d{6})/g,
+  completions: /"text": ?"w(\d{6})/g,
+  embeddings: never,
   messages: /"text": ?"w(\d{6})/g,
+  ollama_chat: /"content": ?"w(\d{6})/g,
   responses: /"delta": ?"w(\d{6})/g,
 }
 /** Stands at the end of a stream. */
 const endMarks: Readonly<Record<Format, RegExp>> = {
   chat: /data: \[DONE\]/,
+  completions: /data: \[DONE\]/,
+  embeddings: never,
   messages: /"type": ?"message_stop"/,
+  ollama_chat: /"done": ?true/,
   responses: /"type": ?"response\.completed"/,
 }
 const eventDigits = 6
@@ -28,6 +36,8 @@ const markBytes = 40
 
 export type Script =
   | { readonly kind: 'plain' }
+  /** A whole answer after so long. */
+  | { readonly kind: 'late'; readonly delayMs: number }
   /** A whole answer, if at least so many bytes of body came; else 500. */
   | { readonly kind: 'big'; readonly bytes: number }
   /** So many events, one after the other, `gapMs` apart; 0: all in one write. */
@@ -50,6 +60,7 @@ export function readScript(text: string): Script | undefined {
   const [kind, first, second] = text.split('-')
   const [a, b] = [Number(first), Number(second)]
   if (kind === 'plain' || kind === 'digest' || kind === 'turns') return { kind }
+  if (kind === 'late' && a >= 0) return { kind, delayMs: a }
   if (kind === 'big' && a >= 0) return { kind, bytes: a }
   if (kind === 'stream' && a > 0 && b >= 0) return { kind, events: a, gapMs: b }
   if (kind === 'hold' && a > 0) return { kind, events: a }
@@ -57,61 +68,45 @@ export function readScript(text: string): Script | undefined {
   return undefined
 }
 
+export function isStreamed({ kind }: Script): boolean {
+  return kind === 'stream' || kind === 'hold'
+}
+
+/** A prompt that says which answer it wants. */
+export function promptOf(script: Script): string {
+  return `script=${writeScript(script)} ${question}`
+}
+
 /** An OpenAI chat call; `bulkBytes` of base64 image come with it when above 0. */
 export function chatBody(model: string, script: Script, bulkBytes = 0): string {
-  const isStream = script.kind === 'stream' || script.kind === 'hold'
   return JSON.stringify({
     model,
     user: writeScript(script),
-    ...(isStream ? { stream: true } : {}),
+    ...(isStreamed(script) ? { stream: true } : {}),
     temperature: 0.7,
     messages: messages(bulkBytes),
   })
 }
 
 /** The same call as Anthropic's Messages. */
-function messagesBody(model: string, script: Script, bulkBytes = 0): string {
-  const isStream = script.kind === 'stream' || script.kind === 'hold'
-  const text = { type: 'text', text: scripted(script) }
+export function messagesBody(model: string, script: Script, bulkBytes = 0): string {
+  const text = { type: 'text', text: promptOf(script) }
   const source = { type: 'base64', media_type: 'image/png', data: imageOf(bulkBytes) }
   return JSON.stringify({
     model,
     max_tokens: 1024,
-    ...(isStream ? { stream: true } : {}),
+    ...(isStreamed(script) ? { stream: true } : {}),
     temperature: 0.7,
     system: instructions,
     messages: [{ role: 'user', content: bulkBytes === 0 ? [text] : [text, { type: 'image', source }] }],
   })
 }
 
-/** The same call as OpenAI's Responses. */
-function responsesBody(model: string, script: Script, bulkBytes = 0): string {
-  const isStream = script.kind === 'stream' || script.kind === 'hold'
-  const text = { type: 'input_text', text: scripted(script) }
-  const image = { type: 'input_image', image_url: `data:image/png;base64,${imageOf(bulkBytes)}` }
-  return JSON.stringify({
-    model,
-    max_output_tokens: 1024,
-    ...(isStream ? { stream: true } : {}),
-    temperature: 0.7,
-    instructions,
-    input: [{ role: 'user', content: bulkBytes === 0 ? [text] : [text, image] }],
-  })
-}
-
-/** A call in this format; an image of `bulkBytes` comes with it when above 0. */
-export function bodyOf(format: Format, model: string, script: Script, bulkBytes = 0): string {
-  if (format === 'chat') return chatBody(model, script, bulkBytes)
-  return format === 'messages'
-    ? messagesBody(model, script, bulkBytes)
-    : responsesBody(model, script, bulkBytes)
-}
-
-/** What a chat call has to say whose call in another format was translated, as `turnsOf` it. */
+/** What a chat call has to say whose call in another format was translated, as `turnsOf` has it. */
 export function expectedTurns(script: Script): readonly Turn[] {
   return [
     { role: 'system', text: instructions },
-    { role: 'user', text: scripted(script) },
+    { role: 'user', text: promptOf(script) },
   ]
 }
 
@@ -130,13 +125,9 @@ export function turnsOf(messages: readonly { role?: unknown; content?: unknown }
   }))
 }
 
-function scripted(script: Script): string {
-  return `script=${writeScript(script)} ${question}`
-}
-
 const question =
   'Which of these cities has the oldest underground railway, and how long is it today? '.repeat(3)
-const instructions = 'You are a careful assistant. Answer in one short paragraph.'
+export const instructions = 'You are a careful assistant. Answer in one short paragraph.'
 
 function imageOf(bytes: number): string {
   return 'iVBORw0KGgoAAAANSUhEUgAAB9AAAAfQ'.repeat(Math.ceil(bytes / 32)).slice(0, bytes)
@@ -177,44 +168,9 @@ export function requestBytes({ port, path, headers }: Addressing, body: string):
   return Buffer.from(`POST ${path} HTTP/1.1\r\n${lines.join('')}\r\n${body}`)
 }
 
-const usage = { prompt_tokens: 74, completion_tokens: 23, total_tokens: 97 }
-const envelope = { id: 'chatcmpl-bench', created: 1_700_000_000, model: 'bench' }
-
-/** A whole answer as JSON. */
-export function wholeAnswer(content: string): string {
-  const choice = { index: 0, message: { role: 'assistant', content }, finish_reason: 'stop' }
-  return JSON.stringify({ ...envelope, object: 'chat.completion', choices: [choice], usage })
-}
-
-/** A whole Message as JSON. */
-export function wholeMessage(text: string): string {
-  const { prompt_tokens: input_tokens, completion_tokens: output_tokens } = usage
-  return JSON.stringify({
-    id: 'msg_01',
-    type: 'message',
-    role: 'assistant',
-    model: 'bench',
-    content: [{ type: 'text', text }],
-    stop_reason: 'end_turn',
-    stop_sequence: null,
-    usage: { input_tokens, output_tokens },
-  })
-}
-
-/** The event with this number, from 0 on. */
-export function streamEvent(index: number): string {
-  const content = `w${String(index).padStart(eventDigits, '0')} `
-  return chunkEvent({ choices: [{ index: 0, delta: { content }, finish_reason: null }] })
-}
-
-/** What follows the last numbered event. */
-export function streamEnd(withUsage: boolean): string {
-  const finish = chunkEvent({ choices: [{ index: 0, delta: {}, finish_reason: 'stop' }] })
-  return `${finish}${withUsage ? chunkEvent({ choices: [], usage }) : ''}data: [DONE]\n\n`
-}
-
-function chunkEvent(rest: object): string {
-  return `data: ${JSON.stringify({ ...envelope, object: 'chat.completion.chunk', ...rest })}\n\n`
+/** The text of the event with this number, from 0 on. */
+export function eventText(index: number): string {
+  return `w${String(index).padStart(eventDigits, '0')} `
 }
 
 /** Follows a stream as it comes in, however it is cut. */

@@ -32,7 +32,7 @@ const config = ({ port, upstreamPort }: Place): string =>
     Providers: [
       {
         name: 'scripted',
-        api_base_url: `http://127.0.0.1:${upstreamPort}/v1/chat/completions`,
+        api_base_url: `http://127.0.0.1:${upstreamPort}/chat-only/v1/chat/completions`,
         api_key: 'none',
         models: ['bench'],
       },

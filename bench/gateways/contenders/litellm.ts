@@ -50,7 +50,7 @@ ${['openai', 'hosted_vllm']
     (provider) => `  - model_name: ${provider === 'openai' ? 'bench' : 'translated'}
     litellm_params:
       model: ${provider}/bench
-      api_base: http://127.0.0.1:${upstreamPort}/v1
+      api_base: http://127.0.0.1:${upstreamPort}/chat-only/v1
       api_key: none
       allowed_openai_params: [user]
 ${provider === 'openai' ? '' : '      use_chat_completions_api: true\n'}`,

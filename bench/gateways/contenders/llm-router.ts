@@ -59,7 +59,7 @@ const config = ({ upstreamPort }: Place): string =>
       {
         id: 'scripted',
         name: 'scripted',
-        baseUrl: `http://127.0.0.1:${upstreamPort}/v1`,
+        baseUrl: `http://127.0.0.1:${upstreamPort}/chat-only/v1`,
         apiKey: 'none',
         format: 'openai',
         formats: ['openai'],

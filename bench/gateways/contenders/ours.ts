@@ -23,6 +23,14 @@ export interface OwnSetup {
   readonly root?: string
   /** Other than by default. */
   readonly features?: Features
+  /** The whole configuration as YAML, in place of the one with `models`. */
+  readonly config?: (place: Place) => string
+  /** That calls come with; absent: none is asked for. */
+  readonly key?: string
+  /** Not pinned to one core. */
+  readonly isSpread?: boolean
+  /** Writes what else the gateway shall find, before it starts. @param directory has the configuration, and `state` in it */
+  readonly prepare?: (directory: string) => void
 }
 
 const models = ['second', 'third', 'fourth']
@@ -51,10 +59,9 @@ function createVariant(name: string, difference: string, features: Features): Co
   // What the metrics or the page take of memory shows only together with the rest.
   const isWeighed = features.ledger === false
   return {
-    ...createOurs(name, { models, features }),
+    ...createOurs(name, { models, features, ...(features.keys === true && { key: benchKey }) }),
     setup: `as \`${ours.name}\`, and ${difference}`,
     measurements: ['cpu', 'throughput', 'first-event', ...(isWeighed ? ['life'] : [])],
-    ...(features.keys === true ? { headers: () => ({ authorization: `Bearer ${benchKey}` }) } : {}),
   }
 }
 
@@ -73,6 +80,7 @@ export function createOurs(name: string, own: OwnSetup): Contender {
       messages: { path: '/v1/messages', model: 'bench' },
       responses: { path: '/v1/responses', model: 'bench' },
     },
+    ...(own.key !== undefined && { headers: () => ({ authorization: `Bearer ${own.key}` }) }),
     readyPath: '/readyz',
     find: (options) => Promise.resolve(find(own, options)),
   }
@@ -85,16 +93,15 @@ function find(own: OwnSetup, options: FindOptions): Found {
   return { kind: 'found', version, launch: (place) => launch(home, own, place) }
 }
 
-function launch(
-  home: string,
-  { models, hasNative = false, probe, root = thisCheckout, features = {} }: OwnSetup,
-  place: Place,
-): Launch {
+function launch(home: string, own: OwnSetup, place: Place): Launch {
+  const { models, hasNative = false, probe, root = thisCheckout, features = {} } = own
+  own.prepare?.(place.directory)
   const serve = ['serve', '--config', join(place.directory, 'llm-gateway.yaml')]
   const common = {
+    isSpread: own.isSpread ?? false,
     env: { HOME: place.directory, STATE_DIRECTORY: join(place.directory, 'state') },
     files: {
-      'llm-gateway.yaml': config(place, models, hasNative) + featureLines(features),
+      'llm-gateway.yaml': own.config?.(place) ?? config(place, models, hasNative) + featureLines(features),
       ...(features.keys === true ? { 'keys.json': keyFileText() } : {}),
     },
   }

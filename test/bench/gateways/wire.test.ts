@@ -1,16 +1,14 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
+import { formats, streamEnd, streamEvent } from '../../../bench/gateways/formats.ts'
 import { fc } from '../../support/properties.ts'
 import {
-  bodyOf,
   chatBody,
   expectedTurns,
   readScript,
   requestBytes,
   type Script,
   StreamCheck,
-  streamEnd,
-  streamEvent,
   turnsOf,
   writeScript,
 } from '../../../bench/gateways/wire.ts'
@@ -19,6 +17,7 @@ suite('a script', () => {
   test('is read as it was written', () => {
     const scripts: readonly Script[] = [
       { kind: 'plain' },
+      { kind: 'late', delayMs: 40 },
       { kind: 'big', bytes: 1000 },
       { kind: 'stream', events: 20, gapMs: 25 },
       { kind: 'hold', events: 2 },
@@ -43,11 +42,11 @@ test('an image has the size that was asked for', () => {
 test('a call in any format says which answer it wants', () => {
   const script = { kind: 'stream', events: 3, gapMs: 25 } as const
   for (const format of ['messages', 'responses'] as const) {
-    const body = bodyOf(format, 'm', script)
+    const body = formats[format].body('m', script)
     assert.match(body, /script=stream-3-25 /)
     assert.equal((JSON.parse(body) as { stream: boolean }).stream, true)
   }
-  assert.match(bodyOf('chat', 'm', script), /"user":"stream-3-25"/)
+  assert.match(formats.chat.body('m', script), /"user":"stream-3-25"/)
 })
 
 test('turns are the same however a translator writes them', () => {
