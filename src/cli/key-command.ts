@@ -145,11 +145,11 @@ export async function publishAndReport(
   if (done.kind === 'failed')
     return fail(io, `written, but not published: ${done.message}; ${again}`, notInForceStatus)
   const { here, inForce, machines, afterMs, generation, waitsFor } = done
-  const streams = here === undefined ? '' : `, ${counted(here.ended, 'stream')} ended`
-  const own = here === undefined ? '' : ` in ${counted(here.threads, 'thread')}${streams};`
+  const own = here === undefined ? '' : ` in ${counted(here.threads, 'thread')}`
+  const ended = here === undefined ? '' : `, ${counted(here.ended, 'stream')} ended`
   if (waitsFor !== undefined) {
     const others = 'the other machines get it when the gateway reaches the store again'
-    return fail(io, `in force here${own} and not stored yet: ${waitsFor}; ${others}`, notInForceStatus)
+    return fail(io, `in force here${own}${ended}; not stored yet: ${waitsFor}; ${others}`, notInForceStatus)
   }
   const out = new Output(stream, io.env)
   if (machines === 0) {
@@ -157,7 +157,7 @@ export async function publishAndReport(
     return 0
   }
   out.line(
-    `In force after ${afterMs} ms${own} on ${inForce} of ${counted(machines, 'machine')}, as generation ${generation}.`,
+    `In force after ${afterMs} ms${own}${ended && `${ended} here;`} on ${inForce} of ${counted(machines, 'machine')}, as generation ${generation}.`,
   )
   if (inForce >= machines) return 0
   return fail(

@@ -17,7 +17,7 @@ export interface SharedStoreReport {
   readonly members: number
   /** Machines that are there, this one included, as last heard. */
   readonly here: number
-  /** As last heard, this one first. Of the last day. Empty for those who do not see everything. */
+  /** As last heard, this one first, then by name. Of the last day. Empty for those who do not see everything. */
   readonly machines: readonly MachineRow[]
   /** What keeps machines that are there from counting together, for people. Empty for those who do not see everything. */
   readonly conflicts: readonly string[]

@@ -11,7 +11,7 @@ import type { MachineRow, MachineUse, SharedStoreReport } from '../../status/sha
 import { shownOrNull } from '../../status/shown-text.ts'
 import { type Conflict, conflictsOf } from './conflicts.ts'
 import { type Member, readMembers } from './members.ts'
-import { namesOf, UsageOfAll } from './usage-of-all.ts'
+import { byHost, namesOf, placeNameOf, UsageOfAll } from './usage-of-all.ts'
 
 export interface MachinesParts {
   readonly connection: Pick<StoreConnection, 'fault' | 'isUp' | 'joined' | 'run'>
@@ -139,13 +139,15 @@ export class Machines {
     return this.#look.members
   }
 
-  /** One for each machine, this one first. */
+  /** One for each machine: this one first, then by name. */
   #rows(): MachineRow[] {
     const { member, host } = this.#parts
     const ownMachine = member.slice(0, member.indexOf('.'))
     const isThis = (each: Member) => each.machine === ownMachine && each.host === host
-    const groups = [...Map.groupBy(this.#last, (each) => `${each.machine}@${each.host}`).values()]
-    const sorted = groups.toSorted(([one], [other]) => Number(isThis(other!)) - Number(isThis(one!)))
+    const groups = [...Map.groupBy(this.#last, placeNameOf).values()]
+    const sorted = groups.toSorted(
+      ([one], [other]) => Number(isThis(other!)) - Number(isThis(one!)) || byHost(one!, other!),
+    )
     const names = namesOf(sorted.map(([first]) => first!))
     return sorted.map((group, index) => {
       const newest = group.find(({ state }) => state === 'here') ?? group[0]!

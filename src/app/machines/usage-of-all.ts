@@ -37,7 +37,7 @@ export interface UsageOfAllParts {
 
 export interface UsageOfAllAnswer {
   readonly report: Omit<UsageReport, 'ledgerId'>
-  /** This one first. */
+  /** This one first, then by name. */
   readonly machines: readonly MachineUsage[]
 }
 
@@ -254,16 +254,17 @@ interface Place {
   readonly lastSeenMs: number
 }
 
-/** The own one first. @param members the newest first. */
+/** The own one first, then by name. @param members the newest first. */
 function placesOf(
   members: readonly Member[],
   own: { readonly member: string; readonly host: string },
 ): Place[] {
   const machine = own.member.slice(0, own.member.indexOf('.'))
   const self = { id: own.member, machine, host: own.host, state: 'here', seenMs: Infinity } as const
-  const groups = Map.groupBy([self, ...members], (member) => `${member.machine}@${member.host}`)
-  const names = namesOf([...groups.values()].map(([first]) => first!))
-  return [...groups].map(([id, group], index) => ({
+  const [itself, ...others] = Map.groupBy([self, ...members], placeNameOf)
+  const groups = [itself!, ...others.toSorted(([, [one]], [, [other]]) => byHost(one!, other!))]
+  const names = namesOf(groups.map(([, [first]]) => first!))
+  return groups.map(([id, group], index) => ({
     id,
     machine: group[0]!.machine,
     host: group[0]!.host,
@@ -272,6 +273,19 @@ function placesOf(
     members: group.map((member) => member.id),
     lastSeenMs: group.find(({ seenMs }) => seenMs !== Infinity)?.seenMs ?? Infinity,
   }))
+}
+
+export function placeNameOf({ machine, host }: Pick<Place, 'host' | 'machine'>): PlaceName {
+  return `${machine}@${host}`
+}
+
+/** By the name that people see; of machines with the same host name, by id. */
+export function byHost(one: Pick<Place, 'host' | 'machine'>, other: Pick<Place, 'host' | 'machine'>): number {
+  return compare(one.host, other.host) || compare(one.machine, other.machine)
+}
+
+function compare(one: string, other: string): number {
+  return one < other ? -1 : Number(one > other)
 }
 
 /** The host's name where no other machine has it. */

@@ -25,7 +25,7 @@ function machinesOver(
     member: 'm1.1',
     host: 'box',
     clock: new FakeClock(0),
-    readUsage: () => assert.fail('nobody asked'),
+    readUsage: async () => ({ state: undefined, report: undefined, spending: [] }),
     onBug: (error) => assert.fail(String(error)),
   })
 }
@@ -44,4 +44,29 @@ test('leaves out what no gateway writes', async () => {
     rows.map(({ id, since, uses }) => ({ id, since, uses })),
     [{ id: 'm1', since: null, uses: [] }],
   )
+})
+
+test('lists this machine first, then the others by name, in whatever order the store has them', async () => {
+  const entry = (host: string, ago: number) => `{"host":"${host}","version":"1","seen":${nowMs - ago}}`
+  const others = [
+    ['m4.1', entry('box-c', 60_000)],
+    ['m2.1', entry('box-b', 90_000)],
+    ['m3.1', entry('box-b', 80_000)],
+    ['m5.1', entry('box-a', 70_000)],
+  ] as const
+  const expected = ['box', 'box-a', 'box-b (m2)', 'box-b (m3)', 'box-c']
+  const question = { by: [], sinceMs: 0, untilMs: nowMs, zone: 'UTC', client: undefined }
+  for (const order of [others, others.toReversed()]) {
+    const machines = machinesOver(Object.fromEntries([...order, ['m1.1', entry('box', 0)]]), {})
+    const { machines: rows } = await machines.report()
+    assert.deepEqual(
+      rows.map(({ name }) => name),
+      expected,
+    )
+    const { machines: asked } = await machines.usage.ask(question, [])
+    assert.deepEqual(
+      asked.map(({ name }) => name),
+      expected,
+    )
+  }
 })
