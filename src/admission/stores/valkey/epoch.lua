@@ -80,6 +80,23 @@ local function memberOf(packed, now)
   if seen then return entry, seen end
 end
 
+-- What gateways have said of themselves: of each its id (MACHINE.PROCESS), its machine, and `entry` and `seen` (memberOf).
+local function membersIn(key, now)
+  clear(key, 'hash')
+  local found = {}
+  local all = redis.call('HGETALL', key)
+  for at = 1, #all, 2 do
+    local entry, seen = memberOf(all[at + 1], now)
+    found[#found + 1] = { id = all[at], machine = string.match(all[at], '^[^.]*'), entry = entry, seen = seen }
+  end
+  return found
+end
+
+-- Whether a gateway has said within so many milliseconds that it is there, and has not left since.
+local function isHere(member, now, within)
+  return member.entry ~= nil and not member.entry.left and now - member.seen <= within
+end
+
 -- The list of clients' keys that is here: generation, size and digest; 0, 0 and nothing where there is none.
 local function listOf(about, list)
   clear(about, 'hash')

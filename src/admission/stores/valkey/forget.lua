@@ -4,16 +4,13 @@
 -- ARGV: machine, cursor, pattern of budgets' keys, lease in ms
 -- Returns: next cursor, how many budgets it has given up something of; `alive` where a gateway of the machine is there
 local machine, cursor, pattern, lease = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
-clear(KEYS[2], 'hash')
 local now = clock(redis.call('HGET', epoch, 'now'))
 
 local processes = {}
-local all = redis.call('HGETALL', KEYS[2])
-for at = 1, #all, 2 do
-  if string.match(all[at], '^[^.]*') == machine then
-    local entry, seen = memberOf(all[at + 1], now)
-    if entry and not entry.left and now - seen <= lease then return { 'alive' } end
-    processes[#processes + 1] = all[at]
+for _, member in ipairs(membersIn(KEYS[2], now)) do
+  if member.machine == machine then
+    if isHere(member, now, lease) then return { 'alive' } end
+    processes[#processes + 1] = member.id
   end
 end
 

@@ -9,8 +9,6 @@
 -- of a server (a restart, a failover), or time has run on by more than a lease while members were there, each of which joins every
 -- second (a jump of the server's clock, or all of them have died).
 local schema, lease = tonumber(ARGV[1]), tonumber(ARGV[5])
-clear(KEYS[2], 'hash')
-
 local stored = redis.call('HMGET', epoch, 'schema', 'run_id', 'now', 'grace_until')
 local refusal = refuseLater(stored[1], schema)
 if refusal then return refusal end
@@ -22,21 +20,20 @@ local was_used = false
 local machines, count = {}, 0
 local gone = {}
 local since = now
-local all = redis.call('HGETALL', KEYS[2])
-for i = 1, #all, 2 do
-  local known, seen = memberOf(all[i + 1], now)
+local all = membersIn(KEYS[2], now)
+for _, member in ipairs(all) do
+  local known, seen = member.entry, member.seen
   -- Processes that start and die in a loop would fill the hash.
-  if not known or #all[i] > 256 or now - seen > day or (#all > 512 and now - seen > 60000 + lease) then
-    gone[#gone + 1] = all[i]
-  elseif not known.left then
-    if before and before - seen <= lease then was_used = true end
-    local machine = string.match(all[i], '^[^.]*')
-    if now - seen <= lease and all[i] ~= ARGV[3] and not machines[machine] then
-      machines[machine] = true
+  if not known or #member.id > 256 or now - seen > day or (#all > 256 and now - seen > 60000 + lease) then
+    gone[#gone + 1] = member.id
+  else
+    if before and isHere(member, before, lease) then was_used = true end
+    if isHere(member, now, lease) and member.id ~= ARGV[3] and not machines[member.machine] then
+      machines[member.machine] = true
       count = count + 1
     end
   end
-  if known and all[i] == ARGV[3] then since = whole(known.since, now) or now end
+  if known and member.id == ARGV[3] then since = whole(known.since, now) or now end
 end
 if not machines[string.match(ARGV[3], '^[^.]*')] then count = count + 1 end
 

@@ -11,7 +11,6 @@ local refusal = refuseLater(redis.call('HGET', epoch, 'schema'), tonumber(ARGV[1
 if refusal then return refusal end
 
 clear(KEYS[4], 'hash')
-clear(KEYS[5], 'hash')
 
 local generation, size, digest = listOf(KEYS[2], KEYS[3])
 if generation > 0 and redis.call('PTTL', KEYS[2]) < 399 * day then
@@ -32,14 +31,11 @@ end
 
 local now = clock(redis.call('HGET', epoch, 'now'))
 local machines, count, inForce = {}, 0, 0
-local all = redis.call('HGETALL', KEYS[5])
-for i = 1, #all, 2 do
-  local entry, seen = memberOf(all[i + 1], now)
-  local machine = string.match(all[i], '^[^.]*')
-  if entry and not entry.left and now - seen <= 3000 and not machines[machine] then
-    machines[machine] = true
+for _, member in ipairs(membersIn(KEYS[5], now)) do
+  if isHere(member, now, aheadMs) and not machines[member.machine] then
+    machines[member.machine] = true
     count = count + 1
-    local held = whole(redis.call('HGET', KEYS[4], machine)) or 0
+    local held = whole(redis.call('HGET', KEYS[4], member.machine)) or 0
     if generation > 0 and held >= generation then inForce = inForce + 1 end
   end
 end
