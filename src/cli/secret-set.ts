@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { secretFault } from '../config/secrets.ts'
+import { storeSection } from '../config/stored-names.ts'
 import { printable } from '../platform/printable.ts'
 import { replaceFile } from '../platform/replace-file.ts'
 import { encrypt, generateIdentity, recipientOf } from '../vault/age.ts'
@@ -28,6 +29,7 @@ import {
   restartHint,
   type SecretParts,
   type SecretSetting,
+  storeHint,
 } from './secret-setting.ts'
 
 /** @returns the exit status: 0 when the value is stored. It appears nowhere else. */
@@ -81,12 +83,30 @@ async function store(setting: SecretSetting, name: string, value: string): Promi
     throw error
   }
   out.line(`Stored ${name} in ${printable(path)}, encrypted for ${describeRecipients(recipients)}.`)
-  if (!references.some(({ secret }) => secret === name)) {
-    out.line(`To use it as the key of a provider, add to its entry: api_key: { secret: ${name} }`)
-  }
   const isForRestart = isNew && kindOfNewSource(setting) === 'credential'
-  out.line(isForRestart ? restartHint(setting) : reloadHint(setting))
+  for (const line of howToUse(setting, name, isForRestart)) out.line(printable(line))
   return 0
+}
+
+/** @param isForRestart the service has no identity yet that opens it. */
+function howToUse(setting: SecretSetting, name: string, isForRestart: boolean): string[] {
+  const { references, signingKey, storeCredential, parts } = setting
+  const uses = references.filter(({ secret }) => secret === name)
+  if (uses.length === 0 && name === signingKey) return ['Commands sign the keys of clients with it from now on.']
+  if (uses.length === 0 && name === storeCredential) {
+    const command = `${ownCommand(parts.io.env)} credential set ${name}`
+    return [
+      `rate_limit_settings.store.url names the credential ${name} of the service, which is another one: ${command} stores that. To use this one, write url: { secret: ${name} }, and restart the gateway.`,
+    ]
+  }
+  const hints: string[] = []
+  if (uses.length === 0)
+    hints.push(`To use it as the key of a provider, add to its entry: api_key: { secret: ${name} }`)
+  const isOfStore = uses.some(({ provider }) => provider === storeSection)
+  if (isForRestart) hints.push(restartHint(setting))
+  else if (!isOfStore || uses.some(({ provider }) => provider !== storeSection)) hints.push(reloadHint(setting))
+  if (isOfStore && !isForRestart) hints.push(storeHint(setting))
+  return hints
 }
 
 /** Makes the identities of an empty directory, or completes what an interrupted command began. */

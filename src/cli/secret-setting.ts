@@ -7,7 +7,7 @@ import { gatewayVariable } from '../config/environment.ts'
 import { findConfigFile, packagedConfigFile } from '../config/find.ts'
 import { isAudited } from '../config/partial-config.ts'
 import { pseudonymKeyName } from '../config/generated-secrets.ts'
-import { hasPseudonyms, storedReferences } from '../config/stored-names.ts'
+import { hasPseudonyms, storeCredential, storedReferences, storedSigningKey } from '../config/stored-names.ts'
 import { readRecipients, type SecretPlaces, secretPlaces } from '../config/stored-secrets.ts'
 import { readTrustedBytes } from '../config/trusted-file.ts'
 import { type Accounts, systemAccounts } from '../platform/ownership.ts'
@@ -49,6 +49,10 @@ export interface SecretSetting {
   readonly accounts: Accounts
   /** Each reference of the configuration to a stored secret; in place of a provider may stand a key of the configuration. */
   readonly references: readonly { readonly provider: string; readonly secret: string }[]
+  /** With which commands sign the keys of clients. */
+  readonly signingKey: string | undefined
+  /** The service's credential that has the URL of the store that machines share. */
+  readonly storeCredential: string | undefined
 }
 
 /** @returns undefined, with the reason on standard error, if the configuration does not name the places. */
@@ -81,6 +85,8 @@ export function findSetting(parts: SecretParts): SecretSetting | undefined {
     access: isOfService && paths.scope === 'system' ? serviceAccess : ownAccess,
     accounts,
     references: [...storedReferences(read.document.value), ...ownReferences(read.document.value)],
+    signingKey: storedSigningKey(read.document.value),
+    storeCredential: storeCredential(read.document.value),
   }
 }
 
@@ -182,6 +188,14 @@ const reasons: Readonly<Record<string, string>> = {
 export function restartHint({ parts: { io, paths } }: SecretSetting): string {
   const scope = paths.scope === 'system' ? ' --system' : ''
   return `To pass the new identity to the service, run: ${ownCommand(io.env)} systemd restart${scope}`
+}
+
+/** How a running gateway comes to use another URL of the store that machines share: it connects when it starts. */
+export function storeHint({ isOfService, parts: { io, paths } }: SecretSetting): string {
+  const scope = paths.scope === 'system' ? ' --system' : ''
+  return isOfService
+    ? `The gateway reads the URL of rate_limit_settings.store when it starts. To use it, run: ${ownCommand(io.env)} systemd restart${scope}`
+    : 'The gateway reads the URL of rate_limit_settings.store when it starts: restart it.'
 }
 
 /** How a running gateway comes to use what has changed. */

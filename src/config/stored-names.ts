@@ -6,6 +6,9 @@ import type { RawSecret } from './raw.ts'
 /** The key of the pseudonyms, which a configuration refers to by having them. */
 export const pseudonymKeyReference: RawSecret = { secret: pseudonymKeyName }
 
+/** As whom `storedReferences` names the store that machines share, whose URL is read at the start alone. */
+export const storeSection = 'rate_limit_settings.store'
+
 /** Whether a document has pseudonyms in the place of clients' names. */
 export function hasPseudonyms(document: unknown): boolean {
   return membersOf(membersOf(document)['usage'])['client_names'] === 'pseudonym'
@@ -32,7 +35,7 @@ export function* storedReferences(document: unknown): Generator<{ provider: stri
     if (typeof secret === 'string') yield { provider: 'tracing.headers', secret }
   }
   const { secret: url } = membersOf(storeOf(document)['url'])
-  if (typeof url === 'string') yield { provider: 'rate_limit_settings.store', secret: url }
+  if (typeof url === 'string') yield { provider: storeSection, secret: url }
   const { sinks, heartbeat } = membersOf(membersOf(document)['notify'])
   const senders = [...Object.entries(membersOf(sinks)), ['heartbeat', heartbeat] as const]
   for (const [name, sender] of senders) {
@@ -48,6 +51,12 @@ export function* storedReferences(document: unknown): Generator<{ provider: stri
 export function storedSigningKey(document: unknown): string | undefined {
   const { secret } = membersOf(storeOf(document)['sign_keys_with'])
   return typeof secret === 'string' ? secret : undefined
+}
+
+/** The credential of the service that has the URL of the store. */
+export function storeCredential(document: unknown): string | undefined {
+  const { credential } = membersOf(storeOf(document)['url'])
+  return typeof credential === 'string' ? credential : undefined
 }
 
 function storeOf(document: unknown): Readonly<Record<string, unknown>> {

@@ -521,3 +521,35 @@ test('a directory in the place of a file, or of the next one, is reported, and w
     assert.equal(stderr, `Cannot write ${scene.file('other')}: a directory is in its place; remove it.\n`)
   }
 })
+
+const ofStore = [
+  ['the URL of the store', '{ secret: it }', /reads the URL of rate_limit_settings\.store when it starts: restart it\.$/],
+  [
+    'a credential of the service that has the URL of the store',
+    '{ credential: it }',
+    /names the credential it of the service, which is another one: .* credential set it stores that\. To use this one, write url: \{ secret: it \}, and restart the gateway\.$/,
+  ],
+  [
+    'the key that signs the keys of clients',
+    '{ secret: other }, keys_signed_by: [x], sign_keys_with: { secret: it }',
+    /^Commands sign the keys of clients with it from now on\.$/,
+  ],
+] as const
+
+for (const [what, url, said] of ofStore) {
+  test(`setting ${what} says what that takes, and nothing of a provider or a reload`, async (t) => {
+    for (const watched of [false, true]) {
+      const section = `rate_limit_settings: { store: { kind: valkey, url: ${url} } }\nserver: { watch_config: ${watched} }`
+      const { status, stdout, stderr } = await secretScene(t, [], { section }).set('it', 'redis://127.0.0.1:6379')
+      assert.deepEqual([status, stderr], [0, ''])
+      assert.match(stdout.trim().split('\n').at(-1)!, said)
+      assert.doesNotMatch(stdout, /api_key|reload|watch_config|127\.0\.0\.1/)
+    }
+  })
+}
+
+test('setting a key of a provider that is also the URL of the store names both ways', async (t) => {
+  const section = 'rate_limit_settings: { store: { kind: valkey, url: { secret: openai } } }'
+  const { stdout } = await secretScene(t, ['openai'], { section }).set('openai', 'x')
+  assert.match(stdout, /from its next reload on \(SIGHUP\)\.\n.*when it starts: restart it\.\n$/)
+})
