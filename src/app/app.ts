@@ -1,4 +1,5 @@
 // The composition root: builds the long-lived parts from a configuration, and ends them again.
+import type { BudgetState } from '../admission/budget.ts'
 import { isDeepStrictEqual } from 'node:util'
 import type { AdmissionStore } from '../admission/stores/store.ts'
 import { Alerts } from './alerts.ts'
@@ -10,6 +11,7 @@ import { ownClientId, peersOf, viewUsersOf } from './peer-identifiers.ts'
 import type { OpenedAudit } from './open-audit.ts'
 import { openEvents } from './open-events.ts'
 import { ProviderPool } from './provider-pool.ts'
+import { describeBudgetsOfAll } from './budget-scopes.ts'
 import { pseudonymsOf, usageReader } from './pseudonyms.ts'
 import { OwnServices, perClientRpmOf, type SharedServices } from './shared-services.ts'
 import { oldestFirst, OpenCallReporter } from './open-calls.ts'
@@ -64,6 +66,11 @@ export interface App {
   stop(reason: string): Promise<void>
   /** As `GET /v1/limits` reports them, of all models. @param client as whom the report is made. */
   limits(client: string): Promise<object>
+  /**
+   * How budgets stand by what all machines have spent; of the thread that owns them.
+   * @param keyIds of the keys whose budgets are wanted. Undefined: all budgets.
+   */
+  budgets(keyIds: ReadonlySet<string> | undefined): Promise<readonly BudgetState[]>
   /** Reports of what happens. */
   readonly status: StatusSource
   /** `GET /metrics`, in slices of whole lines. */
@@ -343,6 +350,12 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     async limits(client) {
       const reports = await coordinator.describe(snapshots.current.routes.models())
       return limitsReport({ id: client }, reports, { store: await shared.describeStore() })
+    },
+    async budgets(keyIds) {
+      if (own === undefined) return []
+      const { keys } = clients.keyFile
+      const sources = { config: inForce, keys, book: own.coordinator.admission.budgets }
+      return describeBudgetsOfAll(sources, keyIds, pseudonyms)
     },
     modelServers: () => own?.modelServersBy(inForce),
     machines: () => own?.machines,

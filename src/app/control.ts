@@ -17,6 +17,7 @@ import { serviceRows } from '../status/service-rows.ts'
 import { withTurns } from '../status/service-turns.ts'
 import type { StatusView } from '../status/status-source.ts'
 import type { App } from './app.ts'
+import { budgetsJson, readAskedKeys } from './budgets-command.ts'
 import { machineUsageJson, readQuestionOfAll, usageJson } from './machines/usage-command.ts'
 import type { Machines } from './machines/machines.ts'
 import type { SharedKeyCommands } from './key-source.ts'
@@ -72,6 +73,10 @@ function commandsOf(
     ],
     ['GET /-/metrics', async () => ({ text: (await app.metrics()).join('') })],
     ['GET /-/limits', () => app.limits(ownUser())],
+    [
+      'POST /-/budgets',
+      async (input) => budgetsJson(app.machines(), await app.budgets(readAskedKeys(input))),
+    ],
     ['GET /-/status', () => app.status.report(ownView())],
     ['GET /-/calls', async () => ({ calls: await callsOf(app) })],
     ['POST /-/calls/cancel', (input) => cancelCall(app, input)],

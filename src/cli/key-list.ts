@@ -40,7 +40,7 @@ export async function keyListCommand(
   const usage = await readKeyUsage({ env: io.env, configFile: place.configFile }, nowMs)
   const out = new Output(io.stdout, io.env)
   const gateway = findGateway(place, io.env)
-  const spending = await readSpending(gateway, wallNow)
+  const { of: spending, by: spendingBy, note } = await readSpending(place, keys, { env: io.env, wallNow })
   const shared =
     place.sharedKeys === undefined
       ? undefined
@@ -53,6 +53,7 @@ export async function keyListCommand(
       mode: place.mode,
       generation,
       generation_in_force: inForce ?? null,
+      ...(spendingBy !== undefined && { spending_by: spendingBy }),
       ...(signed && { publisher: signed['publisher'], signed_at: signed['signed_at'] }),
       keys: keys.map((key) => ({
         ...keyJson(key, nowMs, usage),
@@ -92,6 +93,7 @@ export async function keyListCommand(
   printTable(out, { head, rows: rows.map((row) => row.map(printable)) })
   out.line()
   out.line(`${counted(keys.length, 'key')}; ${describeForce(place, generation, io.env).text}`)
+  if (hasBudgets && note !== undefined) out.line(note)
   if (signed !== undefined) out.line(`Shared with other machines: ${describeSharedKeys(signed)}.`)
   return 0
 }
@@ -112,12 +114,17 @@ export async function keyShowCommand(
   const nowMs = wallNow()
   const usage = await readKeyUsage({ env: io.env, configFile: read.place.configFile }, nowMs)
   const out = new Output(io.stdout, io.env)
-  const spending = await readSpending(findGateway(read.place, io.env), wallNow)
-  const spent = spending?.(found.key) ?? []
-  const ofBudgets = spending && { spending: spent.map(spendingJson) }
+  const spending = await readSpending(read.place, [found.key], { env: io.env, wallNow })
+  const spent = spending.of?.(found.key) ?? []
+  const ofBudgets = spending.of && {
+    spending: spent.map(spendingJson),
+    ...(spending.by !== undefined && { spending_by: spending.by }),
+  }
   if (json) out.json({ ...keyJson(found.key, nowMs, usage), ...ofBudgets })
   else for (const line of linesOf(found.key, nowMs, { usage, spent })) out.line(printable(line))
-  if (!json) out.line(describeForce(read.place, read.generation, io.env).text)
+  if (json) return 0
+  if (spent.length > 0 && spending.note !== undefined) out.line(spending.note)
+  out.line(describeForce(read.place, read.generation, io.env).text)
   return 0
 }
 

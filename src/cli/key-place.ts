@@ -1,6 +1,7 @@
 // Which key file a command is about, and whether the gateway that reads it has a version of it in force.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { budgetsFileNames } from '../admission/budgets-file.ts'
 import { noKeys, parseKeyFile } from '../clients/keys/key-file.ts'
 import { keysStateFile, type KeysState, parseKeysState } from '../clients/keys/keys-state.ts'
 import { keptKeysFile, parseSignedKeys } from '../clients/keys/signed-keys.ts'
@@ -20,6 +21,10 @@ export interface KeyPlace {
   /** Undefined: the keys are of this machine alone. */
   readonly sharedKeys: PartialConfig['sharedKeys']
   readonly isAudited: boolean
+  /** Whether budgets are those of several machines. */
+  readonly sharesLimits: boolean
+  /** In which the windows of budgets begin. */
+  readonly budgetTimeZone: string
   readonly prefix: string
   readonly hosts: readonly string[]
   readonly port: number
@@ -38,10 +43,11 @@ export function findKeyPlace(
   }
   const read = readPartialConfig(configFile, env)
   if (read.kind === 'unreadable') return { message: `${configFile}: ${read.message}` }
-  const { keys, hosts, port, isAudited, sharedKeys } = read.config
+  const { keys, hosts, port, isAudited, sharedKeys, sharesLimits, budgetTimeZone } = read.config
   const { mode, prefix } = keys
   const path = findKeyFile(configFile, keys.file)
-  return { path, configFile, mode, sharedKeys, isAudited, prefix, hosts, port }
+  const sharing = { sharedKeys, sharesLimits, budgetTimeZone }
+  return { path, configFile, mode, ...sharing, isAudited, prefix, hosts, port }
 }
 
 /** The gateway that reads these keys. */
@@ -54,8 +60,10 @@ export interface RunningGateway {
 export function findGateway(place: KeyPlace, env: NodeJS.ProcessEnv): RunningGateway | undefined {
   const { pid: listening, stateDirectory } = gatewayAt(place, env)
   if (stateDirectory === undefined) return undefined
-  // The gateway holds this lock as long as it runs, also where it listens on a Unix socket only.
-  const pid = lockHolder(join(stateDirectory, 'limits.lock')) ?? listening
+  // The gateway holds these locks as long as it runs, also where it listens on a Unix socket only; of limits that machines share it
+  // keeps no file.
+  const locks = ['limits.lock', budgetsFileNames.lock].map((name) => lockHolder(join(stateDirectory, name)))
+  const pid = locks.find((each) => each !== undefined) ?? listening
   return pid === undefined ? undefined : { pid, stateDirectory }
 }
 

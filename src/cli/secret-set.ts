@@ -58,7 +58,7 @@ export async function secretSetCommand(
 }
 
 async function store(setting: SecretSetting, name: string, value: string): Promise<number> {
-  const { places, access, parts, references } = setting
+  const { places, access, parts } = setting
   const out = new Output(parts.io.stdout, parts.io.env)
   const known = await recipientsOf(setting)
   if (known === undefined) return 1
@@ -92,7 +92,8 @@ async function store(setting: SecretSetting, name: string, value: string): Promi
 function howToUse(setting: SecretSetting, name: string, isForRestart: boolean): string[] {
   const { references, signingKey, storeCredential, parts } = setting
   const uses = references.filter(({ secret }) => secret === name)
-  if (uses.length === 0 && name === signingKey) return ['Commands sign the keys of clients with it from now on.']
+  if (uses.length === 0 && name === signingKey)
+    return ['Commands sign the keys of clients with it from now on.']
   if (uses.length === 0 && name === storeCredential) {
     const command = `${ownCommand(parts.io.env)} credential set ${name}`
     return [
@@ -104,7 +105,8 @@ function howToUse(setting: SecretSetting, name: string, isForRestart: boolean): 
     hints.push(`To use it as the key of a provider, add to its entry: api_key: { secret: ${name} }`)
   const isOfStore = uses.some(({ provider }) => provider === storeSection)
   if (isForRestart) hints.push(restartHint(setting))
-  else if (!isOfStore || uses.some(({ provider }) => provider !== storeSection)) hints.push(reloadHint(setting))
+  else if (!isOfStore || uses.some(({ provider }) => provider !== storeSection))
+    hints.push(reloadHint(setting))
   if (isOfStore && !isForRestart) hints.push(storeHint(setting))
   return hints
 }

@@ -1,5 +1,7 @@
 // `llm-gateway usage`: what calls used and cost, read from the ledger; the gateway need not run.
 import { resolve } from 'node:path'
+import { type BudgetState, usualBudgetSettings } from '../admission/budget.ts'
+import { readPartialConfig } from '../config/partial-config.ts'
 import type { ScopeSpending } from '../domain.ts'
 import { readQuestion, type WrittenQuestion } from '../ledger/question.ts'
 import { openReader } from '../ledger/reader.ts'
@@ -13,6 +15,8 @@ import { chosenConfig } from './secret-setting.ts'
 import { findLedger, type LedgerPlace } from './ledger-place.ts'
 import { type CommandIo, counted, Output } from './output.ts'
 import type { UsageFormat } from './usage-format.ts'
+import { spendingJson, spendingText } from './key-spending.ts'
+import { askSharedSpending, type SharedSpending, type Sharing, spendingNote } from './shared-spending.ts'
 import { printCsv, printReport, roundedUp } from './usage-print.ts'
 
 export interface UsageOptions {
@@ -59,13 +63,20 @@ export async function usageCommand(
     const report = { ...found, rows }
     const out = new Output(io.stdout, io.env)
     const { by } = read.question
-    const spending = format === 'csv' || client !== undefined ? [] : await readSpending(database, path, nowMs)
-    const ofBudgets = spending.length > 0 && { spending: renderSpending(spending) }
+    const hasSpending = format !== 'csv' && client === undefined && (format === 'json' || by.length === 0)
+    const sharing = sharingIn(io, place)
+    const configured = sharing.budgetTimeZone
+    const spending = hasSpending ? await readSpending(database, path, { nowMs, configured }) : []
+    const shared: SharedSpending = hasSpending ? await askSharedSpending(sharing, io.env) : { kind: 'alone' }
+    const ofBudgets = {
+      ...(spending.length > 0 && { spending: renderSpending(spending) }),
+      ...(shared.kind === 'of_all' && { spending_of_all: shared.standings.filter(isUsed).map(standingJson) }),
+    }
     if (format === 'json') out.json({ ...renderReport(report), ...ofBudgets, ledger: path })
     else if (format === 'csv') printCsv(io, by, report)
     else {
       printReport(out, by, report)
-      if (by.length === 0) printSpending(out, spending)
+      printSpending(out, spending, shared)
     }
     return 0
   } catch (error) {
@@ -73,6 +84,28 @@ export async function usageCommand(
   } finally {
     database.close()
   }
+}
+
+/** What stands in the configuration of the ledger's gateway; of a ledger that was named on the command line, nothing is known. */
+function sharingIn(
+  io: CommandIo,
+  { file, paths }: LedgerPlace,
+): Sharing & { readonly budgetTimeZone: string } {
+  const configFile = resolve(chosenConfig({ io, paths, config: undefined }))
+  const read = readPartialConfig(configFile, io.env)
+  if (read.kind === 'unreadable') {
+    return { configFile, sharesLimits: false, budgetTimeZone: usualBudgetSettings.timeZone }
+  }
+  const { sharesLimits, budgetTimeZone } = read.config
+  return { configFile, sharesLimits: sharesLimits && file === undefined, budgetTimeZone }
+}
+
+function isUsed({ spent, reserved }: BudgetState): boolean {
+  return spent > 0 || reserved > 0
+}
+
+function standingJson(state: BudgetState): object {
+  return { scope: state.scope.name, of: state.scope.entry, ...spendingJson(state) }
 }
 
 function namesIn(io: CommandIo, { paths }: LedgerPlace): Promise<NamesHere> {
@@ -83,10 +116,29 @@ function namesIn(io: CommandIo, { paths }: LedgerPlace): Promise<NamesHere> {
 /** A line for each of so many budgets. */
 const maxSpending = 30
 
-function printSpending(out: Output, spending: readonly ScopeSpending[]): void {
+function printSpending(out: Output, spending: readonly ScopeSpending[], shared: SharedSpending): void {
+  printOwnSpending(out, spending, shared.kind !== 'alone')
+  if (shared.kind === 'of_all') {
+    const used = shared.standings.filter(isUsed)
+    if (used.length > 0) {
+      out.line()
+      out.line(out.styled('bold', 'spent of budgets, on all machines'))
+      for (const state of used.slice(0, maxSpending)) {
+        const { name, entry } = state.scope
+        out.line(printable(`${entry === name ? name : `${entry} (${name})`}: ${spendingText(state)}`))
+      }
+      if (used.length > maxSpending) out.line(`and ${used.length - maxSpending} more; see --format json`)
+    }
+    if (used.length === 0 && spending.length === 0) return
+  } else if (spending.length === 0) return
+  const note = spendingNote(shared)
+  if (note !== undefined) out.line(note)
+}
+
+function printOwnSpending(out: Output, spending: readonly ScopeSpending[], isShared: boolean): void {
   if (spending.length === 0) return
   out.line()
-  out.line(out.styled('bold', 'spent of budgets'))
+  out.line(out.styled('bold', `spent of budgets${isShared ? ', on this machine' : ''}`))
   const amounts = (nano: number, tokens: number) =>
     `${formatUsd(roundedUp(nano))} USD, ${counted(tokens, 'token')}`
   for (const { name, entry, nano, tokens, windows } of spending.slice(0, maxSpending)) {

@@ -3,6 +3,7 @@
 import { type JsonObject, membersOf } from '../bytes/json/parse.ts'
 import { readConfigFile } from './config-file.ts'
 import { defaults } from './defaults.ts'
+import { isTimeZone } from '../platform/time-zone.ts'
 import { type Accounts, systemAccounts } from '../platform/ownership.ts'
 
 export interface PartialConfig {
@@ -26,6 +27,10 @@ export interface PartialConfig {
   }
   /** How the keys of clients come to this machine from another one: whether it signs them itself. Undefined: they are its own. */
   readonly sharedKeys: { readonly isSigner: boolean } | undefined
+  /** Whether limits and budgets are those of several machines. */
+  readonly sharesLimits: boolean
+  /** In which the windows of budgets begin. */
+  readonly budgetTimeZone: string
   /** Whether the service manager starts model servers when they are called. */
   readonly hasServices: boolean
   /** Whether one of them starts with the gateway, so that the gateway itself must not wait for its first call. */
@@ -51,6 +56,7 @@ export function readPartialConfig(
   const viewers = ['metrics', 'status']
     .flatMap((section) => listOf(membersOf(root[section])['allowed_users']))
     .filter((name) => typeof name === 'string' && !name.includes(':'))
+  const { time_zone: zone } = membersOf(root['budgets'])
   const providers = Object.entries(membersOf(root['providers'])).map(([name, provider]) => {
     const { credential } = membersOf(membersOf(provider)['api_key'])
     return [name, typeof credential === 'string' ? credential : undefined] as const
@@ -70,6 +76,8 @@ export function readPartialConfig(
       ].filter((user) => typeof user === 'string'),
       keys: keysOf(membersOf(root['keys'])),
       sharedKeys: sharedKeysOf(membersOf(membersOf(root['rate_limit_settings'])['store'])),
+      sharesLimits: membersOf(membersOf(root['rate_limit_settings'])['store'])['kind'] === 'valkey',
+      budgetTimeZone: typeof zone === 'string' && isTimeZone(zone) ? zone : defaults.budgets.time_zone,
       hasServices: services.some((service) => service !== undefined),
       startsAtBoot: services.some((service) => membersOf(service)['start'] === 'boot'),
       isAudited: isAudited(root),

@@ -492,6 +492,30 @@ suite('budgets of a key', () => {
     writeFileSync(join(at.folder, 'budgets.used'), '')
     assert.doesNotMatch((await at.key('show', 'ann')).stdout, /^spent/m)
   })
+
+  test(
+    'begin anew at midnight of the configured time zone, before anything was spent too',
+    { skip },
+    async (t) => {
+      const at = desk(t, 'budgets: { time_zone: Asia/Kolkata }\n')
+      await created(at, 'ann', '--budget', '5usd/day')
+      assert.equal(holdLock(join(at.folder, 'limits.lock')).kind, 'held')
+      const resets = async () => {
+        const { stdout } = await at.key('show', 'ann', '--json')
+        return String((JSON.parse(stdout) as { spending: { resets_at: string }[] }).spending[0]!.resets_at)
+      }
+      // Half past six in the evening, UTC.
+      assert.match(await resets(), /T18:30:00\.000Z$/)
+      const write = (timeZone: string, accounts: readonly object[]) =>
+        writeFileSync(join(at.folder, 'budgets.json'), JSON.stringify({ version: 1, timeZone, accounts }))
+      // As `usage repair --accept-loss` begins it.
+      write('UTC', [])
+      assert.match(await resets(), /T18:30:00\.000Z$/)
+      // What the gateway counts in, where the configuration was changed and not loaded.
+      write('UTC', [{ name: 'key:k_x', nano: 0, tokens: 0, windows: [['day', 0, 1, 1]] }])
+      assert.match(await resets(), /T00:00:00\.000Z$/)
+    },
+  )
 })
 
 suite('key list, show and check', () => {

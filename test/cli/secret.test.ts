@@ -523,7 +523,11 @@ test('a directory in the place of a file, or of the next one, is reported, and w
 })
 
 const ofStore = [
-  ['the URL of the store', '{ secret: it }', /reads the URL of rate_limit_settings\.store when it starts: restart it\.$/],
+  [
+    'the URL of the store',
+    '{ secret: it }',
+    /reads the URL of rate_limit_settings\.store when it starts: restart it\.$/,
+  ],
   [
     'a credential of the service that has the URL of the store',
     '{ credential: it }',
@@ -540,7 +544,10 @@ for (const [what, url, said] of ofStore) {
   test(`setting ${what} says what that takes, and nothing of a provider or a reload`, async (t) => {
     for (const watched of [false, true]) {
       const section = `rate_limit_settings: { store: { kind: valkey, url: ${url} } }\nserver: { watch_config: ${watched} }`
-      const { status, stdout, stderr } = await secretScene(t, [], { section }).set('it', 'redis://127.0.0.1:6379')
+      const { status, stdout, stderr } = await secretScene(t, [], { section }).set(
+        'it',
+        'redis://127.0.0.1:6379',
+      )
       assert.deepEqual([status, stderr], [0, ''])
       assert.match(stdout.trim().split('\n').at(-1)!, said)
       assert.doesNotMatch(stdout, /api_key|reload|watch_config|127\.0\.0\.1/)

@@ -1,6 +1,9 @@
 // Two gateways, as processes, that share the limits of keys over a real server: what each of them admits, on the wire.
 import assert from 'node:assert/strict'
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { suite, test, type TestContext } from 'node:test'
+import { isDeepStrictEqual } from 'node:util'
 
 import type { ClientTerms } from '../../src/domain.ts'
 import { whole } from '../support/chat-content.ts'
@@ -12,6 +15,7 @@ import { type GatewayProcess, startGatewayProcess } from '../support/gateway-pro
 import { missing } from '../support/needs.ts'
 import { exchange, type RawResponse, rawRequest } from '../support/raw-client.ts'
 import { redisProgram, type RedisServer, startRedis } from '../support/redis.ts'
+import { runCommand } from '../support/run-command.ts'
 import { type ScriptedUpstream, startUpstream } from '../support/scripted-upstream.ts'
 import { trustEpoch } from '../support/store-epoch.ts'
 
@@ -23,6 +27,8 @@ interface World {
   readonly upstream: ScriptedUpstream
   readonly keys: ReadonlyMap<string, TestKey>
   readonly gateways: readonly [GatewayProcess, GatewayProcess]
+  /** Of the gateways. */
+  readonly directories: readonly [string, string]
   readonly call: (gateway: GatewayProcess, name: string) => Promise<RawResponse>
   /** Starts the second one again, as it was. */
   readonly restart: () => Promise<GatewayProcess>
@@ -75,7 +81,7 @@ async function start(
     })
     return exchange(t, url, rawRequest('POST /v1/chat/completions', bearer(keys.get(name)!), body))
   }
-  return { server, upstream, keys, gateways, call, restart: () => run(directories[1]) }
+  return { server, upstream, keys, gateways, directories, call, restart: () => run(directories[1]) }
 }
 
 function codeOf(response: RawResponse): string {
@@ -168,4 +174,76 @@ suite('two gateways with the same keys', { skip: missing(redisProgram) }, () => 
     const refused = await call(gateways[1], 'other')
     assert.deepEqual([refused.status, codeOf(refused)], [503, 'limits_unavailable'])
   })
+
+  for (const workers of [1, 2]) {
+    test(`tell commands what both have spent, with ${workers} threads`, async (t) => {
+      const budgets = [{ unit: 'tokens', limit: 10 * perCall, per: 'total' }] as const
+      const world = await start(
+        t,
+        { ci: { budgets }, other: { budgets }, free: {} },
+        {},
+        { server: { workers }, budgets: { total: [{ tokens: 1_000_000, per: 'month' }] } },
+      )
+      const { gateways, directories, call, server } = world
+      for (const index of [0, 1, 1] as const) assert.equal((await call(gateways[index], 'ci')).status, 200)
+      const [{ file, folder }] = gateways
+      const env = { HOME: folder, STATE_DIRECTORY: directories[0], LLM_GATEWAY_CONFIG: file, PATH: '' }
+      const run = async (...args: string[]) => {
+        const { status, stdout, stderr } = await runCommand(args, { env })
+        assert.deepEqual([status, stderr], [0, ''], args.join(' '))
+        return stdout
+      }
+      const json = async (...args: string[]) => JSON.parse(await run(...args)) as Record<string, unknown>
+      const ofBoth = { budget: '120tokens/total', spent: 36, reserved: 0, resets_at: null }
+      const shown = () => json('key', 'show', 'ci', '--json')
+      await until(
+        async () => isDeepStrictEqual((await shown())['spending'], [ofBoth]),
+        'what both have spent',
+      )
+      assert.equal((await shown())['spending_by'], 'all_machines')
+      assert.match(await run('key', 'show', 'ci'), /^spent +36 of 120tokens\/total, 0 reserved$/m)
+      const listed = await run('key', 'list')
+      assert.match(listed, /^ci .* 36 of 120tokens\/total *$/m)
+      assert.match(listed, /^other .* 0 of 120tokens\/total *$/m)
+      assert.doesNotMatch(listed, /this machine alone|as last heard/)
+
+      const isRecorded = async () =>
+        /^spent of budgets, on this machine$/m.test((await runCommand(['usage'], { env })).stdout)
+      await until(isRecorded, 'the calls in the ledger')
+      const usage = await run('usage')
+      assert.match(usage, /on this machine\n(?:.*\n)*?ci \(key:\w+\): .*, 12 tokens in total; /)
+      assert.match(usage, /on all machines\n(?:.*\n)*?ci \(key:\w+\): 36 of 120tokens\/total, 0 reserved\n/)
+      assert.match(usage, /on all machines\n(?:.*\n)*?total: 36 of 1000000tokens\/month, 0 reserved, until /)
+      const { spending_of_all: ofAll } = (await json('usage', '--format', 'json')) as {
+        spending_of_all: { of: string; spent: number }[]
+      }
+      assert.deepEqual(
+        ofAll.map(({ of, spent }) => [of, spent]),
+        [
+          ['total', 36],
+          ['ci', 36],
+        ],
+      )
+
+      await server.kill()
+      await gateways[0].says(/"event":"limits_store_down"/)
+      const away = await run('key', 'show', 'ci')
+      assert.match(away, /^spent +36 of .*\n(?:.*\n)*The store is away: .* as last heard\.$/m)
+
+      // A gateway that does not answer: its files are known all the same.
+      rmSync(join(directories[0], 'control.sock'))
+      const note = /^What is spent is the part of this machine alone: /m
+      for (const args of [['key', 'show', 'ci'], ['key', 'list'], ['usage']]) {
+        const text = await run(...args)
+        assert.match(text, note)
+        assert.doesNotMatch(text, /36 of|on all machines/)
+      }
+      assert.match(await run('key', 'show', 'ci'), /^spent +12 of 120tokens\/total/m)
+      const alone = await shown()
+      assert.deepEqual(
+        [alone['spending'], alone['spending_by']],
+        [[{ ...ofBoth, spent: 12 }], 'this_machine'],
+      )
+    })
+  }
 })

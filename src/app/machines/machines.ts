@@ -58,6 +58,11 @@ export class Machines {
     })
   }
 
+  /** Whether the store can be reached now. */
+  get isUp(): boolean {
+    return this.#parts.connection.isUp
+  }
+
   /** While the store is away: as last heard. Never rejects. */
   async report(): Promise<SharedStoreReport> {
     const { connection, settings } = this.#parts

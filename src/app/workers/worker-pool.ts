@@ -28,6 +28,7 @@ import { oldestFirst } from '../open-calls.ts'
 import type { OpenedAudit } from '../open-audit.ts'
 import { type OpenedEvents, openEvents } from '../open-events.ts'
 import { ProviderPool, type ProviderSet } from '../provider-pool.ts'
+import { describeBudgetsOfAll } from '../budget-scopes.ts'
 import { pseudonymsOf, usageReader } from '../pseudonyms.ts'
 import type { ThreadFacts } from '../metrics-source.ts'
 import { RoutesInForce } from '../routes-in-force.ts'
@@ -259,6 +260,12 @@ class WorkerPool implements App {
     const { services } = this.#parts
     const reports = await services.coordinator.describe(this.#routes().models())
     return limitsReport({ id: client }, reports, { store: await services.describeStore() })
+  }
+
+  budgets(keyIds: ReadonlySet<string> | undefined): ReturnType<App['budgets']> {
+    const book = this.#parts.services.coordinator.admission.budgets
+    const sources = { config: this.#newest, keys: this.#keyFile.keys, book }
+    return describeBudgetsOfAll(sources, keyIds, pseudonymsOf(this.#config.usage))
   }
 
   #routes(): RouteTable {
