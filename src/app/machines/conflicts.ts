@@ -1,13 +1,14 @@
 // Machines that are there and do not count together, though they share a store: one's state directory is a copy of another's, or the days
-// of their budgets begin at different times.
+// of their budgets begin at different times, or they have different limits of the same thing.
 import type { StoreConnection } from '../../admission/stores/valkey/connection.ts'
 import type { Clock } from '../../platform/clock.ts'
 import type { Events } from '../../observe/events.ts'
 import type { Member } from './members.ts'
+import type { SharedSetting } from './shared-settings.ts'
 
 /** Of a few machines. */
 export interface Conflict {
-  readonly of: 'machine_id' | 'time_zone'
+  readonly of: 'limits' | 'machine_id' | 'time_zone'
   /** For people. */
   readonly message: string
 }
@@ -50,6 +51,69 @@ function zonesAmong(here: readonly Member[], nameOf: (member: Member) => string)
     `budgets.time_zone is not the same on all machines: ${each.join(', ')}. Budgets whose days begin at different times are not ` +
     'shared. Write the same one everywhere.'
   return [{ of: 'time_zone', message }]
+}
+
+/** A configuration that is changed on one machine after the other, and a gateway that is restarted, is none of these. */
+const differsForMs = 60_000
+
+/** Limits that are not the same on all machines, once they have differed for a minute. */
+export class LimitDifferences {
+  readonly #now: () => number
+  /** Setting → since when it was seen to differ. */
+  #since: ReadonlyMap<string, number> = new Map()
+
+  /** @param now milliseconds of a monotonic clock. */
+  constructor(now: () => number) {
+    this.#now = now
+  }
+
+  /**
+   * To be called again and again.
+   * @param settings of this machine: only what it has itself is compared.
+   */
+  conflicts(
+    members: readonly Member[],
+    settings: readonly SharedSetting[],
+    nameOf: (member: Member) => string,
+  ): Conflict[] {
+    const here = members.filter(({ state }) => state === 'here')
+    const nowMs = this.#now()
+    const since = new Map<string, number>()
+    const lasting: string[] = []
+    for (const setting of settings) {
+      const difference = differenceIn(setting, here, nameOf)
+      if (difference === undefined) continue
+      const sinceMs = this.#since.get(setting.id) ?? nowMs
+      since.set(setting.id, sinceMs)
+      if (nowMs - sinceMs >= differsForMs) lasting.push(difference)
+    }
+    this.#since = since
+    if (lasting.length === 0) return []
+    const rest = lasting.length - maxNamed
+    const each = [...lasting.slice(0, maxNamed), ...(rest > 0 ? [`${rest} more`] : [])]
+    const message =
+      `Limits are not the same on all machines: ${each.join('; ')}. All together may use what the largest allows, and a machine with a ` +
+      'smaller one has what the others leave of that. Write the same everywhere.'
+    return [{ of: 'limits', message }]
+  }
+}
+
+/** `model gpt: rpm 12 (box-a, box-b), rpm 20 (box-c)`. A machine that states nothing of it is left out. */
+function differenceIn(
+  { id, name, describe }: SharedSetting,
+  here: readonly Member[],
+  nameOf: (member: Member) => string,
+): string | undefined {
+  const stating = here.flatMap((member) => {
+    const value = member.settings?.get(id)
+    const shown = value === undefined ? undefined : describe(value)
+    return shown === undefined ? [] : [{ shown, machine: nameOf(member) }]
+  })
+  const values = [...Map.groupBy(stating, ({ shown }) => shown)]
+  if (values.length < 2) return undefined
+  const sorted = values.toSorted(([one], [other]) => (one < other ? -1 : 1)).slice(0, maxNamed)
+  const each = sorted.map(([shown, group]) => `${shown} (${listed(group.map(({ machine }) => machine))})`)
+  return `${name}: ${each.join(', ')}`
 }
 
 function listed(names: readonly string[]): string {

@@ -9,14 +9,17 @@ import type { UsageQuestion } from '../../ledger/report.ts'
 import type { Clock } from '../../platform/clock.ts'
 import type { MachineRow, MachineUse, SharedStoreReport } from '../../status/shared-store.ts'
 import { shownOrNull } from '../../status/shown-text.ts'
-import { type Conflict, conflictsOf } from './conflicts.ts'
+import { type Conflict, conflictsOf, LimitDifferences } from './conflicts.ts'
 import { type Member, readMembers } from './members.ts'
+import type { SharedSetting } from './shared-settings.ts'
 import { byHost, namesOf, placeNameOf, UsageOfAll } from './usage-of-all.ts'
 
 export interface MachinesParts {
   readonly connection: Pick<StoreConnection, 'fault' | 'isUp' | 'joined' | 'run'>
   readonly allotments: Pick<Allotments, 'scopeKeys'>
   readonly settings: Pick<SharedStore, 'members' | 'prefix' | 'whenUnavailable'>
+  /** Of this machine, in force. */
+  readonly limitSettings: () => readonly SharedSetting[]
   readonly member: string
   readonly host: string
   readonly clock: Pick<Clock, 'now' | 'setTimer'>
@@ -40,12 +43,14 @@ export type Forgotten =
 export class Machines {
   readonly usage: UsageOfAll
   readonly #parts: MachinesParts
+  readonly #differences: LimitDifferences
   #look: { readonly atMs: number; readonly members: Promise<readonly Member[]> } | undefined
   #last: readonly Member[] = []
 
   constructor(parts: MachinesParts) {
     this.#parts = parts
     const { connection, settings, member, host, clock, readUsage, onBug } = parts
+    this.#differences = new LimitDifferences(clock.now)
     this.usage = new UsageOfAll({
       connection,
       prefix: settings.prefix,
@@ -88,7 +93,12 @@ export class Machines {
   }
 
   #conflicts(members: readonly Member[]): Conflict[] {
-    return conflictsOf(members, ({ host }) => host)
+    const places = [...Map.groupBy(members, placeNameOf)]
+    const names = namesOf(places.map(([, [first]]) => first!))
+    const byPlace = new Map(places.map(([place], index) => [place, names[index]!]))
+    const nameOf = (member: Member) => byPlace.get(placeNameOf(member))!
+    const differences = this.#differences.conflicts(members, this.#parts.limitSettings(), nameOf)
+    return [...conflictsOf(members, nameOf), ...differences]
   }
 
   /**

@@ -7,6 +7,7 @@ import { windowMs } from '../../admission/sliding-window.ts'
 import { isObject, parseJson } from '../../bytes/json/parse.ts'
 import type { MachineUse } from '../../status/shared-store.ts'
 import { shownText } from '../../status/shown-text.ts'
+import { readSettings, type StatedSettings } from './shared-settings.ts'
 
 /** A gateway: one process. */
 export interface Member {
@@ -23,6 +24,8 @@ export interface Member {
   readonly place: string | undefined
   /** Of its budgets. Undefined: it has none, or does not say. */
   readonly timeZone: string | undefined
+  /** The limits that it has of what machines share. Undefined: it is of an older version. */
+  readonly settings: StatedSettings | undefined
   readonly uses: readonly MachineUse[]
 }
 
@@ -59,7 +62,7 @@ function memberOf(
 ): Member | undefined {
   const entry = parseJson(Buffer.from(text))
   if (!isObject(entry) || !/^[\w-]{1,64}\.[\w-]{1,64}$/.test(id)) return undefined
-  const { host, version, since, seen, left, place, zone } = entry
+  const { host, version, since, seen, left, place, zone, limits } = entry
   if (!isTime(seen) || typeof host !== 'string') return undefined
   return {
     id,
@@ -71,6 +74,7 @@ function memberOf(
     seenMs: seen,
     place: typeof place === 'string' ? place.slice(0, 64) : undefined,
     timeZone: typeof zone === 'string' ? shownText(zone) : undefined,
+    settings: readSettings(limits),
     uses: used.get(id) ?? [],
   }
 }

@@ -26,6 +26,7 @@ import { ConflictWatch } from './conflicts.ts'
 import { machineId, placeOf } from './machine-id.ts'
 import { Machines } from './machines.ts'
 import { StoreReports } from './report-store.ts'
+import { type SettingsConfig, type SharedSetting, sharedSettings, stateSettings } from './shared-settings.ts'
 
 export interface SharedLimitsParts {
   readonly clock: Clock
@@ -67,6 +68,10 @@ export class SharedLimits {
   #machines: Machines | undefined
   /** Of budgets, as others are told it. */
   #timeZone: string | undefined
+  #floodRpm: number | undefined
+  #limitSettings: readonly SharedSetting[] = []
+  /** As others are told them. Undefined: no configuration is followed yet. */
+  #statedSettings: string | undefined
   /** Providers whose server is this machine's own, so that its slots are. */
   #ownProviders: ReadonlySet<string> = new Set()
 
@@ -180,6 +185,7 @@ export class SharedLimits {
         version,
         place: placeOf(stateDirectory),
         timeZone: () => (opened.limits === undefined ? undefined : opened.limits.#timeZone),
+        limits: () => (opened.limits === undefined ? undefined : opened.limits.#statedSettings),
       },
       schema: schemaVersion,
       leaseMs,
@@ -208,16 +214,24 @@ export class SharedLimits {
   }
 
   /** @param hasBudgets whether any can be spent of. */
-  follow({ providers, budgets }: Pick<Config, 'budgets' | 'providers'>, hasBudgets: boolean): void {
+  follow(config: SettingsConfig, hasBudgets: boolean): void {
+    const { providers, budgets } = config
     this.#timeZone = hasBudgets ? budgets.timeZone : undefined
     const own = Array.from(providers.values()).filter(
       (each) => !('origin' in each) || each.maxParallelRequests === 'auto' || isOfThisMachine(each.origin),
     )
     this.#ownProviders = new Set(own.map(({ name }) => name))
+    this.#limitSettings = sharedSettings(config, {
+      floodRpm: this.#floodRpm,
+      isOwnProvider: (name) => this.#ownProviders.has(name),
+      isOwnClient: (pattern) => isOfOneMachine(`client:${pattern}`),
+    })
+    this.#statedSettings = stateSettings(this.#limitSettings)
   }
 
   /** @param rpm as configured; at least 1. */
   floodWindows(rpm: number): SharedFloodWindows {
+    this.#floodRpm = rpm
     return new SharedFloodWindows({ ...this.#floodParts, rpm })
   }
 
@@ -234,6 +248,7 @@ export class SharedLimits {
       connection,
       allotments,
       settings: this.#settings,
+      limitSettings: () => this.#limitSettings,
       clock,
       readUsage,
       member: this.name.member,

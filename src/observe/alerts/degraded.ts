@@ -106,7 +106,7 @@ const begun: Partial<Record<Kind, DegradedPart & { readonly lasts?: true }>> = {
   machines_in_conflict: {
     part: 'machines',
     severity: 'warning',
-    what: 'Machines share the store of limits and do not count together: more may be spent of budgets than they allow.',
+    what: 'Machines share the store of limits and do not count together, or not by the same limits: more may be used than some of them allow.',
     fix: 'Run `llm-gateway machines`: it names them, and says what to change.',
     lasts: true,
   },

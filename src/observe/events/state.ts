@@ -59,7 +59,7 @@ interface LimitsStoreEvicts {
   readonly policy: string
 }
 
-/** Machines share the store and do not count together: what one spends is missing, or its budgets are not shared. */
+/** Machines share the store and do not count together: what one spends is missing, its budgets are not shared, or its limits are others. */
 interface MachinesInConflict {
   readonly kind: 'machines_in_conflict'
   /** Which ones, and what to do. */

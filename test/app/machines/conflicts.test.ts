@@ -12,8 +12,17 @@ import { scratchDirectory } from '../../support/config-file.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 
 function member(machine: string, host: string, more: Partial<Member> = {}): Member {
-  const at = { sinceMs: 0, seenMs: 0, version: '1', uses: [], place: host, timeZone: undefined }
-  return { id: `${machine}.${host}`, machine, host, state: 'here', ...at, ...more }
+  const at = { sinceMs: 0, seenMs: 0, version: '1', uses: [], place: host }
+  return {
+    id: `${machine}.${host}`,
+    machine,
+    host,
+    state: 'here',
+    timeZone: undefined,
+    settings: undefined,
+    ...at,
+    ...more,
+  }
 }
 
 const cases: readonly (readonly [string, readonly Member[], readonly RegExp[]])[] = [

@@ -22,6 +22,7 @@ function machinesOver(
     },
     allotments: { scopeKeys: () => ['model:m'] },
     settings: { members: 2, prefix: 'p', whenUnavailable: 'share' },
+    limitSettings: () => [],
     member: 'm1.1',
     host: 'box',
     clock: new FakeClock(0),

@@ -81,6 +81,8 @@ interface Member {
   readonly place?: string | undefined
   /** Of its budgets, as it is now; undefined: it has none. */
   readonly timeZone?: () => string | undefined
+  /** The limits that it has of what is shared, as they are now, for the others to compare; at most 2,000 bytes. */
+  readonly limits?: () => string | undefined
 }
 
 const runTimeoutMs = 100
@@ -193,8 +195,8 @@ class Connection implements StoreConnection {
   }
 
   get #description(): string {
-    const { host, version, place, timeZone } = this.#options.member
-    return JSON.stringify({ host, version, place, zone: timeZone?.() })
+    const { host, version, place, timeZone, limits } = this.#options.member
+    return JSON.stringify({ host, version, place, zone: timeZone?.(), limits: limits?.() })
   }
 
   /** One link after the other. Never rejects. */
