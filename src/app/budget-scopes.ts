@@ -38,7 +38,7 @@ function scopesOfKeys(keys: readonly KeyRecord[]): BudgetScope[] {
 }
 
 /** Of more, other machines are not asked at once. */
-export const maxAskedScopes = 1_000
+const maxAskedScopes = 1_000
 
 /**
  * How budgets stand by what all machines have spent, of so many scopes at most. Never rejects.

@@ -11,7 +11,7 @@ export interface BudgetsJson {
 }
 
 /** Amounts are whole nano-USD or tokens. */
-export interface BudgetStandingJson extends Pick<BudgetState, 'budget' | 'reserved' | 'scope' | 'spent'> {
+interface BudgetStandingJson extends Pick<BudgetState, 'budget' | 'reserved' | 'scope' | 'spent'> {
   /** Milliseconds since 1970. Null: never. */
   readonly resets_at_ms: number | null
 }

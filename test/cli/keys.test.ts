@@ -502,7 +502,7 @@ suite('budgets of a key', () => {
       assert.equal(holdLock(join(at.folder, 'limits.lock')).kind, 'held')
       const resets = async () => {
         const { stdout } = await at.key('show', 'ann', '--json')
-        return String((JSON.parse(stdout) as { spending: { resets_at: string }[] }).spending[0]!.resets_at)
+        return (JSON.parse(stdout) as { spending: { resets_at: string }[] }).spending[0]!.resets_at
       }
       // Half past six in the evening, UTC.
       assert.match(await resets(), /T18:30:00\.000Z$/)
