@@ -149,8 +149,8 @@ async function measure(axis: Axis, stage: Stage): Promise<Grown> {
       for (const each of stage.inTurn(running)) {
         const { size } = each.point
         tell(`${axis.name}, round ${round + 1}: ${size.toLocaleString('en')}`)
-        const { outcome, ...costs } = await costOf(each, stage)
-        samples.push({ axis: axis.name, size, round, ...costs })
+        const { outcome, perCall } = await costOf(each, stage)
+        samples.push({ axis: axis.name, size, round, perCall })
         if (outcome.failed > 0) faults.push(`${size}: ${JSON.stringify(outcome.faults)}`)
       }
     }
@@ -194,19 +194,18 @@ async function findOursToRun(setup: Point['setup'], isPacked: boolean) {
   return { contender, found }
 }
 
-async function costOf({ point, at: { instance } }: Running, { ground, load, scale }: Stage) {
+async function costOf({ point, at: { instance } }: Running, { load, scale }: Stage) {
   const calls = point.calls(instance)
   const task = { kind: 'closed', calls, connections } as const
   const restPerMs = point.worksAtRest === true ? await costAtRest(instance, scale) : 0
   await load.run({ ...task, durationMs: scale.leadMs })
   instance.trimLog()
-  const before = [readCpu(instance.pid), readCpu(ground.upstream.pid!)] as const
+  const before = readCpu(instance.pid)
   const startMs = performance.now()
   const outcome: Outcome = await load.run({ ...task, durationMs: scale.measureMs })
   const elapsedMs = performance.now() - startMs
-  const own = cpuBetween(before[0], readCpu(instance.pid)) - restPerMs * elapsedMs
-  const upstream = cpuBetween(before[1], readCpu(ground.upstream.pid!))
-  return { outcome, perCall: own / outcome.calls, upstreamPerCall: upstream / outcome.calls }
+  const own = cpuBetween(before, readCpu(instance.pid)) - restPerMs * elapsedMs
+  return { outcome, perCall: own / outcome.calls }
 }
 
 /** @returns microseconds in a millisecond. */

@@ -12,8 +12,8 @@ function grownTo(costs: readonly number[], more: Partial<Grown> = {}): Grown {
     notes: [],
     sizes: [10, 10_000].map((size) => ({ size, isAside: false, residentBytes: size * 1e5 })),
     samples: costs.flatMap((perCall, round) => [
-      { axis: 'models', size: 10, round, perCall: 100, upstreamPerCall: 20 },
-      { axis: 'models', size: 10_000, round, perCall, upstreamPerCall: 20 },
+      { axis: 'models', size: 10, round, perCall: 100 },
+      { axis: 'models', size: 10_000, round, perCall },
     ]),
     faults: [],
     ...more,
