@@ -46,6 +46,8 @@ suite('growth', () => {
     assert.ok(lines(grownTo([120, 130, 140])).some((line) => line.includes('| grows |')))
     assert.ok(lines(grownTo([90, 130, 140])).some((line) => line.includes('| unclear |')))
     assert.ok(!isFlat([grownTo([120, 130, 140])]))
+    // Processes that were not equally warm.
+    assert.ok(lines(grownTo([40, 45, 50])).some((line) => line.includes('| unclear |')))
   })
 
   test('is not judged where each further one is work, nor for a size that stands aside', () => {
