@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Writable } from 'node:stream'
 import { codeCacheFile, loadBundle } from '../src/cli/bundle.ts'
-import { allowPretenuring } from '../src/platform/node/pretenuring.ts'
+import { resetServingFlags } from '../src/platform/node/serving-flags.ts'
 
 const [dist = ''] = process.argv.slice(2)
 const folder = mkdtempSync(join(tmpdir(), 'llm-gateway-build-'))
@@ -88,7 +88,7 @@ for (const stream of [false, true]) {
   const status = await ask('/v1/chat/completions', { model: 'model', messages, stream })
   if (status !== 200) throw new Error(`the build answers ${status}`)
 }
-// Serving sets a flag of V8, and a cache is for the flags that are set when it is written.
-allowPretenuring()
+// Serving sets flags of V8, and a cache is for the flags that are set when it is written.
+resetServingFlags()
 writeFileSync(codeCacheFile(dist), bundle.script.createCachedData())
 process.exit(0)

@@ -12,7 +12,7 @@ import type { Config } from '../config/types.ts'
 import { fileVersion } from '../config/watch.ts'
 import { AddressInUseError, StartError } from '../errors.ts'
 import { type Clock, systemClock } from '../platform/clock.ts'
-import { disablePretenuring } from '../platform/node/pretenuring.ts'
+import { setServingFlags } from '../platform/node/serving-flags.ts'
 import { printable, printableJson } from '../platform/printable.ts'
 import { isJournal } from '../systemd/journal.ts'
 import { type PassedSocket, takePassedSockets } from '../systemd/listen-fds.ts'
@@ -86,7 +86,7 @@ export async function serveCommand(
   const path = controlSocketPath(io.env)
   const startedAtMs = clock.wallNow()
   const control = await startControl(app, { path, version, configFile, stateDirectory, startedAtMs })
-  disablePretenuring()
+  setServingFlags()
   if (showsBanner(config, io)) io.stderr.write(banner(config, app, configFile, version))
   const endChecks = checkProviders(app, config, clock)
   const { env, reloadSignal } = io

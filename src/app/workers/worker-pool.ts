@@ -10,7 +10,7 @@ import { noKeys } from '../../clients/keys/key-file.ts'
 import type { KeyFile } from '../../clients/keys/key-record.ts'
 import type { Config } from '../../config/types.ts'
 import { StartError } from '../../errors.ts'
-import { allowPretenuring, disablePretenuring } from '../../platform/node/pretenuring.ts'
+import { resetServingFlags, setServingFlags } from '../../platform/node/serving-flags.ts'
 import type { Events } from '../../observe/events.ts'
 import type { CounterReader } from '../../observe/metrics/counters.ts'
 import type { Registry } from '../../observe/metrics/registry.ts'
@@ -351,8 +351,7 @@ class WorkerPool implements App {
   /** Ends what a start that failed has left. */
   async end(): Promise<void> {
     this.#isStopping = true
-    this.#parts.services.stopWatching()
-    this.#parts.services.closeServices()
+    await this.#parts.services.abandon()
     await this.#keyWatch?.stop()
     await this.#all((worker) => worker.terminate())
     await this.#providers.release(this.#providerSet)
@@ -379,12 +378,12 @@ class WorkerPool implements App {
       onAudited: (event) => this.#parts.audit?.sink.receive(event),
     })
     this.#workers.set(number, worker)
-    // A thread that starts under the flag compiles everything anew.
+    // A thread that starts under the flags compiles everything anew.
     this.#starting += 1
-    allowPretenuring()
+    resetServingFlags()
     const onSettled = () => {
       this.#starting -= 1
-      if (this.#starting === 0) disablePretenuring()
+      if (this.#starting === 0) setServingFlags()
     }
     worker.started.then(onSettled, onSettled)
     return worker

@@ -1,4 +1,4 @@
-// Canary of src/platform/node/pretenuring.ts: fails when V8 changes what it leans on.
+// Canary of src/platform/node/serving-flags.ts: fails when V8 changes what it leans on.
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
@@ -8,11 +8,7 @@ import { test } from 'node:test'
 import { cachedDataVersionTag } from 'node:v8'
 import { stringify } from 'yaml'
 
-import {
-  allowPretenuring,
-  disablePretenuring,
-  pretenuringFlag,
-} from '../../../src/platform/node/pretenuring.ts'
+import { resetServingFlags, servingFlags, setServingFlags } from '../../../src/platform/node/serving-flags.ts'
 import { scratchDirectory } from '../../support/config-file.ts'
 
 const main = join(import.meta.dirname, '../../../src/main.ts')
@@ -29,26 +25,27 @@ const probe = `
   }
   syncBuiltinESMExports()`
 
-test('V8 has the flag', () => {
+test('V8 has the flags, with these defaults', () => {
   const { stdout } = spawnSync(process.execPath, ['--v8-options'], { encoding: 'utf8' })
-  assert.ok(stdout.includes(pretenuringFlag.replace('--no-', '--')))
+  for (const { usual } of servingFlags) assert.ok(stdout.includes(`default: ${usual}\n`), usual)
 })
 
-test('compiled code is for another V8 while the flag is set, and for this one again afterwards', () => {
+test('compiled code is for another V8 while the flags are set, and for this one again afterwards', () => {
   const tag = cachedDataVersionTag()
-  disablePretenuring()
+  setServingFlags()
   assert.notEqual(cachedDataVersionTag(), tag)
-  allowPretenuring()
+  resetServingFlags()
   assert.equal(cachedDataVersionTag(), tag)
 })
 
-const allowed = pretenuringFlag.replace('--no-', '--')
+const serving = servingFlags.map((flag) => flag.serving)
+const usual = servingFlags.map((flag) => flag.usual)
 for (const [name, workers, flags] of [
-  ['one thread', 1, [pretenuringFlag]],
+  ['one thread', 1, serving],
   // With a port of the kernel's choice the second worker starts after the first; then the start as a whole is over.
-  ['two workers', 2, [allowed, pretenuringFlag, allowed, pretenuringFlag, pretenuringFlag]],
+  ['two workers', 2, [usual, serving, usual, serving, serving].flat()],
 ] as const) {
-  test(`a gateway of ${name} sets it when no thread is loading modules`, async (t) => {
+  test(`a gateway of ${name} sets them when no thread is loading modules`, async (t) => {
     const folder = scratchDirectory(t)
     const config = join(folder, 'llm-gateway.yaml')
     const providers = { echo: { kind: 'echo' } }
