@@ -51,9 +51,9 @@ function createDirect(
   const isPlain = origin.startsWith('http:')
   const lookup = allowed === undefined ? sharedLookup() : checkedLookup(allowed, sharedLookup())
   const usual = { timeout: connectMs, allowH2: false, lookup }
-  // undici's types know no `onread`; it hands what it does not know to net.connect.
+  // undici hands what it does not know to net.connect.
   if (!isPlain) return buildConnector(usual)
-  const connect = buildConnector({ ...usual, onread: directReads } as buildConnector.BuildOptions)
+  const connect = buildConnector({ ...usual, onread: directReads })
   return (options, callback) => {
     // By its types it returns nothing.
     const socket: unknown = connect(options, callback)
