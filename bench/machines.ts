@@ -22,14 +22,23 @@ const [latencySeconds, shareSeconds] = [20, 80]
 const [mostTrips, leastEven, leastOne] = [0.1, 0.95, 0.85]
 /** From this limit on, a model is busy. */
 const busyLimit = 1_000
+/** Keys that call once a second, each with a limit of its own. */
+const [busyKeys, keySeconds] = [3_000, 20]
 
 interface Gateway {
   readonly store: AdmissionStore
   trips: number
+  /** How often the server was away, though it was there. */
+  losses: number
   readonly close: () => Promise<unknown>
 }
 
-const inMemory = (): Gateway => ({ store: new MemoryStore(), trips: 0, close: () => Promise.resolve() })
+const inMemory = (): Gateway => ({
+  store: new MemoryStore(),
+  trips: 0,
+  losses: 0,
+  close: () => Promise.resolve(),
+})
 
 async function sharing({ url }: RedisServer, prefix: string, index: number): Promise<Gateway> {
   const read = readStoreUrl(url, 'bench')
@@ -51,7 +60,7 @@ async function sharing({ url }: RedisServer, prefix: string, index: number): Pro
     setTimer,
     chance: Math.random,
   })
-  const gateway = { store: new MemoryStore() as AdmissionStore, trips: 0, close }
+  const gateway = { store: new MemoryStore() as AdmissionStore, trips: 0, losses: 0, close }
   const allotments = new Allotments({
     connection: {
       get isUp() {
@@ -77,9 +86,14 @@ async function sharing({ url }: RedisServer, prefix: string, index: number): Pro
     now: clock.now,
   })
   connection.onNews = (message) => allotments.hear(message)
-  connection.onChange = () => allotments.reconnected()
+  connection.onChange = () => {
+    if (!connection.isUp && !isClosing) gateway.losses += 1
+    allotments.reconnected()
+  }
   connection.onGrace = () => void allotments.restate()
+  let isClosing = false
   async function close(): Promise<void> {
+    isClosing = true
     await allotments.leave()
     await connection.close()
   }
@@ -155,6 +169,44 @@ async function benchCalls(redis: RedisServer, rpm: number): Promise<boolean> {
   return rpm < busyLimit || trips <= mostTrips
 }
 
+/** @returns whether the server was there all the time. */
+async function benchKeys(redis: RedisServer): Promise<boolean> {
+  const gateway = await sharing(redis, 'keys', 0)
+  await sleep(leaseMs + 500)
+  const { now } = systemClock
+  const scopes = Array.from({ length: busyKeys }, (_, index): Scope => {
+    return { kind: 'client', name: `key:${index}`, limits: { rpm: 600 }, isMetered: true }
+  })
+  const before = process.cpuUsage()
+  const trips = gateway.trips
+  const startMs = now()
+  let calls = 0
+  const underWay: Promise<void>[] = []
+  async function one(scope: Scope): Promise<void> {
+    const result = await gateway.store.reserve(
+      { scopes: [scope], oneOf: [], tokens: 10, minTokens: 1 },
+      now(),
+    )
+    if (result.kind !== 'admitted') return
+    await gateway.store.settle(result.reservation, { requests: 1, tokens: 10 }, now())
+  }
+  while (now() - startMs < keySeconds * 1_000) {
+    for (; calls < ((now() - startMs) / 1_000) * busyKeys; calls++)
+      underWay.push(one(scopes[calls % busyKeys]!))
+    await sleep(10)
+  }
+  await Promise.all(underWay)
+  const { user, system } = process.cpuUsage(before)
+  const perSecond = (gateway.trips - trips) / keySeconds
+  const { losses } = gateway
+  await gateway.close()
+  process.stdout.write(
+    `${busyKeys} keys, each with a call a second: ${perSecond.toFixed(0)} round trips a second, ` +
+      `${((user + system) / 1e4 / keySeconds).toFixed(0)} % of a core; the server was lost ${losses} times (at most 0)\n`,
+  )
+  return losses === 0
+}
+
 /** The part of the limit that all gateways together have used in the last minute. */
 async function usedShare(
   redis: RedisServer,
@@ -186,7 +238,7 @@ export async function benchMachines(): Promise<number> {
   const ends: (() => unknown)[] = []
   try {
     const redis = await startRedis({ after: (end) => void ends.push(end) })
-    let isGood = true
+    let isGood = await benchKeys(redis)
     for (const rpm of limits) isGood = (await benchCalls(redis, rpm)) && isGood
     for (const rpm of limits.slice(1)) {
       const perSecond = (rpm / 60) * 1.3

@@ -44,7 +44,7 @@ export function drawChart({ figures, samples, contenders, own, caption }: ChartI
     return `<g transform="translate(${x} ${y})">${panel(figure, bars, own)}</g>`
   })
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" aria-label="${escapeXml(caption)}">
-<style>${style}</style>
+<style>${chartStyle}</style>
 <rect class="page" width="${width}" height="${height}" rx="8"/>
 ${drawn.join('\n')}
 <text class="note" x="${gutter}" y="${height - 16}">${escapeXml(caption)}</text>
@@ -52,7 +52,7 @@ ${drawn.join('\n')}
 `
 }
 
-const style = `
+export const chartStyle = `
 text { font: 12px system-ui, sans-serif; fill: #24292f }
 .title { font-weight: 600 }
 .value, .note { fill: #57606a }
@@ -105,7 +105,7 @@ function round(value: number): number {
   return Math.round(value * 10) / 10
 }
 
-function escapeXml(text: string): string {
+export function escapeXml(text: string): string {
   return text
     .replaceAll('&', '&amp;')
     .replaceAll('<', '&lt;')

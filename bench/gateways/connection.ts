@@ -7,6 +7,8 @@ import { type Format, marker, StreamCheck } from './wire.ts'
 export type Expected =
   | { readonly kind: 'whole' }
   | { readonly kind: 'stream'; readonly events: number; readonly format: Format }
+  /** A whole answer with one of these statuses, whatever it says. */
+  | { readonly kind: 'status'; readonly oneOf: readonly number[] }
 
 export interface CallSink {
   /** Numbered events of a stream that came in one read. */
@@ -76,8 +78,11 @@ export class Connection {
   }
 
   #fault(): string | undefined {
-    if (this.#status !== 200) return `status ${this.#status}`
     const { kind } = this.#expected
+    if (kind === 'status') {
+      return this.#expected.oneOf.includes(this.#status) ? undefined : `status ${this.#status}`
+    }
+    if (this.#status !== 200) return `status ${this.#status}`
     if (kind === 'whole') return this.#hasMarker() ? undefined : 'another answer'
     const { events, isDone, isWrong } = this.#stream!
     if (isWrong) return 'events out of order'

@@ -22,6 +22,8 @@ export interface Launch {
   /** Files to write before, by name in the place's directory. */
   readonly files?: Readonly<Record<string, string>>
   readonly withChannel?: boolean
+  /** On whatever core the system gives it, in place of one of its own. */
+  readonly isSpread?: boolean
 }
 
 export type Found =

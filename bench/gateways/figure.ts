@@ -17,8 +17,6 @@ export interface Scale {
   readonly openRate: number
   readonly streams: number
   readonly heldStreams: number
-  readonly manyModels: number
-  readonly windowEntries: number
   readonly bodyBytes: readonly number[]
   readonly isQuick: boolean
 }

@@ -23,6 +23,8 @@ export interface Instance {
   readonly child: ChildProcess
   readonly pid: number
   readonly address: Addressing
+  /** Its files; gone when it has stopped. */
+  readonly directory: string
   /** From the start of the process until it said that it is ready, or accepted a connection. */
   readonly readyMs: number
   /** Until the first right answer to a call. */
@@ -74,8 +76,8 @@ async function tryStart(
   }
   const logFile = join(directory, 'output.log')
   const address = { port: place.port, path: contender.path, headers: contender.headers?.(place) ?? {} }
-  const { env = {}, command, args, withChannel = false } = launch
-  const start = () => processes.contender({ command, args, env, directory, logFile, withChannel })
+  const { env = {}, command, args, withChannel = false, isSpread = false } = launch
+  const start = () => processes.contender({ command, args, env, directory, logFile, withChannel, isSpread })
   const startedMs = performance.now()
   const child = start()
   let running = child
@@ -84,7 +86,7 @@ async function tryStart(
     rmSync(directory, { recursive: true, force: true, maxRetries: 3 })
   }
   try {
-    const readyMs = await untilReady(child, contender.readyPath, place.port, startedMs)
+    const readyMs = await untilReady(child, contender.readyPath, address, startedMs)
     const firstAnswerMs = await untilAnswer(child, address, contender.model, startedMs)
     return {
       contender,
@@ -95,6 +97,7 @@ async function tryStart(
         return running.pid!
       },
       address,
+      directory,
       readyMs,
       firstAnswerMs,
       callsOf: (script, bulkBytes = 0, models = [contender.model]) => ({
@@ -107,7 +110,7 @@ async function tryStart(
         await processes.stop(running)
         const restartedMs = performance.now()
         running = start()
-        return await untilReady(running, contender.readyPath, place.port, restartedMs)
+        return await untilReady(running, contender.readyPath, address, restartedMs)
       },
       trimLog: () => trim(logFile),
       stop,
@@ -128,12 +131,12 @@ function trim(logFile: string): void {
 async function untilReady(
   child: ChildProcess,
   readyPath: string | undefined,
-  port: number,
+  { port, headers }: Addressing,
   startedMs: number,
 ): Promise<number> {
   const isReady = async (): Promise<boolean> => {
     if (readyPath === undefined) return await accepts(port)
-    const { status } = await exchange({ port, path: readyPath, headers: {} })
+    const { status } = await exchange({ port, path: readyPath, headers })
     return status === 200
   }
   return await until(child, isReady, startedMs)

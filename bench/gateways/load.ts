@@ -1,6 +1,7 @@
 // The load generator, a process of its own: does one task after the other as its parent asks, and ends with it.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type CallSink, Connection } from './connection.ts'
+import { pace } from './pace.ts'
 import { Requests, Tally } from './tally.ts'
 import type { CallTask, Outcome, Task } from './tasks.ts'
 
@@ -8,8 +9,6 @@ import type { CallTask, Outcome, Task } from './tasks.ts'
 const patienceMs = 30_000
 /** What opening thousands of streams may take beyond that. */
 const openingMs = 60_000
-/** Timers are good to a millisecond: the rest of the way to a call that is due is watched. */
-const watchedMs = 1.2
 
 let tally = new Tally()
 /** All connections of the task. */
@@ -123,7 +122,8 @@ async function open(
   await patient(
     new Promise<void>((resolve) => {
       let sent = 0
-      const send = (dueMs: number): void => {
+      pace({ startMs, ratePerSecond }, (dueMs) => {
+        sent += 1
         const connection = idle.pop() ?? connectTo(port)
         all.add(connection)
         tally.late(performance.now() - dueMs)
@@ -135,21 +135,8 @@ async function open(
             if (ended === count) resolve()
           },
         })
-      }
-      const pace = (): void => {
-        while (sent < count) {
-          const dueMs = startMs + (sent * 1000) / ratePerSecond
-          const leftMs = dueMs - performance.now()
-          if (leftMs > 0) {
-            if (leftMs > watchedMs) setTimeout(pace, Math.max(1, Math.floor(leftMs - watchedMs)))
-            else setImmediate(pace)
-            return
-          }
-          sent += 1
-          send(dueMs)
-        }
-      }
-      pace()
+        return sent < count
+      })
     }),
     durationMs,
   )

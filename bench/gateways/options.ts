@@ -34,7 +34,6 @@ const figureNames = [
   'first-event',
   'bodies',
   'life',
-  'growth',
   'translation',
   'profile',
 ]
@@ -101,8 +100,6 @@ export function scaleOf({ isQuick, rounds }: Options, maxFiles: number): Scale {
       openRate: 200,
       streams: 5,
       heldStreams: 20,
-      manyModels: 50,
-      windowEntries: 200,
       bodyBytes: [1000, 200_000],
     }
   }
@@ -117,8 +114,6 @@ export function scaleOf({ isQuick, rounds }: Options, maxFiles: number): Scale {
     openRate: 500,
     streams: 50,
     heldStreams: Math.min(10_000, Math.floor((maxFiles - 400) / 2)),
-    manyModels: 10_000,
-    windowEntries: 100_000,
     bodyBytes: [1000, 100_000, 1_000_000, 10_000_000],
   }
 }

@@ -15,6 +15,8 @@ export interface Command {
   readonly logFile: string
   /** A channel for messages to the process; for a probe. */
   readonly withChannel?: boolean
+  /** Not pinned to a core. */
+  readonly isSpread?: boolean
 }
 
 /** Which cores what runs on; undefined where nothing can be pinned. */
@@ -36,15 +38,22 @@ export class Processes {
     this.#keeper.channel?.unref()
   }
 
-  /** One of our own two: a program beside this file that talks over its channel. */
-  helper(name: 'load' | 'upstream'): ChildProcess {
-    const file = join(import.meta.dirname, `${name}.ts`)
+  /** A program of our own that talks over its channel. @param file of a load generator; absent: that of `gateways`. */
+  helper(name: 'load' | 'upstream', file = join(import.meta.dirname, `${name}.ts`)): ChildProcess {
     const [command, args] = this.#pinned(this.#cores?.[name], process.execPath, [file])
     return spawn(command, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
   }
 
-  contender({ command, args, env, directory, logFile, withChannel = false }: Command): ChildProcess {
-    const [pinned, all] = this.#pinned(this.#cores?.contender, command, args)
+  contender({
+    command,
+    args,
+    env,
+    directory,
+    logFile,
+    withChannel = false,
+    isSpread,
+  }: Command): ChildProcess {
+    const [pinned, all] = this.#pinned(isSpread ? undefined : this.#cores?.contender, command, args)
     // Opened for appending, so that it can be emptied while it is written to.
     const log = openSync(logFile, 'a')
     const child = spawn(pinned, all, {

@@ -1,7 +1,5 @@
 // The whole run: who is there, who answers right, what is measured, what is written.
-import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { checkAnswers } from './check.ts'
 import type { Contender } from './contender.ts'
@@ -12,16 +10,16 @@ import { type Entrant, type Figure, Ledger, type Measurement, type Scale, type S
 import { bodies } from './figures/bodies.ts'
 import { cpu } from './figures/cpu.ts'
 import { firstEvent } from './figures/first-event.ts'
-import { growth } from './figures/growth.ts'
 import { profile } from './figures/profile.ts'
 import { latency } from './figures/latency.ts'
 import { life } from './figures/life.ts'
 import { translation } from './figures/translation.ts'
 import { throughput } from './figures/throughput.ts'
+import { boundRun, openGround, tell } from './ground.ts'
 import { type Ground, type Instance, startInstance } from './instance.ts'
-import { chooseCores, describeMachine, maxOpenFiles } from './machine.ts'
+import { describeMachine } from './machine.ts'
 import { help, type Options, readOptions, scaleOf } from './options.ts'
-import { Load, Processes } from './processes.ts'
+import { Load } from './processes.ts'
 import { type Account, writeReport } from './report.ts'
 import { randomFrom, shuffled } from './statistics.ts'
 
@@ -36,7 +34,6 @@ const measurements: readonly Measurement[] = [
   firstEvent,
   bodies,
   life,
-  growth,
   translation,
   profile,
 ]
@@ -55,35 +52,20 @@ export async function benchGateways(args: readonly string[]): Promise<number> {
     process.stdout.write(help)
     return 0
   }
-  // The keeper ends what was started, however this process ends.
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(130))
-  setTimeout(
-    () => {
-      tell('took too long')
-      process.exit(1)
-    },
-    options.isQuick ? limitMs.quick : limitMs.full,
-  ).unref()
+  boundRun(options.isQuick ? limitMs.quick : limitMs.full)
   return await run(options)
 }
 
 async function run(options: Options): Promise<number> {
-  const maxFiles = maxOpenFiles()
-  const scale = scaleOf(options, maxFiles)
-  const cores = chooseCores()
-  const directory = mkdtempSync(join(tmpdir(), 'llm-gateway-bench-'))
-  const processes = new Processes(directory, cores)
-  const upstream = processes.helper('upstream')
-  const [{ port: upstreamPort }] = (await once(upstream, 'message')) as [{ port: number }]
-  const loadProcess = processes.helper('load')
-  await once(loadProcess, 'message')
-  const ground: Ground = { processes, upstreamPort, directory, maxFiles }
+  const ground = await openGround()
+  const { cores, upstream, upstreamPort } = ground
+  const scale = scaleOf(options, ground.maxFiles)
   const { entrants, instances, leftOut, wrong } = await admit(options, ground)
   const random = randomFrom(options.seed)
   const ledger = new Ledger()
   const stage: Stage = {
     scale,
-    load: new Load(loadProcess),
+    load: new Load(ground.loadProcess),
     ground,
     ledger,
     entrants,
@@ -103,8 +85,7 @@ async function run(options: Options): Promise<number> {
     await measureAll(stage, chosen, instances)
   } finally {
     await Promise.all(instances.map((instance) => instance.stop()))
-    upstream.disconnect()
-    loadProcess.disconnect()
+    ground.close()
   }
   const figures = chosen.flatMap((measurement) => measurement.figures(scale))
   if (options.isQuick) return conclude(stage, figures, wrong)
@@ -225,7 +206,7 @@ function conclude(
 
 /** Figures of ours alone have one value a round, and none without ours. */
 function expectedSamples(id: string, { rounds }: Scale, entrants: readonly Entrant[]): number {
-  const isOursAlone = id === 'stall' || /^(?:models|window|passed|translated)_/.test(id)
+  const isOursAlone = id === 'stall' || /^(?:passed|translated)_/.test(id)
   if (!isOursAlone) return rounds * entrants.length
   return entrants.some(({ contender }) => contender === ours) ? rounds : 0
 }
@@ -257,10 +238,4 @@ function commandOf({ only, figures, rounds, seed, baseline }: Options): string {
     seed === 1 ? '' : ` --seed ${seed}`,
     baseline === undefined ? '' : ' --baseline DIR',
   ].join('')
-}
-
-function tell(text: string): void {
-  const seconds = Math.floor(process.uptime())
-  const clock = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`
-  process.stderr.write(`[${clock}] ${text}\n`)
 }

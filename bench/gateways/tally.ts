@@ -1,8 +1,9 @@
 // What a task sends, and what it has come to.
 import type { Expected } from './connection.ts'
+import { formats } from './formats.ts'
 import { percentile } from './statistics.ts'
 import type { Calls, Outcome } from './tasks.ts'
-import { chatBody, messagesBody, requestBytes } from './wire.ts'
+import { requestBytes } from './wire.ts'
 
 /** What a task has come to so far. */
 export class Tally {
@@ -54,9 +55,14 @@ export class Requests {
   readonly #buffers: readonly Buffer[]
   #next = 0
 
-  constructor({ address, models, script, bulkBytes, format = 'chat' }: Calls) {
-    const write = format === 'chat' ? chatBody : messagesBody
-    this.#buffers = models.map((model) => requestBytes(address, write(model, script, bulkBytes)))
+  constructor({ address, models, script, bulkBytes, format = 'chat', keys = [] }: Calls) {
+    const { body } = formats[format]
+    this.#buffers = Array.from({ length: Math.max(models.length, keys.length) }, (_, index) => {
+      const key = keys[index % keys.length]
+      const headers =
+        key === undefined ? address.headers : { ...address.headers, authorization: `Bearer ${key}` }
+      return requestBytes({ ...address, headers }, body(models[index % models.length]!, script, bulkBytes))
+    })
     const isStream = script.kind === 'stream' || script.kind === 'hold'
     this.expected = isStream ? { kind: 'stream', events: script.events, format } : { kind: 'whole' }
   }

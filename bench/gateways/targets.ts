@@ -68,14 +68,6 @@ export function targetsOf(own: string): readonly Target[] {
     { title: 'memory per open stream', figure: 'stream_memory', unit: 'KiB', target: 40, stretch: 20 },
     { title: 'start to ready', figure: 'ready', unit: 'ms', target: 300, stretch: 150 },
     { title: 'memory idle', figure: 'idle_memory', unit: 'MiB', target: 90, stretch: 60 },
-    {
-      title: 'cost per call, many models against 4',
-      figure: 'models_many',
-      over: { contender: own, figure: 'models_few' },
-      unit: '',
-      target: 1.05,
-      stretch: 1,
-    },
   ]
 }
 

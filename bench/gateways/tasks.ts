@@ -10,6 +10,8 @@ export interface Calls {
   readonly bulkBytes: number
   /** Absent: chat. */
   readonly format?: Format
+  /** Keys that the calls come with in turn; absent: one and the same text, which is none. */
+  readonly keys?: readonly string[]
 }
 
 /** A task that makes calls. */

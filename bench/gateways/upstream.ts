@@ -2,29 +2,24 @@
 // asked for. Its parent is told the port, and says when held streams shall end; it ends with its parent.
 import { createServer, type Socket } from 'node:net'
 import type { AddressInfo } from 'node:net'
+import { type Answers, answersOf, formats, scriptedResponse, wholeAnswer } from './formats.ts'
 import { MessageReader } from './message-reader.ts'
-import {
-  digestOf,
-  marker,
-  readScript,
-  type Script,
-  streamEnd,
-  streamEvent,
-  wholeAnswer,
-  wholeMessage,
-} from './wire.ts'
+import { digestOf, readScript, type Script } from './wire.ts'
 
 /** Of larger bodies only the beginning and the end are kept: a gateway may have moved the parameters. */
 const keptBytes = 65_536
 const endBytes = 4096
 
-const plainAnswer = whole(200, wholeAnswer(marker))
-const plainMessage = whole(200, wholeMessage(marker))
-const modelList = whole(200, JSON.stringify({ object: 'list', data: [{ id: 'bench', object: 'model' }] }))
-const streamHead =
-  'HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncache-control: no-cache\r\ntransfer-encoding: chunked\r\n\r\n'
-const events = Array.from({ length: 1000 }, (_, index) => chunk(streamEvent(index)))
-const ends = { true: `${chunk(streamEnd(true))}0\r\n\r\n`, false: `${chunk(streamEnd(false))}0\r\n\r\n` }
+const longestStream = 1000
+const answersByPath: readonly (readonly [string, Answers])[] = Object.values(formats).map((format) => [
+  format.path,
+  answersOf(format, longestStream),
+])
+const chatAnswers = answersByPath.find(([path]) => path === formats.chat.path)![1]
+const modelList = scriptedResponse(
+  200,
+  JSON.stringify({ object: 'list', data: [{ id: 'bench', object: 'model' }], models: [] }),
+)
 
 /** Streams that wait to be released. */
 const held = new Set<() => void>()
@@ -44,13 +39,13 @@ server.listen({ port: 0, host: '127.0.0.1', backlog: 4096 }, () => {
 
 function serve(socket: Socket): void {
   let isGet = false
-  let plain = plainAnswer
+  let answers = chatAnswers
   let pieces: Buffer[] = []
   let bytes = 0
   const reader = new MessageReader({
     onHead(head) {
       isGet = !head.startsWith('POST')
-      plain = head.startsWith('POST /v1/messages') ? plainMessage : plainAnswer
+      answers = answersAt(head)
       pieces = []
       bytes = 0
     },
@@ -64,7 +59,7 @@ function serve(socket: Socket): void {
     },
     onEnd() {
       if (isGet) socket.write(modelList)
-      else answer(socket, { body: pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces), bytes, plain })
+      else answer(socket, { body: pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces), bytes, answers })
     },
   })
   socket.on('data', (data: Buffer) => reader.push(data))
@@ -77,30 +72,40 @@ interface Received {
   /** Of a large one the beginning and the end. */
   readonly body: Buffer
   readonly bytes: number
-  /** The whole answer in the format of the request. */
-  readonly plain: Buffer
+  /** In the format of the request. */
+  readonly answers: Answers
 }
 
-function answer(socket: Socket, { body, bytes, plain }: Received): void {
+function answersAt(head: string): Answers {
+  const path = head.slice('POST '.length, head.indexOf(' ', 'POST '.length)).split('?')[0]
+  return answersByPath.find(([known]) => known === path)?.[1] ?? chatAnswers
+}
+
+function answer(socket: Socket, { body, bytes, answers }: Received): void {
   const script = scriptOf(body)
   switch (script?.kind) {
     case 'plain':
-      socket.write(plain)
+      socket.write(answers.plain)
       return
+    case 'late': {
+      const timer = setTimeout(() => socket.write(answers.plain), script.delayMs)
+      socket.once('close', () => clearTimeout(timer))
+      return
+    }
     case 'big':
-      socket.write(bytes >= script.bytes ? plain : refusal(500, `only ${bytes} bytes came`))
+      socket.write(bytes >= script.bytes ? answers.plain : refusal(500, `only ${bytes} bytes came`))
       return
     case 'refuse':
       socket.write(refusal(script.status, 'as it was asked for'))
       return
     case 'digest': {
       const { messages } = JSON.parse(body.toString()) as { messages: unknown }
-      socket.write(whole(200, wholeAnswer(digestOf(messages))))
+      socket.write(scriptedResponse(200, wholeAnswer(digestOf(messages))))
       return
     }
     case 'stream':
     case 'hold':
-      stream(socket, script, body.includes('"include_usage":true'))
+      stream(socket, script, { answers, withUsage: body.includes('"include_usage":true') })
       return
     case undefined:
       socket.write(refusal(400, 'no script'))
@@ -111,28 +116,38 @@ function scriptOf(body: Buffer): Script | undefined {
   const inPrompt = body.indexOf('script=')
   if (inPrompt >= 0)
     return readScript(/^[\w-]+/.exec(body.toString('latin1', inPrompt + 7, inPrompt + 60))![0])
-  const at = body.indexOf('"user":')
+  // Of a chat that became Messages it is the `user_id`.
+  const at = Math.max(body.indexOf('"user":'), body.indexOf('"user_id":'))
   if (at < 0) return undefined
-  return readScript(/^"user": ?"([\w-]+)"/.exec(body.toString('latin1', at, at + 60))?.[1] ?? '')
+  return readScript(/^"user(?:_id)?": ?"([\w-]+)"/.exec(body.toString('latin1', at, at + 60))?.[1] ?? '')
 }
 
-function stream(socket: Socket, script: Script & { events: number }, withUsage: boolean): void {
-  const end = ends[withUsage ? 'true' : 'false']
+function stream(
+  socket: Socket,
+  script: Script & { events: number },
+  { answers, withUsage }: { answers: Answers; withUsage: boolean },
+): void {
+  if (answers.stream === undefined) {
+    socket.write(refusal(400, 'no streams in this format'))
+    return
+  }
+  const { head, events, ends } = answers.stream
+  const end = withUsage ? ends.withUsage : ends.withoutUsage
   if (script.kind === 'hold' || (script.kind === 'stream' && script.gapMs === 0)) {
     const [first, ...others] = events.slice(0, script.events)
     if (script.kind === 'stream') {
-      socket.write(streamHead + first + others.join('') + end)
+      socket.write(head + first + others.join('') + end)
       return
     }
     const release = () => socket.write(others.join('') + end)
-    socket.write(streamHead + first)
+    socket.write(head + first)
     held.add(release)
     socket.once('close', () => held.delete(release))
     return
   }
   if (script.kind !== 'stream') return
   let sent = 1
-  socket.write(streamHead + events[0])
+  socket.write(head + events[0])
   const timer = setInterval(() => {
     if (sent < script.events) {
       socket.write(events[sent]!)
@@ -147,19 +162,9 @@ function stream(socket: Socket, script: Script & { events: number }, withUsage: 
   socket.once('close', stop)
 }
 
-function chunk(text: string): string {
-  return `${text.length.toString(16)}\r\n${text}\r\n`
-}
-
 function refusal(status: number, message: string): Buffer {
-  return whole(
+  return scriptedResponse(
     status,
     JSON.stringify({ error: { message, type: 'invalid_request_error', code: 'scripted' } }),
-  )
-}
-
-function whole(status: number, body: string): Buffer {
-  return Buffer.from(
-    `HTTP/1.1 ${status} Scripted\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
   )
 }

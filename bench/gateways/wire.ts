@@ -7,16 +7,33 @@ import { createHash } from 'node:crypto'
 /** Stands in every whole answer, and must come back. */
 export const marker = 'This sentence came all the way from the scripted upstream.'
 
-export type Format = 'chat' | 'messages'
+/** What a client speaks, and what an upstream answers in (`formats.ts`). */
+export type Format = 'chat' | 'completions' | 'embeddings' | 'messages' | 'ollama_chat' | 'responses'
 
 /** Comes before an event's number in a stream. */
-const eventMarks: Readonly<Record<Format, string>> = { chat: '"content":"w', messages: '"text":"w' }
+const eventMarks: Readonly<Record<Format, string>> = {
+  chat: '"content":"w',
+  completions: '"text":"w',
+  embeddings: '',
+  messages: '"text":"w',
+  ollama_chat: '"content":"w',
+  responses: '"delta":"w',
+}
 /** Stands at the end of a stream. */
-const endMarks: Readonly<Record<Format, string>> = { chat: 'data: [DONE]', messages: '"type":"message_stop"' }
+const endMarks: Readonly<Record<Format, string>> = {
+  chat: 'data: [DONE]',
+  completions: 'data: [DONE]',
+  embeddings: '',
+  messages: '"type":"message_stop"',
+  ollama_chat: '"done":true',
+  responses: '"type":"response.completed"',
+}
 const eventDigits = 6
 
 export type Script =
   | { readonly kind: 'plain' }
+  /** A whole answer after so long. */
+  | { readonly kind: 'late'; readonly delayMs: number }
   /** A whole answer, if at least so many bytes of body came; else 500. */
   | { readonly kind: 'big'; readonly bytes: number }
   /** So many events, one after the other, `gapMs` apart; 0: all in one write. */
@@ -37,6 +54,7 @@ export function readScript(text: string): Script | undefined {
   const [kind, first, second] = text.split('-')
   const [a, b] = [Number(first), Number(second)]
   if (kind === 'plain' || kind === 'digest') return { kind }
+  if (kind === 'late' && a >= 0) return { kind, delayMs: a }
   if (kind === 'big' && a >= 0) return { kind, bytes: a }
   if (kind === 'stream' && a > 0 && b >= 0) return { kind, events: a, gapMs: b }
   if (kind === 'hold' && a > 0) return { kind, events: a }
@@ -44,13 +62,21 @@ export function readScript(text: string): Script | undefined {
   return undefined
 }
 
+export function isStreamed({ kind }: Script): boolean {
+  return kind === 'stream' || kind === 'hold'
+}
+
+/** A prompt that says which answer it wants. */
+export function promptOf(script: Script): string {
+  return `script=${writeScript(script)} ${question}`
+}
+
 /** An OpenAI chat call; `bulkBytes` of base64 image come with it when above 0. */
 export function chatBody(model: string, script: Script, bulkBytes = 0): string {
-  const isStream = script.kind === 'stream' || script.kind === 'hold'
   return JSON.stringify({
     model,
     user: writeScript(script),
-    ...(isStream ? { stream: true } : {}),
+    ...(isStreamed(script) ? { stream: true } : {}),
     temperature: 0.7,
     messages: messages(bulkBytes),
   })
@@ -58,13 +84,12 @@ export function chatBody(model: string, script: Script, bulkBytes = 0): string {
 
 /** The same call as Anthropic's Messages. */
 export function messagesBody(model: string, script: Script, bulkBytes = 0): string {
-  const isStream = script.kind === 'stream' || script.kind === 'hold'
-  const text = { type: 'text', text: `script=${writeScript(script)} ${question}` }
+  const text = { type: 'text', text: promptOf(script) }
   const source = { type: 'base64', media_type: 'image/png', data: imageOf(bulkBytes) }
   return JSON.stringify({
     model,
     max_tokens: 1024,
-    ...(isStream ? { stream: true } : {}),
+    ...(isStreamed(script) ? { stream: true } : {}),
     temperature: 0.7,
     system: instructions,
     messages: [{ role: 'user', content: bulkBytes === 0 ? [text] : [text, { type: 'image', source }] }],
@@ -114,44 +139,9 @@ export function requestBytes({ port, path, headers }: Addressing, body: string):
   return Buffer.from(`POST ${path} HTTP/1.1\r\n${lines.join('')}\r\n${body}`)
 }
 
-const usage = { prompt_tokens: 74, completion_tokens: 23, total_tokens: 97 }
-const envelope = { id: 'chatcmpl-bench', created: 1_700_000_000, model: 'bench' }
-
-/** A whole answer as JSON. */
-export function wholeAnswer(content: string): string {
-  const choice = { index: 0, message: { role: 'assistant', content }, finish_reason: 'stop' }
-  return JSON.stringify({ ...envelope, object: 'chat.completion', choices: [choice], usage })
-}
-
-/** A whole Message as JSON. */
-export function wholeMessage(text: string): string {
-  const { prompt_tokens: input_tokens, completion_tokens: output_tokens } = usage
-  return JSON.stringify({
-    id: 'msg_01',
-    type: 'message',
-    role: 'assistant',
-    model: 'bench',
-    content: [{ type: 'text', text }],
-    stop_reason: 'end_turn',
-    stop_sequence: null,
-    usage: { input_tokens, output_tokens },
-  })
-}
-
-/** The event with this number, from 0 on. */
-export function streamEvent(index: number): string {
-  const content = `w${String(index).padStart(eventDigits, '0')} `
-  return chunkEvent({ choices: [{ index: 0, delta: { content }, finish_reason: null }] })
-}
-
-/** What follows the last numbered event. */
-export function streamEnd(withUsage: boolean): string {
-  const finish = chunkEvent({ choices: [{ index: 0, delta: {}, finish_reason: 'stop' }] })
-  return `${finish}${withUsage ? chunkEvent({ choices: [], usage }) : ''}data: [DONE]\n\n`
-}
-
-function chunkEvent(rest: object): string {
-  return `data: ${JSON.stringify({ ...envelope, object: 'chat.completion.chunk', ...rest })}\n\n`
+/** The text of the event with this number, from 0 on. */
+export function eventText(index: number): string {
+  return `w${String(index).padStart(eventDigits, '0')} `
 }
 
 /** Follows a stream as it comes in, however it is cut. */

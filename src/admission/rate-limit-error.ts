@@ -36,7 +36,9 @@ export function rateLimitError(model: string, refusal: Refusal): GatewayError {
     `Rate limit reached for ${model} on ${limitName(refusal)}: ` +
     `Limit ${limit}, Used ${used}, Requested ${requested}. ` +
     `Please try again in ${formatGoDuration(retryAfterMs)}. ` +
-    tooLow(refusal.scope, keys[dimension], used + requested - limit)
+    (refusal.isShare
+      ? 'The store of shared limits cannot be reached: until it is back, this gateway has its part of the limit alone (rate_limit_settings.store.when_unavailable: share).'
+      : tooLow(refusal.scope, keys[dimension], used + requested - limit))
   const counts = dimension === 'tokens' ? 'tokens' : 'requests'
   return new GatewayError('rate_limit_exceeded', message, {
     limit: { counts, dimension, status, retryAfterMs },

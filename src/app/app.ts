@@ -311,9 +311,8 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   const listening = isInherited
     ? listenInherited(sockets, identifiers, handlers, limits)
     : listen({ ...server, reusePort: worker !== undefined }, identifiers, handlers, limits)
-  const listeners = await listening.catch((error: unknown) => {
-    own?.stopWatching()
-    own?.closeServices()
+  const listeners = await listening.catch(async (error: unknown) => {
+    await own?.abandon()
     throw error
   })
   clients.start()

@@ -299,7 +299,7 @@ export class OwnServices implements SharedServices {
 
   /** Goes over to a configuration, and asks its providers what is to be known of them. Waits for no answer. */
   follow(config: Config, providers: ProviderSet): void {
-    this.sharedLimits?.follow(config)
+    this.sharedLimits?.follow(config, mayHaveBudgets(config))
     this.coordinator.follow(config, providers.values())
     // States what was spent before the start, which the server may have lost meanwhile.
     const { total } = config.budgets
@@ -387,6 +387,13 @@ export class OwnServices implements SharedServices {
     this.#healthChecks.stop()
     this.#serverLooks.stop()
     this.#loadLooks.stop()
+  }
+
+  /** Ends what a start that failed has begun. Nothing is saved: another gateway may have the state directory. */
+  async abandon(): Promise<void> {
+    this.stopWatching()
+    this.closeServices()
+    await this.sharedLimits?.disconnect()
   }
 
   /** Refuses the calls that wait for a server to start. The servers go on. */

@@ -81,6 +81,8 @@ export interface AnsweringResponse {
   readonly progressIn?: ReadProgress | undefined
   /** Has counted the events of which an answer was put together. Absent: nothing is counted yet. */
   readonly meter?: Meter | undefined
+  /** During the reader's `onData`: more may follow at once, and `onRest` or one of the ends does. Absent: never. */
+  readonly isReading?: boolean
   /** The client, not the provider, stalled it. */
   readonly isStalled: boolean
   /**
@@ -111,6 +113,8 @@ export interface WholeBody {
 /** Reads a response's body. Exactly one of the ends is called, and nothing after it; after a bug, none. */
 export interface ResponseReader {
   onData(chunk: Buffer): void
+  /** What came together has been handed over: the time to write what it led to, in one piece. See `AnsweringResponse.isReading`. */
+  onRest?(): void
   onEnd(): void
   onBroken(error: GatewayError): void
   /** About ten times a second. @param nowMs milliseconds of the monotonic clock. */

@@ -162,7 +162,7 @@ export async function publishAndReport(
   if (inForce >= machines) return 0
   return fail(
     io,
-    'some machines do not have it in force: their logs (keys_not_accepted) and doctor show why',
+    'some machines do not have it in force: one that was started before keys_signed_by stood in its configuration takes it when it is restarted; of others, the log (keys_not_accepted) and doctor show why',
     notInForceStatus,
   )
 }

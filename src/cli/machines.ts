@@ -2,7 +2,7 @@
 import { isObject } from '../bytes/json/parse.ts'
 import { printable } from '../platform/printable.ts'
 import type { SharedStoreReport } from '../status/shared-store.ts'
-import { machineCells, machineHeads, storeText } from '../status/shared-store-text.ts'
+import { machineCells, machineHeads, storeNotes, storeText } from '../status/shared-store-text.ts'
 import { askControl, problemOf } from './control-client.ts'
 import { type CommandIo, counted, Output } from './output.ts'
 import { printTable } from './table.ts'
@@ -35,6 +35,7 @@ export async function machinesListCommand(
     out.line()
   }
   out.line(printable(storeText(report)))
+  for (const text of storeNotes(report)) out.line(printable(text))
   return 0
 }
 

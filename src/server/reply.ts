@@ -118,7 +118,7 @@ export class HttpReply implements Reply {
   }
 
   end(last?: Buffer): void {
-    let bytes = last
+    let bytes = last?.length === 0 ? undefined : last
     if (this.#unsent !== undefined && this.#unsent.length > 0) {
       if (last !== undefined) this.#unsent.push(last)
       bytes = this.#unsent.take()

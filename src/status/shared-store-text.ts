@@ -47,6 +47,23 @@ export function storeText({
   return `${here} of at most ${members} machines share limits${server === null ? '' : ` over ${server}`}`
 }
 
+/** What is to be known besides, a line each: on a terminal. An older gateway does not say what machines conflict in. */
+export function storeNotes({
+  up,
+  here,
+  members,
+  machines,
+  conflicts = [],
+}: Omit<SharedStoreReport, 'conflicts'> & Partial<Pick<SharedStoreReport, 'conflicts'>>): string[] {
+  return [
+    !up && machines.length > 0 && 'Who is there is as last heard.',
+    up &&
+      here > members &&
+      `warning: more machines are there than members allows: ${here}. Raise it on all, or they exceed limits while the store is away.`,
+    ...conflicts.map((each) => `warning: ${each}`),
+  ].filter((line) => line !== false)
+}
+
 const forceWords: Readonly<Record<SharedStoreReport['in_force'], string>> = {
   all: 'the limits are those of all machines together',
   share: 'this machine has its part of each limit',

@@ -19,11 +19,19 @@ export interface SharedStoreReport {
   readonly here: number
   /** As last heard, this one first. Of the last day. Empty for those who do not see everything. */
   readonly machines: readonly MachineRow[]
+  /** What keeps machines that are there from counting together, for people. Empty for those who do not see everything. */
+  readonly conflicts: readonly string[]
 }
 
 /** For those who may not know what else there is. */
 export function withoutNames(store: SharedStoreReport): SharedStoreReport {
-  return { ...store, fault: store.fault === null ? null : 'it cannot be reached', server: null, machines: [] }
+  return {
+    ...store,
+    fault: store.fault === null ? null : 'it cannot be reached',
+    server: null,
+    machines: [],
+    conflicts: [],
+  }
 }
 
 export interface MachineRow {

@@ -2,7 +2,7 @@
 import { durationText } from '../platform/duration.ts'
 import type { StatusReport, UsageRow } from './status-report.ts'
 import { failureText, serviceCells, serviceHeads, startWaitText } from './services-text.ts'
-import { machineCells, machineHeads, storeText } from './shared-store-text.ts'
+import { machineCells, machineHeads, storeNotes, storeText } from './shared-store-text.ts'
 import { columns } from './text-columns.ts'
 
 /** Of lists that go on. */
@@ -147,7 +147,8 @@ function budgets({ budgets: rows }: StatusReport, nowMs: number): string[] {
 function machines({ store = null }: Partial<StatusReport>, nowMs: number): string[] {
   if (store === null) return []
   const rows = store.machines.map((machine) => machineCells(machine, nowMs))
-  return ['Machines', `  ${storeText(store)}`, ...(rows.length > 0 ? columns(machineHeads, rows) : [])]
+  const lines = [storeText(store), ...storeNotes(store)].map((line) => `  ${line}`)
+  return ['Machines', ...lines, ...(rows.length > 0 ? columns(machineHeads, rows) : [])]
 }
 
 function failures({ failures: rows }: StatusReport, nowMs: number): string[] {

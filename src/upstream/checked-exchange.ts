@@ -59,6 +59,10 @@ class CheckedExchange implements Exchange, ResponseHandler {
     return this.#sent?.wasSent === true
   }
 
+  get isReading(): boolean {
+    return this.#sent?.isReading === true
+  }
+
   pause(): void {
     this.#sent?.pause()
   }

@@ -39,6 +39,7 @@ export class Connections {
   send(options: Dispatcher.DispatchOptions, handler: ResponseHandler): Exchange {
     const connection = this.#idle.take() ?? this.#open()
     const exchange = new HttpExchange(handler, connection)
+    connection.exchange = exchange
     try {
       connection.client.dispatch(options, exchange)
     } catch (error) {
@@ -87,6 +88,9 @@ interface Listener {
 class Connection implements Indexed, ConnectionInUse {
   index = -1
   readonly client: Client
+  /** The one that uses it. */
+  exchange: HttpExchange | undefined
+  isReading = false
   readonly #listener: Listener
   #isRetired = false
   /** While the connection is being made, and after. */
@@ -98,7 +102,15 @@ class Connection implements Indexed, ConnectionInUse {
       ...clientOptions,
       connect: (options, callback) => {
         // By its types it returns nothing; should that become true, an attempt lasts for `connect_ms` at most.
-        const socket: unknown = connect(options, callback)
+        const socket: unknown = connect(options, (...result) => {
+          // With an error it is left out.
+          const connected: Socket | null | undefined = result[1]
+          if (connected === null || connected === undefined) return callback(...result)
+          // Around undici's own listener, which parses what has come: one chunk of the body after the other.
+          connected.on('readable', this.#beginRead)
+          callback(...result)
+          connected.on('readable', this.#endRead)
+        })
         if (socket instanceof Socket) this.#socket = socket
       },
     })
@@ -108,7 +120,17 @@ class Connection implements Indexed, ConnectionInUse {
     })
   }
 
+  readonly #beginRead = (): void => {
+    this.isReading = true
+  }
+
+  readonly #endRead = (): void => {
+    this.isReading = false
+    this.exchange?.onRest()
+  }
+
   release(): void {
+    this.exchange = undefined
     // One turn of the event loop later: some providers close a connection right after a response that did not announce
     // it, and a request that crosses that close may be served and lost.
     setImmediate(() => {
@@ -123,6 +145,7 @@ class Connection implements Indexed, ConnectionInUse {
   }
 
   end(): void {
+    this.exchange = undefined
     this.#listener.onEnd()
     this.#socket?.destroy(new Error('aborted'))
     void this.client.destroy()

@@ -19,6 +19,8 @@ const maxInterimResponses = 32
 
 /** What an exchange does with its connection when it is over: one of the two, once. */
 export interface ConnectionInUse {
+  /** What one read of the socket brought is being handed over; `HttpExchange.onRest` follows. */
+  readonly isReading: boolean
   /** The response is whole; the next request may follow. */
   release(): void
   /** Ends the connection, or the attempt to make it. */
@@ -41,6 +43,10 @@ export class HttpExchange implements Dispatcher.DispatchHandler, Exchange {
 
   get wasSent(): boolean {
     return this.#controller !== undefined
+  }
+
+  get isReading(): boolean {
+    return this.#connection.isReading && !this.#isOver && this.#decoding === undefined
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -66,6 +72,11 @@ export class HttpExchange implements Dispatcher.DispatchHandler, Exchange {
     if (this.#isOver) return
     if (this.#decoding === undefined) return this.#handler.onData(chunk)
     if (!this.#decoding.write(chunk)) this.#controller?.pause()
+  }
+
+  /** From the connection, after each read. */
+  onRest(): void {
+    if (!this.#isOver && this.#decoding === undefined) this.#handler.onRest?.()
   }
 
   onResponseEnd(): void {

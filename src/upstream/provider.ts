@@ -74,6 +74,8 @@ export const addressNotAllowed = 'ADDRESS_NOT_ALLOWED'
 export interface ResponseHandler {
   onHead(head: ResponseHead): void
   onData(chunk: Buffer): void
+  /** All that one read of the connection brought has been handed over. Follows an `onData` during which `isReading` was true. */
+  onRest?(): void
   onEnd(): void
   onFailure(failure: ProviderFailure): void
 }
@@ -82,6 +84,8 @@ export interface ResponseHandler {
 export interface Exchange {
   /** False until a connection is open and the request goes out on it. */
   readonly wasSent: boolean
+  /** During `onData`: more may follow at once, and `onRest` or one of the ends does. Absent: never. */
+  readonly isReading?: boolean
   /** No `onData` follows until `resume`, except for data that is already on its way. */
   pause(): void
   resume(): void

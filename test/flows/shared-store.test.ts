@@ -8,8 +8,11 @@ import { examineStore } from '../../src/cli/doctor/store.ts'
 import { openConfig } from '../../src/config/load.ts'
 import { systemClock } from '../../src/platform/clock.ts'
 import { startGateway } from '../support/app.ts'
+import { chat } from '../support/calls.ts'
 import { scratchDirectory, writeScratch } from '../support/config-file.ts'
 import { until } from '../support/deadline.ts'
+import { echo } from '../support/gateway-config.ts'
+import { startGatewayProcess } from '../support/gateway-process.ts'
 import { missing } from '../support/needs.ts'
 import { redisProgram, startRedis } from '../support/redis.ts'
 import { runCommand } from '../support/run-command.ts'
@@ -115,6 +118,71 @@ suite('a store of limits', { skip: missing(redisProgram) }, () => {
     )
     await server.kill()
     assert.match(await examined(right), /^fail: .*ECONNREFUSED/)
+  })
+
+  test('is examined with the rights that a gateway needs', async (t) => {
+    const rights = `user gateway on >${password} resetchannels ~{p}:* &{p}:* +@all -@dangerous +info`
+    const server = await startRedis(t, { config: [rights] })
+    const url = server.url.replace('//', `//gateway:${password}@`)
+    for (const [prefix, expected] of [
+      ['p', /^ok: undefined/],
+      ['q', /^fail: 127.0.0.1:\d+: NOPERM .*: the user needs .* on ~\{q\}:\* and &\{q\}:\*;/],
+    ] as const) {
+      const yaml = text.replace('members', `prefix: ${prefix}, members`)
+      const loaded = await openConfig(writeScratch(t, yaml), { env: { STORE_URL: url } })
+      assert.ok(loaded.ok)
+      const [finding] = await examineStore(loaded.config.store, systemClock)
+      const { state, detail, fix } = finding!
+      assert.match(state === 'ok' ? `${state}: ${fix}` : `${state}: ${detail}: ${fix}`, expected)
+      assert.equal(await server.command('DBSIZE'), '0')
+    }
+  })
+
+  test('keeps no start alive that fails', async (t) => {
+    const server = await startRedis(t)
+    const { gateway } = await startGatewayProcess(t, setup, { STORE_URL: server.url })
+    await gateway.says(/limits_store_up/)
+    const port = new URL(gateway.url).port
+    const env = { STORE_URL: server.url, LLM_GATEWAY_PORT: port }
+    const second = startGatewayProcess(t, setup, env)
+    await assert.rejects(second, /the gateway ended: .* is in use by another gateway/s)
+    const { stdout } = await runCommand(['machines', '--json'], { env: { HOME: gateway.folder } })
+    const { machines } = JSON.parse(stdout) as { machines: readonly { is_this: boolean; state: string }[] }
+    assert.deepEqual(
+      machines.filter(({ state }) => state === 'here').map(({ is_this }) => is_this),
+      [true],
+    )
+  })
+
+  test('of which a gateway has its share while it is away: refusals and limits say so', async (t) => {
+    const server = await startRedis(t)
+    const limited = {
+      rate_limit_settings: { store: { ...store, members: 3 }, limits: { scripted: { rpm: 6 } } },
+    }
+    const { gateway } = await startGateway(
+      t,
+      { ...echo, models: { scripted: { provider: 'echo' } }, ...limited },
+      {
+        env: { STORE_URL: server.url },
+      },
+    )
+    await gateway.logged({ event: 'limits_store_up' })
+    await server.kill()
+    await gateway.logged({ event: 'limits_store_down' })
+    const statuses = []
+    for (let sent = 0; sent < 2; sent++) statuses.push((await chat(gateway, 'scripted')).status)
+    assert.deepEqual(statuses, [200, 200])
+    const refused = await chat(gateway, 'scripted')
+    assert.equal(refused.status, 429)
+    const { error } = JSON.parse(refused.body) as { error: { message: string } }
+    assert.match(
+      error.message,
+      /Limit 2, Used 2, Requested 1\..*store of shared limits cannot be reached.*when_unavailable: share/,
+    )
+    const limits = await (await fetch(`${gateway.url}/v1/limits`)).json()
+    const [row] = (limits as { data: { used: { requests: number }; next_ms: { requests: number } }[] }).data
+    assert.equal(row!.used.requests, 2)
+    assert.ok(row!.next_ms.requests > 0)
   })
 
   test('is explained without its URL', async (t) => {

@@ -14,6 +14,13 @@ export interface Load {
   readonly model: string
 }
 
+/** Where a gateway is called. */
+export interface Door {
+  readonly url: string
+  /** In place of the address: it is reached from other hosts too. */
+  readonly socketPath?: string
+}
+
 export interface Calls {
   /** Responses by status; 0: there was none. */
   readonly statuses: Map<number, number>
@@ -23,14 +30,14 @@ export interface Calls {
   stop(): Promise<void>
 }
 
-export function startCallers(url: string, load: Load): Calls {
+export function startCallers(door: Door, load: Load): Calls {
   const { callers, pauseMs, refusedPauseMs } = load
   const agent = new Agent({ keepAlive: true, maxSockets: callers })
   const over = new AbortController()
   const calls = { statuses: new Map<number, number>(), refusal: '', stop }
   const running = Array.from({ length: callers }, async () => {
     while (!over.signal.aborted) {
-      const { status, text } = await call(agent, url, load, over.signal)
+      const { status, text } = await call(agent, door, load, over.signal)
       if (over.signal.aborted && status === 0) break
       calls.statuses.set(status, (calls.statuses.get(status) ?? 0) + 1)
       if (status !== 200) calls.refusal = text
@@ -49,7 +56,7 @@ export function startCallers(url: string, load: Load): Calls {
 /** Never rejects. */
 export function call(
   agent: Agent,
-  url: string,
+  { url, socketPath }: Door,
   { model, maxTokens }: Pick<Load, 'maxTokens' | 'model'>,
   signal: AbortSignal,
 ): Promise<{ readonly status: number; readonly text: string }> {
@@ -57,6 +64,7 @@ export function call(
     const sent = request(`${url}/v1/chat/completions`, {
       agent,
       signal,
+      ...(socketPath !== undefined && { socketPath }),
       method: 'POST',
       headers: { 'content-type': 'application/json' },
     })

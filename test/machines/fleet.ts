@@ -9,7 +9,7 @@ import { until } from '../support/deadline.ts'
 import { type GatewayProcess, type Launch, runGateway } from '../support/gateway-process.ts'
 import { type RedisOptions, type RedisServer, startRedis } from '../support/redis.ts'
 import type { Cleanup } from '../support/scripted-upstream.ts'
-import { call, type Calls, type Load, startCallers } from './callers.ts'
+import { call, type Calls, type Door, type Load, startCallers } from './callers.ts'
 import { type Arrival, type Provider, startProvider } from './provider.ts'
 import { startStoreRelay, type StoreRelay } from './store-relay.ts'
 import { mostAtOnce, worstWindow } from './worst-window.ts'
@@ -26,6 +26,22 @@ export interface FleetOptions {
   /** In the environment of a gateway. */
   readonly env?: (index: number) => Readonly<Record<string, string>>
   readonly launch?: (index: number) => Launch
+  /** Default: on loopback, with a relay of its own before the store. */
+  readonly place?: (index: number, provider: Provider) => Promise<Place>
+  /** Before there are gateways. */
+  readonly onStore?: (store: RedisServer) => Promise<unknown>
+}
+
+/** Where a gateway runs, and what it reaches from there. */
+export interface Place {
+  readonly storeUrl: string
+  /** Of the store's certificate. */
+  readonly caFile?: string
+  /** Of 127.0.0.1. */
+  readonly providerPort: number
+  /** Where it listens besides, if nobody reaches its port. */
+  readonly socketPath?: string
+  readonly launch?: Launch
 }
 
 /** How one gateway is called; 0 callers: not at all. */
@@ -60,6 +76,7 @@ export class Fleet {
   storePort: number
   readonly #t: Cleanup
   readonly #options: FleetOptions
+  readonly #places: Place[] = []
   readonly #calls: Calls[] = []
   readonly #refusals: string[] = []
   readonly #agent = new Agent({ keepAlive: true })
@@ -75,12 +92,16 @@ export class Fleet {
   /** Gateways that all have reached the store, and have settled with it. */
   static async start(t: Cleanup, options: FleetOptions): Promise<Fleet> {
     const [redis, provider] = await Promise.all([startRedis(t, options.redis), startProvider(t)])
+    await options.onStore?.(redis)
     const fleet = new Fleet(t, options, redis, provider)
     t.after(async () => {
       fleet.#agent.destroy()
       await Promise.all(fleet.#calls.map((each) => each.stop()))
     })
-    await Promise.all(Array.from({ length: options.count }, (_, index) => fleet.startGateway(index)))
+    const starts = Array.from({ length: options.count }, (_, index) => fleet.startGateway(index))
+    // Also where one fails, the others are there then, and end with the test.
+    await Promise.allSettled(starts)
+    await Promise.all(starts)
     await fleet.settled()
     return fleet
   }
@@ -96,29 +117,50 @@ export class Fleet {
 
   /** Starts the gateway of this number, in place of an earlier one. */
   async startGateway(index: number, launch: Launch = this.#options.launch?.(index) ?? {}): Promise<void> {
-    const { limits, whenUnavailable = 'share', count, env } = this.#options
-    const relay = (this.relays[index] ??= await startStoreRelay(this.#t, () => this.storePort))
+    const { limits, whenUnavailable = 'share', count, env, place = this.#besideRelay } = this.#options
+    const {
+      storeUrl,
+      caFile,
+      providerPort,
+      socketPath,
+      launch: there,
+    } = (this.#places[index] ??= await place(index, this.provider))
     const store = {
       kind: 'valkey',
       url: { env: 'STORE_URL' },
+      ...(caFile !== undefined && { ca_file: caFile }),
       members: count,
       when_unavailable: whenUnavailable,
     } as const
     const text = configText({
+      ...(socketPath !== undefined && { server: { unix_socket: socketPath } }),
       providers: {
-        cloud: { base_url: `http://127.0.0.1:${this.provider.port}/${index}/v1`, speaks: ['chat'] },
+        cloud: { base_url: `http://127.0.0.1:${providerPort}/${index}/v1`, speaks: ['chat'] },
       },
       models: { plain: { provider: 'cloud' }, free: { provider: 'cloud', model: 'free' } },
       rate_limit_settings: { store, limits: { plain: limits }, per_client: {} },
     })
-    const variables = { STORE_URL: `redis://127.0.0.1:${relay.port}`, ...env?.(index) }
-    const gateway = await runGateway(this.#t, text, variables, launch)
+    const variables = { STORE_URL: storeUrl, ...env?.(index) }
+    const gateway = await runGateway(this.#t, text, variables, { ...there, ...launch })
     this.gateways[index] = gateway
-    await gateway.says(/limits_store_(?:up|down)/)
+    // On a busy machine it may listen before it has reached the store.
+    await gateway.says(/limits_store_up/)
     // The first call of a process takes longer than others.
     const agent = new Agent()
-    await call(agent, gateway.url, { model: 'free', maxTokens: 1 }, new AbortController().signal)
+    await call(agent, this.#door(index), { model: 'free', maxTokens: 1 }, new AbortController().signal)
     agent.destroy()
+  }
+
+  readonly #besideRelay = async (index: number, { port }: Provider): Promise<Place> => {
+    const relay = await startStoreRelay(this.#t, () => this.storePort)
+    this.relays[index] = relay
+    return { storeUrl: `redis://127.0.0.1:${relay.port}`, providerPort: port }
+  }
+
+  #door(index: number): Door {
+    const { url } = this.gateways[index]!
+    const { socketPath } = this.#places[index]!
+    return socketPath === undefined ? { url } : { url, socketPath }
   }
 
   /** Calls each gateway; the load of a gateway may be its own. */
@@ -128,7 +170,7 @@ export class Fleet {
 
   callOne(index: number, load: Partial<Load> = {}): void {
     const each = { ...usualLoad, ...load }
-    if (each.callers > 0) this.#calls.push(startCallers(this.gateways[index]!.url, each))
+    if (each.callers > 0) this.#calls.push(startCallers(this.#door(index), each))
   }
 
   /**
@@ -147,12 +189,7 @@ export class Fleet {
   /** Sends one call. @returns its status. */
   async send(index: number, maxTokens = 1): Promise<number> {
     const order = { model: 'plain', maxTokens }
-    const { status, text } = await call(
-      this.#agent,
-      this.gateways[index]!.url,
-      order,
-      new AbortController().signal,
-    )
+    const { status, text } = await call(this.#agent, this.#door(index), order, new AbortController().signal)
     if (status !== 200) this.#refusals.push(text)
     return status
   }

@@ -1,6 +1,5 @@
-// Gateways that share limits under load for two minutes and more, while something fails: how much the worst minute has. Each
-// scenario begins with calls on all gateways; the failure comes after 20 s, while a good part of the limit is used.
-// `--first` and `--count` choose among the scenarios.
+// Gateways that share limits under load for two minutes, while something fails. `--first` and `--count` choose among the
+// scenarios.
 import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -11,30 +10,16 @@ import { longRun } from '../support/long-run.ts'
 import { missing } from '../support/needs.ts'
 import { redisProgram, startRedis } from '../support/redis.ts'
 import type { Cleanup } from '../support/scripted-upstream.ts'
-import type { Load } from './callers.ts'
-import { fakeClock, Fleet, type FleetOptions } from './fleet.ts'
+import { fakeClock, type Fleet } from './fleet.ts'
+import { networkScenarios, promotion } from './network-scenarios.ts'
+import { limit, refuse, run, type Scenario, scenarioSeconds, share, slow } from './scenario.ts'
 
-interface Scenario {
-  readonly name: string
-  /** By default three gateways, with `share` and 30 requests a minute. */
-  readonly options?: (t: Cleanup) => Partial<FleetOptions>
-  readonly load?: Partial<Load>
-  /** Goes on while calls do. Default: nothing fails. */
-  readonly fail?: (fleet: Fleet, t: Cleanup) => Promise<unknown>
-  /** The most that a minute may have. Default: the limit. */
-  readonly most?: number
-}
-
-const limit = 30
-const share = limit / 3
-const [beforeMs, afterMs] = [20_000, 100_000]
 const atOnce = 5
 
 const cutAll = ({ relays }: Fleet) => relays.forEach((each) => each.cut())
 const mendAll = ({ relays }: Fleet) => relays.forEach((each) => each.mend())
 const signal = ({ gateways }: Fleet, index: number, name: NodeJS.Signals) =>
   process.kill(gateways[index]!.pid, name)
-const refuse = () => ({ whenUnavailable: 'refuse' }) as const
 
 async function killInTurn(fleet: Fleet): Promise<void> {
   for (const index of fleet.gateways.keys()) {
@@ -101,8 +86,6 @@ function stepOfStore(step: string): Pick<Scenario, 'options' | 'fail'> {
   }
 }
 
-/** Of a hundred calls a minute and more, most are refused. */
-const slow: Partial<Load> = { callers: 2, pauseMs: 200, refusedPauseMs: 250 }
 const skews = ['+600', '-600', '+0']
 
 const scenarios: readonly Scenario[] = [
@@ -110,13 +93,11 @@ const scenarios: readonly Scenario[] = [
   {
     name: 'nothing, two gateways, 10 a minute',
     options: () => ({ ...refuse(), count: 2, limits: { rpm: 10 } }),
-    most: 10,
   },
   {
     name: 'nothing, 8 gateways, 1,000 a minute',
     options: () => ({ ...refuse(), count: 8, limits: { rpm: 1_000 } }),
     load: { callers: 3, pauseMs: 20 },
-    most: 1_000,
   },
   {
     name: 'nothing, calls wait',
@@ -166,29 +147,17 @@ const scenarios: readonly Scenario[] = [
   },
   { name: 'the clock of the store goes ten minutes on', ...stepOfStore('+600') },
   { name: 'the clock of the store goes ten minutes back', ...stepOfStore('-600') },
+  { name: 'Sentinels promote a replica, refuse', ...promotion('refuse') },
+  { name: 'Sentinels promote a replica, share', ...promotion('share'), most: limit + 2 * share },
+  ...networkScenarios(),
+  {
+    // Two cores that do this and nothing else are just enough.
+    name: 'nothing, 2 gateways, 100,000 a minute',
+    options: () => ({ ...refuse(), count: 2, limits: { rpm: 100_000 } }),
+    load: { callers: 32, pauseMs: 0, refusedPauseMs: 50 },
+    isBeyondReach: true,
+  },
 ]
-
-async function run({ name, options, load, fail, most = limit }: Scenario): Promise<string | undefined> {
-  const ends: (() => unknown)[] = []
-  const t = { after: (end: () => unknown) => void ends.push(end) }
-  try {
-    const fleet = await Fleet.start(t, { count: 3, limits: { rpm: limit }, ...options?.(t) })
-    fleet.call(() => ({ ...slow, ...load }))
-    await sleep(beforeMs)
-    await Promise.all([fail?.(fleet, t), sleep(afterMs)])
-    const { losses } = fleet
-    const { requests, total, perGateway, delayMs, statuses } = await fleet.end()
-    process.stdout.write(
-      `machines: ${name}: at worst ${requests} in a minute, at most ${most}; ${JSON.stringify({ total, perGateway, losses, delayMs: Math.ceil(delayMs), statuses })}\n`,
-    )
-    // A machine that is busy loses the store too, by which each gateway has its part.
-    const isMany = most > limit && losses > fleet.gateways.length * 6
-    if (requests > most && !isMany) return `${name}: ${requests} of ${most}`
-    return total < Math.min(most, limit) * 0.9 ? `${name}: only ${total} calls came through` : undefined
-  } finally {
-    for (const end of ends.toReversed()) await end()
-  }
-}
 
 const { first, count = Infinity, seconds } = longRun()
 const reason = missing(redisProgram, 'faketime')
@@ -196,7 +165,6 @@ if (reason !== false) process.stdout.write(`machines: skipped, ${reason}\n`)
 else {
   const left = scenarios.slice(first, first + count)
   const failures: (string | undefined)[] = []
-  const scenarioSeconds = (beforeMs + afterMs) / 1_000 + 30
   let done = 0
   while (left.length > 0 && (done === 0 || performance.now() / 1_000 + scenarioSeconds < seconds)) {
     const now = left.splice(0, atOnce)

@@ -1,7 +1,7 @@
 // A provider that notes, with one clock for all gateways, when each call has arrived and from which gateway.
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Server as Listener, Socket } from 'node:net'
 
 import type { Cleanup } from '../support/scripted-upstream.ts'
 
@@ -24,6 +24,8 @@ export interface Provider {
   readonly arrivals: readonly Arrival[]
   /** How long calls take. Default: 0. */
   holdMs: number
+  /** Serves the connections of this listener too. @returns its port. */
+  serve(listener: Listener): number
 }
 
 /** Of all processes of this machine the same, whatever their wall clocks say. */
@@ -34,11 +36,15 @@ export function monotonicMs(): number {
 /** The call of a gateway comes to `/GATEWAY/v1/chat/completions`; its message is the time at which it was sent. */
 export async function startProvider(t: Cleanup, host = '127.0.0.1'): Promise<Provider> {
   const arrivals: Arrival[] = []
-  const provider = { port: 0, arrivals, holdMs: 0 }
+  const provider = { port: 0, arrivals, holdMs: 0, serve }
   const server = createServer((request, response) => {
     if (request.method === 'POST') void take(request, response)
     else response.writeHead(404).end()
   })
+  function serve(listener: Listener): number {
+    listener.on('connection', (socket: Socket) => server.emit('connection', socket))
+    return (listener.address() as AddressInfo).port
+  }
   async function take(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const atMs = monotonicMs()
     let text = ''

@@ -14,13 +14,19 @@ export interface Counted {
  * @param lengthMs default: 60,000.
  */
 export function worstWindow(counted: readonly Counted[], lengthMs: number = windowMs): number {
-  const sorted = counted.toSorted((one, other) => one.toMs - other.toMs)
-  let worst = 0
-  for (const [last, { toMs }] of sorted.entries()) {
-    let sum = 0
-    for (let at = last; at >= 0 && sorted[at]!.toMs > toMs - lengthMs; at--) {
-      if (sorted[at]!.fromMs > toMs - lengthMs) sum += sorted[at]!.amount
+  const byEnd = counted.toSorted((one, other) => one.toMs - other.toMs)
+  const byStart = counted.toSorted((one, other) => one.fromMs - other.fromMs)
+  const [within, left] = [new Set<Counted>(), new Set<Counted>()]
+  let [worst, sum, first] = [0, 0, 0]
+  for (const each of byEnd) {
+    for (; first < byStart.length && byStart[first]!.fromMs <= each.toMs - lengthMs; first++) {
+      const gone = byStart[first]!
+      left.add(gone)
+      if (within.delete(gone)) sum -= gone.amount
     }
+    if (left.has(each)) continue
+    within.add(each)
+    sum += each.amount
     worst = Math.max(worst, sum)
   }
   return worst

@@ -14,8 +14,8 @@ interface Certificates {
   readonly key: string
 }
 
-/** With `openssl`. @param name an address, or a name. */
-export function issueCertificates(t: Cleanup, name: string): Certificates {
+/** With `openssl`. @param names addresses and names. */
+export function issueCertificates(t: Cleanup, ...names: readonly string[]): Certificates {
   const folder = scratchDirectory(t)
   const file = (base: string) => join(folder, base)
   const openssl = (...args: readonly string[]) =>
@@ -23,7 +23,8 @@ export function issueCertificates(t: Cleanup, name: string): Certificates {
   const newKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes']
   openssl('req', '-x509', ...newKey, '-keyout', 'ca.key', '-out', 'ca.pem', '-days', '2', '-subj', '/CN=Test')
   openssl('req', ...newKey, '-keyout', 'server.key', '-out', 'server.csr', '-subj', '/CN=server')
-  writeFileSync(file('names'), `subjectAltName=${isIP(name) === 0 ? 'DNS' : 'IP'}:${name}`)
+  const subjects = names.map((name) => `${isIP(name) === 0 ? 'DNS' : 'IP'}:${name}`)
+  writeFileSync(file('names'), `subjectAltName=${subjects.join()}`)
   const signing = ['-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial', '-days', '2', '-extfile', 'names']
   openssl('x509', '-req', '-in', 'server.csr', '-out', 'server.pem', ...signing)
   return {

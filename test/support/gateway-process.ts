@@ -46,6 +46,8 @@ export interface Launch {
   readonly program?: string
   /** A file that the process sees as `/etc/hosts`, which needs root. */
   readonly hosts?: string
+  /** Before the words of the command: on another host (`hosts.ts`). */
+  readonly enter?: readonly string[]
 }
 
 export interface RunningProcess<Name extends string = 'scripted'> extends Started<Name> {
@@ -78,12 +80,12 @@ export async function runGateway(
   const file = join(folder, 'llm-gateway.yaml')
   if (yaml !== undefined) writeFileSync(file, yaml, { mode: 0o600 })
   const config = yaml === undefined ? [] : ['--config', file]
-  const { descriptors, options = [], program: mainFile = programFile, hosts } = launch
+  const { descriptors, options = [], program: mainFile = programFile, hosts, enter = [] } = launch
   const prlimit = descriptors === undefined ? [] : ['prlimit', `--nofile=${descriptors}`]
   const mount = 'mount --bind "$0" /etc/hosts && exec "$@"'
   const unshare = hosts === undefined ? [] : ['unshare', '--mount', 'sh', '-c', mount, hosts]
   const node = [process.execPath, ...cacheOptions, ...options]
-  const [program, ...args] = [...unshare, ...prlimit, ...node, mainFile, 'serve', ...config]
+  const [program, ...args] = [...enter, ...unshare, ...prlimit, ...node, mainFile, 'serve', ...config]
   const child = spawn(program!, args, {
     cwd: folder,
     env: { ...compileCacheEnv, PATH: process.env['PATH'], HOME: folder, LLM_GATEWAY_PORT: '0', ...env },

@@ -1,5 +1,5 @@
 import { accessSync, constants } from 'node:fs'
-import { delimiter, join } from 'node:path'
+import { delimiter, isAbsolute, join } from 'node:path'
 
 /**
  * For `test('…', { skip: missing('nginx') }, …)`: false when all the programs are there, else the reason for which the
@@ -17,8 +17,9 @@ export function unless(isMet: boolean, reason: string): string | false {
   return isMet ? false : excuse(reason)
 }
 
-/** The full path of a program, undefined when there is none. */
+/** The full path of a program, undefined when there is none. @param program a name, or a path from the root. */
 export function findProgram(program: string, env: NodeJS.ProcessEnv = process.env): string | undefined {
+  if (isAbsolute(program)) return isExecutable(program) ? program : undefined
   const folders = [...(env['PATH'] ?? '').split(delimiter), '/usr/local/sbin', '/usr/sbin', '/sbin']
   return folders
     .filter((folder) => folder !== '')

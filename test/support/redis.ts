@@ -9,12 +9,18 @@ import { join } from 'node:path'
 
 import { soon, until } from './deadline.ts'
 import { freePort } from './free-port.ts'
+import type { Host } from './hosts.ts'
 import type { Cleanup } from './scripted-upstream.ts'
 
-export const redisProgram = 'redis-server'
+/**
+ * The server that tests and benchmarks run; `LLM_GATEWAY_TEST_VALKEY=/path/to/valkey-server` names another one. Servers with
+ * TLS are always Debian's, because TLS is left out of many builds of Valkey.
+ */
+export const redisProgram = process.env['LLM_GATEWAY_TEST_VALKEY'] || 'redis-server'
+export const redisWithTls = 'redis-server'
 
 export interface RedisServer {
-  /** Of 127.0.0.1. */
+  /** Of 127.0.0.1, or of its host. */
   readonly port: number
   /** `redis://127.0.0.1:PORT`; `rediss://` if it has a certificate. */
   readonly url: string
@@ -46,6 +52,8 @@ export interface RedisOptions {
   readonly env?: Readonly<Record<string, string>>
   /** PEM files: it then speaks TLS on the port, and plain on the socket. */
   readonly tls?: { readonly cert: string; readonly key: string; readonly ca: string }
+  /** Where it runs. Default: on 127.0.0.1 of this machine. */
+  readonly host?: Pick<Host, 'address' | 'enter'>
 }
 
 /** Starts a server, and ends it after the test. */
@@ -84,8 +92,14 @@ class RunningRedis implements RedisServer {
 
   async restart(): Promise<void> {
     assert.equal(this.#child, undefined, 'the server runs')
-    const args = this.#options.isSentinel === true ? [this.#configFile(), '--sentinel'] : ['-']
-    const child = spawn(redisProgram, args, {
+    const { tls, host, isSentinel } = this.#options
+    const server = tls === undefined ? redisProgram : redisWithTls
+    const [program, ...args] = [
+      ...(host?.enter ?? []),
+      server,
+      ...(isSentinel === true ? [this.#configFile(), '--sentinel'] : ['-']),
+    ]
+    const child = spawn(program!, args, {
       cwd: this.folder,
       env: { ...process.env, ...this.#options.env },
       stdio: ['pipe', 'pipe', 'pipe'],
@@ -140,7 +154,7 @@ class RunningRedis implements RedisServer {
   }
 
   #settings(): readonly string[] {
-    const { tls, config = [], isSentinel = false } = this.#options
+    const { tls, host, config = [], isSentinel = false } = this.#options
     const listener =
       tls === undefined
         ? [`port ${this.port}`]
@@ -151,12 +165,14 @@ class RunningRedis implements RedisServer {
             `tls-key-file ${tls.key}`,
             `tls-ca-cert-file ${tls.ca}`,
             'tls-auth-clients no',
+            'tls-replication yes',
           ]
     return [
       ...listener,
-      'bind 127.0.0.1',
+      `bind ${host?.address ?? '127.0.0.1'}`,
       `unixsocket ${this.socketPath}`,
       `dir ${this.folder}`,
+      ...(host === undefined ? [] : ['protected-mode no']),
       'daemonize no',
       ...(isSentinel ? [] : ['save ""', 'appendonly no']),
       ...config,

@@ -20,6 +20,14 @@ export interface OwnSetup {
   readonly probe?: string
   /** The checkout that is built; absent: this one. */
   readonly root?: string
+  /** The whole configuration as YAML, in place of the one with `models`. */
+  readonly config?: (place: Place) => string
+  /** That calls come with; absent: none is asked for. */
+  readonly key?: string
+  /** Not pinned to one core. */
+  readonly isSpread?: boolean
+  /** Writes what else the gateway shall find, before it starts. @param directory has the configuration, and `state` in it */
+  readonly prepare?: (directory: string) => void
 }
 
 export const ours: Contender = createOurs('llm-gateway', { models: ['second', 'third', 'fourth'] })
@@ -36,6 +44,7 @@ export function createOurs(name: string, own: OwnSetup): Contender {
       '`bin/llm-gateway serve` of the built package, every default on; 4 models, each with `rpm` and `tpm`, and `per_client`, all set high enough to refuse nothing; JSON log to a file; limits kept in a state directory',
     path: '/v1/chat/completions',
     model: 'bench',
+    ...(own.key !== undefined && { headers: () => ({ authorization: `Bearer ${own.key}` }) }),
     readyPath: '/readyz',
     find: (options) => Promise.resolve(find(own, options)),
   }
@@ -48,15 +57,14 @@ function find(own: OwnSetup, options: FindOptions): Found {
   return { kind: 'found', version, launch: (place) => launch(home, own, place) }
 }
 
-function launch(
-  home: string,
-  { models, hasNative = false, probe, root = thisCheckout }: OwnSetup,
-  place: Place,
-): Launch {
+function launch(home: string, own: OwnSetup, place: Place): Launch {
+  const { models, hasNative = false, probe, root = thisCheckout } = own
+  own.prepare?.(place.directory)
   const serve = ['serve', '--config', join(place.directory, 'llm-gateway.yaml')]
   const common = {
+    isSpread: own.isSpread ?? false,
     env: { HOME: place.directory, STATE_DIRECTORY: join(place.directory, 'state') },
-    files: { 'llm-gateway.yaml': config(place, models, hasNative) },
+    files: { 'llm-gateway.yaml': own.config?.(place) ?? config(place, models, hasNative) },
   }
   if (probe === undefined) return { ...common, command: join(home, 'bin/llm-gateway'), args: serve }
   const main = join(home, home === root ? 'src/main.ts' : 'dist/main.cjs')

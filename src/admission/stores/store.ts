@@ -36,6 +36,8 @@ export interface Limited {
    * before. For `parallel` a guess from how long calls took.
    */
   readonly retryAfterMs: number
+  /** `limit` is this gateway's part of a shared one, of which no more is to be had while the store is away. */
+  readonly isShare?: true
   /** Who waits looks again after so many milliseconds, though nothing was reported: others may have given something back. */
   readonly recheckMs?: number
   readonly limitStatus: LimitStatus

@@ -1,5 +1,6 @@
 // What this machine is called among those that share limits: the same after a restart, and unlike any other's.
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
+import { realpathSync, statSync } from 'node:fs'
 import { StateFile } from '../../platform/state-file.ts'
 
 const pattern = /^[0-9a-f]{24}$/
@@ -19,4 +20,16 @@ export async function machineId(
   const id = randomBytes(12).toString('hex')
   await file?.replace(`${id}\n`).catch(onFault)
   return id
+}
+
+/** Tells a state directory from a copy of it on another disk, in another place or on another machine. Undefined: there is none. */
+export function placeOf(stateDirectory: string | undefined): string | undefined {
+  if (stateDirectory === undefined) return undefined
+  try {
+    const { dev, ino } = statSync(stateDirectory)
+    const place = `${realpathSync(stateDirectory)} ${dev} ${ino}`
+    return createHash('sha256').update(place).digest().subarray(0, 9).toString('base64url')
+  } catch {
+    return undefined
+  }
 }

@@ -9,6 +9,7 @@ import type { UsageQuestion } from '../../ledger/report.ts'
 import type { Clock } from '../../platform/clock.ts'
 import type { MachineRow, MachineUse, SharedStoreReport } from '../../status/shared-store.ts'
 import { shownOrNull } from '../../status/shown-text.ts'
+import { type Conflict, conflictsOf } from './conflicts.ts'
 import { type Member, readMembers } from './members.ts'
 import { namesOf, UsageOfAll } from './usage-of-all.ts'
 
@@ -71,7 +72,18 @@ export class Machines {
       members: settings.members,
       here: machines.filter(({ state }) => state === 'here').length,
       machines,
+      conflicts: isUp ? this.#conflicts(this.#last).map(({ message }) => message) : [],
     }
+  }
+
+  /** What keeps those that are there from counting together. @throws StoreFault */
+  async conflicts(): Promise<readonly Conflict[]> {
+    const { connection, settings } = this.#parts
+    return this.#conflicts(await readMembers(connection, settings.prefix, []))
+  }
+
+  #conflicts(members: readonly Member[]): Conflict[] {
+    return conflictsOf(members, ({ host }) => host)
   }
 
   /**

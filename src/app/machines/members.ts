@@ -19,6 +19,10 @@ export interface Member {
   /** Milliseconds since 1970, by the server's clock. Undefined: it does not say. */
   readonly sinceMs: number | undefined
   readonly seenMs: number
+  /** Of its state directory; another one than that of a copy. Undefined: it does not say. */
+  readonly place: string | undefined
+  /** Of its budgets. Undefined: it has none, or does not say. */
+  readonly timeZone: string | undefined
   readonly uses: readonly MachineUse[]
 }
 
@@ -60,7 +64,7 @@ function memberOf(
 ): Member | undefined {
   const entry = parseJson(Buffer.from(text))
   if (!isObject(entry) || !/^[\w-]{1,64}\.[\w-]{1,64}$/.test(id)) return undefined
-  const { host, version, since, seen, left } = entry
+  const { host, version, since, seen, left, place, zone } = entry
   if (!isTime(seen) || typeof host !== 'string') return undefined
   return {
     id,
@@ -70,6 +74,8 @@ function memberOf(
     state: left !== undefined ? 'left' : nowMs - seen <= leaseMs ? 'here' : 'silent',
     sinceMs: isTime(since) ? since : undefined,
     seenMs: seen,
+    place: typeof place === 'string' ? place.slice(0, 64) : undefined,
+    timeZone: typeof zone === 'string' ? shownText(zone) : undefined,
     uses: used.get(id) ?? [],
   }
 }

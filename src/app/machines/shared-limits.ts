@@ -22,7 +22,8 @@ import { reachOf } from '../../platform/address-reach.ts'
 import type { Clock } from '../../platform/clock.ts'
 import type { UsageAnswer } from '../../ledger/ledger.ts'
 import type { UsageQuestion } from '../../ledger/report.ts'
-import { machineId } from './machine-id.ts'
+import { ConflictWatch } from './conflicts.ts'
+import { machineId, placeOf } from './machine-id.ts'
 import { Machines } from './machines.ts'
 import { StoreReports } from './report-store.ts'
 
@@ -60,9 +61,12 @@ export class SharedLimits {
   /** Called each time that the store is reached again. One listener. */
   onConnected: (() => void) | undefined
   readonly #reports: StoreReports
+  readonly #watch: ConflictWatch
   readonly #settings: SharedStore
   readonly #parts: SharedLimitsParts
   #machines: Machines | undefined
+  /** Of budgets, as others are told it. */
+  #timeZone: string | undefined
   /** Providers whose server is this machine's own, so that its slots are. */
   #ownProviders: ReadonlySet<string> = new Set()
 
@@ -119,6 +123,13 @@ export class SharedLimits {
       now: clock.now,
     })
     this.#reports = new StoreReports(connection, settings, parts)
+    const { setTimer } = clock
+    this.#watch = new ConflictWatch({
+      connection,
+      events,
+      setTimer,
+      look: async () => this.#machines?.conflicts(),
+    })
     const all = [this.allotments, this.#budgetAllotments]
     connection.onNews = (message) => {
       for (const each of all) each.hear(message)
@@ -157,11 +168,19 @@ export class SharedLimits {
     )
     const process = randomBytes(4).toString('hex')
     const { prefix, ca } = store
+    const opened: { limits?: SharedLimits } = {}
     const connection = await connectStore({
       endpoint: read.endpoint,
       ca,
       prefix,
-      member: { machine, process, host: hostname(), version },
+      member: {
+        machine,
+        process,
+        host: hostname(),
+        version,
+        place: placeOf(stateDirectory),
+        timeZone: () => (opened.limits === undefined ? undefined : opened.limits.#timeZone),
+      },
       schema: schemaVersion,
       leaseMs,
       setTimer: clock.setTimer,
@@ -170,6 +189,7 @@ export class SharedLimits {
       throw new StartError(error instanceof Error ? error.message : String(error))
     })
     const limits = new SharedLimits(connection, { machine, member: `${machine}.${process}` }, store, parts)
+    opened.limits = limits
     await limits.#firstContact()
     return limits
   }
@@ -187,7 +207,9 @@ export class SharedLimits {
     this.#onFirstContact = undefined
   }
 
-  follow({ providers }: Pick<Config, 'providers'>): void {
+  /** @param hasBudgets whether any can be spent of. */
+  follow({ providers, budgets }: Pick<Config, 'budgets' | 'providers'>, hasBudgets: boolean): void {
+    this.#timeZone = hasBudgets ? budgets.timeZone : undefined
     const own = Array.from(providers.values()).filter(
       (each) => !('origin' in each) || each.maxParallelRequests === 'auto' || isOfThisMachine(each.origin),
     )
@@ -220,9 +242,17 @@ export class SharedLimits {
     }))
   }
 
+  /** After a start that failed. Gives nothing back: what this machine holds of budgets may be another process's. */
+  async disconnect(): Promise<void> {
+    this.#reports.stop()
+    this.#watch.stop()
+    await this.connection.close()
+  }
+
   /** Gives back what is not used, and disconnects. Calls have ended. */
   async close(): Promise<void> {
     this.#reports.stop()
+    this.#watch.stop()
     await Promise.all([this.allotments.leave(), this.#budgetAllotments.leave()])
     await this.connection.close()
   }

@@ -351,8 +351,7 @@ class WorkerPool implements App {
   /** Ends what a start that failed has left. */
   async end(): Promise<void> {
     this.#isStopping = true
-    this.#parts.services.stopWatching()
-    this.#parts.services.closeServices()
+    await this.#parts.services.abandon()
     await this.#keyWatch?.stop()
     await this.#all((worker) => worker.terminate())
     await this.#providers.release(this.#providerSet)

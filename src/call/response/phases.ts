@@ -229,6 +229,10 @@ export class Forwarding implements Phase {
     else this.#reader.onData(chunk)
   }
 
+  rest(): void {
+    this.#reader?.onRest?.()
+  }
+
   end(): undefined {
     this.#end = 'ended'
     this.#reader?.onEnd()

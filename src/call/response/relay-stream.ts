@@ -4,6 +4,7 @@ import type { ProviderDialect } from '../../dialects/dialect.ts'
 import { framingOf } from '../../dialects/framing.ts'
 import { StreamTail } from '../../dialects/stream-tail.ts'
 import { GatewayError } from '../../errors.ts'
+import { ByteCollector } from '../../bytes/byte-collector.ts'
 import { type EventSink, isComment } from '../../bytes/sse.ts'
 import { maskBytes, unmasked } from '../../upstream/mask.ts'
 import { streamHeaders } from '../heartbeat.ts'
@@ -58,10 +59,12 @@ export class StreamRelay implements Relay, EventSink {
   readonly #resolve: (result: RelayResult) => void
   /** The last events, for the judgement of the end. */
   readonly #tail = new StreamTail()
-  /** Events that lie side by side in one chunk go out in one write. */
+  /** Events that came together go out in one write; those that lie side by side in one chunk are not copied for it. */
   #pending: Buffer | undefined
   /** Bytes behind them that were taken out of their last event. */
   #gap = 0
+  /** What came before them in the same read of the connection, in other chunks. */
+  #earlier: ByteCollector | undefined
   /** Inside of an event that is too large to be held: nothing of our own may go out. */
   #isInsideEvent = false
   #hasWritten = true
@@ -114,6 +117,10 @@ export class StreamRelay implements Relay, EventSink {
 
   onData(chunk: Buffer): void {
     this.#events.push(chunk)
+    if (this.#input.response.isReading !== true) this.#flush()
+  }
+
+  onRest(): void {
     this.#flush()
   }
 
@@ -142,10 +149,11 @@ export class StreamRelay implements Relay, EventSink {
     const last = lastEvent(this.#events.end(), response.dialect)
     if (last !== undefined) this.event(last)
     if (this.#isLeft) return this.#resolve({ kind: 'gone' })
-    this.#flush()
     const ending = response.dialect.ending(this.#tail.events)
     if (ending === 'cut') return this.onBroken(endingErrors.cut())
-    reply.end()
+    const bytes = this.#takePending()
+    if (bytes !== undefined) this.#input.own.sent(bytes)
+    reply.end(bytes)
     this.#resolve(ending === 'error' ? failedByProvider() : { kind: 'complete' })
   }
 
@@ -194,7 +202,11 @@ export class StreamRelay implements Relay, EventSink {
   #join(event: Buffer): void {
     const pending = this.#pending
     if (pending === undefined || !isNextAfter(pending, this.#gap, event)) {
-      this.#flush()
+      if (pending !== undefined && this.#input.response.isReading === true) {
+        this.#earlier ??= new ByteCollector()
+        this.#earlier.push(pending)
+      } else this.#flush()
+      this.#gap = 0
       this.#pending = event
       return
     }
@@ -205,10 +217,19 @@ export class StreamRelay implements Relay, EventSink {
   }
 
   #flush(): void {
+    const bytes = this.#takePending()
+    if (bytes !== undefined) this.#write(bytes)
+  }
+
+  #takePending(): Buffer | undefined {
     this.#gap = 0
-    if (this.#pending === undefined) return
-    this.#write(this.#pending)
+    const pending = this.#pending
     this.#pending = undefined
+    const earlier = this.#earlier
+    if (earlier === undefined || pending === undefined) return pending
+    this.#earlier = undefined
+    earlier.push(pending)
+    return earlier.take()
   }
 
   #write(bytes: Buffer): void {

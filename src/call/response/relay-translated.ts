@@ -90,6 +90,10 @@ export class TranslatedRelay implements Relay, EventSink {
     this.#proceed()
   }
 
+  onRest(): void {
+    if (!this.#isOver) this.#flush()
+  }
+
   /** From the splitter. */
   event(event: Buffer): void {
     const { meter, isStream, translation } = this.#input
@@ -124,6 +128,7 @@ export class TranslatedRelay implements Relay, EventSink {
 
   onBroken(error: GatewayError): void {
     if (this.#isOver) return
+    this.#flush()
     this.#end({ kind: 'broken', error, isReported: false })
   }
 
@@ -153,6 +158,7 @@ export class TranslatedRelay implements Relay, EventSink {
       this.#complete()
       return response.drain()
     }
+    if (step === undefined && response.isReading === true) return
     this.#flush()
     if (step === undefined) return
     if (step === 'failed') {

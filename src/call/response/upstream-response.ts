@@ -156,6 +156,10 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
     return this.#limits.isStalled
   }
 
+  get isReading(): boolean {
+    return this.#exchange?.isReading === true
+  }
+
   /** What an answer has used that can't be put together any more. */
   get #used(): Metered | undefined {
     if (this.#phase instanceof Assembling) return this.#assembly?.meter.result('cut')
@@ -224,6 +228,15 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
       const step = this.#phase.data(chunk)
       if (this.#progress !== undefined && this.#phase.hasBegun === true) this.#passHead()
       if (step !== undefined) this.#take(step)
+    } catch (error) {
+      this.onBug(error)
+    }
+  }
+
+  onRest(): void {
+    if (!(this.#phase instanceof Forwarding)) return
+    try {
+      this.#phase.rest()
     } catch (error) {
       this.onBug(error)
     }

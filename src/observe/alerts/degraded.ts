@@ -103,6 +103,13 @@ const begun: Partial<Record<Kind, DegradedPart & { readonly lasts?: true }>> = {
     fix: 'Run `llm-gateway doctor`.',
     lasts: true,
   },
+  machines_in_conflict: {
+    part: 'machines',
+    severity: 'warning',
+    what: 'Machines share the store of limits and do not count together: more may be spent of budgets than they allow.',
+    fix: 'Run `llm-gateway machines`: it names them, and says what to change.',
+    lasts: true,
+  },
   log_transport_failed: {
     part: 'log',
     severity: 'warning',
@@ -134,6 +141,7 @@ const ended: Partial<Record<Kind, string>> = {
   keys_loaded: 'keys',
   ledger_writing: 'ledger',
   limits_store_up: 'limits store',
+  machines_agree: 'machines',
   starter_found: 'model servers',
 }
 

@@ -5,6 +5,8 @@ export type StateEvent =
   | LimitsNotSaved
   | LimitsStoreDown
   | LimitsStoreEvicts
+  | MachinesAgree
+  | MachinesInConflict
   | LimitsStoreUp
   | BudgetsNotSaved
   | BudgetsCopyUsed
@@ -55,6 +57,18 @@ interface LimitsStoreEvicts {
   readonly kind: 'limits_store_evicts'
   /** Its `maxmemory-policy`. */
   readonly policy: string
+}
+
+/** Machines share the store and do not count together: what one spends is missing, or its budgets are not shared. */
+interface MachinesInConflict {
+  readonly kind: 'machines_in_conflict'
+  /** Which ones, and what to do. */
+  readonly reason: string
+}
+
+/** They count together again. */
+interface MachinesAgree {
+  readonly kind: 'machines_agree'
 }
 
 /** What was spent of budgets could not be saved; calls go on. */

@@ -158,6 +158,7 @@ function write(event: GatewayEvent, log: Log): void {
     case 'key_file_not_used':
     case 'keys_not_accepted':
     case 'ledger_waiting':
+    case 'machines_in_conflict':
     case 'metrics_full':
     case 'notification_failed':
     case 'notification_suppressed':
@@ -177,6 +178,7 @@ function write(event: GatewayEvent, log: Log): void {
     case 'keys_loaded':
     case 'keys_pulled':
     case 'listening':
+    case 'machines_agree':
     case 'models_discovered':
     case 'notification_sent':
     case 'server_reported':

@@ -28,6 +28,7 @@ export function limitsSection({ limits, budgets, store, now }: StatusReport): VN
       table('Budgets', budgetColumns(now), {
         rows: budgets,
       }),
+    (store?.conflicts ?? []).map((text) => h('p', null, state('bad', text))),
     store &&
       store.machines.length > 0 &&
       table('Machines that share limits', machineColumns(now), { rows: store.machines }),

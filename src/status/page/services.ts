@@ -9,9 +9,9 @@ const tones: Readonly<Partial<Record<ServiceRow['state'], Tone>>> = {
   failed: 'bad',
 }
 
-export function servicesSection({ services, now }: StatusReport): VNode | 0 {
+export function servicesSection({ services, now }: StatusReport): VNode | false {
   return (
-    services.length &&
+    services.length > 0 &&
     section('services', 'Services', undefined, table('Servers', columnsAt(now), { rows: services }))
   )
 }

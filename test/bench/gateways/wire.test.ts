@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
+import { streamEnd, streamEvent } from '../../../bench/gateways/formats.ts'
 import { fc } from '../../support/properties.ts'
 import {
   chatBody,
@@ -7,8 +8,6 @@ import {
   requestBytes,
   type Script,
   StreamCheck,
-  streamEnd,
-  streamEvent,
   writeScript,
 } from '../../../bench/gateways/wire.ts'
 
@@ -16,6 +15,7 @@ suite('a script', () => {
   test('is read as it was written', () => {
     const scripts: readonly Script[] = [
       { kind: 'plain' },
+      { kind: 'late', delayMs: 40 },
       { kind: 'big', bytes: 1000 },
       { kind: 'stream', events: 20, gapMs: 25 },
       { kind: 'hold', events: 2 },

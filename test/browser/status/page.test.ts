@@ -115,6 +115,14 @@ suite('the status page', { skip: missing('chromium') }, () => {
     assert.match(rows[0]!, /box-a\s+this one\s+here\s+gpt-5\.2-mini: 38 requests, 41200 tokens, 1 under way/)
     assert.match(rows[1]!, /box-b\s+here\s+.*; claude-sonnet-5: 4 requests/)
     assert.match(rows[2]!, /box-c\s+silent/)
+    await section.getByText('2 gateways have the same machine id').waitFor()
+    // Between the sections stands nothing.
+    const strays = await page
+      .locator('main')
+      .evaluate((main) =>
+        [...main.childNodes].map(({ nodeName }) => nodeName).filter((name) => name === '#text'),
+      )
+    assert.deepEqual(strays, [])
     const store = { ...sharedReport.store, up: false, fault: 'db.example: no reply', in_force: 'share' }
     send('change', { store })
     await section

@@ -594,6 +594,7 @@ export const sharedReport: StatusReport = {
     in_force: 'all',
     members: 3,
     here: 2,
+    conflicts: ['2 gateways have the same machine id, a1b2 (box-a, box-d).'],
     machines: [
       machine('box-a', { is_this: true, uses: [use('gpt-5.2-mini', 38, 41_200, 1)] }),
       machine('box-b', { uses: [use('gpt-5.2-mini', 22, 20_900, 0), use('claude-sonnet-5', 4, 9_300, 2)] }),

@@ -76,6 +76,10 @@ interface Member {
   readonly process: string
   readonly host: string
   readonly version: string
+  /** Tells a state directory from a copy of it, whose machine has the same name. */
+  readonly place?: string | undefined
+  /** Of its budgets, as it is now; undefined: it has none. */
+  readonly timeZone?: () => string | undefined
 }
 
 const runTimeoutMs = 100
@@ -183,8 +187,8 @@ class Connection implements StoreConnection {
   }
 
   get #description(): string {
-    const { host, version } = this.#options.member
-    return JSON.stringify({ host, version })
+    const { host, version, place, timeZone } = this.#options.member
+    return JSON.stringify({ host, version, place, zone: timeZone?.() })
   }
 
   /** One link after the other. Never rejects. */

@@ -1,4 +1,5 @@
-// What a gateway and the server say to each other about one scope: the words of exchange.lua.
+// What a gateway and the server say to each other about scopes: the words of exchange.lua.
+import { refusal, type StoreFault } from './store-fault.ts'
 
 /** How one limit of a scope stands at this gateway. Whole numbers. */
 export interface DimensionState {
@@ -61,37 +62,43 @@ export const wantMs = 3_000
 /** Of the state in the server: raised where an older gateway could not read it. */
 export const schemaVersion = 1
 
-/** The arguments of exchange.lua. @param channel where other gateways hear of it. */
+/** The arguments of exchange.lua. @param channel where other gateways hear of it. @param exchanges one for each scope. */
 export function exchangeArguments(
   member: string,
   channel: string,
-  { number, nextMs, leaves, dimensions }: Exchange,
+  exchanges: readonly Exchange[],
 ): (string | number)[] {
-  const first = [schemaVersion, leaseMs, wantMs, channel, member, number, nextMs ?? -1, leaves ? 1 : 0]
-  return [
-    ...first,
-    ...dimensions.flatMap(({ limit = -1, lingerMs, held, used, wanted, needed }) => [
-      limit,
-      lingerMs,
-      held,
-      used,
-      wanted,
-      needed,
-    ]),
-  ]
+  const list: (string | number)[] = [schemaVersion, leaseMs, wantMs, channel, member]
+  for (const { number, nextMs, leaves, dimensions } of exchanges) {
+    list.push(dimensions.length, number, nextMs ?? -1, leaves ? 1 : 0)
+    for (const { limit = -1, lingerMs, held, used, wanted, needed } of dimensions)
+      list.push(limit, lingerMs, held, used, wanted, needed)
+  }
+  return list
 }
 
-/** @throws TypeError for what exchange.lua does not return. */
-export function readExchangeReply(reply: unknown): ExchangeReply {
+/**
+ * @returns what became of each exchange.
+ * @throws TypeError for what exchange.lua does not return.
+ */
+export function readExchangeReplies(
+  replies: unknown,
+  exchanges: readonly Exchange[],
+): (ExchangeReply | StoreFault)[] {
+  if (!Array.isArray(replies) || replies.length !== exchanges.length) throw unexpected(replies)
+  return exchanges.map(({ dimensions }, index) => readReply(replies[index], dimensions.length))
+}
+
+function readReply(reply: unknown, count: number): ExchangeReply | StoreFault {
   if (!Array.isArray(reply)) throw unexpected(reply)
   const [kind, ...rest] = reply as unknown[]
+  if (kind === 'failed' && rest.length === 1) return refusal(String(rest[0]))
   const numbers = rest.map(Number)
   if (kind === 'stale' && numbers.length === 1 && Number.isSafeInteger(numbers[0])) {
     return { kind, number: numbers[0]! }
   }
-  if ((kind !== 'ok' && kind !== 'grace') || numbers.length % 4 !== 2 || numbers.some(Number.isNaN)) {
-    throw unexpected(reply)
-  }
+  const isWhole = numbers.length === 2 + 4 * count && !numbers.some(Number.isNaN)
+  if ((kind !== 'ok' && kind !== 'grace') || !isWhole) throw unexpected(reply)
   const [active, nextMs, ...values] = numbers as [number, number, ...number[]]
   const dimensions: DimensionReply[] = []
   for (let at = 0; at < values.length; at += 4) {

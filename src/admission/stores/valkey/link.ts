@@ -173,6 +173,25 @@ export class Link {
     return client
   }
 
+  /** Whether the user has rights on our keys and our channel. Changes nothing. @throws StoreFault */
+  async mayUse(): Promise<void> {
+    const { prefix } = this.#parts
+    const news = await promptly(this.#parts, this.#client, async () => {
+      const mayBeWritten = [
+        'EVAL',
+        "return redis.call('DEL', KEYS[1])",
+        1,
+        storeKey(prefix, 'doctor'),
+      ] as const
+      await this.#client.call(...mayBeWritten)
+      return this.openNews(() => {})
+    }).catch((error: unknown) => {
+      const { kind, message, code } = faultOf(error)
+      throw new StoreFault(kind, `${this.address}: ${message}`, code)
+    })
+    disconnect(news)
+  }
+
   /** What runs fails. */
   end(): void {
     disconnect(this.#client)

@@ -10,8 +10,9 @@ import {
   nothingUsed,
   type SharedBook,
 } from '../../budget-ceilings.ts'
-import type { Allotments, SharedScope, WhenUnavailable } from './allotments.ts'
+import type { Allotments, WhenUnavailable } from './allotments.ts'
 import type { Agreed } from './exchange.ts'
+import type { SharedScope } from './open-scope.ts'
 
 export interface SharedBudgetsParts {
   readonly allotments: Allotments

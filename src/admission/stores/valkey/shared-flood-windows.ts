@@ -6,7 +6,8 @@ import {
   type LeasableWindows,
   MemoryFloodWindows,
 } from '../../flood-windows.ts'
-import type { Allotments, SharedScope, WhenUnavailable } from './allotments.ts'
+import type { Allotments, WhenUnavailable } from './allotments.ts'
+import type { SharedScope } from './open-scope.ts'
 
 export interface SharedFloodParts {
   /** Requests that one client may send to all gateways together in any 60 seconds; at least 1. */

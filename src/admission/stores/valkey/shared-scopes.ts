@@ -6,8 +6,9 @@ import type { Scope, ScopeLimits } from '../../scopes.ts'
 import { windowMs } from '../../sliding-window.ts'
 import type { MemoryStore } from '../memory.ts'
 import type { ScopeUse } from '../store.ts'
-import type { Allotments, SharedScope } from './allotments.ts'
+import type { Allotments } from './allotments.ts'
 import type { DimensionReply } from './exchange.ts'
+import type { SharedScope } from './open-scope.ts'
 
 export interface SharedScopesParts {
   readonly allotments: Allotments
@@ -109,6 +110,9 @@ export class SharedScopes {
     const own = this.#memory.use(scope, nowMs)
     const others = this.others(shared).map(({ usedByOthers }) => usedByOthers)
     const [requests, tokens, parallel] = dimensions.map((each, index) => own[each] + (others[index] ?? 0))
+    // While nobody is asked, there is room only in what this gateway has.
+    const isAway = this.#parts.allotments.isUnavailable(shared)
+    const alone = isAway ? this.#memory.use(this.ownOf(scope), nowMs).nextMs : undefined
     const nextMs = (limit: number | undefined, used: number, ownMs: number | undefined) => {
       if (limit === undefined) return undefined
       if (used < limit) return 0
@@ -120,8 +124,8 @@ export class SharedScopes {
       parallel: parallel!,
       limitStatus: this.limitStatus([scope], nowMs),
       nextMs: {
-        requests: nextMs(rpm, requests!, own.nextMs.requests),
-        tokens: nextMs(tpm, tokens!, own.nextMs.tokens),
+        requests: alone === undefined ? nextMs(rpm, requests!, own.nextMs.requests) : alone.requests,
+        tokens: alone === undefined ? nextMs(tpm, tokens!, own.nextMs.tokens) : alone.tokens,
       },
     }
   }

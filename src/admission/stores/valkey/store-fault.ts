@@ -27,6 +27,11 @@ export function faultOf(error: unknown): StoreFault {
   if (error instanceof StoreFault) return error
   const { name, message } = error instanceof Error ? error : new Error(String(error))
   if (name !== 'ReplyError') return new StoreFault('down', 'the connection has ended')
+  return refusal(message)
+}
+
+/** @param message of the server or of a script: its first word is a code, or it has none. */
+export function refusal(message: string): StoreFault {
   const [code] = /^[A-Z]+\b/.exec(message) ?? ['ERR']
   return new StoreFault('refused', message.slice(0, 300), code)
 }

@@ -16,7 +16,8 @@ import type {
   TooLarge,
   Unavailable,
 } from '../store.ts'
-import { recheckMs, type WhenUnavailable } from './allotments.ts'
+import type { WhenUnavailable } from './allotments.ts'
+import { recheckMs } from './exchanges.ts'
 import { dimensions, type Shared, SharedScopes, type SharedScopesParts } from './shared-scopes.ts'
 
 export interface ValkeyStoreParts extends SharedScopesParts {
@@ -201,10 +202,11 @@ export class ValkeyStore implements AdmissionStore {
     }
     const dimension = refusal.kind === 'limited' ? refusal.dimension : 'tokens'
     const index = dimensions.indexOf(dimension)
-    const limit = shared.limits[index]!.limit!
+    const isShare = whenUnavailable === 'share' && allotments.isUnavailable(shared)
+    const limit = isShare ? allotments.ceilings(shared)[index]! : shared.limits[index]!.limit!
     const takes = amountsOf(demand)[index]!
     // What others hold is not to be had, used or not; and what is promised to somebody is not either.
-    const others = this.#scopes.others(shared)[index]?.others ?? 0
+    const others = isShare ? 0 : (this.#scopes.others(shared)[index]?.others ?? 0)
     const used = Math.max(this.#memory.use(scope, nowMs)[dimension] + others, limit + 1 - takes)
     const ownMs = refusal.kind === 'limited' ? refusal.retryAfterMs : Infinity
     const retryAfterMs = Math.max(1, Math.min(ownMs, this.#scopes.othersNextMs(shared), windowMs))
@@ -219,6 +221,7 @@ export class ValkeyStore implements AdmissionStore {
       used,
       requested: dimension === 'tokens' ? demand.tokens : 1,
       retryAfterMs,
+      ...(isShare && { isShare }),
       recheckMs,
       limitStatus: left === undefined ? limitStatus : { ...limitStatus, [dimension]: { ...left, remaining } },
     }

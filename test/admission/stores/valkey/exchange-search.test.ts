@@ -2,8 +2,9 @@
 // finds what is wrong: with one line of the protocol changed, it names the events that do.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { search, type World } from './exchange-search.ts'
-import { type Mutation, mutatedSearch } from './mutated-search.ts'
+import { search } from './exchange-search.ts'
+import type { World } from './exchange-world.ts'
+import { type Mutation, mutated } from './mutated.ts'
 
 const small: World = {
   gateways: 2,
@@ -67,8 +68,8 @@ const mutations: readonly (Mutation & { readonly name: string; readonly world?: 
   {
     name: 'what a gateway holds counts only as far as it is used',
     in: 'twin',
-    from: 'Math.max(dimension.held, dimension.used))',
-    to: 'dimension.used)',
+    from: 'dimensions.map((dimension) => Math.max(dimension.held, dimension.used))',
+    to: 'dimensions.map((dimension) => dimension.used)',
   },
   {
     name: 'the lease is a step shorter in the server',
@@ -124,7 +125,7 @@ const mutations: readonly (Mutation & { readonly name: string; readonly world?: 
   },
   {
     name: 'the lease begins with the reply',
-    in: 'search',
+    in: 'world',
     from: 'changed.agree(reply, sentMs)',
     to: 'changed.agree(reply, nowMs)',
   },
@@ -132,8 +133,8 @@ const mutations: readonly (Mutation & { readonly name: string; readonly world?: 
 
 for (const { name, world, ...mutation } of mutations) {
   test(`the search finds what is wrong: ${name}`, async (t) => {
-    const mutated = await mutatedSearch(mutation)
-    const { states, violation } = mutated({ ...small, ...world })
+    const changed = await mutated(mutation)
+    const { states, violation } = changed.search({ ...small, ...world })
     assert.ok(violation !== undefined && violation.length > 2, `nothing in ${states} states`)
     t.diagnostic(`${states} states: ${violation.join(', ')}`)
   })

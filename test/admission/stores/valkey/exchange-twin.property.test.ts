@@ -6,7 +6,7 @@ import {
   type Exchange,
   exchangeArguments,
   leaseMs,
-  readExchangeReply,
+  readExchangeReplies,
   wantMs,
 } from '../../../../src/admission/stores/valkey/exchange.ts'
 import { readScripts } from '../../../../src/admission/stores/valkey/script-files.ts'
@@ -14,7 +14,7 @@ import { missing } from '../../../support/needs.ts'
 import { fc } from '../../../support/properties.ts'
 import { redisProgram } from '../../../support/redis.ts'
 import { ExchangeServer } from './exchange-server.ts'
-import { emptyTwin, epochFields, scopeFields, twinExchange, type TwinReply } from './exchange-twin.ts'
+import { emptyTwin, epochFields, scopeFields, twinExchange } from './exchange-twin.ts'
 
 interface Step {
   readonly afterMs: number
@@ -23,7 +23,8 @@ interface Step {
   readonly later: number
   readonly nextMs: number | undefined
   readonly leaves: boolean
-  readonly dimensions: readonly Omit<DimensionState, 'limit' | 'lingerMs'>[]
+  /** Of each scope that the exchange is about. */
+  readonly stated: readonly (readonly Omit<DimensionState, 'limit' | 'lingerMs'>[])[]
   readonly schema: number
   readonly isFlushed: boolean
   /** As join.lua sets it. */
@@ -51,7 +52,10 @@ const steps: fc.Arbitrary<Step[]> = fc.array(
     ),
     nextMs: fc.option(fc.nat({ max: 60_000 }), { nil: undefined }),
     leaves: rarely,
-    dimensions: fc.tuple(...limits.map(() => fc.record({ held: few, used: few, wanted: few, needed: few }))),
+    stated: fc.array(
+      fc.tuple(...limits.map(() => fc.record({ held: few, used: few, wanted: few, needed: few }))),
+      { minLength: 1, maxLength: 2 },
+    ),
     schema: fc.oneof(
       { weight: 30, arbitrary: fc.constant(1) },
       { weight: 1, arbitrary: fc.constantFrom(0, 2) },
@@ -62,7 +66,8 @@ const steps: fc.Arbitrary<Step[]> = fc.array(
   { minLength: 1, maxLength: 40 },
 )
 
-const keys = ['{p}:epoch', '{p}:s:model:m']
+const epochKey = '{p}:epoch'
+const scopeKeys = ['{p}:s:model:m', '{p}:s:model:n']
 
 /** Both get the same sequence. @throws AssertionError at the first difference. */
 async function compare(
@@ -71,52 +76,62 @@ async function compare(
   seen: Map<string, number>,
 ): Promise<void> {
   await server.client.flushall()
-  const twin = emptyTwin()
+  const twins = scopeKeys.map(() => emptyTwin())
   const numbers = new Map<string, number>()
   let nowMs = 1_700_000_000_000
   for (const step of sequence) {
     nowMs += step.afterMs
     if (step.isFlushed) {
       await server.client.flushall()
-      Object.assign(twin, { epoch: undefined })
-      twin.members.clear()
-      twin.wants.clear()
+      for (const twin of twins) Object.assign(twin, emptyTwin())
     }
-    if (step.joins && twin.epoch !== undefined) {
-      twin.epoch.aliveUntil = nowMs + leaseMs
-      await server.client.hset(keys[0]!, 'alive_until', nowMs + leaseMs)
+    if (step.joins && twins[0]!.epoch !== undefined) {
+      twins[0]!.epoch.aliveUntil = nowMs + leaseMs
+      await server.client.hset(epochKey, 'alive_until', nowMs + leaseMs)
     }
     const last = numbers.get(step.member) ?? 10
     numbers.set(step.member, Math.max(last, last + step.later))
-    const exchange: Exchange = {
-      number: last + step.later,
-      nextMs: step.nextMs,
-      leaves: step.leaves,
-      dimensions: step.dimensions.map((each, index) => ({ ...limits[index]!, ...each })),
-    }
+    const exchanges = step.stated.map((stated): Exchange => {
+      const dimensions = stated.map((each, index) => ({ ...limits[index]!, ...each }))
+      return { number: last + step.later, nextMs: step.nextMs, leaves: step.leaves, dimensions }
+    })
     const { schema, member } = step
-    const args = exchangeArguments(member, 'news', exchange)
+    const args = exchangeArguments(member, 'news', exchanges)
     args[0] = schema
+    const keys = scopeKeys.slice(0, exchanges.length)
     const real = await server
-      .run(keys, args, nowMs)
-      .then(({ reply, news }) => ({ reply: readExchangeReply(reply) as TwinReply, news }))
+      .run([epochKey, ...keys], args, nowMs)
+      .then(({ reply, news }) => ({ replies: readExchangeReplies(reply, exchanges), news }))
       .catch((error: Error) => {
         assert.match(
           error.message,
           /^OUTDATED the store is used with the schema [12], and this gateway knows [01]$/,
         )
-        return { reply: { kind: 'outdated' } as const, news: [] }
+        return { replies: exchanges.map(() => ({ kind: 'outdated' })), news: [] }
       })
-    const own = twinExchange(twin, { schema, leaseMs, wantMs, member, exchange }, nowMs)
-    assert.deepEqual(real.reply, own.reply)
+    const own = exchanges.map((exchange, index) => {
+      const twin = twins[index]!
+      // The epoch is of all scopes.
+      twin.epoch = twins[0]!.epoch
+      const result = twinExchange(twin, { schema, leaseMs, wantMs, member, exchange }, nowMs)
+      for (const other of twins) other.epoch = twin.epoch
+      return result
+    })
+    assert.deepEqual(
+      real.replies,
+      own.map(({ reply }) => reply),
+    )
     assert.deepEqual(
       real.news,
-      own.news.map((each) => `${each.kind} ${keys[1]} ${each.member}`),
+      own.flatMap(({ news }, index) => news.map((each) => `${each.kind} ${keys[index]} ${each.member}`)),
     )
-    const [epoch, scope] = await Promise.all(keys.map((key) => server.client.hgetall(key)))
-    assert.deepEqual(sorted(scope!), sorted(Object.fromEntries(scopeFields(twin))))
-    assert.deepEqual(sorted(epoch!), sorted(Object.fromEntries(epochFields(twin))))
-    const kinds = [real.reply.kind as string, ...own.news.map(({ kind }) => kind)]
+    for (const [index, key] of scopeKeys.entries()) {
+      const fields = await server.client.hgetall(key)
+      assert.deepEqual(sorted(fields), sorted(Object.fromEntries(scopeFields(twins[index]!))))
+    }
+    const epoch = await server.client.hgetall(epochKey)
+    assert.deepEqual(sorted(epoch), sorted(Object.fromEntries(epochFields(twins[0]!))))
+    const kinds = own.flatMap(({ reply, news }) => [reply.kind, ...news.map(({ kind }) => kind)])
     for (const kind of kinds) seen.set(kind, 1 + (seen.get(kind) ?? 0))
   }
   for (const key of await server.client.keys('{p}:*')) assert.ok((await server.client.pttl(key)) > 0, key)
@@ -145,7 +160,8 @@ const changes: readonly (readonly [from: string, to: string])[] = [
   ['values[2] + dimension.lingerMs > now', 'values[2] > now'],
   ['want.since < since or', 'want.since > since or'],
   ['dimension.free - want.values[2 + 2 * index]', 'dimension.free - want.values[1 + 2 * index]'],
-  ['needed > fair then keep = 0', 'needed >= fair then keep = 0'],
+  ['held - used + needed > fair', 'held - used + needed >= fair'],
+  ['held - used + needed > fair', 'needed > fair'],
   ['dimension.held + dimension.others > dimension.limit then', 'false then'],
   ['now + leaseMs + 2', 'now + leaseMs'],
   ['math.max(real, last)', 'real'],

@@ -72,7 +72,8 @@ export function twinExchange(
   const { now, isGrace } = begun
   const { number, nextMs, leaves, dimensions } = exchange
   const longestMs = Math.max(0, ...dimensions.map(({ lingerMs }) => lingerMs))
-  const held = dimensions.map((dimension) => Math.max(dimension.held, dimension.used))
+  const stated = dimensions.map((dimension) => Math.max(dimension.held, dimension.used))
+  const held = [...stated]
 
   for (const [name, { until }] of state.wants) {
     if (until <= now) state.wants.delete(name)
@@ -144,15 +145,18 @@ export function twinExchange(
     state.wants.delete(member)
   }
 
-  const keep = dimensions.map(({ limit, used, needed: granted }, index) => {
+  const keep = dimensions.map(({ limit, needed: granted }, index) => {
     if (limit === undefined) return Infinity
     const fair = Math.floor(limit / active)
     let most = held[index]! + others[index]! > limit ? Math.max(0, limit - others[index]!) : Infinity
     for (const [name, { needed }] of wants) {
-      if (needed[index]! > fair) most = 0
-      else if (needed[index]! > 0 && (holds.get(name)?.held[index] ?? 0) < fair) most = Math.min(most, fair)
+      if (needed[index]! <= 0) continue
+      const wanting = holds.get(name)
+      const unused = (wanting?.held[index] ?? 0) - (wanting?.used[index] ?? 0)
+      if (unused + needed[index]! > fair) most = 0
+      else if ((wanting?.held[index] ?? 0) < fair) most = Math.min(most, fair)
     }
-    return asks && fits && most !== Infinity ? Math.max(most, used + granted) : most
+    return asks && fits && most !== Infinity ? Math.max(most, stated[index]! + granted) : most
   })
 
   state.members.set(member, {

@@ -16,8 +16,10 @@ export class Gateways {
   readonly clock = new FakeClock(0)
   readonly stores: ValkeyStore[] = []
   readonly allotments: Allotments[] = []
-  /** Exchanges so far. */
+  /** Round trips so far. */
   exchanges = 0
+  /** How many scopes each of them was about. */
+  readonly sizes: number[] = []
   isUp = true
   /** The most exchanges that were under way at the same time. */
   mostAtOnce = 0
@@ -76,6 +78,7 @@ export class Gateways {
   async #run(keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
     if (!this.isUp) throw new Error('the server is away')
     this.exchanges++
+    this.sizes.push(keys.length - 1)
     if (this.fault !== undefined) throw this.fault
     const running = this.#server.run(keys, args, 1_700_000_000_000 + this.clock.now())
     this.#pending = running.catch(() => {})

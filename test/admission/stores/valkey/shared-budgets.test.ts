@@ -10,13 +10,10 @@ import type {
 } from '../../../../src/admission/budget.ts'
 import { BudgetBook } from '../../../../src/admission/budget-book.ts'
 import type { SavedBudgets } from '../../../../src/admission/spent-windows.ts'
-import {
-  type AllotmentConnection,
-  Allotments,
-  type WhenUnavailable,
-} from '../../../../src/admission/stores/valkey/allotments.ts'
+import { Allotments, type WhenUnavailable } from '../../../../src/admission/stores/valkey/allotments.ts'
 import { connectStore, type StoreConnection } from '../../../../src/admission/stores/valkey/connection.ts'
 import { leaseMs, schemaVersion } from '../../../../src/admission/stores/valkey/exchange.ts'
+import type { ExchangeConnection } from '../../../../src/admission/stores/valkey/exchanges.ts'
 import { SharedBudgets } from '../../../../src/admission/stores/valkey/shared-budgets.ts'
 import { readStoreUrl } from '../../../../src/config/store-url.ts'
 import type { Budget } from '../../../../src/domain.ts'
@@ -121,7 +118,7 @@ class Machine {
     return machine
   }
 
-  #gate(connection: StoreConnection): AllotmentConnection {
+  #gate(connection: StoreConnection): ExchangeConnection {
     const isOpen = () => this.way !== 'cut' && connection.isUp
     return {
       get isUp() {

@@ -1,0 +1,33 @@
+// Streams that are open and silent meanwhile. What they take by themselves, heartbeats above all, is measured before the calls
+// and subtracted.
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type At, type Axis, growthConfig, plainCalls } from '../axis.ts'
+
+/** On their way to being opened. */
+const atOnce = 400
+
+export const streams: Axis = {
+  name: 'streams',
+  title: 'open streams',
+  shouldBeFlat: true,
+  points: ({ streams }) =>
+    [0, streams].map((size) => ({
+      size,
+      setup: { config: growthConfig() },
+      calls: plainCalls,
+      worksAtRest: true,
+      ...(size > 0 && {
+        async grow({ instance, load, scale }: At) {
+          const calls = instance.callsOf({ kind: 'hold', events: 2 }, 0, ['bench'])
+          const opened = await load.run({ kind: 'hold', calls, streams: size, atOnce })
+          if (opened.failed > 0) throw new Error(`streams: ${JSON.stringify(opened.faults)}`)
+          await sleep(scale.isQuick ? 0 : 2000)
+        },
+        async shrink({ load, releaseHeld }: At) {
+          releaseHeld()
+          const ended = await load.run({ kind: 'await_held' })
+          return ended.failed === 0 ? undefined : JSON.stringify(ended.faults)
+        },
+      }),
+    })),
+}

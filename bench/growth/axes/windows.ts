@@ -1,0 +1,34 @@
+// Calls in the window of a limit: as many are made of one model as of many, where each window stays small. The large one is
+// measured in the minute before its entries leave it.
+import type { Instance } from '../../gateways/instance.ts'
+import type { Calls } from '../../gateways/tasks.ts'
+import { type At, type Axis, growthConfig, type Point } from '../axis.ts'
+import { namesOf } from './models.ts'
+
+const names = namesOf(4000)
+/** Before the first of them leave. */
+const fillingMs = 25_000
+
+export const windows: Axis = {
+  name: 'windows',
+  title: 'calls in the window of a limit, at most',
+  shouldBeFlat: true,
+  note: 'a window is filled for at most 25 s: a machine that makes fewer calls in that time has a smaller one',
+  points: ({ windowEntries }) => [
+    pointOf(Math.ceil(windowEntries / names.length), names),
+    pointOf(windowEntries, ['bench']),
+  ],
+}
+
+function pointOf(size: number, models: readonly string[]): Point {
+  const calls = (instance: Instance): Calls => instance.callsOf({ kind: 'plain' }, 0, models)
+  return {
+    size,
+    setup: { config: growthConfig({ models: names }) },
+    calls,
+    async grow({ instance, load, scale }: At) {
+      const filling = { kind: 'closed', calls: calls(instance), connections: 32 } as const
+      await load.run({ ...filling, durationMs: fillingMs, maxCalls: scale.windowEntries })
+    },
+  }
+}

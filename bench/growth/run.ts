@@ -1,0 +1,234 @@
+// The whole run: each axis in turn, its sizes side by side.
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { availableParallelism, loadavg } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createOurs } from '../gateways/contenders/ours.ts'
+import { boundRun, openGround, type OpenGround, tell } from '../gateways/ground.ts'
+import { type Instance, startInstance } from '../gateways/instance.ts'
+import { describeMachine } from '../gateways/machine.ts'
+import { Load } from '../gateways/processes.ts'
+import { cpuBetween, readCpu, residentBytes } from '../gateways/process-tree.ts'
+import { randomFrom, shuffled } from '../gateways/statistics.ts'
+import type { Outcome } from '../gateways/tasks.ts'
+import type { At, Axis, Point, Scale } from './axis.ts'
+import { keys } from './axes/keys.ts'
+import { ledger } from './axes/ledger.ts'
+import { models } from './axes/models.ts'
+import { scopes } from './axes/scopes.ts'
+import { streams } from './axes/streams.ts'
+import { windows } from './axes/windows.ts'
+import { workers } from './axes/workers.ts'
+import { help, type Options, readOptions } from './options.ts'
+import { type Grown, isFlat, type Sample, writeGrowth } from './report.ts'
+
+const resultsDirectory = join(import.meta.dirname, '../results')
+const axes: readonly Axis[] = [models, windows, keys, scopes, ledger, streams, workers]
+/** No run takes longer, whatever hangs. */
+const limitMs = { full: 60 * 60_000, quick: 600_000 }
+/** In closed loop: each sends its next call when it has its answer. */
+const connections = 8
+/** Streams that are asked for; what the limit of open files leaves of them is opened. */
+const wantedStreams = 20_000
+/** Files that a gateway has open besides its streams. */
+const otherFiles = 400
+
+/** @returns the exit status: 0, or 1 when something grows that should not, or calls failed; 2 for bad options. */
+export async function benchGrowth(args: readonly string[]): Promise<number> {
+  let options: Options | 'help'
+  try {
+    options = readOptions(args, resultsDirectory)
+  } catch (error) {
+    process.stderr.write(`${(error as Error).message}\n\n${help}`)
+    return 2
+  }
+  if (options === 'help') {
+    process.stdout.write(help)
+    return 0
+  }
+  boundRun(options.isQuick ? limitMs.quick : limitMs.full)
+  return await run(options)
+}
+
+async function run(options: Options): Promise<number> {
+  const { only, rounds, seed, isQuick, out } = options
+  const firstLoad = loadavg()[0]!
+  const ground = await openGround()
+  const load = new Load(ground.loadProcess)
+  const scale = scaleOf(options, ground.maxFiles)
+  const random = randomFrom(seed)
+  const grown: Grown[] = []
+  try {
+    for (const axis of axes.filter(({ name }) => only?.includes(name) ?? true)) {
+      grown.push(await measure(axis, { ground, load, scale, inTurn: (items) => shuffled(items, random) }))
+    }
+  } finally {
+    ground.close()
+  }
+  if (isQuick) return conclude(grown, rounds)
+  const report = writeGrowth({
+    command: `npm run bench -- growth${only === undefined ? '' : ` --only ${only.join(',')}`} --rounds ${rounds}`,
+    date: new Date().toISOString().slice(0, 10),
+    version: (await findOursToRun({}, false)).found.version,
+    machine: describeMachine(ground.cores),
+    rounds,
+    grown,
+    loads: [firstLoad, loadavg()[0]!],
+  })
+  if (out === undefined) process.stdout.write(`${report}\n`)
+  else {
+    mkdirSync(out, { recursive: true })
+    writeFileSync(join(out, 'growth.md'), `${report.trimEnd()}\n`)
+    process.stdout.write(`${report.split('## How')[0]}\nThe report is in ${out}.\n`)
+  }
+  return isFlat(grown) ? 0 : 1
+}
+
+/** @param maxFiles how many files one process may open: a stream takes two in a gateway. */
+export function scaleOf({ isQuick, rounds }: Pick<Options, 'isQuick' | 'rounds'>, maxFiles: number): Scale {
+  const cores = Math.max(2, availableParallelism())
+  if (isQuick) {
+    return {
+      isQuick,
+      rounds,
+      measureMs: 100,
+      leadMs: 10,
+      warmUpMs: 20,
+      warmUpCalls: 100,
+      models: 50,
+      windowEntries: 200,
+      keys: 20,
+      ledgerRows: 1000,
+      streams: 20,
+      workers: 2,
+    }
+  }
+  return {
+    isQuick,
+    rounds,
+    measureMs: 1000,
+    leadMs: 300,
+    warmUpMs: 20_000,
+    warmUpCalls: 40_000,
+    models: 10_000,
+    windowEntries: 100_000,
+    keys: 10_000,
+    ledgerRows: 10_000_000,
+    streams: Math.min(wantedStreams, Math.floor((maxFiles - otherFiles) / 2)),
+    workers: cores,
+  }
+}
+
+interface Stage {
+  readonly ground: OpenGround
+  readonly load: Load
+  readonly scale: Scale
+  inTurn<Item>(items: readonly Item[]): Item[]
+}
+
+interface Running {
+  readonly point: Point
+  readonly at: At
+}
+
+async function measure(axis: Axis, stage: Stage): Promise<Grown> {
+  const { scale } = stage
+  const running: Running[] = []
+  const faults: string[] = []
+  const samples: Sample[] = []
+  try {
+    for (const point of axis.points(scale)) {
+      tell(`${axis.name}: starts with ${point.size.toLocaleString('en')}`)
+      running.push({ point, at: await start(point, stage) })
+    }
+    for (const { point, at } of running) {
+      tell(`${axis.name}: grows to ${point.size.toLocaleString('en')}`)
+      await point.grow?.(at)
+    }
+    for (let round = 0; round < scale.rounds; round += 1) {
+      for (const each of stage.inTurn(running)) {
+        const { size } = each.point
+        tell(`${axis.name}, round ${round + 1}: ${size.toLocaleString('en')}`)
+        const { outcome, ...costs } = await costOf(each, stage)
+        samples.push({ axis: axis.name, size, round, ...costs })
+        if (outcome.failed > 0) faults.push(`${size}: ${JSON.stringify(outcome.faults)}`)
+      }
+    }
+    const sizes = running.map(({ point: { size, isAside = false }, at: { instance } }) => {
+      return { size, isAside, residentBytes: residentBytes(instance.pid) }
+    })
+    for (const { point, at } of running) {
+      const fault = await point.shrink?.(at)
+      if (fault !== undefined) faults.push(`${point.size}: ${fault}`)
+    }
+    const notes = [...(axis.note === undefined ? [] : [axis.note]), ...boundOf(axis, stage)]
+    const { name, title, shouldBeFlat } = axis
+    return { name, title, shouldBeFlat, notes, sizes, samples, faults }
+  } finally {
+    await Promise.all(running.map(({ at }) => at.instance.stop()))
+  }
+}
+
+function boundOf({ name }: Axis, { scale, ground }: Stage): string[] {
+  if (name !== 'streams' || scale.isQuick || scale.streams === wantedStreams) return []
+  const [wanted, files, opened] = [wantedStreams, ground.maxFiles, scale.streams].map((count) =>
+    count.toLocaleString('en'),
+  )
+  return [
+    `${wanted} were wanted; of the ${files} files that a process may open here, ${opened} streams take two each`,
+  ]
+}
+
+async function start({ setup, calls }: Point, { ground, load, scale }: Stage): Promise<At> {
+  const { contender, found } = await findOursToRun(setup, !scale.isQuick)
+  const instance = await startInstance(contender, found, ground)
+  const { warmUpMs: durationMs, warmUpCalls: maxCalls } = scale
+  await load.run({ kind: 'closed', calls: calls(instance), connections, durationMs, maxCalls })
+  return { instance, load, scale, releaseHeld: () => void ground.upstream.send('release') }
+}
+
+async function findOursToRun(setup: Point['setup'], isPacked: boolean) {
+  const contender = createOurs('llm-gateway', { models: [], ...setup })
+  const found = await contender.find({ mayDownload: false, isPacked })
+  if (found.kind !== 'found') throw new Error(found.reason)
+  return { contender, found }
+}
+
+async function costOf({ point, at: { instance } }: Running, { ground, load, scale }: Stage) {
+  const calls = point.calls(instance)
+  const task = { kind: 'closed', calls, connections } as const
+  const restPerMs = point.worksAtRest === true ? await costAtRest(instance, scale) : 0
+  await load.run({ ...task, durationMs: scale.leadMs })
+  instance.trimLog()
+  const before = [readCpu(instance.pid), readCpu(ground.upstream.pid!)] as const
+  const startMs = performance.now()
+  const outcome: Outcome = await load.run({ ...task, durationMs: scale.measureMs })
+  const elapsedMs = performance.now() - startMs
+  const own = cpuBetween(before[0], readCpu(instance.pid)) - restPerMs * elapsedMs
+  const upstream = cpuBetween(before[1], readCpu(ground.upstream.pid!))
+  return { outcome, perCall: own / outcome.calls, upstreamPerCall: upstream / outcome.calls }
+}
+
+/** @returns microseconds in a millisecond. */
+async function costAtRest({ pid }: Instance, { measureMs }: Scale): Promise<number> {
+  const before = readCpu(pid)
+  const startMs = performance.now()
+  await sleep(measureMs)
+  return cpuBetween(before, readCpu(pid)) / (performance.now() - startMs)
+}
+
+/** A smoke run: everything was measured, and nothing failed. */
+function conclude(grown: readonly Grown[], rounds: number): number {
+  const wrong = grown.flatMap(({ name, sizes, samples, faults }) => {
+    const count = samples.filter(({ perCall }) => Number.isFinite(perCall)).length
+    const expected = sizes.length * rounds
+    return [...faults, ...(count < expected ? [`${count} values in place of ${expected}`] : [])].map(
+      (fault) => `${name}: ${fault}`,
+    )
+  })
+  for (const each of wrong) process.stdout.write(`✗ ${each}\n`)
+  process.stdout.write(
+    `${wrong.length === 0 ? '✓' : '✗'} ${grown.map(({ name, sizes }) => `${name} at ${sizes.length} sizes`).join(', ')}\n`,
+  )
+  return wrong.length === 0 ? 0 : 1
+}

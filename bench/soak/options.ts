@@ -1,0 +1,82 @@
+// The command line of `npm run bench -- soak`.
+import { parseArgs } from 'node:util'
+
+export interface Options {
+  readonly isQuick: boolean
+  /** How long is measured, in minutes, after the warm-up. */
+  readonly minutes: number
+  /** Calls in a second. */
+  readonly ratePerSecond: number
+  /** Between two samples, in milliseconds. */
+  readonly intervalMs: number
+  readonly seed: number
+  /** Where the report goes; undefined: to standard output. */
+  readonly out: string | undefined
+}
+
+const most = { minutes: 24 * 60, rate: 2000 }
+/** A run has about so many samples. */
+const usualSamples = 60
+const intervals = { leastMs: 2000, mostMs: 60_000 }
+const quick = { minutes: 0.05, intervalMs: 250, ratePerSecond: 150 }
+
+export const help = `npm run bench -- soak [options]
+
+Sends mixed calls of all formats to llm-gateway at a fixed rate, streamed and whole, translated and passed, with
+clients that leave, errors and limits among them, and tells whether what a call costs, how long it takes and
+what the process holds stays flat.
+
+  --minutes N        how long is measured (60), after a warm-up of at most 2 minutes; up to ${most.minutes}
+  --rate R           calls in a second (200); up to ${most.rate}
+  --interval S       seconds between two samples (a sixtieth of the run, from 2 to 60)
+  --quick            a smoke run of seconds: every sample is there and no call ends otherwise than it should;
+                     nothing else is looked at and nothing is written
+  --seed N           of the order of the calls (1)
+  --out DIRECTORY    where soak.md and soak.svg go (bench/results for a run of 30 minutes and more; a shorter one
+                     prints its report)
+
+The exit status is 0 when everything was flat, 1 when something was not or a call ended otherwise than it should,
+2 for options that are not understood.
+`
+
+/** @throws TypeError for an unknown option, RangeError for a bad number. */
+export function readOptions(args: readonly string[], defaultOut: string): Options | 'help' {
+  const { values } = parseArgs({
+    args: [...args],
+    strict: true,
+    options: {
+      minutes: { type: 'string' },
+      rate: { type: 'string' },
+      interval: { type: 'string' },
+      quick: { type: 'boolean', default: false },
+      seed: { type: 'string', default: '1' },
+      out: { type: 'string' },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
+  })
+  if (values.help) return 'help'
+  const isQuick = values.quick
+  const minutes = numberOf('minutes', values.minutes, most.minutes) ?? (isQuick ? quick.minutes : 60)
+  const usualMs = Math.min(
+    intervals.mostMs,
+    Math.max(intervals.leastMs, Math.round((minutes * 60_000) / usualSamples)),
+  )
+  const seconds = numberOf('interval', values.interval, 3600)
+  return {
+    isQuick,
+    minutes,
+    ratePerSecond: numberOf('rate', values.rate, most.rate) ?? (isQuick ? quick.ratePerSecond : 200),
+    intervalMs: seconds === undefined ? (isQuick ? quick.intervalMs : usualMs) : seconds * 1000,
+    seed: Math.trunc(numberOf('seed', values.seed, 1e9)!),
+    out: values.out ?? (isQuick || minutes < 30 ? undefined : defaultOut),
+  }
+}
+
+function numberOf(name: string, text: string | undefined, most: number): number | undefined {
+  if (text === undefined) return undefined
+  const number = Number(text)
+  if (text.trim() === '' || !(number > 0 && number <= most)) {
+    throw new RangeError(`--${name} takes a number above 0, up to ${most}, and got ${JSON.stringify(text)}`)
+  }
+  return number
+}

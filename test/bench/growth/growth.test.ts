@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+import { readOptions } from '../../../bench/growth/options.ts'
+import { type Grown, isFlat, writeGrowth } from '../../../bench/growth/report.ts'
+import { scaleOf } from '../../../bench/growth/run.ts'
+
+function grownTo(costs: readonly number[], more: Partial<Grown> = {}): Grown {
+  return {
+    name: 'models',
+    title: 'models configured',
+    shouldBeFlat: true,
+    notes: [],
+    sizes: [10, 10_000].map((size) => ({ size, isAside: false, residentBytes: size * 1e5 })),
+    samples: costs.flatMap((perCall, round) => [
+      { axis: 'models', size: 10, round, perCall: 100, upstreamPerCall: 20 },
+      { axis: 'models', size: 10_000, round, perCall, upstreamPerCall: 20 },
+    ]),
+    faults: [],
+    ...more,
+  }
+}
+
+const lines = (grown: Grown) =>
+  writeGrowth({
+    command: 'npm run bench -- growth',
+    date: '2026-01-02',
+    version: '1.0',
+    machine: ['one core'],
+    rounds: 3,
+    grown: [grown],
+    loads: [1, 2],
+  }).split('\n')
+
+suite('growth', () => {
+  test('is flat by the median of the ratios within rounds', () => {
+    const grown = grownTo([90, 104, 300])
+    assert.ok(isFlat([grown]))
+    assert.ok(
+      lines(grown).includes(
+        '| models configured | 10,000 | 104 (90 to 300) | 1.04 | 0.90 to 3.00 | flat | 954 |',
+      ),
+    )
+  })
+
+  test('is seen, and told from what cannot be told', () => {
+    assert.ok(lines(grownTo([120, 130, 140])).some((line) => line.includes('| grows |')))
+    assert.ok(lines(grownTo([90, 130, 140])).some((line) => line.includes('| unclear |')))
+    assert.ok(!isFlat([grownTo([120, 130, 140])]))
+  })
+
+  test('is not judged where each further one is work, nor for a size that stands aside', () => {
+    assert.ok(isFlat([grownTo([200, 200, 200], { shouldBeFlat: false })]))
+    const sizes = grownTo([]).sizes.map((size) => ({ ...size, isAside: size.size > 10 }))
+    assert.ok(isFlat([grownTo([200, 200, 200], { sizes })]))
+  })
+
+  test('is not shown by calls that failed', () => {
+    assert.ok(!isFlat([grownTo([100, 100, 100], { faults: ['10: 3 × status 500'] })]))
+  })
+
+  test('opens as many streams as the files suffice for, each of which takes two', () => {
+    const options = { isQuick: false, rounds: 1 }
+    assert.equal(scaleOf(options, 1_000_000).streams, 20_000)
+    assert.ok(scaleOf(options, 20_000).streams * 2 < 20_000)
+  })
+
+  test('has options that refuse what they do not know', () => {
+    assert.throws(() => readOptions(['--only', 'beauty'], 'results'), RangeError)
+    assert.throws(() => readOptions(['--fast'], 'results'), TypeError)
+    const partial = readOptions(['--only', 'Keys, models'], 'results')
+    assert.notEqual(partial, 'help')
+    assert.deepEqual(partial !== 'help' && [partial.only, partial.out], [['keys', 'models'], undefined])
+  })
+})
