@@ -34,45 +34,20 @@ const secretFacts = [
   'token',
 ]
 
-const levels = ['debug', 'info', 'warn', 'error'] as const
-
-/**
- * Each line is its level, its time and the facts, in their order, as `JSON.stringify` has them.
- *
- * @param level the least severe one that is written.
- */
+/** @param level the least severe one that is written. */
 export function createLog(level: LoggingConfig['level'], output: LogOutput): Log {
-  // pino announces the levels and the name of the message to a transport. Its lines are built of a hundred strings, which
-  // costs 8 µs for that of a call; these cost 5.
-  pino({ level, messageKey: 'message' }, output)
   const timestamps = new Timestamps()
-  const writerOf = (own: (typeof levels)[number]): WriteLine => {
-    if (levels.indexOf(own) < levels.indexOf(level)) return () => {}
-    const start = `{"level":"${own.toUpperCase()}","time":"`
-    return (facts) => {
-      const time = timestamps.at(Date.now())
-      const members = JSON.stringify(withoutSecrets(facts)).slice(1)
-      const line = `${start}${time}"${members === '}' ? '' : ','}${members}\n`
-      output.write(boundedLine(printableJson(line)))
-    }
-  }
-  return {
-    error: writerOf('error'),
-    warn: writerOf('warn'),
-    info: writerOf('info'),
-    debug: writerOf('debug'),
-  }
-}
-
-function withoutSecrets(facts: object): object {
-  for (const name of secretFacts) if (name in facts) return masked(facts)
-  return facts
-}
-
-function masked(facts: object): object {
-  const entries = Object.entries(facts).map(([name, value]) => [
-    name,
-    secretFacts.includes(name) ? '[secret]' : value,
-  ])
-  return Object.fromEntries(entries)
+  return pino(
+    {
+      base: null,
+      level,
+      messageKey: 'message',
+      // A third faster than pino's own, which builds all of it anew for each line.
+      timestamp: () => `,"time":"${timestamps.at(Date.now())}"`,
+      formatters: { level: (label) => ({ level: label.toUpperCase() }) },
+      hooks: { streamWrite: (line) => boundedLine(printableJson(line)) },
+      redact: { paths: secretFacts, censor: '[secret]' },
+    },
+    output,
+  )
 }

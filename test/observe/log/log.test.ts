@@ -48,18 +48,6 @@ test('lines below the level are not written, nor facts that are undefined', () =
   assert.equal(lines.length, 3)
 })
 
-test('a line has the facts in their order after its level and time', () => {
-  let text = ''
-  const log = createLog('debug', { write: (line) => (text += line) })
-  log.debug({ event: 'e', absent: undefined, list: ['a"b', 1], ratio: Number.NaN, at: { deep: null } })
-  log.warn({})
-  const timeless = text.replaceAll(/"time":"\d{4}-\d\d-\d\dT[\d:.]{12}Z"/g, '"time":0')
-  assert.equal(
-    timeless,
-    '{"level":"DEBUG","time":0,"event":"e","list":["a\\"b",1],"ratio":null,"at":{"deep":null}}\n{"level":"WARN","time":0}\n',
-  )
-})
-
 test('several lines at once are rendered each', () => {
   let text = ''
   const stdout = { write: (more: string) => (text += more) } as unknown as NodeJS.WritableStream
