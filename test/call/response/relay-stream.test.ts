@@ -19,7 +19,13 @@ function startRelay({
   room = Infinity,
   translation,
   isReading = false,
-}: { room?: number; translation?: ResponseTranslation; isReading?: boolean } = {}) {
+  stripsUsage = false,
+}: {
+  room?: number
+  translation?: ResponseTranslation
+  isReading?: boolean
+  stripsUsage?: boolean
+} = {}) {
   const written: Buffer[] = []
   let pauses = 0
   let reader: ResponseReader | undefined
@@ -31,7 +37,7 @@ function startRelay({
     headAtMs: 0,
     whole: undefined,
     events: new EventReader(chat.native),
-    stripsUsage: false,
+    stripsUsage,
     isReading,
     isStalled: false,
     read: (given) => (reader = given),
@@ -52,7 +58,7 @@ function startRelay({
     reader: chat.native.usage,
     estimatedPrompt: 1,
     hasOutputTokens: true,
-    stripsUsage: false,
+    stripsUsage,
     now: () => 0,
   })
   const hold = { tokens: 100, grow() {} }
@@ -150,4 +156,20 @@ test('a client that reads nothing holds the provider up, on a translated way too
     reader.onData(Buffer.from(event))
     assert.deepEqual([pauses(), written.length], [1, 2], 'one write for each chunk')
   }
+})
+
+test('events from which usage is taken are judged as they came, and go out in one write', async () => {
+  const { reader, written, result } = startRelay({ stripsUsage: true })
+  const withNull = (choice: object) => `data: ${JSON.stringify({ choices: [choice], usage: null })}\n\n`
+  const choices = [
+    { index: 0, delta: { content: 'a' } },
+    { index: 0, delta: {}, finish_reason: 'stop' },
+  ]
+  // Some servers forget the end mark: then the finish reason shows that the stream is complete.
+  reader.onData(Buffer.from(choices.map(withNull).join('')))
+  reader.onEnd()
+  assert.deepEqual(await result, { kind: 'complete' })
+  assert.deepEqual(written.map(String), [
+    choices.map((choice) => `data: ${JSON.stringify({ choices: [choice] })}\n\n`).join(''),
+  ])
 })
