@@ -8,8 +8,9 @@ const width = 860
 const columns = 2
 const gutter = 28
 const panelWidth = (width - gutter * (columns + 1)) / columns
-const labelWidth = 84
-const valueWidth = 92
+/** For names of 18 letters. */
+const labelWidth = 116
+const valueWidth = 88
 const barWidth = panelWidth - labelWidth - valueWidth
 const rowHeight = 20
 const titleHeight = 30

@@ -3,6 +3,7 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { findProgram } from '../../test/support/needs.ts'
+import type { Format } from './wire.ts'
 
 /** Where one instance lives. */
 export interface Place {
@@ -30,17 +31,42 @@ export type Found =
   | { readonly kind: 'found'; readonly version: string; launch(place: Place): Launch }
   | { readonly kind: 'absent'; readonly reason: string }
 
+/** Where the calls of a format are sent. */
+export interface Entrance {
+  readonly path: string
+  readonly model: string
+}
+
 export interface Contender {
   readonly name: string
   /** How it is set up, for the report. */
   readonly setup: string
-  /** Where a call is sent. */
-  readonly path: string
-  readonly model: string
+  /** By format of the calls. Behind all of them is a provider of chat: calls in other formats are translated. */
+  readonly entrances: Readonly<Partial<Record<Format, Entrance>>>
   headers?(place: Place): Readonly<Record<string, string>>
   /** Answers 200 when it is ready; without it a contender is ready when it accepts connections. */
   readonly readyPath?: string
+  /** True for a gateway that people pick in place of ours: the report says who of them is ahead of ours, and where. */
+  readonly isRival?: boolean
+  /** Names of the measurements that it takes part in; absent: all whose calls it understands. */
+  readonly measurements?: readonly string[]
+  /** The most streams that it is asked to hold open, where opening them all takes it longer than a run waits. */
+  readonly maxStreams?: number
+  /** A fault of its own by which some calls fail, for the report; a smoke run does not fail for them. */
+  readonly knownFault?: string
   find(options: FindOptions): Promise<Found>
+}
+
+/** The format of the calls that are made where the format does not matter: chat, if it takes that. */
+export function mainFormat({ entrances }: Pick<Contender, 'entrances'>): Format {
+  return entrances.chat === undefined ? 'messages' : 'chat'
+}
+
+/** @throws Error where the contender does not take the format. */
+export function entranceOf({ name, entrances }: Contender, format: Format): Entrance {
+  const entrance = entrances[format]
+  if (entrance === undefined) throw new Error(`${name} takes no calls in the format ${format}`)
+  return entrance
 }
 
 export interface FindOptions {
@@ -50,15 +76,18 @@ export interface FindOptions {
   readonly isPacked: boolean
 }
 
-/** A contender that is a program on the PATH. */
+/**
+ * A contender that is a program on the PATH.
+ * @param asked how its version is had: what it says to these arguments, or what a function finds
+ */
 export async function findOnPath(
   program: string,
-  versionArgs: readonly string[],
+  asked: readonly string[] | ((program: string) => string | undefined),
   launch: (program: string, place: Place) => Launch,
 ): Promise<Found> {
   const path = findProgram(program)
   if (path === undefined) return { kind: 'absent', reason: 'not on the PATH' }
-  const version = await versionOf(path, versionArgs)
+  const version = typeof asked === 'function' ? (asked(path) ?? 'unknown') : await versionOf(path, asked)
   return { kind: 'found', version, launch: (place) => launch(path, place) }
 }
 

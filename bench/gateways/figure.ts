@@ -29,6 +29,10 @@ export interface Figure {
   readonly digits: number
   /** True where more is better: ratios are theirs to ours then, so that below 1 is always better for ours. */
   readonly isMoreBetter?: boolean
+  /** True for what tells of the measurement, and not who is better. */
+  readonly isContext?: boolean
+  /** Which of those that are measured have a value; absent: all. */
+  readonly has?: (contender: Contender) => boolean
 }
 
 export interface Sample {
@@ -93,6 +97,17 @@ export interface Measurement {
   measure(stage: Stage, instances: readonly Instance[]): Promise<void>
   /** True where no other process shall run meanwhile. */
   readonly startsItsOwn?: boolean
+  /** Whose calls it makes; absent: those who take chat calls. */
+  readonly takes?: (contender: Contender) => boolean
+}
+
+/** Whether a measurement is made of a contender. */
+export function takesPart({ name, takes = takesChat }: Measurement, contender: Contender): boolean {
+  return takes(contender) && (contender.measurements?.includes(name) ?? true)
+}
+
+function takesChat({ entrances }: Contender): boolean {
+  return entrances.chat !== undefined
 }
 
 /** Name under which values without a gateway are kept. */

@@ -4,6 +4,7 @@ import {
   chatBody,
   eventText,
   type Format,
+  instructions,
   isStreamed,
   marker,
   messagesBody,
@@ -161,7 +162,13 @@ const outputPlace = { item_id: 'msg_01', output_index: 0, content_index: 0 }
 const responses: WireFormat = {
   path: '/v1/responses',
   body: (of, script) =>
-    JSON.stringify({ model: of, input: promptOf(script), ...streamOf(script), max_output_tokens: 1024 }),
+    JSON.stringify({
+      model: of,
+      instructions,
+      input: promptOf(script),
+      ...streamOf(script),
+      max_output_tokens: 1024,
+    }),
   whole: (text) => JSON.stringify(response('completed', [outputItem('completed', [outputText(text)])])),
   streamed: {
     mediaType: eventStream,

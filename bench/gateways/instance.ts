@@ -7,13 +7,14 @@ import type { AddressInfo } from 'node:net'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { request } from 'node:http'
-import type { Contender, Found, Place } from './contender.ts'
+import { type Contender, entranceOf, type Found, mainFormat, type Place } from './contender.ts'
 import type { Processes } from './processes.ts'
 import type { Calls } from './tasks.ts'
-import { chatBody, marker, type Addressing, type Script } from './wire.ts'
+import { formats } from './formats.ts'
+import { marker, type Addressing, type Format, type Script } from './wire.ts'
 
 /** Slow ones load half of an ecosystem first. */
-const readyWithinMs = 60_000
+const readyWithinMs = 120_000
 const startTries = 3
 /** A log that has grown beyond this is emptied between two measurements. */
 const maxLogBytes = 16_000_000
@@ -22,14 +23,19 @@ export interface Instance {
   readonly contender: Contender
   readonly child: ChildProcess
   readonly pid: number
+  /** Where calls go whose format does not matter: chat, or what it takes in its place. */
   readonly address: Addressing
+  /** Formats of calls that it answers right; those that it does not are taken out. */
+  readonly formats: Set<Format>
   /** Its files; gone when it has stopped. */
   readonly directory: string
   /** From the start of the process until it said that it is ready, or accepted a connection. */
   readonly readyMs: number
   /** Until the first right answer to a call. */
   readonly firstAnswerMs: number
-  callsOf(script: Script, bulkBytes?: number, models?: readonly string[]): Calls
+  /** @param format absent: chat, or what it takes in its place. */
+  readonly addressOf: (format?: Format) => Addressing
+  callsOf(script: Script, bulkBytes?: number, models?: readonly string[], format?: Format): Calls
   /** Ends it and starts it once more where its files are. @returns milliseconds until it is ready, as `readyMs`. */
   restart(): Promise<number>
   /** Before each measurement. */
@@ -75,7 +81,12 @@ async function tryStart(
     writeFileSync(file, text, { mode: 0o600 })
   }
   const logFile = join(directory, 'output.log')
-  const address = { port: place.port, path: contender.path, headers: contender.headers?.(place) ?? {} }
+  const main = mainFormat(contender)
+  const headers = contender.headers?.(place) ?? {}
+  const addressOf = (format = main): Addressing => {
+    return { port: place.port, path: entranceOf(contender, format).path, headers }
+  }
+  const address = addressOf()
   const { env = {}, command, args, withChannel = false, isSpread = false } = launch
   const start = () => processes.contender({ command, args, env, directory, logFile, withChannel, isSpread })
   const startedMs = performance.now()
@@ -87,7 +98,8 @@ async function tryStart(
   }
   try {
     const readyMs = await untilReady(child, contender.readyPath, address, startedMs)
-    const firstAnswerMs = await untilAnswer(child, address, contender.model, startedMs)
+    const body = formats[main].body(entranceOf(contender, main).model, { kind: 'plain' })
+    const firstAnswerMs = await untilAnswer(child, address, body, startedMs)
     return {
       contender,
       get child() {
@@ -97,14 +109,17 @@ async function tryStart(
         return running.pid!
       },
       address,
+      formats: new Set(Object.keys(contender.entrances) as Format[]),
       directory,
       readyMs,
       firstAnswerMs,
-      callsOf: (script, bulkBytes = 0, models = [contender.model]) => ({
-        address,
-        models,
+      addressOf,
+      callsOf: (script, bulkBytes = 0, models, format = main) => ({
+        address: addressOf(format),
+        models: models ?? [entranceOf(contender, format).model],
         script,
         bulkBytes,
+        format,
       }),
       async restart() {
         await processes.stop(running)
@@ -145,10 +160,9 @@ async function untilReady(
 async function untilAnswer(
   child: ChildProcess,
   address: Addressing,
-  model: string,
+  body: string,
   startedMs: number,
 ): Promise<number> {
-  const body = chatBody(model, { kind: 'plain' })
   return await until(child, async () => (await exchange(address, body)).body.includes(marker), startedMs)
 }
 

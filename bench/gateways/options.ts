@@ -17,15 +17,19 @@ export interface Options {
 
 const contenderNames = [
   'ours',
+  'variants',
   'nginx',
   'haproxy',
   'caddy',
   'node',
-  'portkey',
   'litellm',
-  'bifrost',
   'olla',
   'llama-swap',
+  'llm-router',
+  'portkey',
+  'claude-code-router',
+  'bifrost',
+  'agentgateway',
 ]
 const figureNames = [
   'cpu',
@@ -33,6 +37,7 @@ const figureNames = [
   'throughput',
   'first-event',
   'bodies',
+  'dialects',
   'life',
   'translation',
   'profile',
@@ -44,7 +49,8 @@ Measures llm-gateway against the gateways and proxies that are on this machine.
 
   --quick            a smoke run: every contender answers right, every figure is measured once with
                      small numbers; times are not looked at and nothing is written
-  --only NAMES       some contenders: ${contenderNames.join(', ')}
+  --only NAMES       some contenders: ${contenderNames.join(', ')};
+                     variants: ours with keys on, and with parts of it off
   --figures NAMES    some figures: ${figureNames.join(', ')}
   --rounds N         how often each is measured (5; at least 5 for a report that counts)
   --baseline DIR     measure another checkout of llm-gateway, its packages installed, beside this one

@@ -1,4 +1,5 @@
 // The report as Markdown.
+import { standingsOf } from './ahead.ts'
 import { directName, type Figure, type Profile, type Sample } from './figure.ts'
 import { type Spread, spreadOf } from './statistics.ts'
 import { ratiosOf, standing, targetsOf, valuesOf, verdict } from './targets.ts'
@@ -11,7 +12,15 @@ export interface Account {
   readonly machine: readonly string[]
   readonly rounds: number
   readonly seed: number
-  readonly contenders: readonly { readonly name: string; readonly version: string; readonly setup: string }[]
+  readonly contenders: readonly {
+    readonly name: string
+    readonly version: string
+    readonly setup: string
+    /** One that people pick in place of ours. */
+    readonly isRival?: boolean
+    /** Why some of its calls fail. */
+    readonly knownFault?: string
+  }[]
   /** Not measured, and why. */
   readonly leftOut: readonly { readonly name: string; readonly reason: string }[]
   readonly figures: readonly Figure[]
@@ -37,6 +46,7 @@ export function writeReport(account: Account, own: string): string {
     '',
     ...targetTable(account, own),
     '',
+    ...aheadTable(account, own),
     '## Medians',
     '',
     ...medianTable(account),
@@ -47,6 +57,9 @@ export function writeReport(account: Account, own: string): string {
     '|---|---|---|',
     ...account.contenders.map(({ name, version, setup }) => row([name, version, setup])),
     '',
+    ...account.contenders.flatMap(({ name, knownFault }) =>
+      knownFault === undefined ? [] : [`- ${name} fails some calls: ${knownFault}.`],
+    ),
     ...account.leftOut.map(({ name, reason }) => `- ${name} was left out: ${reason}.`),
     '',
     ...method,
@@ -67,12 +80,13 @@ function targetTable({ samples, rounds }: Account, own: string): string[] {
     const got = standing(target, samples, own)
     const unit = target.unit === '' ? '' : ` ${target.unit}`
     const show = (value: number) => `${significant(value)}${unit}`
+    const bound = target.isMoreBetter === true ? '≥' : '≤'
     const range =
       got === undefined ? '–' : `${show(got.median)} (${significant(got.min)} to ${significant(got.max)})`
     return row([
       target.title,
-      `≤ ${show(target.target)}`,
-      `≤ ${show(target.stretch)}`,
+      `${bound} ${show(target.target)}`,
+      `${bound} ${show(target.stretch)}`,
       range,
       verdict(target, got),
     ])
@@ -81,6 +95,39 @@ function targetTable({ samples, rounds }: Account, own: string): string[] {
     `| figure | target | stretch | median (least to most of ${rounds} rounds) | verdict |`,
     '|---|--:|--:|--:|---|',
     ...rows,
+  ]
+}
+
+/** Nothing where no rival was measured. */
+function aheadTable({ figures, samples, contenders }: Account, own: string): string[] {
+  const rivals = contenders.filter(({ isRival }) => isRival === true).map(({ name }) => name)
+  const standings = standingsOf(figures, samples, own, rivals)
+  if (standings.length === 0) return []
+  const rows = standings.map(({ figure, best, theirs, ours, lead, leader }) => {
+    const name = { ours: own, theirs: best, nobody: 'nobody' }[leader]
+    return row([
+      `${figure.title}, ${figure.unit}`,
+      shown(ours, figure),
+      `${shown(theirs, figure)}, ${best}`,
+      name,
+      lead === undefined
+        ? '–'
+        : `${significant(lead.median)} (${significant(lead.min)} to ${significant(lead.max)})`,
+    ])
+  })
+  const behind = standings.filter(({ leader }) => leader === 'theirs').map(({ figure }) => figure.title)
+  const count = `${own} is ahead in ${standings.length - behind.length} of ${standings.length} figures`
+  return [
+    '## Ahead',
+    '',
+    `${own} against the best of ${rivals.join(', ')}, figure by figure. The last column is how many times as good ${own} is in the same round: median, least to most.`,
+    '',
+    `| figure | ${own} | best of them | ahead | times as good |`,
+    '|---|--:|--:|---|--:|',
+    ...rows,
+    '',
+    behind.length === 0 ? `${count}.` : `${count}, and behind in: ${behind.join('; ')}.`,
+    '',
   ]
 }
 
@@ -106,7 +153,7 @@ function medianTable({ figures, samples, contenders }: Account): string[] {
 const method = [
   '## How it is measured',
   '',
-  '- Scripted upstream, load generator and each contender are processes of their own, on loopback. Every answer is checked (status, content, events in order, end of stream); failed ones are counted. Before anything is timed, a contender must pass on whole answers, streams as they come, messages unchanged, a body of 1 MB and a 404.',
+  '- Scripted upstream, load generator and each contender are processes of their own, on loopback. Every answer is checked (status, content, events in order, end of stream); failed ones are counted. Before anything is timed, a contender must pass on whole answers, streams as they come, messages unchanged, a body of 1 MB and a 404. Where it translates Messages or Responses, the provider must be told the same, and the answer and the stream must be right in the client’s format.',
   '- In each round every contender is measured, in an order that is drawn for the round; ratios are taken within a round.',
   '- CPU is user and system time of the process tree, as the scheduler counts it by thread to the nanosecond (`schedstat`); where a thread has ended meanwhile, the time in `stat` of its process, which includes ended threads but is kept to 10 ms. Work of the kernel in interrupts counts for whoever was running.',
   '- Every contender is warmed up with 60,000 calls, or 20 seconds of them; before CPU and latency of plain calls are measured, it is at work for 1.5 s. What compilers and collectors do when a contender wakes up is in the figures of throughput, first events and bodies.',

@@ -4,12 +4,14 @@ import { createServer, type Socket } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { type Answers, answersOf, formats, scriptedResponse, wholeAnswer } from './formats.ts'
 import { MessageReader } from './message-reader.ts'
-import { digestOf, readScript, type Script } from './wire.ts'
+import { digestOf, readScript, type Script, turnsOf } from './wire.ts'
 
 /** Of larger bodies only the beginning and the end are kept: a gateway may have moved the parameters. */
 const keptBytes = 65_536
 const endBytes = 4096
 
+/** Paths that begin so are a provider's that speaks chat alone. */
+const chatOnly = '/chat-only'
 const longestStream = 1000
 const answersByPath: readonly (readonly [string, Answers])[] = Object.values(formats).map((format) => [
   format.path,
@@ -39,7 +41,7 @@ server.listen({ port: 0, host: '127.0.0.1', backlog: 4096 }, () => {
 
 function serve(socket: Socket): void {
   let isGet = false
-  let answers = chatAnswers
+  let answers: Answers | undefined = chatAnswers
   let pieces: Buffer[] = []
   let bytes = 0
   const reader = new MessageReader({
@@ -59,6 +61,7 @@ function serve(socket: Socket): void {
     },
     onEnd() {
       if (isGet) socket.write(modelList)
+      else if (answers === undefined) socket.write(refusal(404, 'no such path'))
       else answer(socket, { body: pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces), bytes, answers })
     },
   })
@@ -76,8 +79,10 @@ interface Received {
   readonly answers: Answers
 }
 
-function answersAt(head: string): Answers {
-  const path = head.slice('POST '.length, head.indexOf(' ', 'POST '.length)).split('?')[0]
+/** @returns undefined where the provider is to speak chat alone, and this is something else. */
+function answersAt(head: string): Answers | undefined {
+  const path = head.slice('POST '.length, head.indexOf(' ', 'POST '.length)).split('?')[0]!
+  if (path.startsWith(chatOnly)) return path === chatOnly + formats.chat.path ? chatAnswers : undefined
   return answersByPath.find(([known]) => known === path)?.[1] ?? chatAnswers
 }
 
@@ -98,14 +103,16 @@ function answer(socket: Socket, { body, bytes, answers }: Received): void {
     case 'refuse':
       socket.write(refusal(script.status, 'as it was asked for'))
       return
-    case 'digest': {
-      const { messages } = JSON.parse(body.toString()) as { messages: unknown }
-      socket.write(scriptedResponse(200, wholeAnswer(digestOf(messages))))
+    case 'digest':
+    case 'turns': {
+      const { messages } = JSON.parse(body.toString()) as { messages: object[] }
+      const digest = digestOf(script.kind === 'digest' ? messages : turnsOf(messages))
+      socket.write(scriptedResponse(200, wholeAnswer(digest)))
       return
     }
     case 'stream':
     case 'hold':
-      stream(socket, script, { answers, withUsage: body.includes('"include_usage":true') })
+      stream(socket, script, { answers, withUsage: /"include_usage": ?true/.test(body.toString('latin1')) })
       return
     case undefined:
       socket.write(refusal(400, 'no script'))

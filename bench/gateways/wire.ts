@@ -1,7 +1,7 @@
 // What the load generator and the scripted upstream agree on: the bodies of calls, and the answers to them.
 //
-// A call says in `user`, which is an ordinary parameter that gateways pass on, which answer it wants. Anthropic's Messages
-// have no such parameter, so there it stands in the prompt.
+// A call says in `user`, which is an ordinary parameter that gateways pass on, which answer it wants. In other formats than
+// chat it stands in the prompt: Anthropic's Messages have no such parameter, and not every translation keeps it.
 import { createHash } from 'node:crypto'
 
 /** Stands in every whole answer, and must come back. */
@@ -10,25 +10,29 @@ export const marker = 'This sentence came all the way from the scripted upstream
 /** What a client speaks, and what an upstream answers in (`formats.ts`). */
 export type Format = 'chat' | 'completions' | 'embeddings' | 'messages' | 'ollama_chat' | 'responses'
 
-/** Comes before an event's number in a stream. */
-const eventMarks: Readonly<Record<Format, string>> = {
-  chat: '"content":"w',
-  completions: '"text":"w',
-  embeddings: '',
-  messages: '"text":"w',
-  ollama_chat: '"content":"w',
-  responses: '"delta":"w',
+const never = /(?!)/g
+
+/** Events with their numbers in a stream. Some gateways write JSON with blanks. */
+const eventMarks: Readonly<Record<Format, RegExp>> = {
+  chat: /"content": ?"w(\d{6})/g,
+  completions: /"text": ?"w(\d{6})/g,
+  embeddings: never,
+  messages: /"text": ?"w(\d{6})/g,
+  ollama_chat: /"content": ?"w(\d{6})/g,
+  responses: /"delta": ?"w(\d{6})/g,
 }
 /** Stands at the end of a stream. */
-const endMarks: Readonly<Record<Format, string>> = {
-  chat: 'data: [DONE]',
-  completions: 'data: [DONE]',
-  embeddings: '',
-  messages: '"type":"message_stop"',
-  ollama_chat: '"done":true',
-  responses: '"type":"response.completed"',
+const endMarks: Readonly<Record<Format, RegExp>> = {
+  chat: /data: \[DONE\]/,
+  completions: /data: \[DONE\]/,
+  embeddings: never,
+  messages: /"type": ?"message_stop"/,
+  ollama_chat: /"done": ?true/,
+  responses: /"type": ?"response\.completed"/,
 }
 const eventDigits = 6
+/** No mark is longer. */
+const markBytes = 40
 
 export type Script =
   | { readonly kind: 'plain' }
@@ -44,6 +48,8 @@ export type Script =
   | { readonly kind: 'refuse'; readonly status: number }
   /** The digest of the messages that came. */
   | { readonly kind: 'digest' }
+  /** The digest of what the messages say, in whatever form they came. */
+  | { readonly kind: 'turns' }
 
 export function writeScript(script: Script): string {
   return Object.values(script).join('-')
@@ -53,7 +59,7 @@ export function writeScript(script: Script): string {
 export function readScript(text: string): Script | undefined {
   const [kind, first, second] = text.split('-')
   const [a, b] = [Number(first), Number(second)]
-  if (kind === 'plain' || kind === 'digest') return { kind }
+  if (kind === 'plain' || kind === 'digest' || kind === 'turns') return { kind }
   if (kind === 'late' && a >= 0) return { kind, delayMs: a }
   if (kind === 'big' && a >= 0) return { kind, bytes: a }
   if (kind === 'stream' && a > 0 && b >= 0) return { kind, events: a, gapMs: b }
@@ -96,9 +102,32 @@ export function messagesBody(model: string, script: Script, bulkBytes = 0): stri
   })
 }
 
+/** What a chat call has to say whose call in another format was translated, as `turnsOf` has it. */
+export function expectedTurns(script: Script): readonly Turn[] {
+  return [
+    { role: 'system', text: instructions },
+    { role: 'user', text: promptOf(script) },
+  ]
+}
+
+export interface Turn {
+  readonly role: string
+  readonly text: string
+}
+
+/** Messages of a chat call without what translators may choose: texts as parts or not, the name of the system's role. */
+export function turnsOf(messages: readonly { role?: unknown; content?: unknown }[]): readonly Turn[] {
+  return messages.map(({ role, content }) => ({
+    role: role === 'developer' ? 'system' : String(role),
+    text: Array.isArray(content)
+      ? content.map((part: { text?: string }) => part.text ?? '').join('')
+      : String(content),
+  }))
+}
+
 const question =
   'Which of these cities has the oldest underground railway, and how long is it today? '.repeat(3)
-const instructions = 'You are a careful assistant. Answer in one short paragraph.'
+export const instructions = 'You are a careful assistant. Answer in one short paragraph.'
 
 function imageOf(bytes: number): string {
   return 'iVBORw0KGgoAAAANSUhEUgAAB9AAAAfQ'.repeat(Math.ceil(bytes / 32)).slice(0, bytes)
@@ -151,29 +180,29 @@ export class StreamCheck {
   isDone = false
   /** True once an event was missing or out of order. */
   isWrong = false
-  readonly #format: Format
+  readonly #eventMark: RegExp
+  readonly #endMark: RegExp
   #rest = ''
 
   constructor(format: Format = 'chat') {
-    this.#format = format
+    this.#eventMark = eventMarks[format]
+    this.#endMark = endMarks[format]
   }
 
   /** @returns how many numbered events ended in this piece. */
   take(piece: Buffer): number {
     const text = this.#rest + piece.toString('latin1')
     const before = this.events
-    const eventMark = eventMarks[this.#format]
+    const mark = this.#eventMark
     let from = 0
-    for (;;) {
-      const at = text.indexOf(eventMark, from)
-      const end = at + eventMark.length + eventDigits
-      if (at < 0 || end > text.length) break
-      if (Number(text.slice(end - eventDigits, end)) !== this.events) this.isWrong = true
+    mark.lastIndex = 0
+    for (let found = mark.exec(text); found !== null; found = mark.exec(text)) {
+      if (Number(found[1]) !== this.events) this.isWrong = true
       this.events += 1
-      from = end
+      from = mark.lastIndex
     }
-    if (text.includes(endMarks[this.#format], from)) this.isDone = true
-    this.#rest = text.slice(Math.max(from, text.length - 40))
+    this.#rest = text.slice(Math.max(from, text.length - markBytes))
+    if (this.#endMark.test(text)) this.isDone = true
     return this.events - before
   }
 }

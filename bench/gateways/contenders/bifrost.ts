@@ -5,8 +5,7 @@ import { findOnPath } from '../contender.ts'
 export const bifrost: Contender = {
   name: 'Bifrost',
   setup: '`config.json` without a store, one OpenAI provider with its own `base_url`, no log of calls',
-  path: '/v1/chat/completions',
-  model: 'openai/bench',
+  entrances: { chat: { path: '/v1/chat/completions', model: 'openai/bench' } },
   readyPath: '/health',
   find: () =>
     findOnPath('bifrost', ['-version'], (command, place) => ({

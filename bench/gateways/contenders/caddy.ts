@@ -6,8 +6,7 @@ export const caddy: Contender = {
   name: 'Caddy',
   setup:
     '`reverse_proxy` with `flush_interval -1` and up to 1,024 idle connections kept, no admin, no access log, as many Go processors as it has cores',
-  path: '/v1/chat/completions',
-  model: 'bench',
+  entrances: { chat: { path: '/v1/chat/completions', model: 'bench' } },
   find: () =>
     findOnPath('caddy', ['version'], (command, place) => ({
       command,

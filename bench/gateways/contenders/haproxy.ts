@@ -5,8 +5,7 @@ import { findOnPath } from '../contender.ts'
 export const haproxy: Contender = {
   name: 'HAProxy',
   setup: 'one thread, `mode http`, `http-reuse always`, `http-no-delay`, no log',
-  path: '/v1/chat/completions',
-  model: 'bench',
+  entrances: { chat: { path: '/v1/chat/completions', model: 'bench' } },
   find: () =>
     findOnPath('haproxy', ['-v'], (command, place) => ({
       command,

@@ -5,8 +5,8 @@ import { findOnPath } from '../contender.ts'
 export const llamaSwap: Contender = {
   name: 'llama-swap',
   setup: 'one model that is always up, `concurrencyLimit` raised, no captures, no log',
-  path: '/v1/chat/completions',
-  model: 'bench',
+  entrances: { chat: { path: '/v1/chat/completions', model: 'bench' } },
+  isRival: true,
   readyPath: '/health',
   find: () =>
     findOnPath('llama-swap', ['--version'], (command, place) => ({

@@ -6,8 +6,7 @@ export const nginx: Contender = {
   name: 'nginx',
   setup:
     'one worker, `proxy_buffering off`, request buffering off, connections to the upstream kept, no access log',
-  path: '/v1/chat/completions',
-  model: 'bench',
+  entrances: { chat: { path: '/v1/chat/completions', model: 'bench' } },
   find: () =>
     findOnPath('nginx', ['-v'], (command, place) => ({
       command,

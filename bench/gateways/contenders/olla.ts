@@ -5,8 +5,8 @@ import { findOnPath } from '../contender.ts'
 export const olla: Contender = {
   name: 'Olla',
   setup: 'engine `olla`, one OpenAI-compatible endpoint, rate limits at 0 (off), log of warnings',
-  path: '/olla/openai/v1/chat/completions',
-  model: 'bench',
+  entrances: { chat: { path: '/olla/openai/v1/chat/completions', model: 'bench' } },
+  isRival: true,
   readyPath: '/internal/health',
   find: () =>
     findOnPath('olla', ['--version'], (command, place) => ({

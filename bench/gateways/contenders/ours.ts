@@ -5,6 +5,7 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } fro
 import { join } from 'node:path'
 import type { Contender, Found, FindOptions, Launch, Place } from '../contender.ts'
 import { cacheDirectory } from '../cache.ts'
+import { benchKey, type Features, featureLines, keyFileText } from '../features.ts'
 
 const thisCheckout = join(import.meta.dirname, '../../..')
 /** The most that the configuration takes. */
@@ -20,6 +21,8 @@ export interface OwnSetup {
   readonly probe?: string
   /** The checkout that is built; absent: this one. */
   readonly root?: string
+  /** Other than by default. */
+  readonly features?: Features
   /** The whole configuration as YAML, in place of the one with `models`. */
   readonly config?: (place: Place) => string
   /** That calls come with; absent: none is asked for. */
@@ -30,11 +33,41 @@ export interface OwnSetup {
   readonly prepare?: (directory: string) => void
 }
 
-export const ours: Contender = createOurs('llm-gateway', { models: ['second', 'third', 'fourth'] })
+const models = ['second', 'third', 'fourth']
+
+export const ours: Contender = createOurs('llm-gateway', { models })
+
+/** Of figures that are measured of ours alone. */
+export function isOurs(contender: Contender): boolean {
+  return contender === ours
+}
+
+/** Ours with a feature on or off, other than by default: what each of them costs. */
+export const variants: readonly Contender[] = [
+  createVariant('ours, keys on', 'every call with a key', { keys: true }),
+  createVariant('ours, ledger off', '`usage.enabled: false`', { ledger: false }),
+  createVariant('ours, metrics off', '`metrics.enabled: false`', { metrics: false }),
+  createVariant('ours, status off', '`status.enabled: false`', { status: false }),
+  createVariant('ours, all three off', 'ledger, metrics and status page off', {
+    ledger: false,
+    metrics: false,
+    status: false,
+  }),
+]
+
+function createVariant(name: string, difference: string, features: Features): Contender {
+  // What the metrics or the page take of memory shows only together with the rest.
+  const isWeighed = features.ledger === false
+  return {
+    ...createOurs(name, { models, features, ...(features.keys === true && { key: benchKey }) }),
+    setup: `as \`${ours.name}\`, and ${difference}`,
+    measurements: ['cpu', 'throughput', 'first-event', ...(isWeighed ? ['life'] : [])],
+  }
+}
 
 /** Another checkout of llm-gateway with its packages installed, built and set up like ours. */
 export function createBaseline(root: string): Contender {
-  return createOurs('baseline', { models: ['second', 'third', 'fourth'], root })
+  return createOurs('baseline', { models, root })
 }
 
 export function createOurs(name: string, own: OwnSetup): Contender {
@@ -42,8 +75,11 @@ export function createOurs(name: string, own: OwnSetup): Contender {
     name,
     setup:
       '`bin/llm-gateway serve` of the built package, every default on; 4 models, each with `rpm` and `tpm`, and `per_client`, all set high enough to refuse nothing; JSON log to a file; limits kept in a state directory',
-    path: '/v1/chat/completions',
-    model: 'bench',
+    entrances: {
+      chat: { path: '/v1/chat/completions', model: 'bench' },
+      messages: { path: '/v1/messages', model: 'bench' },
+      responses: { path: '/v1/responses', model: 'bench' },
+    },
     ...(own.key !== undefined && { headers: () => ({ authorization: `Bearer ${own.key}` }) }),
     readyPath: '/readyz',
     find: (options) => Promise.resolve(find(own, options)),
@@ -58,13 +94,16 @@ function find(own: OwnSetup, options: FindOptions): Found {
 }
 
 function launch(home: string, own: OwnSetup, place: Place): Launch {
-  const { models, hasNative = false, probe, root = thisCheckout } = own
+  const { models, hasNative = false, probe, root = thisCheckout, features = {} } = own
   own.prepare?.(place.directory)
   const serve = ['serve', '--config', join(place.directory, 'llm-gateway.yaml')]
   const common = {
     isSpread: own.isSpread ?? false,
     env: { HOME: place.directory, STATE_DIRECTORY: join(place.directory, 'state') },
-    files: { 'llm-gateway.yaml': own.config?.(place) ?? config(place, models, hasNative) },
+    files: {
+      'llm-gateway.yaml': own.config?.(place) ?? config(place, models, hasNative) + featureLines(features),
+      ...(features.keys === true ? { 'keys.json': keyFileText() } : {}),
+    },
   }
   if (probe === undefined) return { ...common, command: join(home, 'bin/llm-gateway'), args: serve }
   const main = join(home, home === root ? 'src/main.ts' : 'dist/main.cjs')
@@ -88,7 +127,7 @@ rate_limit_settings:
   limits:
     bench: { rpm: ${rpm}, tpm: ${tpm} }
 providers:
-  scripted: { base_url: "${address}"${hasNative ? ', speaks: [chat]' : ''} }
+  scripted: { base_url: "${address}", speaks: [chat] }
 ${hasNative ? `  native: { base_url: "${address}", speaks: [messages] }\n` : ''}models:
 ${hasNative ? '  native: { provider: native }\n' : ''}${['bench', ...models].map((model) => `  ${model}: { provider: scripted }\n`).join('')}`
 }

@@ -1,7 +1,7 @@
 // Calls with an image in them: CPU by size, and how long the largest holds up our event loop.
 import { join } from 'node:path'
 import { once } from 'node:events'
-import { createOurs, ours } from '../contenders/ours.ts'
+import { createOurs, isOurs, ours } from '../contenders/ours.ts'
 import type { Measurement, Stage } from '../figure.ts'
 import { startInstance } from '../instance.ts'
 import type { Outcome } from '../tasks.ts'
@@ -23,6 +23,7 @@ export const bodies: Measurement = {
       title: `longest event-loop stall, bodies of ${sizeOf(bodyBytes.at(-1)!)}`,
       unit: 'ms',
       digits: 1,
+      has: isOurs,
     },
   ],
   async measure(stage, instances) {

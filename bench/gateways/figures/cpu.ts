@@ -10,6 +10,8 @@ import type { Script } from '../wire.ts'
 const connections = 8
 /** About as fast as a model writes. */
 const eventsPerSecond = 40
+/** How many times as long as usual is waited for an event at most. */
+const maxWindows = 20
 
 export const cpu: Measurement = {
   name: 'cpu',
@@ -26,7 +28,13 @@ export const cpu: Measurement = {
       unit: 'µs',
       digits: 1,
     },
-    { id: 'together', title: 'events that arrived together with another', unit: '%', digits: 1 },
+    {
+      id: 'together',
+      title: 'events that arrived together with another',
+      unit: '%',
+      digits: 1,
+      isContext: true,
+    },
   ],
   async measure(stage, instances) {
     const { scale, load, ledger } = stage
@@ -83,9 +91,13 @@ export async function cpuPerEvent(
   await sleep(2 * leadMs)
   const before = readCpu(instance.pid)
   const first = await load.run({ kind: 'count' })
-  await sleep(scale.measureMs)
-  const after = readCpu(instance.pid)
-  const last = await load.run({ kind: 'count' })
+  let [after, last] = [before, first]
+  // The short time of a smoke run may pass without an event where the contender lags.
+  for (let tries = 0; last.events === first.events && tries < maxWindows; tries += 1) {
+    await sleep(scale.measureMs)
+    after = readCpu(instance.pid)
+    last = await load.run({ kind: 'count' })
+  }
   const outcome = await running
   const [count, together] = [last.events - first.events, last.together - first.together]
   return { perEvent: cpuBetween(before, after) / count, together: (100 * together) / count, outcome }

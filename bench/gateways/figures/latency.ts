@@ -14,7 +14,12 @@ export const latency: Measurement = {
     { id: 'open_p50', title: `added latency at ${openRate} calls/s, p50`, ...microseconds },
     { id: 'open_p99', title: `added latency at ${openRate} calls/s, p99`, ...microseconds },
     { id: 'open_cpu', title: `CPU per plain chat call at ${openRate} calls/s`, ...microseconds },
-    { id: 'lateness', title: 'lateness of the load generator in that, p99', ...microseconds },
+    {
+      id: 'lateness',
+      title: 'lateness of the load generator in that, p99',
+      ...microseconds,
+      isContext: true,
+    },
   ],
   async measure(stage, instances) {
     const { scale, load, ledger } = stage

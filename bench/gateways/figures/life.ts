@@ -1,6 +1,6 @@
 // From the start of a fresh process: how soon it serves, what it takes when idle, and with many streams open.
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Entrant, Measurement, Stage } from '../figure.ts'
+import { type Entrant, type Measurement, type Stage, takesPart } from '../figure.ts'
 import { type Instance, startInstance } from '../instance.ts'
 import { residentBytes } from '../process-tree.ts'
 
@@ -11,6 +11,7 @@ const mib = 1_048_576
 export const life: Measurement = {
   name: 'life',
   startsItsOwn: true,
+  takes: () => true,
   figures: ({ heldStreams }) => [
     { id: 'ready', title: 'start to ready', unit: 'ms', digits: 0 },
     { id: 'ready_again', title: 'start to ready, second start', unit: 'ms', digits: 0 },
@@ -22,11 +23,18 @@ export const life: Measurement = {
       unit: 'KiB',
       digits: 1,
     },
-    { id: 'opening', title: `time to open them, ${atOnce} at once`, unit: 's', digits: 2 },
+    {
+      id: 'opening',
+      title: `time to open them, ${atOnce} at once`,
+      unit: 's',
+      digits: 2,
+      has: ({ maxStreams = Infinity }) => maxStreams >= heldStreams,
+    },
   ],
   async measure(stage) {
     for (let round = 0; round < stage.scale.rounds; round += 1) {
-      for (const entrant of stage.inTurn(stage.entrants)) await live(stage, entrant, round)
+      const entrants = stage.entrants.filter(({ contender }) => takesPart(life, contender))
+      for (const entrant of stage.inTurn(entrants)) await live(stage, entrant, round)
     }
   },
 }
@@ -60,10 +68,13 @@ async function holdStreams(stage: Stage, instance: Instance, round: number): Pro
   await load.run({ kind: 'closed', calls: warmUp, connections: 8, durationMs })
   const before = residentBytes(instance.pid)
   const calls = instance.callsOf({ kind: 'hold', events: 2 })
+  const streams = Math.min(scale.heldStreams, instance.contender.maxStreams ?? Infinity)
   try {
-    const opened = await load.run({ kind: 'hold', calls, streams: scale.heldStreams, atOnce })
+    const opened = await load.run({ kind: 'hold', calls, streams, atOnce })
     await sleep(scale.isQuick ? 0 : 1000)
-    ledger.add({ figure: 'opening', contender, round, value: opened.elapsedMs / 1000 })
+    if (streams === scale.heldStreams) {
+      ledger.add({ figure: 'opening', contender, round, value: opened.elapsedMs / 1000 })
+    }
     const bytes = residentBytes(instance.pid) - before
     stage.releaseHeld()
     const ended = await load.run({ kind: 'await_held' })
@@ -71,7 +82,7 @@ async function holdStreams(stage: Stage, instance: Instance, round: number): Pro
       failed: Math.max(opened.failed, ended.failed),
       faults: { ...opened.faults, ...ended.faults },
     }
-    const value = bytes / scale.heldStreams / 1024
+    const value = bytes / streams / 1024
     ledger.add({ figure: 'stream_memory', contender, round, value }, outcome)
   } finally {
     stage.releaseHeld()

@@ -1,5 +1,5 @@
 // What a translation costs: Anthropic's Messages at a provider of chat, against calls that pass, in one process of ours.
-import { createOurs, ours } from '../contenders/ours.ts'
+import { createOurs, isOurs, ours } from '../contenders/ours.ts'
 import type { Measurement, Stage } from '../figure.ts'
 import { type Instance, startInstance } from '../instance.ts'
 import type { Calls } from '../tasks.ts'
@@ -9,7 +9,7 @@ import { cpuPerCall, cpuPerEvent } from './cpu.ts'
 const connections = 8
 const imageBytes = 1_000_000
 
-const microseconds = (digits: number) => ({ unit: 'µs', digits })
+const microseconds = (digits: number) => ({ unit: 'µs', digits, has: isOurs })
 
 export const translation: Measurement = {
   name: 'translation',
@@ -42,8 +42,7 @@ export const translation: Measurement = {
 }
 
 function messagesOf(instance: Instance, script: Script, model = 'bench', bulkBytes = 0): Calls {
-  const calls = instance.callsOf(script, bulkBytes, [model])
-  return { ...calls, format: 'messages', address: { ...calls.address, path: '/v1/messages' } }
+  return instance.callsOf(script, bulkBytes, [model], 'messages')
 }
 
 async function warmUp(stage: Stage, instance: Instance): Promise<void> {

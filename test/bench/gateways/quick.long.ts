@@ -9,10 +9,10 @@ import { unless } from '../../support/needs.ts'
 const main = join(import.meta.dirname, '../../../bench/main.ts')
 const skip = unless(process.platform === 'linux', 'needs /proc')
 
-test('npm run bench -- gateways --quick measures every figure', { skip }, () => {
+test('npm run bench -- gateways --quick measures every figure', { skip, timeout: 600_000 }, () => {
   const run = spawnSync(process.execPath, [main, 'gateways', '--quick'], {
     encoding: 'utf8',
-    timeout: 300_000,
+    timeout: 580_000,
   })
   assert.equal(run.status, 0, run.stdout + run.stderr)
   assert.match(run.stdout, /^✓ \d\d figures of llm-gateway/m)

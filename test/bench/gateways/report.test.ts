@@ -50,13 +50,22 @@ suite('the report', () => {
     const line = lines.find((each) => each.startsWith('| CPU per plain chat call, against Caddy'))
     assert.equal(
       line,
-      '| CPU per plain chat call, against Caddy | ≤ 1.00 | ≤ 0.70 | 0.50 (0.50 to 1.00) | stretch |',
+      '| CPU per plain chat call, against Caddy | ≤ 1.00 | ≤ 0.75 | 0.50 (0.50 to 1.00) | stretch |',
     )
   })
 
   test('marks a measurement in which calls failed, and says why', () => {
     assert.ok(lines.includes('| CPU per <call>, µs | 100 | 180 ✗ |'))
     assert.ok(lines.includes('- Failed calls, Caddy, call_cpu: 3 × status 500.'))
+  })
+
+  test('says by which fault of its own a contender fails calls', () => {
+    const [first, ...others] = account.contenders
+    const contenders = [{ ...first!, knownFault: 'it loses answers' }, ...others]
+    assert.match(
+      writeReport({ ...account, contenders }, 'ours'),
+      /^- ours fails some calls: it loses answers\.$/m,
+    )
   })
 
   test('names who was left out, and why', () => {
@@ -75,6 +84,68 @@ suite('the report', () => {
 
   test('keeps bars in texts from ending a cell', () => {
     assert.ok(lines.includes('| Caddy | 1.0 | a \\| b |'))
+  })
+})
+
+suite('the list of who is ahead', () => {
+  const sample = (figure: string, contender: string, values: readonly number[]): Sample[] =>
+    values.map((value, round) => ({ figure, contender, round, value, failed: 0 }))
+  const lines = writeReport(
+    {
+      ...account,
+      figures: [
+        { id: 'cost', title: 'cost', unit: 'µs', digits: 0 },
+        { id: 'speed', title: 'speed', unit: 'calls/s', digits: 0, isMoreBetter: true },
+        { id: 'delay', title: 'delay', unit: 'µs', digits: 0 },
+        { id: 'lateness', title: 'lateness', unit: 'µs', digits: 0, isContext: true },
+        { id: 'alone', title: 'alone', unit: 'ms', digits: 0 },
+      ],
+      contenders: ['ours', 'nginx', 'Slow', 'Quick'].map((name) => ({
+        name,
+        version: '1.0',
+        setup: '',
+        isRival: name === 'Slow' || name === 'Quick',
+      })),
+      samples: [
+        ...sample('cost', 'ours', [10, 20, 30]),
+        ...sample('cost', 'nginx', [1, 1, 1]),
+        ...sample('cost', 'Slow', [80, 80, 80]),
+        ...sample('cost', 'Quick', [40, 40, 45]),
+        ...sample('speed', 'ours', [100, 100, 100]),
+        ...sample('speed', 'Quick', [200, 250, 400]),
+        ...sample('delay', 'ours', [-1, 5, 6]),
+        ...sample('delay', 'Slow', [7, 7, 7]),
+        ...sample('lateness', 'ours', [1]),
+        ...sample('lateness', 'Quick', [2]),
+        ...sample('alone', 'ours', [1]),
+      ],
+    },
+    'ours',
+  ).split('\n')
+  const table = lines.slice(lines.indexOf('## Ahead'), lines.indexOf('## Medians'))
+
+  test('names the best of the rivals, no proxy, and how many times as good ours is', () => {
+    assert.ok(table.includes('| cost, µs | 20 | 40, Quick | ours | 2.00 (1.50 to 4.00) |'))
+  })
+
+  test('reads figures the other way round where more is better', () => {
+    assert.ok(table.includes('| speed, calls/s | 100 | 250, Quick | Quick | 0.40 (0.25 to 0.50) |'))
+  })
+
+  test('gives no ratio where a value is not above 0', () => {
+    assert.ok(table.includes('| delay, µs | 5 | 7, Slow | ours | – |'))
+  })
+
+  test('leaves out what ours alone has, and what says nothing of who is better', () => {
+    assert.ok(!table.some((line) => /lateness|alone/.test(line)))
+  })
+
+  test('sums up where ours is behind', () => {
+    assert.ok(table.includes('ours is ahead in 2 of 3 figures, and behind in: speed.'))
+  })
+
+  test('is missing where no rival was measured', () => {
+    assert.doesNotMatch(writeReport(account, 'ours'), /^## Ahead/m)
   })
 })
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import type { Sample } from '../../../bench/gateways/figure.ts'
-import { ratiosOf, standing, type Target, verdict } from '../../../bench/gateways/targets.ts'
+import { ratiosOf, standing, type Target, targetsOf, verdict } from '../../../bench/gateways/targets.ts'
 
 const target: Target = {
   title: 'a cost against theirs',
@@ -55,7 +55,37 @@ suite('a verdict', () => {
     })
   }
 
+  const fast: Target = { ...target, isMoreBetter: true, target: 0.85, stretch: 0.95 }
+  const fastCases = [
+    [0.95, 'stretch'],
+    [0.94, 'met'],
+    [0.85, 'met'],
+    [0.68, 'missed by 20 %'],
+  ] as const
+  for (const [median, expected] of fastCases) {
+    test(`at ${median} of what is to be at least 0.85 is: ${expected}`, () => {
+      assert.equal(verdict(fast, { min: 0, median, max: 9 }), expected)
+    })
+  }
+
   test('is not given for what was not measured', () => {
     assert.equal(verdict(target, undefined), 'not measured')
+  })
+})
+
+suite('the targets', () => {
+  const targets = targetsOf('ours')
+
+  test('have a stretch that is better than the target', () => {
+    for (const { title, target, stretch, isMoreBetter = false } of targets) {
+      assert.equal(stretch > target, isMoreBetter, title)
+    }
+  })
+
+  test('hold the throughput at 256 connections against that at 32 in the same round', () => {
+    const throughput = targets.find(({ figure }) => figure === 'throughput_256')!
+    const at = (figure: string, value: number) => ({ ...samples('ours', [value])[0]!, figure })
+    const all = [at('throughput_256', 800), at('throughput_32', 1000)]
+    assert.equal(verdict(throughput, standing(throughput, all, 'ours')), 'missed by 6 %')
   })
 })
