@@ -57,6 +57,8 @@ export interface Seen {
    * stood still, in the last two.
    */
   readonly requests: number
+  /** Calls that took longer than that: `requests` may be too many by so many, unless they waited in line. */
+  readonly late: number
   readonly tokens: number
   readonly atOnce: number
   readonly total: number
@@ -265,6 +267,7 @@ export class Fleet {
       )
     return {
       requests: worst(() => 1),
+      late: delays.filter((ms) => ms > longestMs).length,
       tokens: worst(({ tokens }) => tokens),
       atOnce: mostAtOnce(arrivals.map(({ atMs, endMs = Infinity }) => [atMs, endMs])),
       total: arrivals.length,

@@ -56,13 +56,15 @@ export async function run(scenario: Scenario): Promise<string | undefined> {
     await sleep(beforeMs)
     await Promise.all([fail?.(fleet, t), sleep(afterMs)])
     const { losses } = fleet
-    const { requests, total, perGateway, delayMs, statuses } = await fleet.end()
+    const { requests, late, total, perGateway, delayMs, statuses } = await fleet.end()
     process.stdout.write(
-      `machines: ${name}: at worst ${requests} in a minute, at most ${most}; ${JSON.stringify({ total, perGateway, losses, delayMs: Math.ceil(delayMs), statuses })}\n`,
+      `machines: ${name}: at worst ${requests} in a minute, at most ${most}; ${JSON.stringify({ late, total, perGateway, losses, delayMs: Math.ceil(delayMs), statuses })}\n`,
     )
     // A machine that is busy loses the store too, by which each gateway has its part.
     const isMany = most > rpm && losses > fleet.gateways.length * 6
-    if (requests > most && !isMany) return `${name}: ${requests} of ${most}`
+    // On a busy machine a call may be long on its way after its admission.
+    const doubt = settings.limits.when_limited === 'wait' ? 0 : late
+    if (requests - doubt > most && !isMany) return `${name}: ${requests} of ${most}`
     const isReached = !isBeyondReach || statuses['429'] !== undefined
     return isReached && total < rpm * 0.9 ? `${name}: only ${total} calls came through` : undefined
   } finally {

@@ -109,22 +109,22 @@ export class Machines {
   }
 
   async #forget(machine: string, name: string): Promise<Forgotten> {
-    const { connection, settings } = this.#parts
+    const { connection, settings, clock } = this.#parts
     const { prefix } = settings
     const keys = [storeKey(prefix, 'epoch'), storeKey(prefix, 'members')]
     // A prefix has nothing in it that has a meaning in patterns.
     const pattern = storeKey(prefix, 's', 'b', '*')
+    const untilMs = clock.now() + forgetMs
     let budgets = 0
-    for (let cursor = '0'; ;) {
+    for (let cursor = '0'; clock.now() < untilMs;) {
       const reply = await connection.run('forget', keys, [machine, cursor, pattern, leaseMs], forgetTimeoutMs)
-      const [next, count] = Array.isArray(reply) ? (reply as unknown[]) : []
-      if (next === 'alive') {
-        return { kind: 'refused', message: `a gateway of ${name} is there; stop it first` }
-      }
-      budgets += Number(count)
-      cursor = String(next)
+      if (reply.isAlive) return { kind: 'refused', message: `a gateway of ${name} is there; stop it first` }
+      budgets += reply.changed
+      cursor = reply.cursor
       if (cursor === '0') return { kind: 'forgotten', name, budgets }
     }
+    const message = `the store has not come to the end of its keys within ${forgetMs / 1000} seconds; ${budgets} budgets of ${name} were given up until then. Give the gateways a database, or a server, of their own`
+    return { kind: 'refused', message }
   }
 
   /** At most once a second. @throws StoreFault */
@@ -164,6 +164,8 @@ export class Machines {
 }
 
 const forgetTimeoutMs = 2_000
+/** Of all steps together, 200 keys each: some ten millions. */
+const forgetMs = 60_000
 
 /** Of all processes of a machine together. */
 function usesOf(group: readonly Member[]): MachineUse[] {

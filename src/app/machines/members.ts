@@ -43,15 +43,10 @@ export async function readMembers(
 ): Promise<Member[]> {
   const named = scopes.filter((scope) => /^(?:model|provider):/.test(scope)).slice(0, maxScopes)
   const keys = ['epoch', 'members', ...named.map((scope) => `s:${scope}`)].map((key) => storeKey(prefix, key))
-  const reply = await connection.run('look', keys, [], lookTimeoutMs)
-  const [now, members, ...uses] = Array.isArray(reply) ? (reply as unknown[]) : []
-  const nowMs = Number(now)
-  const used = usesByMember(
-    named,
-    uses.map((each) => pairsOf(each)),
-    nowMs,
-  )
-  return pairsOf(members)
+  const { nowMs, fields } = await connection.run('look', keys, [], lookTimeoutMs)
+  const [members = [], ...uses] = fields
+  const used = usesByMember(named, uses, nowMs)
+  return members
     .slice(0, maxMembers)
     .flatMap(([id, text]) => memberOf(id, text, { nowMs, used }) ?? [])
     .toSorted((one, other) => other.seenMs - one.seenMs)
@@ -110,9 +105,4 @@ function usesByMember(
     }
   }
   return found
-}
-
-function pairsOf(reply: unknown): (readonly [string, string])[] {
-  const list = Array.isArray(reply) ? reply.map(String) : []
-  return Array.from({ length: Math.floor(list.length / 2) }, (_, at) => [list[2 * at]!, list[2 * at + 1]!])
 }

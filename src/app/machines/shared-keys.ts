@@ -48,6 +48,8 @@ interface HeldList {
 
 /** Between two looks at the store, should a message be lost. */
 const lookMs = 1_000
+/** Between two looks because of messages. */
+const hearMs = 100
 /** After a removal that the kernel reports: a file may be replaced by one that is not there for a moment. */
 const quietMs = 20
 /** Between two reports that no key is valid. */
@@ -82,8 +84,12 @@ export class SharedKeys implements KeySource {
   #looking: Promise<void> | undefined
   #isDue = false
   #mayPut = false
+  /** A message was followed just now; another one has come since. */
+  #isHearing = false
+  #hasHeard = false
   #stopWatching: () => void = none
-  #stopTimers: Readonly<Record<'first' | 'look' | 'missing' | 'put' | 'quiet', () => void>> = noTimers
+  #stopTimers: Readonly<Record<'first' | 'heard' | 'look' | 'missing' | 'put' | 'quiet', () => void>> =
+    noTimers
   #isStopped = false
 
   constructor(parts: SharedKeysParts) {
@@ -151,7 +157,7 @@ export class SharedKeys implements KeySource {
     const stops = watched.map((each) => (each === undefined ? none : watchPath(each, removals)))
     this.#stopWatching = () => stops.forEach((stop) => stop())
     machines.onKeys = (generation) => {
-      if (generation > this.#newest) void this.#look()
+      if (generation > this.#newest) this.#lookSoon()
     }
     machines.onConnected = () => void this.#look()
     look()
@@ -214,6 +220,19 @@ export class SharedKeys implements KeySource {
       isStopped: this.#isHalted || this.#isFileRemoved(),
       fault: this.#rejected?.reason,
     }
+  }
+
+  /** At once, unless somebody floods the channel. */
+  #lookSoon(): void {
+    this.#hasHeard = true
+    if (this.#isHearing) return
+    this.#isHearing = true
+    this.#hasHeard = false
+    const again = () => {
+      this.#isHearing = false
+      if (this.#hasHeard) this.#lookSoon()
+    }
+    void this.#look().then(() => this.#setTimer('heard', again, hearMs))
   }
 
   /** Resolves when a look that begins now or later has ended. */
@@ -395,4 +414,4 @@ function faultText(error: unknown): string {
 }
 
 function none(): void {}
-const noTimers = { first: none, look: none, missing: none, put: none, quiet: none } as const
+const noTimers = { first: none, heard: none, look: none, missing: none, put: none, quiet: none } as const

@@ -101,7 +101,8 @@ export class UsageOfAll {
     this.#answer(id)
       // The connection is down, and says so itself.
       .catch(() => {})
-      .finally(() => (this.#answering -= 1))
+      // Whoever floods the channel with questions has the store asked for some of them.
+      .finally(() => this.#parts.clock.setTimer(() => (this.#answering -= 1), fullMs))
   }
 
   /**

@@ -1,6 +1,7 @@
 // What a gateway shows of the machines that share limits, whatever has been written into the store.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { readReply } from '../../../src/admission/stores/valkey/replies.ts'
 import { Machines } from '../../../src/app/machines/machines.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 
@@ -11,9 +12,14 @@ function machinesOver(
   members: Readonly<Record<string, string>>,
   uses: Readonly<Record<string, string>>,
 ): Machines {
-  const reply = [nowMs, Object.entries(members).flat(), Object.entries(uses).flat()]
+  const reply: unknown = [nowMs, Object.entries(members).flat(), Object.entries(uses).flat()]
   return new Machines({
-    connection: { isUp: true, fault: undefined, joined: undefined, run: async () => reply },
+    connection: {
+      isUp: true,
+      fault: undefined,
+      joined: undefined,
+      run: async (script, keys, args) => readReply(script, reply, { keys, args }),
+    },
     allotments: { scopeKeys: () => ['model:m'] },
     settings: { members: 2, prefix: 'p', whenUnavailable: 'share' },
     member: 'm1.1',

@@ -9,6 +9,7 @@ import { Meter } from '../../../src/call/response/meter.ts'
 import { relay } from '../../../src/call/response/relay.ts'
 import { dialects } from '../../../src/dialects/table.ts'
 import type { ResponseTranslation } from '../../../src/dialects/translator.ts'
+import { GatewayError } from '../../../src/errors.ts'
 import { delta } from '../../support/chat-content.ts'
 
 const chat = [...dialects.keys()].find(({ name }) => name === 'chat')!
@@ -17,7 +18,8 @@ const chat = [...dialects.keys()].find(({ name }) => name === 'chat')!
 function startRelay({
   room = Infinity,
   translation,
-}: { room?: number; translation?: ResponseTranslation } = {}) {
+  isReading = false,
+}: { room?: number; translation?: ResponseTranslation; isReading?: boolean } = {}) {
   const written: Buffer[] = []
   let pauses = 0
   let reader: ResponseReader | undefined
@@ -30,6 +32,7 @@ function startRelay({
     whole: undefined,
     events: new EventReader(chat.native),
     stripsUsage: false,
+    isReading,
     isStalled: false,
     read: (given) => (reader = given),
     pause: () => (pauses += 1),
@@ -87,6 +90,45 @@ test('the events of a chunk go out as one slice of its memory; only what two chu
   assert.ok(slices[0]!.buffer === first!.buffer && slices[2]!.buffer === second!.buffer)
   assert.equal(written.length, 3)
   assert.equal(Buffer.concat(written).toString(), event.repeat(5))
+})
+
+/** Repeats what it is given. */
+const repeating: ResponseTranslation = {
+  head: () => 'text/event-stream',
+  event(bytes, write) {
+    write(bytes)
+    return undefined
+  },
+  end: () => undefined,
+  whole: () => undefined,
+  error: (_, body) => body,
+  heartbeat: () => Buffer.from(': ping\n'),
+}
+
+test('chunks of one read go out in one write at its rest, and what came before a break is not lost', async () => {
+  for (const more of [{}, { translation: repeating }]) {
+    const { reader, written, result } = startRelay({ isReading: true, ...more })
+    const texts = [event.repeat(2), event.slice(0, 9), event.slice(9), event]
+    for (const text of texts) reader.onData(Buffer.from(text))
+    assert.equal(written.length, 0)
+    reader.onRest?.()
+    assert.deepEqual(written.map(String), [event.repeat(4)])
+    reader.onRest?.()
+    assert.equal(written.length, 1)
+    reader.onData(Buffer.from(event))
+    reader.onBroken(new GatewayError('provider_bad_response', 'It broke.'))
+    assert.equal((await result).kind, 'broken')
+    assert.equal(String(written[1]), event)
+  }
+})
+
+test('the last events go out with the end', async () => {
+  const { reader, written, result } = startRelay({ isReading: true })
+  reader.onData(Buffer.from(event))
+  reader.onData(Buffer.from('data: [DONE]\n\n'))
+  reader.onEnd()
+  assert.deepEqual(await result, { kind: 'complete' })
+  assert.deepEqual(written.map(String), [`${event}data: [DONE]\n\n`])
 })
 
 test('a client that reads nothing holds the provider up, on a translated way too', () => {

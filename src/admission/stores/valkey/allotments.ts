@@ -5,6 +5,7 @@ import type { Clock } from '../../../platform/clock.ts'
 import type { Agreed } from './exchange.ts'
 import { Exchanges, type ExchangesParts, recheckMs } from './exchanges.ts'
 import { storeKey } from './keys.ts'
+import { FreedNews, readNews } from './news.ts'
 import { type OpenScope, OpenScopes, type SharedScope } from './open-scope.ts'
 import { Renewals } from './renewals.ts'
 import { Yielding } from './yielding.ts'
@@ -21,6 +22,7 @@ export interface AllotmentsParts extends ExchangesParts {
 
 export class Allotments {
   readonly #parts: AllotmentsParts
+  readonly #freed: FreedNews
   readonly #scopes: OpenScopes
   readonly #exchanges: Exchanges
   readonly #yielding: Yielding
@@ -28,6 +30,7 @@ export class Allotments {
 
   constructor(parts: AllotmentsParts) {
     this.#parts = parts
+    this.#freed = new FreedNews(parts.clock, parts.onFreed)
     const { connection, clock, onFreed } = parts
     const scopes = new OpenScopes(clock)
     const exchanges = new Exchanges(scopes, parts)
@@ -126,15 +129,14 @@ export class Allotments {
     return this.#scopes.keys()
   }
 
-  /** Takes a message of the channel: `freed KEY MEMBER` or `wanted KEY MEMBER`. */
+  /** Takes a message of the channel (news.ts). */
   hear(message: string): void {
-    const [kind, fullKey = '', member] = message.split(' ')
-    const start = storeKey(this.#parts.prefix, 's', '')
-    const open = fullKey.startsWith(start) ? this.#scopes.find(fullKey.slice(start.length)) : undefined
+    const { kind, key, member } = readNews(message, storeKey(this.#parts.prefix, 's', '')) ?? {}
+    const open = key === undefined ? undefined : this.#scopes.find(key)
     if (open === undefined) return
     if (kind === 'freed' && member === this.#parts.member) {
       open.noneUntilMs = -Infinity
-      this.#parts.onFreed()
+      this.#freed.hear()
     } else if (
       kind === 'wanted' &&
       member !== this.#parts.member &&

@@ -4,6 +4,7 @@
 -- ARGV: the piece, how long it is kept (ms), how many pieces may wait, channel, id of the question
 -- Returns: `ok`, `full` (to be tried again) or `over`
 if redis.call('EXISTS', KEYS[2]) == 0 then return 'over' end
+clear(KEYS[3], 'list')
 if redis.call('LLEN', KEYS[3]) >= tonumber(ARGV[3]) then return 'full' end
 redis.call('RPUSH', KEYS[3], ARGV[1])
 redis.call('PEXPIRE', KEYS[3], ARGV[2])

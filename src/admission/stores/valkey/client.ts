@@ -5,6 +5,7 @@ import debug from 'debug'
 import { Redis } from 'ioredis'
 
 import type { StoreAddress } from '../../../config/store-types.ts'
+import { guardReplies } from './guarded-stream.ts'
 
 // With DEBUG set, ioredis would print each command, AUTH and its password included.
 debug.disable()
@@ -42,11 +43,21 @@ export async function openClient(address: StoreAddress, { isEncrypted, ca }: Cli
   })
   let cause: unknown
   client.on('error', (error: Error) => (cause ??= error))
+  // The library's own timeout begins again with each byte, of a handshake that never ends too.
+  let isLate = false
+  const late = setTimeout(() => {
+    isLate = true
+    client.disconnect()
+    client.stream?.destroy()
+  }, connectTimeoutMs + 500)
   try {
     await client.connect()
+    guardReplies(client)
   } catch (error) {
     client.disconnect()
-    throw cause ?? error
+    throw isLate ? new Error(`no connection within ${connectTimeoutMs + 500} ms`) : (cause ?? error)
+  } finally {
+    clearTimeout(late)
   }
   return client
 }

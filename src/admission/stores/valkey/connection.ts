@@ -6,11 +6,12 @@ import type { SetTimer } from '../../../platform/clock.ts'
 import type { Client } from './client.ts'
 import { storeKey } from './keys.ts'
 import { type Link, type LinkParts, openLink, silenceMs } from './link.ts'
+import type { ScriptReplies } from './replies.ts'
 import { readScripts, type ScriptName } from './script-files.ts'
 import { faultOf, StoreFault } from './store-fault.ts'
 
 export interface StoreConnection {
-  /** Connected, joined, and no command has timed out since. */
+  /** Connected, joined, and since then no command has timed out or had a reply that is none. */
   readonly isUp: boolean
   /** Why not, for people; no address with credentials. Undefined while it is up. */
   readonly fault: string | undefined
@@ -24,12 +25,12 @@ export interface StoreConnection {
    *
    * @param timeoutMs default: 100.
    */
-  run(
-    script: ScriptName,
+  run<Name extends ScriptName>(
+    script: Name,
     keys: readonly string[],
     args: readonly (string | number)[],
     timeoutMs?: number,
-  ): Promise<unknown>
+  ): Promise<ScriptReplies[Name]>
   /** Called with each message of the channel `{PREFIX}:news`, which comes over a connection of its own. One listener. */
   onNews: ((message: string) => void) | undefined
   /**
@@ -90,6 +91,9 @@ const rejoinEveryMs = 250
 const minBackoffMs = 50
 const maxBackoffMs = 2000
 const newsRetryMs = 1000
+/** A server whose replies are none is left alone for so long, each time longer. */
+const minGarbledMs = 5000
+const maxGarbledMs = 60_000
 
 /** After these, the server is to be looked for again: https://valkey.io/topics/protocol/. */
 const lostCodes: ReadonlySet<string | undefined> = new Set([
@@ -130,6 +134,8 @@ class Connection implements StoreConnection {
   #link: Link | undefined
   #news: Client | undefined
   #isClosed = false
+  /** The link that has ended last was closed because of what came over it. */
+  #isGarbled = false
   /** Resolves with the start of `close`. */
   readonly #closing = Promise.withResolvers<void>()
   /** Ends the pause of the loop. */
@@ -147,12 +153,12 @@ class Connection implements StoreConnection {
     return this.fault === undefined
   }
 
-  async run(
-    script: ScriptName,
+  async run<Name extends ScriptName>(
+    script: Name,
     keys: readonly string[],
     args: readonly (string | number)[],
     timeoutMs: number = runTimeoutMs,
-  ): Promise<unknown> {
+  ): Promise<ScriptReplies[Name]> {
     const link = this.#link
     if (link === undefined || this.fault !== undefined)
       throw new StoreFault('down', this.fault ?? 'not connected')
@@ -163,7 +169,7 @@ class Connection implements StoreConnection {
       const isMinor = fault.kind === 'refused' && !lostCodes.has(fault.code)
       // A fault of an earlier link says nothing about this one.
       if (!isMinor && link === this.#link) this.#lose(link, fault)
-      throw fault
+      throw new StoreFault(fault.kind, this.#withoutSecret(fault.message), fault.code)
     }
   }
 
@@ -194,7 +200,10 @@ class Connection implements StoreConnection {
   /** One link after the other. Never rejects. */
   async #live(): Promise<void> {
     let failures = 0
+    let timesGarbled = 0
     while (!this.#isClosed) {
+      this.#isGarbled = false
+      const cancelTrust = this.#options.setTimer(() => (timesGarbled = 0), maxGarbledMs)
       try {
         const link = await this.#open()
         if (link === undefined) break
@@ -202,12 +211,22 @@ class Connection implements StoreConnection {
         if (await this.#keepJoined(link)) failures = 0
         link.end()
       } catch (error) {
-        this.#setFault(faultOf(error).message)
+        const fault = faultOf(error)
+        this.#isGarbled = fault.kind === 'garbled'
+        this.#setFault(fault.message)
+      } finally {
+        cancelTrust()
       }
       this.#link = undefined
       this.#news?.disconnect()
       this.#news = undefined
       if (this.#isClosed) break
+      if (this.#isGarbled) {
+        // Its next reply may be right: without a pause it would come and go all the time.
+        await this.#pause(Math.min(maxGarbledMs, minGarbledMs * 2 ** timesGarbled))
+        timesGarbled += 1
+        continue
+      }
       const limitMs = Math.min(maxBackoffMs, minBackoffMs * 2 ** failures)
       failures += 1
       await this.#pause(limitMs * (0.5 + this.#options.chance() / 2))
@@ -246,7 +265,9 @@ class Connection implements StoreConnection {
       }
       if (!link.hasEnded) await this.#pause(this.isUp ? joinEveryMs : rejoinEveryMs, link)
     }
-    if (!this.#isClosed) this.#setFault(this.fault ?? `${link.address}: the connection has ended`)
+    const { violation } = link
+    if (violation !== undefined) this.#lose(link, violation)
+    else if (!this.#isClosed) this.#setFault(this.fault ?? `${link.address}: the connection has ended`)
     return hasJoined
   }
 
@@ -254,9 +275,8 @@ class Connection implements StoreConnection {
     const { member, schema, leaseMs } = this.#options
     const { runId, version, evictionPolicy } = link.info
     const args = [schema, runId, `${member.machine}.${member.process}`, this.#description, leaseMs]
-    const reply = (await link.run('join', this.#keys, args)) as readonly number[]
+    const { nowMs, graceUntilMs, members } = await link.run('join', this.#keys, args)
     if (link !== this.#link) return
-    const [nowMs, graceUntilMs, , members] = reply as [number, number, number, number]
     this.joined = { version, evictionPolicy, members }
     const isNewGrace = this.isUp && graceUntilMs > nowMs && graceUntilMs !== this.#graceUntilMs
     this.#graceUntilMs = graceUntilMs
@@ -275,15 +295,22 @@ class Connection implements StoreConnection {
   /** It is down until the next join succeeds, over this link or another one. */
   #lose(link: Link, fault: StoreFault): void {
     this.#setFault(`${link.address}: ${inOurWords(fault)}`)
-    if (lostCodes.has(fault.code)) link.end()
+    if (fault.kind === 'garbled') this.#isGarbled = true
+    if (fault.kind === 'garbled' || lostCodes.has(fault.code)) link.end()
   }
 
   #setFault(fault: string | undefined): void {
     const wasUp = this.isUp
-    this.fault = fault
+    this.fault = fault === undefined ? undefined : this.#withoutSecret(fault)
     if (wasUp === this.isUp) return
     if (!this.isUp) this.#wake?.()
     this.onChange?.()
+  }
+
+  /** Whoever sits on the port has been told the password, and may repeat it in an error. */
+  #withoutSecret(message: string): string {
+    const password = this.#options.endpoint.login?.password.reveal() ?? ''
+    return password === '' ? message : message.replaceAll(password, '[secret]')
   }
 
   /** While the link is there. What fails is only slower without messages, so nothing is reported. */

@@ -21,19 +21,25 @@ local channel, member = ARGV[4], ARGV[5]
 local now, grace, refusal = begin(schema, leaseMs)
 if refusal then return refusal end
 
--- Whoever has the URL can write here. What is no such field is removed: it would fail each exchange, or count for ever.
-local latest = 2 ^ 52
-local day = 86400000
+-- Of numbers of exchanges. Budgets are numbered by the microsecond: a clock that was set back by 12 days.
+local maxAhead = 2 ^ 40
+
+-- What is no such field is removed: it would fail each exchange, or count for ever.
 local function numbers(packed, count)
+  if #packed > 512 then return nil end
   local list = {}
   for each in string.gmatch(packed, '%S+') do
-    local number = tonumber(each)
-    if not number or not (number >= 0 and number <= latest) then return nil end
+    local number = whole(each)
+    if not number then return nil end
     list[#list + 1] = number
   end
-  -- The second is a time, of which the furthest is the end of a lease.
-  if #list ~= count or list[2] > now + day then return nil end
-  return list
+  if #list == count then return list end
+end
+
+local function joined(values)
+  local texts = {}
+  for index, value in ipairs(values) do texts[index] = text(value) end
+  return table.concat(texts, ' ')
 end
 
 -- @param scope its key. @param from where the arguments of its `count` dimensions begin.
@@ -53,8 +59,7 @@ local function exchange(scope, count, number, nextMs, leaves, from)
     dimensions[#dimensions + 1] = dimension
   end
 
-  local found = redis.call('TYPE', scope).ok
-  if found ~= 'hash' and found ~= 'none' then redis.call('DEL', scope) end
+  clear(scope, 'hash')
 
   local own, ownWant
   local wants, holds, isActive = {}, {}, {}
@@ -66,12 +71,20 @@ local function exchange(scope, count, number, nextMs, leaves, from)
     local values = (isWant or kind == 'm:') and numbers(stored[at + 1], (isWant and 2 or 3) + 2 * #dimensions)
     if not values then redis.call('HDEL', scope, stored[at])
     elseif isWant then
-      if values[2] <= now then redis.call('HDEL', scope, stored[at])
+      -- Of a time that has not come: time has begun anew. Who still waits says so again.
+      local isOfNow = values[1] <= now and values[2] <= now + wantMs
+      if values[2] <= now or not isOfNow then redis.call('HDEL', scope, stored[at])
       elseif name == member then ownWant = values
       else wants[#wants + 1] = { member = name, since = values[1], values = values } end
     elseif name == member then own = values
     elseif values[2] + longestMs <= now then redis.call('HDEL', scope, stored[at])
     else
+      -- No lease ends later than one that begins now. What does is of a time before this epoch's, and counts as if it had just been
+      -- granted: longer than it would have, and not for ever.
+      if values[2] > now + leaseMs + 2 then
+        values[2] = now + leaseMs + 2
+        redis.call('HSET', scope, stored[at], joined(values))
+      end
       holds[name] = values
       for index, dimension in ipairs(dimensions) do
         local held, used = values[2 + 2 * index], values[3 + 2 * index]
@@ -84,13 +97,15 @@ local function exchange(scope, count, number, nextMs, leaves, from)
       if isActive[name] then
         active = active + 1
         local leavesAt = values[3]
+        local allLeaveAt = values[2] + longestMs
         -- A gateway that is gone leaves all at once.
-        if values[2] <= now or leavesAt == 0 then leavesAt = values[2] + longestMs end
+        if values[2] <= now or leavesAt == 0 or leavesAt > allLeaveAt then leavesAt = allLeaveAt end
         if leavesAt > now and (soonestAt == nil or leavesAt < soonestAt) then soonestAt = leavesAt end
       end
     end
   end
-  if own and own[1] >= number then return { 'stale', text(own[1]) } end
+  -- A number that is ahead by more than exchanges can be is none: the gateway would go on from there, to where numbers end.
+  if own and own[1] >= number and own[1] <= number + maxAhead then return { 'stale', text(own[1]) } end
   table.sort(wants, function(one, other)
     if one.since ~= other.since then return one.since < other.since end
     return one.member < other.member
@@ -139,12 +154,12 @@ local function exchange(scope, count, number, nextMs, leaves, from)
   end
   if wantsMore and not fits then
     isNewWant = ownWant == nil
-    local packed = { text(since), text(now + wantMs) }
+    local packed = { since, now + wantMs }
     for _, dimension in ipairs(dimensions) do
-      packed[#packed + 1] = text(dimension.wanted)
-      packed[#packed + 1] = text(dimension.needed)
+      packed[#packed + 1] = dimension.wanted
+      packed[#packed + 1] = dimension.needed
     end
-    redis.call('HSET', scope, 'w:' .. member, table.concat(packed, ' '))
+    redis.call('HSET', scope, 'w:' .. member, joined(packed))
   elseif ownWant then
     redis.call('HDEL', scope, 'w:' .. member)
   end
@@ -176,16 +191,14 @@ local function exchange(scope, count, number, nextMs, leaves, from)
     end
   end
 
-  local isUsed = false
   -- Whole milliseconds, rounded up, so that nothing counts too short.
-  local packed = { text(number), text(leaves and now or now + leaseMs + 2), text(nextMs >= 0 and now + nextMs or 0) }
+  local packed = { number, leaves and now or now + leaseMs + 2, nextMs >= 0 and now + nextMs or 0 }
   for _, dimension in ipairs(dimensions) do
-    isUsed = isUsed or dimension.held > 0
-    packed[#packed + 1] = text(dimension.held)
-    packed[#packed + 1] = text(dimension.used)
+    packed[#packed + 1] = dimension.held
+    packed[#packed + 1] = dimension.used
   end
   -- The number is kept where nothing is: an earlier exchange that arrives late must not bring anything back.
-  redis.call('HSET', scope, 'm:' .. member, table.concat(packed, ' '))
+  redis.call('HSET', scope, 'm:' .. member, joined(packed))
   redis.call('PEXPIRE', scope, text(leaseMs + longestMs + 60000))
 
   -- The first in line learns that there is room for it; who holds what it does not use, that somebody waits.
@@ -203,8 +216,8 @@ local function exchange(scope, count, number, nextMs, leaves, from)
   local reply = { grace and 'grace' or 'ok', active, soonestAt and text(soonestAt - now) or '-1' }
   for _, dimension in ipairs(dimensions) do
     reply[#reply + 1] = text(dimension.held)
-    reply[#reply + 1] = text(dimension.others)
-    reply[#reply + 1] = text(dimension.usedByOthers)
+    reply[#reply + 1] = text(math.min(dimension.others, latest))
+    reply[#reply + 1] = text(math.min(dimension.usedByOthers, latest))
     reply[#reply + 1] = text(dimension.keep)
   end
   return reply

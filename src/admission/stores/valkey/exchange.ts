@@ -78,36 +78,56 @@ export function exchangeArguments(
 }
 
 /**
- * @returns what became of each exchange.
- * @throws TypeError for what exchange.lua does not return.
+ * @param args those of the exchanges that this is the reply to.
+ * @returns what became of each exchange; undefined for what exchange.lua does not reply to them: also for more than was asked for,
+ * since more would be used.
  */
 export function readExchangeReplies(
   replies: unknown,
-  exchanges: readonly Exchange[],
-): (ExchangeReply | StoreFault)[] {
-  if (!Array.isArray(replies) || replies.length !== exchanges.length) throw unexpected(replies)
-  return exchanges.map(({ dimensions }, index) => readReply(replies[index], dimensions.length))
+  args: readonly (string | number)[],
+): (ExchangeReply | StoreFault)[] | undefined {
+  if (!Array.isArray(replies)) return undefined
+  const read: (ExchangeReply | StoreFault | undefined)[] = []
+  let at = 5
+  for (const reply of replies as unknown[]) {
+    if (at >= args.length) return undefined
+    const from = at + 4
+    at = from + 6 * Number(args[at])
+    read.push(readOne(reply, args.slice(from, at).map(Number)))
+  }
+  const isWhole = at === args.length && read.every((each) => each !== undefined)
+  return isWhole ? read : undefined
 }
 
-function readReply(reply: unknown, count: number): ExchangeReply | StoreFault {
-  if (!Array.isArray(reply)) throw unexpected(reply)
-  const [kind, ...rest] = reply as unknown[]
-  if (kind === 'failed' && rest.length === 1) return refusal(String(rest[0]))
-  const numbers = rest.map(Number)
-  if (kind === 'stale' && numbers.length === 1 && Number.isSafeInteger(numbers[0])) {
-    return { kind, number: numbers[0]! }
+/** @param stated of each limit: itself, lingerMs, held, used, wanted, needed. */
+function readOne(reply: unknown, stated: readonly number[]): ExchangeReply | StoreFault | undefined {
+  if (!Array.isArray(reply)) return undefined
+  const [kind, ...texts] = reply as unknown[]
+  if (kind === 'failed') {
+    const [said] = texts
+    return texts.length === 1 && typeof said === 'string' ? refusal(said) : undefined
   }
-  const isWhole = numbers.length === 2 + 4 * count && !numbers.some(Number.isNaN)
-  if ((kind !== 'ok' && kind !== 'grace') || !isWhole) throw unexpected(reply)
-  const [active, nextMs, ...values] = numbers as [number, number, ...number[]]
+  const numbers = texts.map((each) => (isWholeText(each) ? Number(each) : NaN))
+  if (!numbers.every((each) => Number.isSafeInteger(each) && each >= -1)) return undefined
+  if (kind === 'stale')
+    return numbers.length === 1 && numbers[0]! >= 0 ? { kind, number: numbers[0]! } : undefined
+  const count = stated.length / 6
+  if ((kind !== 'ok' && kind !== 'grace') || numbers.length !== 2 + 4 * count) return undefined
+  const [active, nextMs] = numbers as [number, number]
+  if (active < 1) return undefined
   const dimensions: DimensionReply[] = []
-  for (let at = 0; at < values.length; at += 4) {
-    const [held, others, usedByOthers, keep] = values.slice(at, at + 4) as [number, number, number, number]
+  for (let at = 0; at < count; at += 1) {
+    const values = numbers.slice(2 + 4 * at, 6 + 4 * at) as [number, number, number, number]
+    const [held, others, usedByOthers, keep] = values
+    const [, , heldBefore, used, wanted] = stated.slice(6 * at) as [number, number, number, number, number]
+    const least = Math.max(heldBefore, used)
+    const isAsked = held >= Math.floor(least) && held <= Math.ceil(least + wanted)
+    if (others < 0 || usedByOthers < 0 || !isAsked) return undefined
     dimensions.push({ held, others, usedByOthers, keep: keep < 0 ? Infinity : keep })
   }
   return { kind, active, nextMs: nextMs < 0 ? undefined : nextMs, dimensions }
 }
 
-function unexpected(reply: unknown): TypeError {
-  return new TypeError(`the store replied ${JSON.stringify(reply)?.slice(0, 200)} to an exchange`)
+function isWholeText(value: unknown): boolean {
+  return typeof value === 'number' || (typeof value === 'string' && /^-?\d{1,16}$/.test(value))
 }

@@ -2,13 +2,7 @@
 // at once. So the time that the server takes for a reply says something about the server, and not about how much this gateway
 // asks of it.
 import type { Wanted } from './allotment.ts'
-import {
-  type Agreed,
-  type Exchange,
-  type ExchangeReply,
-  exchangeArguments,
-  readExchangeReplies,
-} from './exchange.ts'
+import { type Agreed, type Exchange, type ExchangeReply, exchangeArguments } from './exchange.ts'
 import { newsChannel, storeKey } from './keys.ts'
 import type { OpenScope, OpenScopes, Question } from './open-scope.ts'
 import { StoreFault } from './store-fault.ts'
@@ -16,7 +10,11 @@ import { StoreFault } from './store-fault.ts'
 /** What exchanges need of a connection. */
 export interface ExchangeConnection {
   readonly isUp: boolean
-  run(script: 'exchange', keys: readonly string[], args: readonly (string | number)[]): Promise<unknown>
+  run(
+    script: 'exchange',
+    keys: readonly string[],
+    args: readonly (string | number)[],
+  ): Promise<readonly (ExchangeReply | StoreFault)[]>
 }
 
 export interface ExchangesParts {
@@ -28,7 +26,7 @@ export interface ExchangesParts {
   readonly firstNumber?: number
   /** There may be room for who waits. */
   readonly onFreed: () => void
-  /** The server is there, and its reply made no sense or was an error. At most once a minute. */
+  /** The server is there, and its reply was an error. At most once a minute. */
   readonly onBug: (error: unknown) => void
 }
 
@@ -140,9 +138,9 @@ export class Exchanges {
     const sent = batch.map((open) => stated(open, number, sentMs))
     const keys = [storeKey(prefix, 'epoch'), ...batch.map(({ scope }) => storeKey(prefix, 's', scope.key))]
     const exchanges = sent.map(({ exchange }) => exchange)
-    let reply: unknown
+    let replies: readonly (ExchangeReply | StoreFault)[]
     try {
-      reply = await connection.run(
+      replies = await connection.run(
         'exchange',
         keys,
         exchangeArguments(member, newsChannel(prefix), exchanges),
@@ -151,13 +149,6 @@ export class Exchanges {
       // A connection that is down says so itself.
       const isRefused = error instanceof StoreFault && error.kind === 'refused'
       if (isRefused && connection.isUp) for (const open of batch) this.#fail(open, error)
-      return []
-    }
-    let replies: readonly (ExchangeReply | StoreFault)[]
-    try {
-      replies = readExchangeReplies(reply, exchanges)
-    } catch (error) {
-      for (const open of batch) this.#fail(open, error)
       return []
     }
     return sent.filter((each, index) => !this.#hear(each, replies[index]!, sentMs)).map(({ open }) => open)

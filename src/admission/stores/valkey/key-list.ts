@@ -5,6 +5,7 @@ import { deflateRaw, inflateRaw } from 'node:zlib'
 import type { StoreConnection } from './connection.ts'
 import { schemaVersion } from './exchange.ts'
 import { newsChannel, storeKey } from './keys.ts'
+import { StoreFault } from './store-fault.ts'
 
 export interface ListInStore {
   /** As whoever wrote it says. 0: there is none. */
@@ -97,32 +98,30 @@ export class KeyListInStore {
     for (let restarts = 0; ;) {
       const piece = packed.slice(offset, offset + pieceLength)
       const args = [schemaVersion, generation, digest, packed.length, offset, piece]
-      const reply = (await this.#connection.run(
+      const { kind, ...stored } = await this.#connection.run(
         'publish-keys',
         keys.map((key) => storeKey(this.#prefix, key)),
         [...args, replaces ?? '', newsChannel(this.#prefix)],
         pieceTimeoutMs,
-      )) as readonly [string, number, string]
-      const [kind, stored, storedDigest] = reply
-      if (kind === 'stored' || kind === 'newer') return { kind, generation: stored, digest: storedDigest }
+      )
+      if (kind === 'stored' || kind === 'newer') return { kind, ...stored }
       offset += piece.length
-      if (kind === 'more') continue
+      if (kind === 'more' && offset < packed.length) continue
       offset = 0
       restarts += 1
-      if (restarts === attempts) throw new Error('the store keeps no pieces')
+      if (restarts === attempts) throw new StoreFault('refused', 'it keeps no pieces of a list of keys')
     }
   }
 
   async #ask(inForce: number, digest: string, offset: number): Promise<{ list: ListInStore; piece: string }> {
     const keys = ['epoch', 'keys', 'keys:list', 'keys:held', 'members']
-    const reply = (await this.#connection.run(
+    const { piece, ...list } = await this.#connection.run(
       'read-keys',
       keys.map((key) => storeKey(this.#prefix, key)),
       [schemaVersion, this.#machine, inForce, digest, offset, pieceLength],
       digest === '' ? undefined : pieceTimeoutMs,
-    )) as readonly [number, number, string, number, number, string]
-    const [generation, size, found, machines, machinesInForce, piece] = reply
-    return { list: { generation, size, digest: found, machines, inForce: machinesInForce }, piece }
+    )
+    return { list, piece }
   }
 }
 

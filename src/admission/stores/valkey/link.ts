@@ -2,8 +2,10 @@
 import type { StoreAddress, StoreEndpoint } from '../../../config/store-types.ts'
 import type { SetTimer } from '../../../platform/clock.ts'
 import type { Client, openClient } from './client.ts'
+import { expectNews, violationOf } from './guarded-stream.ts'
 import { newsChannel, storeKey } from './keys.ts'
 import { addressText, locate } from './locate.ts'
+import { readReply, type ScriptReplies } from './replies.ts'
 import type { Script, ScriptName } from './script-files.ts'
 import { readServerInfo, type ServerInfo } from './server-info.ts'
 import { faultOf, StoreFault } from './store-fault.ts'
@@ -91,7 +93,7 @@ async function promptly<T>({ setTimer }: LinkParts, client: Client, ask: () => P
   } catch (error) {
     disconnect(client)
     if (isLate) throw new StoreFault('timeout', `no reply within ${silenceMs} ms`)
-    throw faultOf(error)
+    throw violationOf(client) ?? faultOf(error)
   } finally {
     cancel()
   }
@@ -139,27 +141,33 @@ export class Link {
     })
   }
 
+  /** Why it was closed from here. Undefined: it was not, or by `end`. */
+  get violation(): StoreFault | undefined {
+    return violationOf(this.#client)
+  }
+
   /** Rejects with a `StoreFault`; never because of the time. */
-  async run(name: ScriptName, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
+  async run<Name extends ScriptName>(
+    name: Name,
+    keys: readonly string[],
+    args: readonly (string | number)[],
+  ): Promise<ScriptReplies[Name]> {
     const { hash, source } = this.#parts.scripts.get(name)!
     const call = (): Promise<unknown> => {
       this.#cork()
       return this.#client.call('EVALSHA', hash, keys.length, ...keys, ...args)
     }
-    try {
-      return await call()
-    } catch (error) {
-      const fault = faultOf(error)
+    const reply = await call().catch(async (error: unknown) => {
+      const fault = this.#faultOf(error)
       if (fault.code !== 'NOSCRIPT') throw fault
       // SCRIPT FLUSH. In the order of the connection, the script is there when it is called.
-      try {
-        const loading = this.#client.call('SCRIPT', 'LOAD', source)
-        const [, reply] = await Promise.all([loading, call()])
-        return reply
-      } catch (again) {
-        throw faultOf(again)
-      }
-    }
+      const loading = this.#client.call('SCRIPT', 'LOAD', source)
+      return Promise.all([loading, call()]).then(
+        ([, again]) => again,
+        (second: unknown) => Promise.reject(this.#faultOf(second)),
+      )
+    })
+    return readReply(name, reply, { keys, args })
   }
 
   /**
@@ -169,8 +177,13 @@ export class Link {
   async openNews(onMessage: (message: string) => void): Promise<Client> {
     const client = await openAt(this.#parts, this.#at, true)
     client.on('message', (_channel: string, message: string) => onMessage(message))
+    expectNews(client)
     await promptly(this.#parts, client, () => client.subscribe(newsChannel(this.#parts.prefix)))
     return client
+  }
+
+  #faultOf(error: unknown): StoreFault {
+    return this.violation ?? faultOf(error)
   }
 
   /** Whether the user has rights on our keys and our channel. Changes nothing. @throws StoreFault */

@@ -4,7 +4,7 @@ import type { StoreEndpoint } from '../../../config/store-types.ts'
 import type { SetTimer } from '../../../platform/clock.ts'
 import { KeyListInStore } from './key-list.ts'
 import { openLink } from './link.ts'
-import { readScripts } from './script-files.ts'
+import { readScripts, type ScriptName } from './script-files.ts'
 import { StoreFault } from './store-fault.ts'
 
 export interface KeyListAccess {
@@ -33,7 +33,11 @@ export async function openKeyList({
     throw new StoreFault('down', 'the package ioredis is not installed: run npm ci --include=optional')
   })
   const link = await openLink({ ...options, open: openClient, scripts: readScripts() })
-  const run: ConstructorParameters<typeof KeyListInStore>[0]['run'] = async (script, keys, args) => {
+  const run = async <Name extends ScriptName>(
+    script: Name,
+    keys: readonly string[],
+    args: readonly (string | number)[],
+  ) => {
     let cancel = () => {}
     const late = new Promise<never>((_resolve, reject) => {
       const message = `no reply within ${timeoutMs} ms`

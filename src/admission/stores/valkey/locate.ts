@@ -46,9 +46,9 @@ export function addressText(address: StoreAddress): string {
 /** https://valkey.io/topics/sentinel-clients/ */
 async function askSentinel(client: Client, master: string): Promise<{ host: string; port: number }> {
   const reply = await client.call('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', master)
-  const [host, port] = Array.isArray(reply) ? reply.map(String) : []
-  if (host === undefined) throw new StoreFault('refused', `this Sentinel knows no master "${master}"`)
-  return { host, port: Number(port) }
+  if (reply === null) throw new StoreFault('refused', `this Sentinel knows no master "${master}"`)
+  const [host, port] = Array.isArray(reply) ? (reply as unknown[]) : []
+  return addressOf(host, port)
 }
 
 /** https://valkey.io/commands/cluster-slots/ */
@@ -61,15 +61,29 @@ async function askNode(
     client.call('CLUSTER', 'KEYSLOT', key),
     client.call('CLUSTER', 'SLOTS'),
   ])
-  for (const [first, last, node] of ranges as [number, number, [string | null, number]][]) {
-    if (Number(slot) < first || Number(slot) > last) continue
-    const [named, port] = node
+  if (!Array.isArray(ranges)) throw noAddress()
+  for (const range of ranges as unknown[]) {
+    const [first, last, node] = Array.isArray(range) ? (range as unknown[]) : []
+    if (!(Number(first) <= Number(slot) && Number(slot) <= Number(last))) continue
+    const [named, port] = Array.isArray(node) ? (node as unknown[]) : []
     // A node that does not know its own address leaves it out: it is the one that was asked.
-    const host = named || ('host' in asked ? asked.host : '')
+    const host = named === null || named === '' ? ('host' in asked ? asked.host : '') : named
     if (host === '?') throw new StoreFault('refused', 'the cluster does not know the address of its node')
-    return { host, port }
+    return addressOf(host, port)
   }
-  throw new StoreFault('refused', `no node of the cluster has the slot ${String(slot)}`)
+  throw new StoreFault('refused', `no node of the cluster has the slot ${Number(slot)}`)
+}
+
+function addressOf(host: unknown, port: unknown): { host: string; port: number } {
+  const number = Number(port)
+  const isPort = Number.isSafeInteger(number) && number >= 1 && number <= 65_535
+  // Names and addresses of hosts, with the zone of an IPv6 address.
+  if (typeof host !== 'string' || !/^[\w.:%-]{1,255}$/.test(host) || !isPort) throw noAddress()
+  return { host, port: number }
+}
+
+function noAddress(): StoreFault {
+  return new StoreFault('garbled', 'it was asked for the address of the server, and its reply has none')
 }
 
 /** What other servers say is held to the rule that the URL keeps. */

@@ -5,7 +5,7 @@
 -- ARGV: schema, generation, digest, size in bytes, offset, piece, digest of a list that it may replace at any generation, channel
 -- Returns: 'more', 'stored', 'restart' (the pieces before are gone) or 'newer'; the generation that is here; its digest
 local maxBytes = 16777216
-local keep = 400 * 86400000
+local keep = 400 * day
 local refusal = refuseLater(redis.call('HGET', epoch, 'schema'), tonumber(ARGV[1]))
 if refusal then return refusal end
 local generation, digest, size, offset = tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -13,15 +13,11 @@ if size > maxBytes then
   return redis.error_reply('TOOLARGE the list has ' .. ARGV[4] .. ' bytes; at most ' .. maxBytes .. ' are stored')
 end
 
-clear(KEYS[2], 'hash')
-clear(KEYS[3], 'string')
 clear(KEYS[4], 'string')
 
-local stored = redis.call('HMGET', KEYS[2], 'generation', 'size', 'digest')
-local here = tonumber(stored[1] or 0) or 0
-if redis.call('STRLEN', KEYS[3]) ~= (tonumber(stored[2] or 0) or 0) then here = 0 end
-if here > 0 and stored[3] == digest then return { 'stored', here, digest } end
-if here >= generation and stored[3] ~= ARGV[7] then return { 'newer', here, stored[3] or '' } end
+local here, _, found = listOf(KEYS[2], KEYS[3])
+if here > 0 and found == digest then return { 'stored', here, digest } end
+if here >= generation and found ~= ARGV[7] then return { 'newer', here, found } end
 
 if offset == 0 then
   redis.call('SET', KEYS[4], ARGV[6], 'PX', 60000)

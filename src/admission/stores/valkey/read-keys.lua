@@ -7,19 +7,14 @@
 --
 -- {P}:keys is a hash: generation, size, digest. {P}:keys:held: machine → generation. Both and the list are kept for 400 days
 -- after the last gateway was there.
-local day = 86400000
 local refusal = refuseLater(redis.call('HGET', epoch, 'schema'), tonumber(ARGV[1]))
 if refusal then return refusal end
 
-clear(KEYS[2], 'hash')
-clear(KEYS[3], 'string')
 clear(KEYS[4], 'hash')
+clear(KEYS[5], 'hash')
 
-local stored = redis.call('HMGET', KEYS[2], 'generation', 'size', 'digest')
-local generation, size, digest = tonumber(stored[1] or 0) or 0, tonumber(stored[2] or 0) or 0, stored[3] or ''
-if generation == 0 or size == 0 or redis.call('STRLEN', KEYS[3]) ~= size then
-  generation, size, digest = 0, 0, ''
-elseif redis.call('PTTL', KEYS[2]) < 399 * day then
+local generation, size, digest = listOf(KEYS[2], KEYS[3])
+if generation > 0 and redis.call('PTTL', KEYS[2]) < 399 * day then
   redis.call('PEXPIRE', KEYS[2], 400 * day)
   redis.call('PEXPIRE', KEYS[3], 400 * day)
 end
@@ -35,18 +30,16 @@ if ARGV[2] ~= '' then
   end
 end
 
-local time = redis.call('TIME')
-local now = math.max(time[1] * 1000 + math.floor(time[2] / 1000), tonumber(redis.call('HGET', epoch, 'now') or 0))
+local now = clock(redis.call('HGET', epoch, 'now'))
 local machines, count, inForce = {}, 0, 0
 local all = redis.call('HGETALL', KEYS[5])
 for i = 1, #all, 2 do
-  local ok, entry = pcall(cjson.decode, all[i + 1])
+  local entry, seen = memberOf(all[i + 1], now)
   local machine = string.match(all[i], '^[^.]*')
-  local isThere = ok and type(entry) == 'table' and not entry.left and now - (tonumber(entry.seen) or 0) <= 3000
-  if isThere and not machines[machine] then
+  if entry and not entry.left and now - seen <= 3000 and not machines[machine] then
     machines[machine] = true
     count = count + 1
-    local held = tonumber(redis.call('HGET', KEYS[4], machine) or 0) or 0
+    local held = whole(redis.call('HGET', KEYS[4], machine)) or 0
     if generation > 0 and held >= generation then inForce = inForce + 1 end
   end
 end

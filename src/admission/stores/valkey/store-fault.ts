@@ -1,5 +1,6 @@
 // Why something that was asked of the store has no result. Its texts have no key, argument or credential in them: errors of
 // the client library carry whole commands, so none of them gets any further.
+import { printable } from '../../../platform/printable.ts'
 
 export type StoreFaultKind =
   /** There is no connection, or it has not joined. */
@@ -8,6 +9,8 @@ export type StoreFaultKind =
   | 'timeout'
   /** The server or the script answered with an error. */
   | 'refused'
+  /** What came is no reply, or none to what was asked: the server is none of ours, or a script of another version has its place. */
+  | 'garbled'
 
 export class StoreFault extends Error {
   override readonly name = 'StoreFault'
@@ -33,5 +36,6 @@ export function faultOf(error: unknown): StoreFault {
 /** @param message of the server or of a script: its first word is a code, or it has none. */
 export function refusal(message: string): StoreFault {
   const [code] = /^[A-Z]+\b/.exec(message) ?? ['ERR']
-  return new StoreFault('refused', message.slice(0, 300), code)
+  // The server's words are of whoever sits on its port.
+  return new StoreFault('refused', printable(message.slice(0, 300)), code)
 }

@@ -18,6 +18,7 @@ const small: World = {
   ends: false,
   flushes: 0,
   jumps: 0,
+  backs: 0,
 }
 /** With a lease that outlasts a step, what lies unused is not free by itself. */
 const longer: Partial<World> = { lease: 2 }

@@ -18,6 +18,7 @@ const small: World = {
   ends: false,
   flushes: 0,
   jumps: 0,
+  backs: 0,
 }
 
 interface Case {
@@ -36,6 +37,11 @@ const cases: readonly Case[] = [
   { name: 'gateways that die or leave', world: { lease: 1, ends: true }, sees: ['die', 'leave', 'late'] },
   { name: 'a server that loses its state', world: { lease: 1, flushes: 1 }, sees: ['flush', 'grace'] },
   { name: 'a clock that jumps', world: { lease: 1, jumps: 1 }, sees: ['jump', 'grace'] },
+  {
+    name: 'a clock that goes back, or a time that has not come',
+    world: { lease: 1, backs: 1, ends: true, delays: 0 },
+    sees: ['back', 'poison', 'grace', 'die'],
+  },
   { name: 'one slot', world: { window: 0 }, sees: ['end', ...delayed] },
   { name: 'two slots', world: { window: 0, limit: 2, delays: 0 }, sees: ['end'] },
   { name: 'three gateways', world: { gateways: 3, lease: 1, delays: 0 }, sees: [] },
@@ -94,9 +100,23 @@ const mutations: readonly (Mutation & { readonly name: string; readonly world?: 
   {
     name: 'no grace after a jump of the clock',
     in: 'twin',
-    from: 'isSurprise ? now + leaseMs : known.graceUntil',
-    to: 'known.graceUntil',
+    from: 'isSurprise ? now + leaseMs : Math.min(',
+    to: 'Math.min(',
     world: { jumps: 1 },
+  },
+  {
+    name: 'what was granted before time began anew is forgotten',
+    in: 'twin',
+    from: 'state.members.set(name, other)\n',
+    to: 'state.members.set(name, other)\n    if (other !== stored) continue\n',
+    world: { lease: 1, backs: 1 },
+  },
+  {
+    name: 'of what was granted before time began anew, the lease is over',
+    in: 'twin',
+    from: 'leaseEnds: latestEnd } : stored',
+    to: 'leaseEnds: now } : stored',
+    world: { lease: 2, backs: 1 },
   },
   {
     name: 'more is used before the reply',

@@ -111,6 +111,14 @@ class Search {
       const { jumps, aheadMs } = state
       yield ['jump', { ...state, jumps: jumps - 1, aheadMs: aheadMs + jumpMs, gateways: unstated }]
     }
+    // Nothing is lost by these: what has been used and is not stated again counts on.
+    if (state.backs > 0) {
+      const { server, aheadMs, nowMs } = state
+      const backs = state.backs - 1
+      yield ['back', { ...state, backs, aheadMs: aheadMs - jumpMs }]
+      const epoch = server.epoch && { ...server.epoch, now: nowMs + aheadMs + jumpMs }
+      yield ['poison', { ...state, backs, server: { ...server, epoch } }]
+    }
   }
 
   *#callsOf(state: State, index: number, gateway: Gateway): Generator<Next> {

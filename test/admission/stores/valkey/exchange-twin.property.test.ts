@@ -6,9 +6,9 @@ import {
   type Exchange,
   exchangeArguments,
   leaseMs,
-  readExchangeReplies,
   wantMs,
 } from '../../../../src/admission/stores/valkey/exchange.ts'
+import { readReply } from '../../../../src/admission/stores/valkey/replies.ts'
 import { readScripts } from '../../../../src/admission/stores/valkey/script-files.ts'
 import { missing } from '../../../support/needs.ts'
 import { fc } from '../../../support/properties.ts'
@@ -41,7 +41,19 @@ const rarely = fc.integer({ min: 0, max: 60 }).map((each) => each === 60)
 const steps: fc.Arbitrary<Step[]> = fc.array(
   fc.record({
     afterMs: fc.oneof(
-      fc.constantFrom(0, 1, leaseMs + 1, leaseMs + 2, leaseMs + 3, 60_000, 63_002, -5_000),
+      fc.constantFrom(
+        0,
+        1,
+        leaseMs + 1,
+        leaseMs + 2,
+        leaseMs + 3,
+        60_000,
+        63_002,
+        -1_000,
+        -3_001,
+        -5_000,
+        -600_000,
+      ),
       fc.nat({ max: 1_500 }),
       fc.nat({ max: 4_000 }),
     ),
@@ -101,7 +113,7 @@ async function compare(
     const keys = scopeKeys.slice(0, exchanges.length)
     const real = await server
       .run([epochKey, ...keys], args, nowMs)
-      .then(({ reply, news }) => ({ replies: readExchangeReplies(reply, exchanges), news }))
+      .then(({ reply, news }) => ({ replies: readReply('exchange', reply, { keys, args }), news }))
       .catch((error: Error) => {
         assert.match(
           error.message,
@@ -163,8 +175,12 @@ const changes: readonly (readonly [from: string, to: string])[] = [
   ['held - used + needed > fair', 'held - used + needed >= fair'],
   ['held - used + needed > fair', 'needed > fair'],
   ['dimension.held + dimension.others > dimension.limit then', 'false then'],
-  ['now + leaseMs + 2', 'now + leaseMs'],
-  ['math.max(real, last)', 'real'],
+  ['leaves and now or now + leaseMs + 2', 'leaves and now or now + leaseMs'],
+  ['math.max(real, last or 0)', 'real'],
+  ['whole(stored, real + aheadMs)', 'whole(stored, real + 9 * aheadMs)'],
+  ['values[2] > now + leaseMs + 2 then', 'false then'],
+  ['values[2] <= now + wantMs', 'true'],
+  ['leavesAt > allLeaveAt then', 'false then'],
   ['local hasRoom = not grace', 'local hasRoom = true'],
 ]
 

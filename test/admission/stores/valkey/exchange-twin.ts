@@ -40,6 +40,8 @@ export interface TwinState {
 
 export interface TwinCall {
   readonly schema?: number
+  /** How far the latest time seen may be ahead of the server's clock. Absent: as epoch.lua has it. */
+  readonly aheadMs?: number
   readonly leaseMs: number
   readonly wantMs: number
   readonly member: string
@@ -55,6 +57,9 @@ export interface TwinNews {
   readonly member: string
 }
 
+/** Of numbers of exchanges. */
+const maxAhead = 2 ** 40
+
 export function emptyTwin(): TwinState {
   return { epoch: undefined, members: new Map(), wants: new Map() }
 }
@@ -67,7 +72,7 @@ export function twinExchange(
 ): { reply: TwinReply; news: TwinNews[] } {
   const { leaseMs, wantMs, member, exchange } = call
   const news: TwinNews[] = []
-  const begun = begin(state, call.schema ?? schemaVersion, leaseMs, realMs)
+  const begun = begin(state, call, realMs)
   if (begun === undefined) return { reply: { kind: 'outdated' }, news }
   const { now, isGrace } = begun
   const { number, nextMs, leaves, dimensions } = exchange
@@ -75,8 +80,9 @@ export function twinExchange(
   const stated = dimensions.map((dimension) => Math.max(dimension.held, dimension.used))
   const held = [...stated]
 
-  for (const [name, { until }] of state.wants) {
-    if (until <= now) state.wants.delete(name)
+  for (const [name, { since, until }] of state.wants) {
+    const isOfNow = since <= now && until <= now + wantMs
+    if (until <= now || !isOfNow) state.wants.delete(name)
   }
   const own = state.members.get(member)
   const ownWant = state.wants.get(member)
@@ -85,12 +91,15 @@ export function twinExchange(
   const holds = new Map<string, TwinMember>()
   const activeOthers = new Set<string>()
   let soonestAt = Infinity
-  for (const [name, other] of state.members) {
+  for (const [name, stored] of state.members) {
     if (name === member) continue
-    if (other.leaseEnds + longestMs <= now) {
+    if (stored.leaseEnds + longestMs <= now) {
       state.members.delete(name)
       continue
     }
+    const latestEnd = now + leaseMs + 2
+    const other = stored.leaseEnds > latestEnd ? { ...stored, leaseEnds: latestEnd } : stored
+    state.members.set(name, other)
     holds.set(name, other)
     let isActive = false
     for (const [index, { lingerMs }] of dimensions.entries()) {
@@ -101,11 +110,13 @@ export function twinExchange(
     }
     if (!isActive) continue
     activeOthers.add(name)
+    const allLeaveAt = other.leaseEnds + longestMs
     const isGone = other.leaseEnds <= now || other.leavesAt === 0
-    const leavesAt = isGone ? other.leaseEnds + longestMs : other.leavesAt
+    const leavesAt = isGone ? allLeaveAt : Math.min(other.leavesAt, allLeaveAt)
     if (leavesAt > now) soonestAt = Math.min(soonestAt, leavesAt)
   }
-  if (own !== undefined && own.number >= number) return { reply: { kind: 'stale', number: own.number }, news }
+  if (own !== undefined && own.number >= number && own.number <= number + maxAhead)
+    return { reply: { kind: 'stale', number: own.number }, news }
 
   const allWants = Array.from(state.wants).filter(([name]) => name !== member)
   const active = 1 + new Set([...activeOthers, ...allWants.map(([name]) => name)]).size
@@ -191,19 +202,18 @@ export function twinExchange(
 /** Undefined: the state is of a later version. */
 function begin(
   state: TwinState,
-  schema: number,
-  leaseMs: number,
+  { schema = schemaVersion, leaseMs, aheadMs = 3_000 }: TwinCall,
   realMs: number,
 ): { now: number; isGrace: boolean } | undefined {
   const known = state.epoch
-  if (known === undefined) {
+  if (known !== undefined && known.schema > schema) return undefined
+  if (known === undefined || known.now > realMs + aheadMs) {
     state.epoch = { schema, now: realMs, graceUntil: realMs + leaseMs, aliveUntil: 0 }
     return { now: realMs, isGrace: true }
   }
-  if (known.schema > schema) return undefined
   const now = Math.max(realMs, known.now)
   const isSurprise = now - known.now > leaseMs && known.aliveUntil > known.now
-  const graceUntil = isSurprise ? now + leaseMs : known.graceUntil
+  const graceUntil = isSurprise ? now + leaseMs : Math.min(known.graceUntil, now + leaseMs)
   state.epoch = { ...known, schema, now, graceUntil }
   return { now, isGrace: now < graceUntil }
 }

@@ -24,6 +24,8 @@ export interface World {
   readonly flushes: number
   /** How often its clock runs ahead by far. */
   readonly jumps: number
+  /** How often it goes back by far, or the latest time that it has seen is made a later one. */
+  readonly backs: number
 }
 
 export interface Pending {
@@ -62,6 +64,7 @@ export interface State {
   readonly delays: number
   readonly flushes: number
   readonly jumps: number
+  readonly backs: number
   /** How far the server's clock is ahead. */
   readonly aheadMs: number
 }
@@ -98,8 +101,8 @@ export class Rules {
       isStated: true,
     }
     const gateways = Array.from({ length: this.#world.gateways }, () => gateway)
-    const { delays, flushes, jumps } = this.#world
-    return { nowMs: 1_000_000, server, gateways, delays, flushes, jumps, aheadMs: 0 }
+    const { delays, flushes, jumps, backs } = this.#world
+    return { nowMs: 1_000_000, server, gateways, delays, flushes, jumps, backs, aheadMs: 0 }
   }
 
   received(gateway: Gateway, nowMs: number): Gateway {
@@ -127,7 +130,8 @@ export class Rules {
   deliver(state: State, member: string, exchange: Exchange): { server: TwinState; reply: TwinReply } {
     const { epoch, members, wants } = state.server
     const server: TwinState = { epoch, members: new Map(members), wants: new Map(wants) }
-    const call = { leaseMs: this.#leaseMs, wantMs: this.#world.want * stepMs, member, exchange }
+    const times = { leaseMs: this.#leaseMs, wantMs: this.#world.want * stepMs, aheadMs: this.#leaseMs }
+    const call = { ...times, member, exchange }
     const { reply } = twinExchange(server, call, state.nowMs + state.aheadMs)
     // Gateways that live join all the time.
     if (this.#world.jumps > 0) server.epoch!.aliveUntil = server.epoch!.now + this.#leaseMs
@@ -177,9 +181,9 @@ export class Rules {
    * @param more what else matters of a gateway.
    */
   keyOf(state: State, more: (index: number) => readonly number[] = () => []): string {
-    const { nowMs, server, gateways, delays, flushes, jumps, aheadMs } = state
+    const { nowMs, server, gateways, delays, flushes, jumps, backs, aheadMs } = state
     const serverMs = nowMs + aheadMs
-    const numbers: number[] = [Math.min(delays, 254), flushes, jumps]
+    const numbers: number[] = [Math.min(delays, 254), flushes, jumps, backs]
     const { epoch } = server
     numbers.push(epoch === undefined ? 253 : soon(epoch.graceUntil - serverMs))
     if (this.#world.jumps > 0 && epoch !== undefined) {
@@ -188,6 +192,7 @@ export class Rules {
         epoch.aliveUntil > epoch.now ? 1 : 0,
       )
     }
+    if (this.#world.backs > 0 && epoch !== undefined) numbers.push(soon(epoch.now - serverMs))
     const parts = gateways
       .map((gateway, index) => this.#partOfKey(state, gateway, index) + String.fromCharCode(...more(index)))
       .toSorted()

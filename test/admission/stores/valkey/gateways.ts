@@ -1,6 +1,7 @@
 // Several gateways' stores over one real server, in one process: one clock for all of them, and for the server's script.
 import { Allotments } from '../../../../src/admission/stores/valkey/allotments.ts'
 import type { WhenUnavailable } from '../../../../src/admission/stores/valkey/allotments.ts'
+import { readReply, type ScriptReplies } from '../../../../src/admission/stores/valkey/replies.ts'
 import { ValkeyStore } from '../../../../src/admission/stores/valkey/valkey-store.ts'
 import type { Scope } from '../../../../src/admission/scopes.ts'
 import type { AdmissionStore } from '../../../../src/admission/stores/store.ts'
@@ -75,7 +76,10 @@ export class Gateways {
     this.stores.push(store)
   }
 
-  async #run(keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
+  async #run(
+    keys: readonly string[],
+    args: readonly (string | number)[],
+  ): Promise<ScriptReplies['exchange']> {
     if (!this.isUp) throw new Error('the server is away')
     this.exchanges++
     this.sizes.push(keys.length - 1)
@@ -85,7 +89,7 @@ export class Gateways {
     this.mostAtOnce = Math.max(this.mostAtOnce, ++this.#underWay)
     const { reply, news } = await running.finally(() => this.#underWay--)
     for (const message of news) for (const allotments of this.allotments) allotments.hear(message)
-    return reply
+    return readReply('exchange', reply, { keys, args })
   }
 
   /** Until no exchange is under way. */

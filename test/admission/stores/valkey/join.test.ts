@@ -103,11 +103,60 @@ suite('joining', { skip: missing(redisProgram) }, () => {
     assert.equal((await join(server, 'm2.1')).graceUntil, graceUntil)
   })
 
-  test('keeps a time that never goes back', async (t) => {
+  test('keeps a time that does not go back with a clock that is set back by a moment', async (t) => {
     const server = await startRedis(t)
+    const { graceUntil } = await join(server)
+    await shiftClock(server, -leaseMs)
+    const before = Number(await server.command('HGET', keys[0]!, 'now'))
+    const next = await join(server)
+    assert.ok(next.now >= before, `${next.now} is before ${before}`)
+    assert.equal(next.graceUntil, graceUntil)
+  })
+
+  for (const [what, now] of [
+    ['ten minutes ahead', undefined],
+    ['far ahead', '9e15'],
+    ['endless', 'inf'],
+    ['no number', 'nan'],
+    ['below 0', '-1'],
+    ['a text', 'soon'],
+  ] as const) {
+    test(`begins time anew, with a grace, where the latest time is ${what}`, async (t) => {
+      const server = await startRedis(t)
+      const first = await join(server)
+      const poison = now ?? first.now + 600_000
+      await server.command('HSET', keys[0]!, 'now', poison, 'grace_until', poison, 'alive_until', poison)
+      const second = await join(server)
+      assert.ok(second.now >= first.now && second.now < first.now + 60_000, `${second.now}`)
+      assert.equal(second.graceUntil, second.now + leaseMs)
+      const third = await join(server)
+      assert.equal(third.graceUntil, second.graceUntil)
+      assert.equal(third.members, 1)
+    })
+  }
+
+  for (const graceUntil of ['9e15', 'inf', 'nan', 'x']) {
+    test(`has no grace of more than a lease, though grace_until is ${graceUntil}`, async (t) => {
+      const server = await startRedis(t)
+      await join(server)
+      await server.command('HSET', keys[0]!, 'grace_until', graceUntil)
+      const next = await join(server)
+      assert.equal(next.graceUntil, next.now + leaseMs)
+      assert.equal(await server.command('HGET', keys[0]!, 'grace_until'), String(next.graceUntil))
+    })
+  }
+
+  test('goes on where its keys are of another type, and where it was there since no time', async (t) => {
+    const server = await startRedis(t)
+    for (const key of keys) await server.command('SET', key, 'x')
     const { now } = await join(server)
-    await shiftClock(server, -60_000)
-    assert.ok((await join(server)).now >= now + 60_000)
+    for (const since of ['1e999', '"x"', '[]', '-5', `${now + 600_000}`]) {
+      await server.command('HSET', keys[1]!, 'm1.1', `{"host":"box","seen":${now},"since":${since}}`)
+      assert.equal((await join(server)).members, 1)
+      const entry = JSON.parse(await server.command('HGET', keys[1]!, 'm1.1')) as { since: number }
+      assert.ok(entry.since >= now && entry.since < now + 60_000, `${since}: ${entry.since}`)
+      await leave(server, 'm1.1')
+    }
   })
 
   test('counts only machines that have joined within a lease, and forgets those of yesterday', async (t) => {
