@@ -165,7 +165,8 @@ const responses: WireFormat = {
     JSON.stringify({
       model: of,
       instructions,
-      input: promptOf(script),
+      // As agents send it; a plain text is not translated by every gateway.
+      input: [{ role: 'user', content: [{ type: 'input_text', text: promptOf(script) }] }],
       ...streamOf(script),
       max_output_tokens: 1024,
     }),

@@ -12,9 +12,11 @@ export type AxisName = (typeof axisNames)[number]
 export interface Scale {
   readonly isQuick: boolean
   readonly rounds: number
-  /** Length of one measurement, and of the calls before it. */
+  /** Length of one measurement. */
   readonly measureMs: number
+  /** What ends first ends the calls before a measurement. */
   readonly leadMs: number
+  readonly leadCalls: number
   /** What ends first ends the warm-up of a process. */
   readonly warmUpMs: number
   readonly warmUpCalls: number

@@ -93,6 +93,7 @@ export function scaleOf({ isQuick, rounds }: Pick<Options, 'isQuick' | 'rounds'>
       rounds,
       measureMs: 100,
       leadMs: 10,
+      leadCalls: 20,
       warmUpMs: 20,
       warmUpCalls: 100,
       models: 50,
@@ -107,8 +108,10 @@ export function scaleOf({ isQuick, rounds }: Pick<Options, 'isQuick' | 'rounds'>
     isQuick,
     rounds,
     measureMs: 1000,
-    leadMs: 300,
-    warmUpMs: 20_000,
+    leadMs: 60_000,
+    // A process that has rested, as it does while others are measured, costs twice as much for about 5,000 calls.
+    leadCalls: 8000,
+    warmUpMs: 180_000,
     warmUpCalls: 40_000,
     models: 10_000,
     windowEntries: 100_000,
@@ -149,8 +152,8 @@ async function measure(axis: Axis, stage: Stage): Promise<Grown> {
       for (const each of stage.inTurn(running)) {
         const { size } = each.point
         tell(`${axis.name}, round ${round + 1}: ${size.toLocaleString('en')}`)
-        const { outcome, ...costs } = await costOf(each, stage)
-        samples.push({ axis: axis.name, size, round, ...costs })
+        const { outcome, perCall } = await costOf(each, stage)
+        samples.push({ axis: axis.name, size, round, perCall })
         if (outcome.failed > 0) faults.push(`${size}: ${JSON.stringify(outcome.faults)}`)
       }
     }
@@ -183,7 +186,14 @@ async function start({ setup, calls }: Point, { ground, load, scale }: Stage): P
   const { contender, found } = await findOursToRun(setup, !scale.isQuick)
   const instance = await startInstance(contender, found, ground)
   const { warmUpMs: durationMs, warmUpCalls: maxCalls } = scale
-  await load.run({ kind: 'closed', calls: calls(instance), connections, durationMs, maxCalls })
+  const warm = await load.run({ kind: 'closed', calls: calls(instance), connections, durationMs, maxCalls })
+  if (!scale.isQuick && warm.calls < maxCalls) {
+    // A process that V8 has not compiled yet costs up to three times as much: sizes could not be compared.
+    await instance.stop()
+    throw new Error(
+      `the machine is too busy: ${warm.calls} of ${maxCalls} calls to warm up in ${durationMs} ms`,
+    )
+  }
   return { instance, load, scale, releaseHeld: () => void ground.upstream.send('release') }
 }
 
@@ -194,19 +204,18 @@ async function findOursToRun(setup: Point['setup'], isPacked: boolean) {
   return { contender, found }
 }
 
-async function costOf({ point, at: { instance } }: Running, { ground, load, scale }: Stage) {
+async function costOf({ point, at: { instance } }: Running, { load, scale }: Stage) {
   const calls = point.calls(instance)
   const task = { kind: 'closed', calls, connections } as const
   const restPerMs = point.worksAtRest === true ? await costAtRest(instance, scale) : 0
-  await load.run({ ...task, durationMs: scale.leadMs })
+  await load.run({ ...task, durationMs: scale.leadMs, maxCalls: scale.leadCalls })
   instance.trimLog()
-  const before = [readCpu(instance.pid), readCpu(ground.upstream.pid!)] as const
+  const before = readCpu(instance.pid)
   const startMs = performance.now()
   const outcome: Outcome = await load.run({ ...task, durationMs: scale.measureMs })
   const elapsedMs = performance.now() - startMs
-  const own = cpuBetween(before[0], readCpu(instance.pid)) - restPerMs * elapsedMs
-  const upstream = cpuBetween(before[1], readCpu(ground.upstream.pid!))
-  return { outcome, perCall: own / outcome.calls, upstreamPerCall: upstream / outcome.calls }
+  const own = cpuBetween(before, readCpu(instance.pid)) - restPerMs * elapsedMs
+  return { outcome, perCall: own / outcome.calls }
 }
 
 /** @returns microseconds in a millisecond. */

@@ -1,10 +1,11 @@
 // How connections to a provider are made.
 import type { LookupAddress } from 'node:dns'
-import { isIP, type LookupFunction } from 'node:net'
+import { isIP, type LookupFunction, Socket } from 'node:net'
 import buildConnector from 'undici/lib/core/connect.js'
 import type { HttpProvider } from '../config/provider-types.ts'
 import { boundaryOfAddress, reachOf } from '../platform/address-reach.ts'
 import { type Boundary, isInside } from '../platform/boundary.ts'
+import { directReads, readDirectly } from '../platform/node/direct-reads.ts'
 import { addressNotAllowed } from './provider.ts'
 import { sharedLookup } from './shared-lookup.ts'
 import { createForwarding, createTunnel, isForwarded } from './tunnel.ts'
@@ -20,20 +21,20 @@ export function createConnector(config: ConnectorSettings): buildConnector.conne
   if (isForwarded(origin, proxy)) return createForwarding(proxy, timeouts.connectMs)
   if (proxy !== undefined) return createTunnel(proxy, timeouts.connectMs)
   // `localhost` has to be here (RFC 6761 §6.3), whatever a name server makes of it.
-  return createDirect(boundary === 'local' ? 'local' : plainHttp, timeouts)
+  return createDirect(boundary === 'local' ? 'local' : plainHttp, config)
 }
 
 /** The same for calls within a boundary: without a proxy, and to no address outside. */
 export function createBoundedConnector(
-  { origin, timeouts }: ConnectorSettings,
+  settings: ConnectorSettings,
   boundary: Exclude<Boundary, 'any'>,
 ): buildConnector.connector {
-  const host = hostOf(origin)
+  const host = hostOf(settings.origin)
   // An address is not looked up.
   if (isIP(host) !== 0 && !isAllowed(host, boundary)) {
     return (_, callback) => callback(notAllowed(host, host, boundary), null)
   }
-  return createDirect(boundary, timeouts)
+  return createDirect(boundary, settings)
 }
 
 /** The narrowest boundary that all connections of `createConnector` stay in. */
@@ -45,10 +46,20 @@ export function boundaryOfConnections({ boundary, origin, plainHttp, proxy }: Co
 
 function createDirect(
   allowed: AllowedAddresses | undefined,
-  { connectMs }: HttpProvider['timeouts'],
+  { origin, timeouts: { connectMs } }: Pick<ConnectorSettings, 'origin' | 'timeouts'>,
 ): buildConnector.connector {
+  const isPlain = origin.startsWith('http:')
   const lookup = allowed === undefined ? sharedLookup() : checkedLookup(allowed, sharedLookup())
-  return buildConnector({ timeout: connectMs, allowH2: false, lookup })
+  const usual = { timeout: connectMs, allowH2: false, lookup }
+  // undici hands what it does not know to net.connect.
+  if (!isPlain) return buildConnector(usual)
+  const connect = buildConnector({ ...usual, onread: directReads })
+  return (options, callback) => {
+    // By its types it returns nothing.
+    const socket: unknown = connect(options, callback)
+    if (socket instanceof Socket) readDirectly(socket)
+    return socket
+  }
 }
 
 function hostOf(origin: string): string {

@@ -45,6 +45,31 @@ test('each event reaches the client before the provider sends the next', async (
   assert.equal((await client.response()).body().toString(), delta('one') + delta('two') + done)
 })
 
+test('what a provider sends in one piece reaches the client in one chunk, its end too', async (t) => {
+  const { gateway, upstream } = await startGateway(t)
+  const gates = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  const framed = (text: string) => `${text.length.toString(16)}\r\n${text}\r\n`
+  const [one, two, three] = [delta('one'), delta('two'), delta('three')]
+  upstream.respond([
+    streamHead(),
+    chunk(one),
+    wait(gates[0]!.promise),
+    bytes(framed(two) + framed(three)),
+    wait(gates[1]!.promise),
+    bytes(`${framed(one)}${framed(done)}0\r\n\r\n`),
+  ])
+  const client = await connectRaw(t, gateway.url)
+  client.send(ask)
+  await client.seen(one)
+  gates[0]!.resolve()
+  await client.seen(two + three)
+  gates[1]!.resolve()
+  assert.equal((await client.response()).body().toString(), one + two + three + one + done)
+  const received = client.received().toString()
+  const body = received.slice(received.indexOf('\r\n\r\n') + 4)
+  assert.equal(body, `${framed(one)}${framed(two + three)}${framed(one + done)}0\r\n\r\n`)
+})
+
 test('half an event is held back until the rest of it is there', async (t) => {
   const { gateway, upstream } = await startGateway(t)
   const gate = Promise.withResolvers<void>()

@@ -7,6 +7,7 @@ import { test, type TestContext } from 'node:test'
 import { buildConnector } from 'undici'
 
 import { Connections } from '../../src/upstream/connections.ts'
+import { createConnector } from '../../src/upstream/connector.ts'
 import type { Exchange } from '../../src/upstream/provider.ts'
 
 interface Held {
@@ -173,4 +174,42 @@ test('connections that are retired carry no further request: idle ones end now, 
   assert.ok(!held.slice(0, 2).some((each) => each.port === port))
   await answer(held[2]!, third)
   await connections.close()
+})
+
+test('what one read brings is handed over piece by piece, and its end is told', async (t) => {
+  const server = createServer((_, response) => {
+    response.writeHead(200)
+    response.flushHeaders()
+    // Two chunks of a body in one packet.
+    response.socket!.write('2\r\nab\r\n2\r\ncd\r\n')
+  })
+  t.after(() => server.close().closeAllConnections())
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  const { port } = server.address() as AddressInfo
+  const connect = createConnector({
+    origin: `http://127.0.0.1:${port}`,
+    timeouts: { connectMs: 5_000, firstByteMs: 5_000, idleMs: 5_000, totalMs: 5_000 },
+  })
+  const connections = new Connections(`http://127.0.0.1:${port}`, connect)
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  const told: string[] = []
+  const exchange = connections.send(
+    { path: '/', method: 'GET' },
+    {
+      onHead() {},
+      onData: (piece) =>
+        told.push(`${piece.toString()}${exchange.isReading === true ? ', more may follow' : ''}`),
+      onRest: () => {
+        if (told.push('rest') >= 3) resolve()
+      },
+      onEnd: () => reject(new Error('ended')),
+      onFailure: ({ code }) => reject(new Error(code)),
+    },
+  )
+  await promise
+  exchange.abort()
+  const data = told.filter((each) => each !== 'rest')
+  assert.deepEqual(data, ['ab, more may follow', 'cd, more may follow'])
+  assert.equal(told.at(-1), 'rest')
+  assert.equal(exchange.isReading, false)
 })

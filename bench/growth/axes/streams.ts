@@ -23,8 +23,8 @@ export const streams: Axis = {
           if (opened.failed > 0) throw new Error(`streams: ${JSON.stringify(opened.faults)}`)
           await sleep(scale.isQuick ? 0 : 2000)
         },
-        async shrink({ load, releaseHeld }: At) {
-          releaseHeld()
+        async shrink({ load, ...at }: At) {
+          at.releaseHeld()
           const ended = await load.run({ kind: 'await_held' })
           return ended.failed === 0 ? undefined : JSON.stringify(ended.faults)
         },

@@ -61,9 +61,9 @@ export class StreamRelay implements Relay, EventSink {
   readonly #tail = new StreamTail()
   /** Events that came together go out in one write; those that lie side by side in one chunk are not copied for it. */
   #pending: Buffer | undefined
-  /** Bytes behind them that were taken out of their last event. */
-  #gap = 0
-  /** What came before them in the same read of the connection, in other chunks. */
+  /** Bytes were taken out of the last one of them. */
+  #isShortened = false
+  /** What goes out before them in that write: what came in other chunks of the same read, or before bytes that were taken out. */
   #earlier: ByteCollector | undefined
   /** Inside of an event that is too large to be held: nothing of our own may go out. */
   #isInsideEvent = false
@@ -133,7 +133,7 @@ export class StreamRelay implements Relay, EventSink {
     if (!isComment(event)) this.#tail.push(event)
     if (this.#isLeft) return this.#countUntilEnd()
     this.#join(event)
-    this.#gap += received.length - event.length
+    this.#isShortened = event.length < received.length
   }
 
   /** From the splitter: a piece of an event that is too large to be held. */
@@ -201,19 +201,16 @@ export class StreamRelay implements Relay, EventSink {
 
   #join(event: Buffer): void {
     const pending = this.#pending
-    if (pending === undefined || !isNextAfter(pending, this.#gap, event)) {
-      if (pending !== undefined && this.#input.response.isReading === true) {
-        this.#earlier ??= new ByteCollector()
-        this.#earlier.push(pending)
-      } else this.#flush()
-      this.#gap = 0
-      this.#pending = event
+    if (pending !== undefined && isNextAfter(pending, event)) {
+      this.#pending = Buffer.from(pending.buffer, pending.byteOffset, pending.length + event.length)
       return
     }
-    const length = pending.length + event.length
-    const joined = Buffer.from(pending.buffer, pending.byteOffset, length + this.#gap)
-    if (this.#gap > 0) joined.copyWithin(pending.length, pending.length + this.#gap)
-    this.#pending = joined.subarray(0, length)
+    // Events are copied, not moved in place: the tail and the meter still look at them where they are.
+    if (pending !== undefined && (this.#isShortened || this.#input.response.isReading === true)) {
+      this.#earlier ??= new ByteCollector()
+      this.#earlier.push(pending)
+    } else this.#flush()
+    this.#pending = event
   }
 
   #flush(): void {
@@ -222,7 +219,6 @@ export class StreamRelay implements Relay, EventSink {
   }
 
   #takePending(): Buffer | undefined {
-    this.#gap = 0
     const pending = this.#pending
     this.#pending = undefined
     const earlier = this.#earlier
@@ -247,7 +243,7 @@ function failedByProvider(): RelayResult {
   return { kind: 'failed', error: endingErrors.error(), isReported: true }
 }
 
-/** Whether the second lies behind the first in one memory, with only the gap between them. */
-function isNextAfter(first: Buffer, gap: number, second: Buffer): boolean {
-  return first.buffer === second.buffer && first.byteOffset + first.length + gap === second.byteOffset
+/** Whether the second lies right behind the first in one memory. */
+function isNextAfter(first: Buffer, second: Buffer): boolean {
+  return first.buffer === second.buffer && first.byteOffset + first.length === second.byteOffset
 }

@@ -5,7 +5,7 @@ import { editMembers, type MemberEdits } from '../../bytes/json/member-edits.ts'
 import { readJson, readString, scanJson } from '../../bytes/json/scan.ts'
 import type { JsonMember, JsonScan } from '../../bytes/json/types.ts'
 import { JsonScanner } from '../../bytes/json/scanner.ts'
-import { LargeBody } from '../../bytes/large-body.ts'
+import { LargeBody, type SplicedBody } from '../../bytes/large-body.ts'
 import { MemberNames } from '../../bytes/json/member-names.ts'
 import { splice, type Splice } from '../../bytes/splice.ts'
 import type { ReceivedRequest } from '../dialect.ts'
@@ -119,7 +119,7 @@ export function readJsonRequest(
   const usageSplice = format.hasStreamOptions && isStream ? includeUsageSplice(body, scan) : undefined
   if (usageSplice instanceof GatewayError) return usageSplice
   const parts = { format, received, body, scan, model, inBody, isStream, usageSplice }
-  return requestOf(parts, { body, scan })
+  return new JsonRequest(parts, { body, scan })
 }
 
 interface Parts {
@@ -135,52 +135,91 @@ interface Parts {
   readonly usageSplice: Splice | undefined
 }
 
-/**
- * @param facts where the members are read that decide what the call costs: in the body itself, unless rules change them.
- * @param edits by the model's rules. Absent: there are none.
- */
-function requestOf(parts: Parts, facts: { body: Buffer; scan: JsonScan }, edits?: MemberEdits): ModelRequest {
-  const { format, received, body, scan, model, inBody, isStream, usageSplice } = parts
-  const size = sizeOf(format, facts.body, facts.scan)
-  return {
-    model,
-    isStream,
-    contentType: 'application/json',
-    body: received,
-    size,
-    get promptPieces() {
-      return piecesOf(format, body, scan)
-    },
-    needs: promptSizeOf(scan),
-    mayAskUsage: usageSplice !== undefined,
-    get mayAskProgress() {
-      return isStream && size.choices === 1 && mayAskProgress(format, scan, edits)
-    },
-    serviceTier: serviceTierOf(facts.body, facts.scan),
-    storedAs: storedAs(format, facts.scan),
-    ...(isInBackground(format, facts.scan) && { isInBackground: true }),
-    ...format.wishesOf?.(body, scan.members),
-    bodyFor(name, asksUsage, asksProgress) {
-      const isEmpty = edits?.isEmpty ?? scan.isEmpty
-      const splices: Splice[] = name === inBody ? [] : [modelSplice(name, scan, isEmpty)]
-      if (asksProgress === true) splices.push(progressSplice(scan))
-      if (asksUsage && usageSplice !== undefined) splices.push(usageSplice)
-      return edited(received, edits === undefined ? splices : splices.concat(edits.splices))
-    },
-    withMembers(rules) {
-      const made = editMembers(body, rules, scan.members)
-      return made === undefined ? tooManyMembers() : requestOf(parts, afterRules(body, scan, rules), made)
-    },
-    ...(edits !== undefined && { changedMembers: edits.changes }),
-    streamBodyFor(name, asksProgress) {
-      if (isStream || size.choices > 1 || asksDetails(facts.scan)) return undefined
-      if (size.maxOutputTokens !== undefined && size.maxOutputTokens <= maxHeldBackTokens) return undefined
-      const asking = streamSplices(format, body, scan, asksProgress && mayAskProgress(format, scan, edits))
-      if (asking === undefined) return undefined
-      const isEmpty = edits?.isEmpty ?? scan.isEmpty
-      const named = name === inBody ? [] : [modelSplice(name, scan, isEmpty)]
-      return edited(received, [...named, ...asking, ...(edits?.splices ?? [])])
-    },
+/** A class, because an object made anew with its functions and getters takes four times as long. */
+class JsonRequest implements ModelRequest {
+  readonly model: string
+  readonly isStream: boolean
+  readonly contentType = 'application/json'
+  readonly body: Buffer | LargeBody
+  readonly size: RequestSize
+  readonly needs: PromptSize
+  readonly mayAskUsage: boolean
+  readonly serviceTier: string | undefined
+  readonly storedAs: ModelRequest['storedAs']
+  declare readonly isInBackground?: true
+  declare readonly managing?: string
+  declare readonly onlyLoads?: 'load' | 'unload'
+  declare readonly changedMembers?: number
+  readonly #parts: Parts
+  readonly #edits: MemberEdits | undefined
+
+  /**
+   * @param facts where the members are read that decide what the call costs: in the body itself, unless rules change them.
+   * @param edits by the model's rules. Absent: there are none.
+   */
+  constructor(parts: Parts, facts: { body: Buffer; scan: JsonScan }, edits?: MemberEdits) {
+    const { format, received, body, scan, model, isStream, usageSplice } = parts
+    this.#parts = parts
+    this.#edits = edits
+    this.model = model
+    this.isStream = isStream
+    this.body = received
+    this.size = sizeOf(format, facts.body, facts.scan)
+    this.needs = promptSizeOf(scan)
+    this.mayAskUsage = usageSplice !== undefined
+    this.serviceTier = serviceTierOf(facts.body, facts.scan)
+    this.storedAs = storedAs(format, facts.scan)
+    if (isInBackground(format, facts.scan)) this.isInBackground = true
+    if (edits !== undefined) this.changedMembers = edits.changes
+    Object.assign(this, format.wishesOf?.(body, scan.members))
+  }
+
+  get promptPieces(): JsonPromptPieces {
+    const { format, body, scan } = this.#parts
+    return piecesOf(format, body, scan)
+  }
+
+  get mayAskProgress(): boolean {
+    const { format, scan } = this.#parts
+    return this.isStream && this.size.choices === 1 && mayAskProgress(format, scan, this.#edits)
+  }
+
+  bodyFor(name: string, asksUsage: boolean, asksProgress?: boolean): Buffer | SplicedBody {
+    const { scan, usageSplice } = this.#parts
+    const splices = this.#modelSplices(name)
+    if (asksProgress === true) splices.push(progressSplice(scan))
+    if (asksUsage && usageSplice !== undefined) splices.push(usageSplice)
+    if (this.#edits !== undefined) splices.push(...this.#edits.splices)
+    return edited(this.body, splices)
+  }
+
+  withMembers(rules: readonly MemberRule[]): ModelRequest | GatewayError {
+    const { body, scan } = this.#parts
+    const made = editMembers(body, rules, scan.members)
+    return made === undefined
+      ? tooManyMembers()
+      : new JsonRequest(this.#parts, afterRules(body, scan, rules), made)
+  }
+
+  streamBodyFor(name: string, asksProgress: boolean): Buffer | SplicedBody | undefined {
+    const { format, body, scan } = this.#parts
+    const { choices, maxOutputTokens } = this.size
+    if (this.isStream || choices > 1 || asksDetails(scan)) return undefined
+    if (maxOutputTokens !== undefined && maxOutputTokens <= maxHeldBackTokens) return undefined
+    const asking = streamSplices(
+      format,
+      body,
+      scan,
+      asksProgress && mayAskProgress(format, scan, this.#edits),
+    )
+    if (asking === undefined) return undefined
+    return edited(this.body, [...this.#modelSplices(name), ...asking, ...(this.#edits?.splices ?? [])])
+  }
+
+  /** None if the body has the name already. */
+  #modelSplices(name: string): Splice[] {
+    const { scan, inBody } = this.#parts
+    return name === inBody ? [] : [modelSplice(name, scan, this.#edits?.isEmpty ?? scan.isEmpty)]
   }
 }
 

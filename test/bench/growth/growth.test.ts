@@ -12,8 +12,8 @@ function grownTo(costs: readonly number[], more: Partial<Grown> = {}): Grown {
     notes: [],
     sizes: [10, 10_000].map((size) => ({ size, isAside: false, residentBytes: size * 1e5 })),
     samples: costs.flatMap((perCall, round) => [
-      { axis: 'models', size: 10, round, perCall: 100, upstreamPerCall: 20 },
-      { axis: 'models', size: 10_000, round, perCall, upstreamPerCall: 20 },
+      { axis: 'models', size: 10, round, perCall: 100 },
+      { axis: 'models', size: 10_000, round, perCall },
     ]),
     faults: [],
     ...more,
@@ -46,6 +46,8 @@ suite('growth', () => {
     assert.ok(lines(grownTo([120, 130, 140])).some((line) => line.includes('| grows |')))
     assert.ok(lines(grownTo([90, 130, 140])).some((line) => line.includes('| unclear |')))
     assert.ok(!isFlat([grownTo([120, 130, 140])]))
+    // Processes that were not equally warm.
+    assert.ok(lines(grownTo([40, 45, 50])).some((line) => line.includes('| unclear |')))
   })
 
   test('is not judged where each further one is work, nor for a size that stands aside', () => {

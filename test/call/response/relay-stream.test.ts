@@ -9,6 +9,7 @@ import { Meter } from '../../../src/call/response/meter.ts'
 import { relay } from '../../../src/call/response/relay.ts'
 import { dialects } from '../../../src/dialects/table.ts'
 import type { ResponseTranslation } from '../../../src/dialects/translator.ts'
+import { GatewayError } from '../../../src/errors.ts'
 import { delta } from '../../support/chat-content.ts'
 
 const chat = [...dialects.keys()].find(({ name }) => name === 'chat')!
@@ -17,7 +18,14 @@ const chat = [...dialects.keys()].find(({ name }) => name === 'chat')!
 function startRelay({
   room = Infinity,
   translation,
-}: { room?: number; translation?: ResponseTranslation } = {}) {
+  isReading = false,
+  stripsUsage = false,
+}: {
+  room?: number
+  translation?: ResponseTranslation
+  isReading?: boolean
+  stripsUsage?: boolean
+} = {}) {
   const written: Buffer[] = []
   let pauses = 0
   let reader: ResponseReader | undefined
@@ -29,7 +37,8 @@ function startRelay({
     headAtMs: 0,
     whole: undefined,
     events: new EventReader(chat.native),
-    stripsUsage: false,
+    stripsUsage,
+    isReading,
     isStalled: false,
     read: (given) => (reader = given),
     pause: () => (pauses += 1),
@@ -49,7 +58,7 @@ function startRelay({
     reader: chat.native.usage,
     estimatedPrompt: 1,
     hasOutputTokens: true,
-    stripsUsage: false,
+    stripsUsage,
     now: () => 0,
   })
   const hold = { tokens: 100, grow() {} }
@@ -89,6 +98,45 @@ test('the events of a chunk go out as one slice of its memory; only what two chu
   assert.equal(Buffer.concat(written).toString(), event.repeat(5))
 })
 
+/** Repeats what it is given. */
+const repeating: ResponseTranslation = {
+  head: () => 'text/event-stream',
+  event(bytes, write) {
+    write(bytes)
+    return undefined
+  },
+  end: () => undefined,
+  whole: () => undefined,
+  error: (_, body) => body,
+  heartbeat: () => Buffer.from(': ping\n'),
+}
+
+test('chunks of one read go out in one write at its rest, and what came before a break is not lost', async () => {
+  for (const more of [{}, { translation: repeating }]) {
+    const { reader, written, result } = startRelay({ isReading: true, ...more })
+    const texts = [event.repeat(2), event.slice(0, 9), event.slice(9), event]
+    for (const text of texts) reader.onData(Buffer.from(text))
+    assert.equal(written.length, 0)
+    reader.onRest?.()
+    assert.deepEqual(written.map(String), [event.repeat(4)])
+    reader.onRest?.()
+    assert.equal(written.length, 1)
+    reader.onData(Buffer.from(event))
+    reader.onBroken(new GatewayError('provider_bad_response', 'It broke.'))
+    assert.equal((await result).kind, 'broken')
+    assert.equal(String(written[1]), event)
+  }
+})
+
+test('the last events go out with the end', async () => {
+  const { reader, written, result } = startRelay({ isReading: true })
+  reader.onData(Buffer.from(event))
+  reader.onData(Buffer.from('data: [DONE]\n\n'))
+  reader.onEnd()
+  assert.deepEqual(await result, { kind: 'complete' })
+  assert.deepEqual(written.map(String), [`${event}data: [DONE]\n\n`])
+})
+
 test('a client that reads nothing holds the provider up, on a translated way too', () => {
   const translation: ResponseTranslation = {
     head: () => 'text/event-stream',
@@ -108,4 +156,20 @@ test('a client that reads nothing holds the provider up, on a translated way too
     reader.onData(Buffer.from(event))
     assert.deepEqual([pauses(), written.length], [1, 2], 'one write for each chunk')
   }
+})
+
+test('events from which usage is taken are judged as they came, and go out in one write', async () => {
+  const { reader, written, result } = startRelay({ stripsUsage: true })
+  const withNull = (choice: object) => `data: ${JSON.stringify({ choices: [choice], usage: null })}\n\n`
+  const choices = [
+    { index: 0, delta: { content: 'a' } },
+    { index: 0, delta: {}, finish_reason: 'stop' },
+  ]
+  // Some servers forget the end mark: then the finish reason shows that the stream is complete.
+  reader.onData(Buffer.from(choices.map(withNull).join('')))
+  reader.onEnd()
+  assert.deepEqual(await result, { kind: 'complete' })
+  assert.deepEqual(written.map(String), [
+    choices.map((choice) => `data: ${JSON.stringify({ choices: [choice] })}\n\n`).join(''),
+  ])
 })

@@ -96,7 +96,7 @@ export function readExchangeReplies(
     read.push(readOne(reply, args.slice(from, at).map(Number)))
   }
   const isWhole = at === args.length && read.every((each) => each !== undefined)
-  return isWhole ? (read as (ExchangeReply | StoreFault)[]) : undefined
+  return isWhole ? read : undefined
 }
 
 /** @param stated of each limit: itself, lingerMs, held, used, wanted, needed. */

@@ -37,7 +37,7 @@ export interface ScriptReplies {
   readonly 'read-question': string | undefined
 }
 
-export interface LookReply {
+interface LookReply {
   readonly nowMs: number
   /** Members, then each of the scopes: names and values of their fields. */
   readonly fields: readonly (readonly (readonly [name: string, value: string])[])[]
