@@ -1,7 +1,6 @@
 // Assembles the report of the status page, in the main thread: what the owner of limits, health and the ledger knows, and what
 // all threads know of their calls. Everything is asked when somebody looks.
 import { basename } from 'node:path'
-import type { BudgetScope } from '../admission/budget.ts'
 import type { KeyRecord } from '../clients/keys/key-record.ts'
 import type { Config } from '../config/types.ts'
 import type { UsageAnswer } from '../ledger/ledger.ts'
@@ -25,6 +24,7 @@ import type { ProviderState, StatusReport, Usage } from '../status/status-report
 import type { StatusSource, StatusView } from '../status/status-source.ts'
 import { type UsageView, usageOf, usageQuestions } from '../status/usage.ts'
 import type { Pseudonyms } from '../vault/pseudonyms.ts'
+import { knownBudgets } from './known-budgets.ts'
 import { oldestFirst } from './open-calls.ts'
 import { reloadState } from './reload-state.ts'
 import type { OwnServices } from './shared-services.ts'
@@ -114,8 +114,11 @@ export class StatusReporter implements StatusSource {
       looks,
       toWallMs: (ms) => nowMs + ms - clock.now(),
     })
-    const budgetScopes = seesAll ? this.#budgetScopes(config) : []
-    await coordinator.admission.budgets.look(budgetScopes)
+    const { budgets } = coordinator.admission
+    const budgetScopes = seesAll
+      ? knownBudgets(config, parts.keys(), budgets.describeAll()).slice(0, maxBudgets)
+      : []
+    await budgets.look(budgetScopes)
     // After the limits, whose use by other machines is known then.
     const store = await services.describeStore()
     const serviceStates = serviceRows(services.describeModelServers(), seesAll)
@@ -135,7 +138,7 @@ export class StatusReporter implements StatusSource {
       providers: seesAll ? providers : providers.map(withoutSecondHand),
       services: serviceStates,
       limits: limitStates(limits),
-      budgets: coordinator.admission.budgets.describe(budgetScopes).map(budgetRow),
+      budgets: budgets.describe(budgetScopes).map(budgetRow),
       store: store === undefined ? null : seesAll ? store : withoutNames(store),
       usage,
       recent: recentCalls(looks, { ...past, isAll: seesAll }),
@@ -191,27 +194,7 @@ export class StatusReporter implements StatusSource {
       nowMs,
     )
   }
-
-  /** Of all clients together, of keys, and of the other clients that have spent something. */
-  #budgetScopes({ budgets, clients }: Config): BudgetScope[] {
-    const scopes: BudgetScope[] = []
-    if (budgets.total.length > 0) scopes.push({ name: 'total', entry: 'total', budgets: budgets.total })
-    for (const { id, terms } of this.#parts.keys()) {
-      if (terms.budgets.length > 0)
-        scopes.push({ name: `key:${id}`, entry: terms.name, budgets: terms.budgets })
-    }
-    for (const { name, entry } of this.#parts.services.coordinator.admission.budgets.describeAll()) {
-      if (!name.startsWith(ofClient)) continue
-      const terms =
-        clients.byPattern.get(entry) ?? (clients.default?.name === entry ? clients.default : undefined)
-      if (terms === undefined || terms.budgets.length === 0) continue
-      scopes.push({ name, entry: name.slice(ofClient.length), budgets: terms.budgets })
-    }
-    return scopes.slice(0, maxBudgets)
-  }
 }
-
-const ofClient = 'client:'
 
 /** What others' calls have brought to light, and where keys are, is for viewers that see all calls. */
 function withoutSecondHand(provider: ProviderState): ProviderState {
