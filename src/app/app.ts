@@ -314,7 +314,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     own.describeThreads = async () => ({ isDraining, openCalls: snapshots.openCalls, workers: oneThread })
   }
   // Before the first call, which may be waiting at the socket, and may be for a model that is to be discovered.
-  own?.follow(config, snapshots.current.providers)
+  own?.follow(config, snapshots.current.providers, clients.keyFile.keys)
   const listening = isInherited
     ? listenInherited(sockets, identifiers, handlers, limits)
     : listen({ ...server, reusePort: worker !== undefined }, identifiers, handlers, limits)
@@ -337,7 +337,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     },
     reload(next) {
       snapshots.replace(next)
-      own?.follow(next, snapshots.current.providers)
+      own?.follow(next, snapshots.current.providers, clients.keyFile.keys)
       clients.follow(next)
       tracing.follow(next)
       alerts?.follow(next)

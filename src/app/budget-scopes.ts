@@ -3,6 +3,7 @@ import type { BudgetScope, BudgetState } from '../admission/budget.ts'
 import type { BudgetBook } from '../admission/budget-book.ts'
 import type { KeyRecord } from '../clients/keys/key-record.ts'
 import type { Config } from '../config/types.ts'
+import type { ScopeSpending } from '../domain.ts'
 import type { Pseudonyms } from '../vault/pseudonyms.ts'
 import { scopeNamed } from './pseudonyms.ts'
 
@@ -16,12 +17,19 @@ export interface BudgetSources {
 
 const ofClient = 'client:'
 
-/** Of all clients together, of keys, and of the other clients that have spent something here: in this order. */
-export function budgetScopesIn({ config: { budgets, clients }, keys, book }: BudgetSources): BudgetScope[] {
+/**
+ * Of all clients together, of keys, and of the other clients that have spent something here: in this order.
+ * @param spending of which clients' names are taken.
+ */
+export function budgetScopesIn(
+  { budgets, clients }: BudgetSources['config'],
+  keys: readonly KeyRecord[],
+  spending: readonly Pick<ScopeSpending, 'entry' | 'name'>[],
+): BudgetScope[] {
   const scopes: BudgetScope[] = []
   if (budgets.total.length > 0) scopes.push({ name: 'total', entry: 'total', budgets: budgets.total })
   scopes.push(...scopesOfKeys(keys))
-  for (const { name, entry } of book.describeAll()) {
+  for (const { name, entry } of spending) {
     if (!name.startsWith(ofClient)) continue
     const terms =
       clients.byPattern.get(entry) ?? (clients.default?.name === entry ? clients.default : undefined)
@@ -49,9 +57,11 @@ export async function describeBudgetsOfAll(
   keyIds: ReadonlySet<string> | undefined,
   pseudonyms: Pseudonyms | undefined,
 ): Promise<BudgetState[]> {
-  const { keys, book } = sources
+  const { config, keys, book } = sources
   const wanted =
-    keyIds === undefined ? budgetScopesIn(sources) : scopesOfKeys(keys.filter(({ id }) => keyIds.has(id)))
+    keyIds === undefined
+      ? budgetScopesIn(config, keys, book.describeAll())
+      : scopesOfKeys(keys.filter(({ id }) => keyIds.has(id)))
   const scopes = wanted.slice(0, maxAskedScopes)
   await book.look(scopes)
   const states = book.describe(scopes)

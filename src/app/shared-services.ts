@@ -11,6 +11,7 @@ import type { Coordinator } from '../call/coordinator.ts'
 import { LocalCoordinator } from '../call/local-coordinator.ts'
 import type { SpokenFormats } from '../call/spoken-formats.ts'
 import type { KeySets } from '../clients/identity/key-set.ts'
+import type { KeyRecord } from '../clients/keys/key-record.ts'
 import type { Clock } from '../platform/clock.ts'
 import { holdLock } from '../platform/process-lock.ts'
 import type { Config } from '../config/types.ts'
@@ -31,6 +32,7 @@ import { FormatsFile } from './formats-file.ts'
 import { IssuerKeys } from './issuer-keys.ts'
 import { HealthChecks } from './health-checks.ts'
 import { hasLedgerFile } from './open-ledger.ts'
+import { budgetScopesIn } from './budget-scopes.ts'
 import { LoadLooks } from './load-looks.ts'
 import { MetricsSource, type ThreadFacts } from './metrics-source.ts'
 import type { OpenedCounts } from './open-counts.ts'
@@ -297,13 +299,14 @@ export class OwnServices implements SharedServices {
     return services
   }
 
-  /** Goes over to a configuration, and asks its providers what is to be known of them. Waits for no answer. */
-  follow(config: Config, providers: ProviderSet): void {
+  /**
+   * Goes over to a configuration, and asks its providers what is to be known of them. Waits for no answer.
+   * @param keys in force. Default: none.
+   */
+  follow(config: Config, providers: ProviderSet, keys: readonly KeyRecord[] = []): void {
     this.sharedLimits?.follow(config, mayHaveBudgets(config))
     this.coordinator.follow(config, providers.values())
-    // States what was spent before the start, which the server may have lost meanwhile.
-    const { total } = config.budgets
-    void this.coordinator.admission.budgets.look([{ name: 'total', entry: 'total', budgets: total }])
+    if (this.sharedLimits !== undefined) this.#stateSpending(config, keys)
     this.formats.follow(config, providers)
     this.#metrics?.follow(config)
     // A reload may still come while the last calls end.
@@ -314,6 +317,17 @@ export class OwnServices implements SharedServices {
     this.#healthChecks.follow(config, providers)
     this.#serverLooks.follow(config, providers)
     this.#loadLooks.follow(providers)
+  }
+
+  /**
+   * Has machines that share budgets told what this one has spent of them, whether a call comes or not: what was spent before its
+   * start, the store may have lost, or lose later. Waits for no answer.
+   */
+  #stateSpending(config: Config, keys: readonly KeyRecord[]): void {
+    const { budgets } = this.coordinator.admission
+    const spending = budgets.describeAll()
+    const spent = new Set(spending.map(({ name }) => name))
+    void budgets.look(budgetScopesIn(config, keys, spending).filter(({ name }) => spent.has(name)))
   }
 
   /** What was held against a server, and what it had in memory, ends with its process. */

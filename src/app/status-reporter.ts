@@ -114,11 +114,11 @@ export class StatusReporter implements StatusSource {
       looks,
       toWallMs: (ms) => nowMs + ms - clock.now(),
     })
-    const book = coordinator.admission.budgets
+    const { budgets } = coordinator.admission
     const budgetScopes = seesAll
-      ? budgetScopesIn({ config, keys: parts.keys(), book }).slice(0, maxBudgets)
+      ? budgetScopesIn(config, parts.keys(), budgets.describeAll()).slice(0, maxBudgets)
       : []
-    await book.look(budgetScopes)
+    await budgets.look(budgetScopes)
     // After the limits, whose use by other machines is known then.
     const store = await services.describeStore()
     const serviceStates = serviceRows(services.describeModelServers(), seesAll)
@@ -138,7 +138,7 @@ export class StatusReporter implements StatusSource {
       providers: seesAll ? providers : providers.map(withoutSecondHand),
       services: serviceStates,
       limits: limitStates(limits),
-      budgets: book.describe(budgetScopes).map(budgetRow),
+      budgets: budgets.describe(budgetScopes).map(budgetRow),
       store: store === undefined ? null : seesAll ? store : withoutNames(store),
       usage,
       recent: recentCalls(looks, { ...past, isAll: seesAll }),

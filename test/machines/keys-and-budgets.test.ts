@@ -246,4 +246,27 @@ suite('two gateways with the same keys', { skip: missing(redisProgram) }, () => 
       )
     })
   }
+
+  test('after a restart, a machine states by itself what its keys had spent before', async (t) => {
+    const budgets = [{ unit: 'tokens', limit: 10 * perCall, per: 'total' }] as const
+    const world = await start(
+      t,
+      { budget: { budgets } },
+      { store: { kind: 'valkey', when_unavailable: 'refuse' } },
+    )
+    const { gateways, call, restart, server } = world
+    for (let count = 0; count < 6; count++) assert.equal((await call(gateways[1], 'budget')).status, 200)
+    await gateways[1].stop()
+    const again = await restart()
+    await server.command('FLUSHALL')
+    const isSure = async () => {
+      const [seconds] = (await server.command('TIME')).split('\n')
+      const graceMs = await server.command('HGET', '{p}:epoch', 'grace_until')
+      return graceMs !== '' && Number(graceMs) < Number(seconds) * 1000
+    }
+    await until(isSure, 'the end of grace')
+    const alone = { call, gateways: [gateways[0], gateways[0]] as const }
+    assert.deepEqual(await callInTurn(alone, 'budget', 10), [4, ['budget_exceeded']])
+    assert.equal((await call(again, 'budget')).status, 429)
+  })
 })

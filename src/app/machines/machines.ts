@@ -3,6 +3,7 @@ import type { Allotments } from '../../admission/stores/valkey/allotments.ts'
 import type { StoreConnection } from '../../admission/stores/valkey/connection.ts'
 import { leaseMs } from '../../admission/stores/valkey/exchange.ts'
 import { storeKey } from '../../admission/stores/valkey/keys.ts'
+import { windowMs } from '../../admission/sliding-window.ts'
 import type { SharedStore } from '../../config/store-types.ts'
 import type { UsageAnswer } from '../../ledger/ledger.ts'
 import type { UsageQuestion } from '../../ledger/report.ts'
@@ -46,6 +47,7 @@ export class Machines {
   readonly #differences: LimitDifferences
   #look: { readonly atMs: number; readonly members: Promise<readonly Member[]> } | undefined
   #last: readonly Member[] = []
+  #heardAtMs = -Infinity
 
   constructor(parts: MachinesParts) {
     this.#parts = parts
@@ -71,7 +73,7 @@ export class Machines {
   /** While the store is away: as last heard. Never rejects. */
   async report(): Promise<SharedStoreReport> {
     const { connection, settings } = this.#parts
-    this.#last = await this.#read().catch(() => this.#last)
+    this.#last = await this.#read().catch(() => this.#lastHeard())
     const { isUp, fault, joined } = connection
     const machines = this.#rows()
     return {
@@ -142,6 +144,12 @@ export class Machines {
     return { kind: 'refused', message }
   }
 
+  /** Without what was used when they were heard of and has left its window since. */
+  #lastHeard(): readonly Member[] {
+    const isOver = this.#parts.clock.now() - this.#heardAtMs >= windowMs + leaseMs
+    return isOver ? this.#last.map((member) => ({ ...member, uses: [] })) : this.#last
+  }
+
   /** At most once a second. @throws StoreFault */
   #read(): Promise<readonly Member[]> {
     const { clock, connection, settings, allotments } = this.#parts
@@ -149,7 +157,10 @@ export class Machines {
     if (this.#look === undefined || nowMs - this.#look.atMs >= freshMs) {
       const members = readMembers(connection, settings.prefix, allotments.scopeKeys())
       this.#look = { atMs: nowMs, members }
-      members.catch(() => (this.#look = undefined))
+      members.then(
+        () => (this.#heardAtMs = nowMs),
+        () => (this.#look = undefined),
+      )
     }
     return this.#look.members
   }

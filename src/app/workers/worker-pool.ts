@@ -184,7 +184,7 @@ class WorkerPool implements App {
       for (const worker of this.#workers.values()) worker.post({ kind: 'formats', found })
     }
     services.describeThreads = () => this.#describeThreads()
-    services.follow(this.#config, this.#providerSet)
+    services.follow(this.#config, this.#providerSet, this.#keyFile.keys)
     const first = this.#launch(1).started
     // The others join the port of the first one where it is not known before.
     if (server.port === 0 || sockets.length > 0) this.addresses = await first
@@ -210,7 +210,7 @@ class WorkerPool implements App {
     this.#newest = next
     this.#reloaded = serializeConfig(next)
     this.#providerSet = this.#providers.open(next.providers)
-    this.#parts.services.follow(next, this.#providerSet)
+    this.#parts.services.follow(next, this.#providerSet, this.#keyFile.keys)
     this.#parts.alerts.follow(next)
     void this.#providers.release(before)
     this.#shutdownGraceMs = next.server.shutdownGraceMs

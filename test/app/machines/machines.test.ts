@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { readReply } from '../../../src/admission/stores/valkey/replies.ts'
+import { StoreFault } from '../../../src/admission/stores/valkey/store-fault.ts'
 import { Machines } from '../../../src/app/machines/machines.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 
@@ -11,21 +12,28 @@ const nowMs = 1_700_000_000_000
 function machinesOver(
   members: Readonly<Record<string, string>>,
   uses: Readonly<Record<string, string>>,
+  store = { isUp: true },
+  clock = new FakeClock(0),
 ): Machines {
   const reply: unknown = [nowMs, Object.entries(members).flat(), Object.entries(uses).flat()]
   return new Machines({
     connection: {
-      isUp: true,
+      get isUp() {
+        return store.isUp
+      },
       fault: undefined,
       joined: undefined,
-      run: async (script, keys, args) => readReply(script, reply, { keys, args }),
+      run: async (script, keys, args) => {
+        if (!store.isUp) throw new StoreFault('down', 'away')
+        return readReply(script, reply, { keys, args })
+      },
     },
     allotments: { scopeKeys: () => ['model:m'] },
     settings: { members: 2, prefix: 'p', whenUnavailable: 'share' },
     limitSettings: () => [],
     member: 'm1.1',
     host: 'box',
-    clock: new FakeClock(0),
+    clock,
     readUsage: async () => ({ state: undefined, report: undefined, spending: [] }),
     onBug: (error) => assert.fail(String(error)),
   })
@@ -70,4 +78,20 @@ test('lists this machine first, then the others by name, in whatever order the s
       expected,
     )
   }
+})
+
+test('while the store is away, what machines used is as last heard until it has left its window', async () => {
+  const store = { isUp: true }
+  const clock = new FakeClock(0)
+  const members = { 'm2.1': `{"host":"other","version":"1","seen":${nowMs}}` }
+  const machines = machinesOver(members, { 'm:m2.1': `1 ${nowMs} 0 9 9 0 0 0 0` }, store, clock)
+  const used = async () => (await machines.report()).machines.map(({ uses }) => uses[0]?.requests)
+  assert.deepEqual(await used(), [9])
+  store.isUp = false
+  clock.advance(60_000)
+  assert.deepEqual(await used(), [9])
+  clock.advance(3_000)
+  assert.deepEqual(await used(), [undefined])
+  store.isUp = true
+  assert.deepEqual(await used(), [9])
 })

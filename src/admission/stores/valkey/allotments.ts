@@ -124,6 +124,11 @@ export class Allotments {
     return this.#scopes.find(key)?.allotment.agreed
   }
 
+  /** How long ago the exchange was that `lastAgreed` is from, in milliseconds; Infinity: there was none. */
+  agreedForMs({ key }: SharedScope): number {
+    return this.#scopes.now() - (this.#scopes.find(key)?.agreedAtMs ?? -Infinity)
+  }
+
   /** The scopes that are in use here. */
   scopeKeys(): string[] {
     return this.#scopes.keys()

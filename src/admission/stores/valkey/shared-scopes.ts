@@ -7,7 +7,7 @@ import { windowMs } from '../../sliding-window.ts'
 import type { MemoryStore } from '../memory.ts'
 import type { ScopeUse } from '../store.ts'
 import type { Allotments } from './allotments.ts'
-import type { DimensionReply } from './exchange.ts'
+import { type DimensionReply, leaseMs } from './exchange.ts'
 import type { SharedScope } from './open-scope.ts'
 
 export interface SharedScopesParts {
@@ -93,9 +93,15 @@ export class SharedScopes {
     return dimensions.every((each, index) => use[each] + amounts[index]! <= ceilings[index]!)
   }
 
-  /** As last heard, in the order of the limits. */
+  /** As last heard, in the order of the limits; nothing of what cannot count any more, since the server has long been away. */
   others(shared: Shared): readonly DimensionReply[] {
-    return this.#parts.allotments.lastAgreed(shared)?.dimensions ?? []
+    const { allotments } = this.#parts
+    const dimensions = allotments.lastAgreed(shared)?.dimensions ?? []
+    const agoMs = allotments.agreedForMs(shared)
+    if (agoMs < leaseMs) return dimensions
+    return dimensions.map((each, index) =>
+      agoMs < leaseMs + shared.limits[index]!.lingerMs ? each : { ...each, others: 0, usedByOthers: 0 },
+    )
   }
 
   /** Until something that others use leaves their windows, as last heard; Infinity: unknown. */

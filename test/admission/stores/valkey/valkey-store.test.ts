@@ -250,6 +250,22 @@ for (const count of [2, 8]) {
     },
   )
 
+  shared('while the server is away, what others used counts no longer than it may', async (gateways) => {
+    const limits = demand({ rpm: 100, maxParallelRequests: 100 })
+    const [scope] = limits.scopes
+    for (const index of gateways.stores.keys()) await gateways.at(index).reserve(limits, 0)
+    const use = async (atMs: number) => {
+      const { requests, parallel, limitStatus } = await gateways.at(0).use(scope!, atMs)
+      return [requests, parallel, limitStatus.requests?.remaining]
+    }
+    assert.deepEqual(await use(2_000), [count, count, 100 - count])
+    gateways.isUp = false
+    assert.deepEqual(await use(7_000), [count, 1, 100 - count])
+    const later = await gateways.at(0).reserve(limits, 69_000)
+    assert.deepEqual(later.limitStatus?.requests?.remaining, 99)
+    assert.deepEqual(await use(70_000), [1, 2, 99])
+  })
+
   shared('what has not changed is stated every other second, while its lease is valid', async (gateways) => {
     const slots: Demand = demand({ maxParallelRequests: 1 })
     const held = await gateways.at(0).reserve(slots, 0)
