@@ -3,7 +3,6 @@ import { dirname, join } from 'node:path'
 import { usualBudgetSettings } from '../admission/budget.ts'
 import { BudgetBook } from '../admission/budget-book.ts'
 import { budgetsFileNames, readBudgetsFile } from '../admission/budgets-file.ts'
-import type { SavedBudgets } from '../admission/spent-windows.ts'
 import type { ScopeSpending } from '../domain.ts'
 import { readReserved, readSpent } from '../ledger/read-spend.ts'
 import type { OpenedReader } from '../ledger/reader.ts'
@@ -14,7 +13,7 @@ import type { OpenedReader } from '../ledger/reader.ts'
  * @param configured time zone of the windows of budgets, which the file has once something was spent.
  */
 export function savedBook(
-  saved: SavedBudgets | undefined,
+  saved: Parameters<BudgetBook['restore']>[0] | undefined,
   configured: string,
   wallNow: () => number,
 ): BudgetBook {
