@@ -1,6 +1,6 @@
 // Two gateways, as processes, that share the limits of keys over a real server: what each of them admits, on the wire.
 import assert from 'node:assert/strict'
-import { rmSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { suite, test, type TestContext } from 'node:test'
 import { isDeepStrictEqual } from 'node:util'
@@ -112,7 +112,7 @@ suite('two gateways with the same keys', { skip: missing(redisProgram) }, () => 
       slots: { maxParallelRequests: 1 },
       budget: { budgets: [{ unit: 'tokens', limit: 10 * perCall, per: 'total' }] },
     })
-    const { gateways, call, upstream, keys, restart } = world
+    const { gateways, call, upstream, keys, directories, restart } = world
 
     await t.test('of requests per minute', async () => {
       assert.deepEqual(await callInTurn(world, 'requests', 12), [7, ['rate_limit_exceeded']])
@@ -147,6 +147,13 @@ suite('two gateways with the same keys', { skip: missing(redisProgram) }, () => 
         return (JSON.parse(response.body().toString()) as { budgets: { spent: number }[] }).budgets[0]!.spent
       }
       await until(async () => (await spent()) === 4 * perCall, 'what both have spent, in the limits of one')
+      // A crash costs what is not on the disk yet.
+      const isSaved = () =>
+        readFileSync(join(directories[1], 'budgets.json'), 'utf8').includes(`,${3 * perCall}]`)
+      await until(
+        () => existsSync(join(directories[1], 'budgets.json')) && isSaved(),
+        'what it has spent, in its file',
+      )
       await gateways[1].stop('SIGKILL')
       const again = await restart()
       const before = upstream.requests.length
