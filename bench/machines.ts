@@ -60,14 +60,14 @@ async function sharing({ url }: RedisServer, prefix: string, index: number): Pro
     setTimer,
     chance: Math.random,
   })
-  const gateway = { store: new MemoryStore() as AdmissionStore, trips: 0, losses: 0, close }
-  const allotments = new Allotments({
+  const counts = { trips: 0, losses: 0 }
+  const allotments: Allotments = new Allotments({
     connection: {
       get isUp() {
         return connection.isUp
       },
       run(...call) {
-        gateway.trips += 1
+        counts.trips += 1
         return connection.run(...call)
       },
     },
@@ -76,18 +76,19 @@ async function sharing({ url }: RedisServer, prefix: string, index: number): Pro
     clock,
     whenUnavailable: 'refuse',
     members: gatewayCount,
-    onFreed: () => gateway.store.onFreed?.(),
+    onFreed: () => store.freed(),
     onBug: (error) => process.stderr.write(`${String(error)}\n`),
   })
-  gateway.store = new ValkeyStore({
+  const store = new ValkeyStore({
     allotments,
     keyOf: ({ kind, name: scope }) => `${kind}:${scope}`,
     whenUnavailable: 'refuse',
     now: clock.now,
+    setTimer: clock.setTimer,
   })
   connection.onNews = (message) => allotments.hear(message)
   connection.onChange = () => {
-    if (!connection.isUp && !isClosing) gateway.losses += 1
+    if (!connection.isUp && !isClosing) counts.losses += 1
     allotments.reconnected()
   }
   connection.onGrace = () => void allotments.restate()
@@ -98,7 +99,7 @@ async function sharing({ url }: RedisServer, prefix: string, index: number): Pro
     await connection.close()
   }
   while (!connection.isUp) await sleep(20)
-  return gateway
+  return Object.assign(counts, { store, close })
 }
 
 interface Load {

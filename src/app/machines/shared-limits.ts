@@ -98,7 +98,7 @@ export class SharedLimits {
     this.allotments = new Allotments({
       ...shared,
       member: name.member,
-      onFreed: () => this.store.onFreed?.(),
+      onFreed: () => this.store.freed(),
     })
     // What was spent outlives the process.
     this.#budgetAllotments = new Allotments({
@@ -126,6 +126,7 @@ export class SharedLimits {
       keyOf: (scope) => this.#keyOf(scope),
       whenUnavailable,
       now: clock.now,
+      setTimer: clock.setTimer,
     })
     this.#reports = new StoreReports(connection, settings, parts)
     const { setTimer } = clock

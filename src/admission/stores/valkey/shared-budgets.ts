@@ -12,6 +12,7 @@ import {
 } from '../../budget-ceilings.ts'
 import type { Allotments, WhenUnavailable } from './allotments.ts'
 import type { Agreed } from './exchange.ts'
+import { FreedWaiters } from './freed-waiters.ts'
 import type { SharedScope } from './open-scope.ts'
 
 export interface SharedBudgetsParts {
@@ -38,11 +39,12 @@ export class SharedBudgets implements BudgetCeilings {
   readonly #parts: SharedBudgetsParts
   readonly #keys = new Map<string, string | undefined>()
   readonly #scopes = new Map<string, SharedScope>()
-  readonly #waiters = new Set<() => void>()
+  readonly #waiters: FreedWaiters
   #book: SharedBook | undefined
 
   constructor(parts: SharedBudgetsParts) {
     this.#parts = parts
+    this.#waiters = new FreedWaiters(parts.setTimer)
   }
 
   serve(book: SharedBook): void {
@@ -81,7 +83,7 @@ export class SharedBudgets implements BudgetCeilings {
 
   /** Others may have given something back. */
   onFreed(): void {
-    for (const wake of this.#waiters) wake()
+    this.#waiters.wake()
   }
 
   /** Nothing is asked while the server has lately said that nothing is left, or nobody can be asked. */
@@ -121,16 +123,10 @@ export class SharedBudgets implements BudgetCeilings {
     await allotments.withdraw(scope)
   }
 
-  #freed(withinMs: number): Promise<void> {
-    return new Promise((resolve) => {
-      const stopTimer = this.#parts.setTimer(() => wake(), withinMs)
-      const wake = () => {
-        stopTimer()
-        this.#waiters.delete(wake)
-        resolve()
-      }
-      this.#waiters.add(wake)
-    })
+  async #freed(withinMs: number): Promise<void> {
+    const wait = this.#waiters.begin(withinMs)
+    await wait.next()
+    wait.end()
   }
 
   #scopeOf(window: BudgetWindow): SharedScope | undefined {

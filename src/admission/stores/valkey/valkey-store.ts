@@ -1,6 +1,7 @@
 // Admission's counters of a gateway that shares its limits with others. What this gateway uses is counted in its own memory,
 // exactly; how much of each shared limit it may use, it agrees on with the others (allotments.ts). A call that fits into what
 // is held is admitted at once, without a question to the server.
+import type { SetTimer } from '../../../platform/clock.ts'
 import type { Charge } from '../../outcome.ts'
 import type { Scope } from '../../scopes.ts'
 import { windowMs } from '../../sliding-window.ts'
@@ -18,12 +19,19 @@ import type {
 } from '../store.ts'
 import type { WhenUnavailable } from './allotments.ts'
 import { recheckMs } from './exchanges.ts'
+import { type FreedWait, FreedWaiters } from './freed-waiters.ts'
 import { dimensions, type Shared, SharedScopes, type SharedScopesParts } from './shared-scopes.ts'
 
 export interface ValkeyStoreParts extends SharedScopesParts {
   readonly whenUnavailable: WhenUnavailable
+  readonly setTimer: SetTimer
 }
 
+/**
+ * So long others have to give back what they do not use, after the question of a call that would be refused: a free slot stays where
+ * it was used last until somebody asks for it. No call waits where the server has lately had nothing.
+ */
+const patienceMs = 100
 /** Questions to the server for one call; the last answer may have gone to another call each time. */
 const maxQuestions = 4
 
@@ -32,23 +40,32 @@ export class ValkeyStore implements AdmissionStore {
   readonly #parts: ValkeyStoreParts
   readonly #memory = new MemoryStore()
   readonly #scopes: SharedScopes
+  readonly #waiters: FreedWaiters
 
   constructor(parts: ValkeyStoreParts) {
     this.#parts = parts
+    this.#waiters = new FreedWaiters(parts.setTimer)
     this.#scopes = new SharedScopes(this.#memory, parts)
     this.#memory.onFreed = () => {
-      this.onFreed?.()
+      this.freed()
       parts.allotments.settled()
     }
+  }
+
+  /** Others may have given something back, or calls of this gateway have. */
+  freed(): void {
+    this.#waiters.wake()
+    this.onFreed?.()
   }
 
   reserve(demand: Demand, nowMs: number): Reserved | Refusal | Promise<Reserved | Refusal> {
     const tooLarge = this.#tooLarge(demand, nowMs)
     if (tooLarge !== undefined) return tooLarge
     const reserve = (atMs: number) => this.#reserve(demand, atMs)
-    if (this.#isPreferredFull(demand)) return this.#ask(demand, reserve, isAdmitted)
+    if (this.#isPreferredFull(demand)) return this.#ask(demand, reserve, isAdmitted, patienceMs)
     const result = reserve(nowMs)
-    return isAdmitted(result) || !this.#mayAsk(demand) ? result : this.#ask(demand, reserve, isAdmitted)
+    if (isAdmitted(result) || !this.#mayAsk(demand)) return result
+    return this.#ask(demand, reserve, isAdmitted, patienceMs)
   }
 
   probe(demand: Demand, nowMs: number): Refusal | undefined | Promise<Refusal | undefined> {
@@ -91,15 +108,49 @@ export class ValkeyStore implements AdmissionStore {
     return allotments.look(shared).then(() => this.#scopes.use(shared, now()))
   }
 
-  /** Asks the server for what is lacking and tries again, until it is done or the server has no more to give. */
-  async #ask<T>(demand: Demand, attempt: (nowMs: number) => T, isDone: (result: T) => boolean): Promise<T> {
+  /**
+   * Asks the server for what is lacking and tries again, until it is done or the server has no more to give.
+   * @param waitMs for what others hold.
+   */
+  async #ask<T>(
+    demand: Demand,
+    attempt: (nowMs: number) => T,
+    isDone: (result: T) => boolean,
+    waitMs = 0,
+  ): Promise<T> {
     const { allotments, now } = this.#parts
-    for (let count = 1; ; count++) {
-      const lacking = this.#lacking(demand)
-      await Promise.all(lacking.map((shared) => allotments.ask(shared, amountsOf(demand))))
-      const result = attempt(now())
-      if (isDone(result) || lacking.length === 0 || count === maxQuestions) return result
+    let wait: FreedWait | undefined
+    let questions = 0
+    try {
+      for (;;) {
+        const lacking = this.#lacking(demand)
+        await Promise.all(lacking.map((shared) => allotments.ask(shared, amountsOf(demand))))
+        const result = attempt(now())
+        questions += lacking.length > 0 ? 1 : 0
+        if (isDone(result) || questions === maxQuestions) return result
+        if (waitMs > 0 && lacking.some((shared) => this.#mayGetFrom(shared, demand))) {
+          wait ??= this.#waiters.begin(waitMs)
+        }
+        // What comes may be of another scope.
+        if (wait?.isOver === false) await wait.next()
+        else if (lacking.length === 0) return result
+      }
+    } finally {
+      wait?.end()
     }
+  }
+
+  /** Whether others hold of a scope what a call lacks. They have last said what they use of it up to two seconds ago. */
+  #mayGetFrom(shared: Shared, demand: Demand): boolean {
+    const { allotments, now } = this.#parts
+    if (allotments.isUnavailable(shared)) return false
+    const amounts = amountsOf(demand)
+    const ceilings = allotments.ceilings(shared)
+    const use = this.#memory.use(shared.scope, now())
+    return dimensions.every((each, index) => {
+      const lack = use[each] + amounts[index]! - ceilings[index]!
+      return lack <= 0 || (this.#scopes.others(shared)[index]?.others ?? 0) >= lack
+    })
   }
 
   #reserve(demand: Demand, nowMs: number): Reserved | Refusal {

@@ -13,6 +13,12 @@ export const ownName = 'own'
 
 let lastPrefix = 0
 
+/** Nobody advances the clock for calls that wait a moment for others. */
+const soon = (fn: () => void) => {
+  const timer = setTimeout(fn, 5)
+  return () => clearTimeout(timer)
+}
+
 export class Gateways {
   readonly clock = new FakeClock(0)
   readonly stores: ValkeyStore[] = []
@@ -64,14 +70,20 @@ export class Gateways {
       clock,
       whenUnavailable,
       members,
-      onFreed: () => store.onFreed?.(),
+      onFreed: () => store.freed(),
       onBug: (error) => {
         if (error !== this.fault) throw error
         this.reported.push(error)
       },
     })
     const keyOf = ({ kind, name }: Scope) => (name.startsWith(ownName) ? undefined : `${kind}:${name}`)
-    const store = new ValkeyStore({ allotments, keyOf, whenUnavailable, now: clock.now })
+    const store = new ValkeyStore({
+      allotments,
+      keyOf,
+      whenUnavailable,
+      now: clock.now,
+      setTimer: soon,
+    })
     this.allotments.push(allotments)
     this.stores.push(store)
   }
