@@ -245,6 +245,11 @@ suite('the package', { timeout: 120_000 }, () => {
       const inputsOf = (file: string) => Object.keys(metafile.outputs[`dist/${file}`]!.inputs)
       assert.ok(inputsOf('valkey-client.cjs').some(isOfClient))
       assert.deepEqual(inputsOf('gateway.cjs').filter(isOfClient), [])
+      // A module of ours in both files would be two, each with a state and classes of its own.
+      const isOurs = (file: string) => file.startsWith('src/')
+      assert.deepEqual(inputsOf('valkey-client.cjs').filter(isOurs), [
+        'src/admission/stores/valkey/client.ts',
+      ])
     })
 
     test('files as they are on the disk', () => {

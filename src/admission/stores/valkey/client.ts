@@ -1,11 +1,10 @@
-// The client library, which only a gateway with a store loads: in the package, this is a file of its own. It is used for one
-// connection at a time, without what it does by itself when one breaks (queues, resent commands, redirections): a decision
-// must reach no server that has not been joined before.
+// The client library, which only a gateway with a store loads: in the package, this is a file of its own, which shares no state
+// with the gateway. It is used for one connection at a time, without what it does by itself when one breaks (queues, resent
+// commands, redirections): a decision must reach no server that has not been joined before.
 import debug from 'debug'
 import { Redis } from 'ioredis'
 
 import type { StoreAddress } from '../../../config/store-types.ts'
-import { guardReplies } from './guarded-stream.ts'
 
 // With DEBUG set, ioredis would print each command, AUTH and its password included.
 debug.disable()
@@ -52,7 +51,6 @@ export async function openClient(address: StoreAddress, { isEncrypted, ca }: Cli
   }, connectTimeoutMs + 500)
   try {
     await client.connect()
-    guardReplies(client)
   } catch (error) {
     client.disconnect()
     throw isLate ? new Error(`no connection within ${connectTimeoutMs + 500} ms`) : (cause ?? error)

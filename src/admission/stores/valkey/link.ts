@@ -2,7 +2,7 @@
 import type { StoreAddress, StoreEndpoint } from '../../../config/store-types.ts'
 import type { SetTimer } from '../../../platform/clock.ts'
 import type { Client, openClient } from './client.ts'
-import { expectNews, violationOf } from './guarded-stream.ts'
+import { expectNews, guardReplies, violationOf } from './guarded-stream.ts'
 import { newsChannel, storeKey } from './keys.ts'
 import { addressText, locate } from './locate.ts'
 import { readReply, type ScriptReplies } from './replies.ts'
@@ -60,6 +60,8 @@ async function openAt(parts: LinkParts, address: StoreAddress, withLogin: boolea
   const client = await open(address, { isEncrypted, ca }).catch((error: unknown) => {
     throw new StoreFault('down', connectFault(error, isEncrypted))
   })
+  // Nothing has been asked yet, so nothing has come that the guard has missed.
+  guardReplies(client)
   if (login === undefined || !withLogin) return client
   const password = login.password.reveal()
   await promptly(parts, client, async () => {

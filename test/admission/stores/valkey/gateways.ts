@@ -13,12 +13,6 @@ export const ownName = 'own'
 
 let lastPrefix = 0
 
-/** Nobody advances the clock for calls that wait a moment for others. */
-const soon = (fn: () => void) => {
-  const timer = setTimeout(fn, 5)
-  return () => clearTimeout(timer)
-}
-
 export class Gateways {
   readonly clock = new FakeClock(0)
   readonly stores: ValkeyStore[] = []
@@ -42,6 +36,9 @@ export class Gateways {
   private constructor(server: ExchangeServer) {
     this.#server = server
   }
+
+  /** By the real clock, since nobody advances the other one for calls that wait a moment. */
+  patienceMs = 5
 
   static async start(
     server: ExchangeServer,
@@ -82,7 +79,10 @@ export class Gateways {
       keyOf,
       whenUnavailable,
       now: clock.now,
-      setTimer: soon,
+      setTimer: (fn) => {
+        const timer = setTimeout(fn, this.patienceMs)
+        return () => clearTimeout(timer)
+      },
     })
     this.allotments.push(allotments)
     this.stores.push(store)

@@ -305,6 +305,33 @@ for (const count of [2, 8]) {
   )
 }
 
+test(
+  'what a gateway no longer uses goes to the next one that asks, which is not refused meanwhile',
+  { skip },
+  async () => {
+    const gateways = await Gateways.start(server!, 3)
+    gateways.patienceMs = 15_000
+    const limits: Demand = {
+      scopes: [{ kind: 'model', name: 'm', limits: { maxParallelRequests: 1 }, isMetered: true }],
+      oneOf: [],
+      tokens: 1,
+      minTokens: 1,
+    }
+    for (const index of [0, 1, 2, 0, 1, 2]) {
+      const store = gateways.stores[index]!
+      const reserving = store.reserve(limits, gateways.clock.now())
+      // Gateways give something back 50 ms after they were last told of others at the soonest.
+      const state = { isDone: false }
+      void Promise.resolve(reserving).finally(() => (state.isDone = true))
+      while (!state.isDone) await gateways.runTo(gateways.clock.now() + 1)
+      const result = await reserving
+      assert.equal(result.kind, 'admitted', `gateway ${index}`)
+      if (result.kind === 'admitted')
+        store.settle(result.reservation, { requests: 1, tokens: 1 }, gateways.clock.now())
+    }
+  },
+)
+
 test('a thousand busy keys need few round trips, and few at once', { skip }, async () => {
   const gateways = await Gateways.start(server!, 1)
   const wishes = Array.from({ length: 1_000 }, (_, index): Demand => {
