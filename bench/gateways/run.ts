@@ -1,6 +1,7 @@
 // The whole run: who is there, who answers right, what is measured, what is written.
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { runWith } from '../command.ts'
 import { checkAnswers } from './check.ts'
 import { type Contender, mainFormat } from './contender.ts'
 import { contenders as allContenders } from './contenders/all.ts'
@@ -52,19 +53,14 @@ const chartFigures = [
 
 /** @returns the exit status: 0, or 1 when a contender answered wrong or, with `--quick`, a call failed; 2 for bad options. */
 export async function benchGateways(args: readonly string[]): Promise<number> {
-  let options: Options | 'help'
-  try {
-    options = readOptions(args, resultsDirectory)
-  } catch (error) {
-    process.stderr.write(`${(error as Error).message}\n\n${help}`)
-    return 2
-  }
-  if (options === 'help') {
-    process.stdout.write(help)
-    return 0
-  }
-  boundRun(options.isQuick ? limitMs.quick : limitMs.full)
-  return await run(options)
+  return await runWith(
+    () => readOptions(args, resultsDirectory),
+    help,
+    async (options) => {
+      boundRun(options.isQuick ? limitMs.quick : limitMs.full)
+      return await run(options)
+    },
+  )
 }
 
 async function run(options: Options): Promise<number> {

@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { availableParallelism, loadavg } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { runWith } from '../command.ts'
 import { createOurs } from '../gateways/contenders/ours.ts'
 import { boundRun, openGround, type OpenGround, tell } from '../gateways/ground.ts'
 import { type Instance, startInstance } from '../gateways/instance.ts'
@@ -35,19 +36,14 @@ const otherFiles = 400
 
 /** @returns the exit status: 0, or 1 when something grows that should not, or calls failed; 2 for bad options. */
 export async function benchGrowth(args: readonly string[]): Promise<number> {
-  let options: Options | 'help'
-  try {
-    options = readOptions(args, resultsDirectory)
-  } catch (error) {
-    process.stderr.write(`${(error as Error).message}\n\n${help}`)
-    return 2
-  }
-  if (options === 'help') {
-    process.stdout.write(help)
-    return 0
-  }
-  boundRun(options.isQuick ? limitMs.quick : limitMs.full)
-  return await run(options)
+  return await runWith(
+    () => readOptions(args, resultsDirectory),
+    help,
+    async (options) => {
+      boundRun(options.isQuick ? limitMs.quick : limitMs.full)
+      return await run(options)
+    },
+  )
 }
 
 async function run(options: Options): Promise<number> {

@@ -4,6 +4,7 @@ import { mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { loadavg } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { runWith } from '../command.ts'
 import { createOurs } from '../gateways/contenders/ours.ts'
 import { boundRun, openGround, type OpenGround, tell } from '../gateways/ground.ts'
 import { type Instance, startInstance } from '../gateways/instance.ts'
@@ -26,20 +27,15 @@ const graceMs = 5 * 60_000
 
 /** @returns the exit status: 0, or 1 when something is not flat or a call ended otherwise than it should; 2 for bad options. */
 export async function benchSoak(args: readonly string[]): Promise<number> {
-  let options: Options | 'help'
-  try {
-    options = readOptions(args, resultsDirectory)
-  } catch (error) {
-    process.stderr.write(`${(error as Error).message}\n\n${help}`)
-    return 2
-  }
-  if (options === 'help') {
-    process.stdout.write(help)
-    return 0
-  }
-  boundRun(options.minutes * 60_000 + graceMs)
-  const account = await run(options)
-  return options.isQuick ? conclude(account, options) : write(account, options)
+  return await runWith(
+    () => readOptions(args, resultsDirectory),
+    help,
+    async (options) => {
+      boundRun(options.minutes * 60_000 + graceMs)
+      const account = await run(options)
+      return options.isQuick ? conclude(account, options) : write(account, options)
+    },
+  )
 }
 
 async function run(options: Options): Promise<Account> {
