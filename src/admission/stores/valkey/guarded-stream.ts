@@ -67,10 +67,10 @@ export function guardReplies(client: GuardedClient): void {
   stream.on('data', take)
 }
 
-/** To be called before the channel is subscribed to. */
+/** To be called before the channel is subscribed to. @throws Error for a connection without a guard. */
 export function expectNews(client: object): void {
   const state = guarded.get(client)
-  if (state === undefined) return
+  if (state === undefined) throw new Error('a connection for news has no guard')
   state.isNews = true
   state.guard.expectNews()
 }

@@ -47,12 +47,12 @@ export class ValkeyStore implements AdmissionStore {
     this.#waiters = new FreedWaiters(parts.setTimer)
     this.#scopes = new SharedScopes(this.#memory, parts)
     this.#memory.onFreed = () => {
-      this.freed()
+      this.onFreed?.()
       parts.allotments.settled()
     }
   }
 
-  /** Others may have given something back, or calls of this gateway have. */
+  /** Others may have given something back. */
   freed(): void {
     this.#waiters.wake()
     this.onFreed?.()
