@@ -1,5 +1,7 @@
 // The command line of `npm run bench -- gateways`.
 import { parseArgs } from 'node:util'
+
+import { countOf, namesOf } from '../command.ts'
 import type { Scale } from './figure.ts'
 
 export interface Options {
@@ -77,8 +79,8 @@ export function readOptions(args: readonly string[], defaultOut: string): Option
   })
   if (values.help) return 'help'
   const [only, figures] = [
-    listOf('only', values.only, contenderNames),
-    listOf('figures', values.figures, figureNames),
+    namesOf('only', values.only, contenderNames),
+    namesOf('figures', values.figures, figureNames),
   ]
   const isPartial =
     only !== undefined || figures !== undefined || values.quick || values.baseline !== undefined
@@ -122,21 +124,4 @@ export function scaleOf({ isQuick, rounds }: Options, maxFiles: number): Scale {
     heldStreams: Math.min(10_000, Math.floor((maxFiles - 400) / 2)),
     bodyBytes: [1000, 100_000, 1_000_000, 10_000_000],
   }
-}
-
-function listOf(
-  option: string,
-  text: string | undefined,
-  known: readonly string[],
-): readonly string[] | undefined {
-  const names = text?.split(',').map((name) => name.trim().toLowerCase())
-  const stranger = names?.find((name) => !known.includes(name))
-  if (stranger === undefined) return names
-  throw new RangeError(`--${option} knows no ${JSON.stringify(stranger)}; there are: ${known.join(', ')}`)
-}
-
-function countOf(name: string, text: string): number {
-  const count = Number(text)
-  if (!Number.isSafeInteger(count) || count < 1) throw new RangeError(`--${name} takes a number from 1 on`)
-  return count
 }

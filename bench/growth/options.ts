@@ -1,6 +1,8 @@
 // The command line of `npm run bench -- growth`.
 import { parseArgs } from 'node:util'
 
+import { countOf, namesOf } from '../command.ts'
+
 export interface Options {
   readonly isQuick: boolean
   /** Undefined: all. */
@@ -45,11 +47,7 @@ export function readOptions(args: readonly string[], defaultOut: string): Option
     },
   })
   if (values.help) return 'help'
-  const only = values.only?.split(',').map((name) => name.trim().toLowerCase())
-  const stranger = only?.find((name) => !axisNames.some((known) => known === name))
-  if (stranger !== undefined) {
-    throw new RangeError(`--only knows no ${JSON.stringify(stranger)}; there are: ${axisNames.join(', ')}`)
-  }
+  const only = namesOf('only', values.only, axisNames)
   return {
     isQuick: values.quick,
     only,
@@ -57,10 +55,4 @@ export function readOptions(args: readonly string[], defaultOut: string): Option
     seed: countOf('seed', values.seed),
     out: values.out ?? (values.quick || only !== undefined ? undefined : defaultOut),
   }
-}
-
-function countOf(name: string, text: string): number {
-  const count = Number(text)
-  if (!Number.isSafeInteger(count) || count < 1) throw new RangeError(`--${name} takes a number from 1 on`)
-  return count
 }

@@ -1,6 +1,8 @@
 // The command line of `npm run bench -- soak`.
 import { parseArgs } from 'node:util'
 
+import { countOf } from '../command.ts'
+
 export interface Options {
   readonly isQuick: boolean
   /** How long is measured, in minutes, after the warm-up. */
@@ -67,7 +69,7 @@ export function readOptions(args: readonly string[], defaultOut: string): Option
     minutes,
     ratePerSecond: numberOf('rate', values.rate, most.rate) ?? (isQuick ? quick.ratePerSecond : 200),
     intervalMs: seconds === undefined ? (isQuick ? quick.intervalMs : usualMs) : seconds * 1000,
-    seed: Math.trunc(numberOf('seed', values.seed, 1e9)!),
+    seed: countOf('seed', values.seed),
     out: values.out ?? (isQuick || minutes < 30 ? undefined : defaultOut),
   }
 }
