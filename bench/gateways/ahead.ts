@@ -1,11 +1,11 @@
 // Ours against those that people pick in its place: for each figure the best of them, who is ahead, and by how much.
 import type { Figure, Sample } from './figure.ts'
 import { type Spread, spreadOf } from './statistics.ts'
-import { ratiosOf, valuesOf } from './targets.ts'
+import { hasFailed, ratiosOf, valuesOf } from './targets.ts'
 
 export interface Standing {
   readonly figure: Figure
-  /** The rival whose median is best. */
+  /** The rival whose median is best, of those that failed no call in it. */
   readonly best: string
   readonly theirs: number
   readonly ours: number
@@ -28,6 +28,7 @@ export function standingsOf(
     if (figure.isContext === true) return []
     const ours = medianOf(samples, figure, own)
     const [best] = rivals
+      .filter((name) => !hasFailed(samples, figure.id, name))
       .flatMap((name) => {
         const median = medianOf(samples, figure, name)
         return median === undefined ? [] : [{ name, median }]
@@ -49,7 +50,9 @@ function standingOf(figure: Figure, samples: readonly Sample[], { own, ours, bes
   const isPositive = [...mine!.values(), ...theirs!.values()].every((value) => value > 0)
   const more = figure.isMoreBetter === true
   const lead = isPositive ? ratiosOf(more ? mine! : theirs!, more ? theirs! : mine!) : undefined
-  const leader = ours === best.median ? 'nobody' : isBetter(figure, ours, best.median) ? 'ours' : 'theirs'
+  // Where each was better in some round, neither is ahead.
+  const isEven = ours === best.median || (lead !== undefined && lead.min <= 1 && lead.max >= 1)
+  const leader = isEven ? 'nobody' : isBetter(figure, ours, best.median) ? 'ours' : 'theirs'
   return { figure, best: best.name, theirs: best.median, ours, lead, leader }
 }
 

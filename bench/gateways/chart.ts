@@ -8,8 +8,8 @@ const width = 860
 const columns = 2
 const gutter = 28
 const panelWidth = (width - gutter * (columns + 1)) / columns
-/** For names of 18 letters. */
-const labelWidth = 116
+/** For names of 19 letters. */
+const labelWidth = 122
 const valueWidth = 88
 const barWidth = panelWidth - labelWidth - valueWidth
 const rowHeight = 20

@@ -54,17 +54,33 @@ export class Ledger {
   readonly samples: Sample[] = []
   readonly profiles: Profile[] = []
   readonly notes: string[] = []
-  /** Why calls failed, by contender. */
-  readonly faults = new Map<string, string>()
+  /** By contender and figure: why calls failed or a value is missing, and how often. */
+  readonly faults = new Map<string, Map<string, number>>()
 
+  /** A value that is no number becomes a fault. */
   add(sample: Omit<Sample, 'failed'>, outcome?: Pick<Outcome, 'failed' | 'faults'>): void {
+    const { contender, figure, value } = sample
     const failed = outcome?.failed ?? 0
-    this.samples.push({ ...sample, failed })
     if (failed > 0) {
-      const reasons = Object.entries(outcome!.faults).map(([reason, count]) => `${count} × ${reason}`)
-      this.faults.set(`${sample.contender}, ${sample.figure}`, reasons.join(', '))
+      for (const [reason, count] of Object.entries(outcome!.faults)) {
+        this.addFault(contender, figure, reason, count)
+      }
     }
+    if (Number.isFinite(value)) this.samples.push({ ...sample, failed })
+    else this.addFault(contender, figure, 'no value')
   }
+
+  addFault(contender: string, figure: string, reason: string, count = 1): void {
+    const where = `${contender}, ${figure}`
+    const reasons = this.faults.get(where) ?? new Map<string, number>()
+    this.faults.set(where, reasons)
+    reasons.set(reason, (reasons.get(reason) ?? 0) + count)
+  }
+}
+
+/** The reasons of a fault in one line. */
+export function describeFaults(reasons: ReadonlyMap<string, number>): string {
+  return [...reasons].map(([reason, count]) => `${count} × ${reason}`).join(', ')
 }
 
 export interface Entrant {

@@ -70,9 +70,23 @@ export async function startInstance(
 async function tryStart(
   contender: Contender,
   found: Found & { kind: 'found' },
-  { processes, upstreamPort, directory: base, maxFiles }: Ground,
+  ground: Ground,
 ): Promise<Instance> {
-  const directory = mkdtempSync(join(base, 'contender-'))
+  const directory = mkdtempSync(join(ground.directory, 'contender-'))
+  try {
+    return await startIn(directory, contender, found, ground)
+  } catch (error) {
+    rmSync(directory, { recursive: true, force: true, maxRetries: 3 })
+    throw error
+  }
+}
+
+async function startIn(
+  directory: string,
+  contender: Contender,
+  found: Found & { kind: 'found' },
+  { processes, upstreamPort, maxFiles }: Ground,
+): Promise<Instance> {
   const place: Place = { port: await freePort(), upstreamPort, directory, maxFiles }
   const launch = found.launch(place)
   for (const [name, text] of Object.entries(launch.files ?? {})) {
@@ -169,6 +183,7 @@ async function untilAnswer(
 /** @returns milliseconds from the start until `holds`, asked again and again. */
 async function until(child: ChildProcess, holds: () => Promise<boolean>, startedMs: number): Promise<number> {
   for (;;) {
+    if (child.pid === undefined) throw new Error(`cannot run ${child.spawnfile}`)
     if (child.exitCode !== null || child.signalCode !== null) throw new Error('it ended at its start')
     if (await holds().catch(() => false)) return performance.now() - startedMs
     if (performance.now() - startedMs > readyWithinMs) throw new Error(`not ready in ${readyWithinMs} ms`)

@@ -13,7 +13,7 @@ const openingMs = 60_000
 let tally = new Tally()
 /** All connections of the task. */
 let opened: Connection[] = []
-let held: { tally: Tally; allEnded: Promise<unknown> } | undefined
+let held: { tally: Tally; allEnded: Promise<unknown>; connections: readonly Connection[] } | undefined
 
 process.on('SIGINT', () => {})
 process.on('disconnect', () => process.exit())
@@ -70,11 +70,13 @@ function connectTo(port: number): Connection {
 }
 
 async function closed(
-  { connections, durationMs, maxCalls = Infinity }: Task & { kind: 'closed' },
+  { connections, leadMs = 0, durationMs, maxCalls = Infinity }: Task & { kind: 'closed' },
   requests: Requests,
   port: number,
 ): Promise<void> {
-  const untilMs = performance.now() + durationMs
+  const fromMs = performance.now() + leadMs
+  const untilMs = fromMs + durationMs
+  let isLead = leadMs > 0
   let begun = 0
   const clients = Array.from({ length: connections }, () => {
     const connection = connectTo(port)
@@ -82,6 +84,10 @@ async function closed(
       new Promise<void>((resolve) => {
         const next = (): void => {
           const sentMs = performance.now()
+          if (isLead && sentMs >= fromMs) {
+            isLead = false
+            tally = new Tally()
+          }
           if (begun >= maxCalls || sentMs >= untilMs) {
             connection.close()
             resolve()
@@ -99,7 +105,7 @@ async function closed(
         }
         next()
       }),
-      durationMs,
+      leadMs + durationMs,
     )
   })
   await Promise.all(clients)
@@ -126,10 +132,12 @@ async function open(
         sent += 1
         const connection = idle.pop() ?? connectTo(port)
         all.add(connection)
-        tally.late(performance.now() - dueMs)
+        // No call waits for an answer: what the generator itself is late by is nobody's latency.
+        const sentMs = performance.now()
+        tally.late(sentMs - dueMs)
         connection.call(requests.next(), requests.expected, {
           onEnd(fault) {
-            tally.end(fault, performance.now() - dueMs)
+            tally.end(fault, performance.now() - sentMs)
             idle.push(connection)
             ended += 1
             if (ended === count) resolve()
@@ -140,7 +148,7 @@ async function open(
     }),
     durationMs,
   )
-  for (const connection of all) connection.close()
+  for (const connection of new Set([...idle, ...all])) connection.close()
 }
 
 async function streams(
@@ -207,7 +215,7 @@ async function hold(
     }
   })
   await patient(Promise.all(openers), openingMs)
-  held = { tally: ending, allEnded: Promise.all(ends) }
+  held = { tally: ending, allEnded: Promise.all(ends), connections: opened }
 }
 
 async function awaitHeld(): Promise<Outcome> {
@@ -219,7 +227,7 @@ async function awaitHeld(): Promise<Outcome> {
     (error: Error) => error.message,
   )
   if (fault !== undefined) waiting.tally.end(fault)
-  for (const connection of opened) connection.reset()
+  for (const connection of waiting.connections) connection.reset()
   return waiting.tally.outcome()
 }
 

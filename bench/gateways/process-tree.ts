@@ -2,6 +2,8 @@
 import { readdirSync, readFileSync } from 'node:fs'
 
 const nsPerTick = 10_000_000n
+/** User and system time are each rounded to a tick, at both readings. */
+const maxRoundingNs = 2n * nsPerTick
 
 /** CPU time of a tree at one moment. */
 export interface CpuReading {
@@ -26,7 +28,7 @@ export function readCpu(root: number): CpuReading {
 
 /**
  * CPU time that a tree used between two readings, in microseconds. From the scheduler's own count of its threads, which
- * is exact; where a thread has ended in between, from the count of its process, which forgets none but is kept to 10 ms.
+ * is exact; where a thread has ended in between, or is not in either reading, from the count of its process, which forgets none but is kept to 10 ms.
  */
 export function cpuBetween(before: CpuReading, after: CpuReading): number {
   let total = 0n
@@ -34,8 +36,9 @@ export function cpuBetween(before: CpuReading, after: CpuReading): number {
     const then = before.processes.get(pid) ?? { coarseNs: 0n, threads: new Map<string, bigint>() }
     const isExact =
       now.threads.size > 0 && [...then.threads.keys()].every((thread) => now.threads.has(thread))
-    if (isExact) total += sum(now.threads) - sum(then.threads)
-    else total += now.coarseNs - then.coarseNs
+    const [exactNs, coarseNs] = [sum(now.threads) - sum(then.threads), now.coarseNs - then.coarseNs]
+    // A thread that began and ended in between is in the count of its process alone.
+    total += isExact && coarseNs - exactNs <= maxRoundingNs ? exactNs : coarseNs
   }
   return Number(total) / 1000
 }
@@ -49,7 +52,7 @@ export function residentBytes(root: number): number {
 }
 
 /** The process itself and all that descend from it. */
-function treeOf(root: number): number[] {
+export function treeOf(root: number): number[] {
   const children = new Map<number, number[]>()
   for (const name of readdirSync('/proc')) {
     if (!/^\d+$/.test(name)) continue

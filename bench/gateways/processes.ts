@@ -1,9 +1,10 @@
 // Starts the processes of a run and sees to it that none outlives it: each contender leads a group of its own, and a
 // keeper that outlives us kills the groups that are left, whatever became of us.
-import { type ChildProcess, fork, spawn } from 'node:child_process'
+import { type ChildProcess, fork, type Serializable, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, openSync } from 'node:fs'
 import { join } from 'node:path'
+import { treeOf } from './process-tree.ts'
 import type { Outcome, Task } from './tasks.ts'
 
 export interface Command {
@@ -63,6 +64,8 @@ export class Processes {
       stdio: withChannel ? ['ignore', log, log, 'ipc'] : ['ignore', log, log],
     })
     closeSync(log)
+    // One that cannot be started has no process id.
+    child.on('error', () => {})
     if (child.pid !== undefined) this.#keeper.send({ add: child.pid })
     return child
   }
@@ -73,7 +76,10 @@ export class Processes {
     if (pid === undefined) return
     const isRunning = child.exitCode === null && child.signalCode === null
     const exited = isRunning ? once(child, 'exit') : undefined
+    // Some start programs in groups of their own.
+    const tree = treeOf(pid)
     killGroup(pid)
+    for (const each of tree) kill(each)
     await exited
     this.#keeper.send({ remove: pid })
   }
@@ -83,9 +89,36 @@ export class Processes {
   }
 }
 
-export function killGroup(pid: number): void {
+/**
+ * The next message of a process.
+ * @param order is sent to it first; absent: nothing.
+ * @throws Error when it ends instead.
+ */
+export async function answerOf<Answer>(child: ChildProcess, order?: Serializable): Promise<Answer> {
+  const stop = new AbortController()
+  const { signal } = stop
+  const answered = once(child, 'message', { signal })
+  const ended = once(child, 'exit', { signal }).then(() => {
+    throw new Error('the process has ended before it answered')
+  })
+  for (const each of [answered, ended]) each.catch(() => {})
   try {
-    process.kill(-pid, 'SIGKILL')
+    if (order !== undefined) child.send(order)
+    const [answer] = await Promise.race([answered, ended])
+    return answer as Answer
+  } finally {
+    stop.abort()
+  }
+}
+
+export function killGroup(pid: number): void {
+  kill(-pid)
+}
+
+/** @param pid below 0: a group. */
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
   } catch {
     // All of it is gone.
   }

@@ -1,8 +1,11 @@
 // The report as Markdown.
-import { standingsOf } from './ahead.ts'
-import { directName, type Figure, type Profile, type Sample } from './figure.ts'
+import { type Standing, standingsOf } from './ahead.ts'
+import { describeFaults, directName, type Figure, type Profile, type Sample } from './figure.ts'
 import { type Spread, spreadOf } from './statistics.ts'
-import { ratiosOf, standing, targetsOf, valuesOf, verdict } from './targets.ts'
+import { hasFailed, ratiosOf, standing, targetsOf, valuesOf, verdict } from './targets.ts'
+
+/** Of the earlier build of ours in the same run. */
+export const baselineName = 'baseline'
 
 export interface Account {
   readonly command: string
@@ -28,7 +31,7 @@ export interface Account {
   readonly notes: readonly string[]
   readonly profiles: readonly Profile[]
   /** Why calls failed, by contender and figure. */
-  readonly faults: ReadonlyMap<string, string>
+  readonly faults: ReadonlyMap<string, ReadonlyMap<string, number>>
 }
 
 /** @param own the contender that the others are compared with. */
@@ -47,6 +50,7 @@ export function writeReport(account: Account, own: string): string {
     ...targetTable(account, own),
     '',
     ...aheadTable(account, own),
+    ...beforeTable(account, own),
     '## Medians',
     '',
     ...medianTable(account),
@@ -88,7 +92,7 @@ function targetTable({ samples, rounds }: Account, own: string): string[] {
       `${bound} ${show(target.target)}`,
       `${bound} ${show(target.stretch)}`,
       range,
-      verdict(target, got),
+      verdict(target, got, rounds),
     ])
   })
   return [
@@ -116,17 +120,44 @@ function aheadTable({ figures, samples, contenders }: Account, own: string): str
     ])
   })
   const behind = standings.filter(({ leader }) => leader === 'theirs').map(({ figure }) => figure.title)
-  const count = `${own} is ahead in ${standings.length - behind.length} of ${standings.length} figures`
+  const count = (wanted: Standing['leader']) => standings.filter(({ leader }) => leader === wanted).length
+  const even = count('nobody') === 0 ? '' : `, as good as they in ${count('nobody')}`
+  const summary = `${own} is ahead in ${count('ours')} of ${standings.length} figures${even}`
   return [
     '## Ahead',
     '',
-    `${own} against the best of ${rivals.join(', ')}, figure by figure. The last column is how many times as good ${own} is in the same round: median, least to most.`,
+    `${own} against the best of ${rivals.join(', ')}, figure by figure. The last column is how many times as good ${own} is in the same round: median, least to most; nobody is ahead where that is above 1 in some rounds and below in others.`,
     '',
     `| figure | ${own} | best of them | ahead | times as good |`,
     '|---|--:|--:|---|--:|',
     ...rows,
     '',
-    behind.length === 0 ? `${count}.` : `${count}, and behind in: ${behind.join('; ')}.`,
+    behind.length === 0 ? `${summary}.` : `${summary}, and behind in: ${behind.join('; ')}.`,
+    '',
+  ]
+}
+
+/** Nothing where no earlier build was measured. */
+function beforeTable({ figures, samples, contenders }: Account, own: string): string[] {
+  const versionOf = (wanted: string) => contenders.find(({ name }) => name === wanted)?.version
+  const [before, after] = [versionOf(baselineName), versionOf(own)]
+  if (before === undefined || after === undefined) return []
+  const rows = figures.flatMap((figure) => {
+    const [then, now] = [baselineName, own].map((name) => valuesOf(samples, figure.id, name))
+    const ratio = ratiosOf(now!, then!)
+    if (figure.isContext === true || ratio === undefined) return []
+    const [was, is] = [then, now].map((values) => shown(spreadOf([...values!.values()]).median, figure))
+    const range = `${significant(ratio.median)} (${significant(ratio.min)} to ${significant(ratio.max)})`
+    return [row([`${figure.title}, ${figure.unit}`, was!, is!, range])]
+  })
+  return [
+    '## Before and after',
+    '',
+    `Before is ${before}, after is ${after}, both in this run. The last column is after divided by before in the same round: median, least to most.`,
+    '',
+    '| figure | before | after | after by before |',
+    '|---|--:|--:|--:|',
+    ...rows,
     '',
   ]
 }
@@ -156,9 +187,9 @@ const method = [
   '- Scripted upstream, load generator and each contender are processes of their own, on loopback. Every answer is checked (status, content, events in order, end of stream); failed ones are counted. Before anything is timed, a contender must pass on whole answers, streams as they come, messages unchanged, a body of 1 MB and a 404. Where it translates Messages or Responses, the provider must be told the same, and the answer and the stream must be right in the client’s format.',
   '- In each round every contender is measured, in an order that is drawn for the round; ratios are taken within a round.',
   '- CPU is user and system time of the process tree, as the scheduler counts it by thread to the nanosecond (`schedstat`); where a thread has ended meanwhile, the time in `stat` of its process, which includes ended threads but is kept to 10 ms. Work of the kernel in interrupts counts for whoever was running.',
-  '- Every contender is warmed up with 60,000 calls, or 20 seconds of them; before CPU and latency of plain calls are measured, it is at work for 1.5 s. What compilers and collectors do when a contender wakes up is in the figures of throughput, first events and bodies.',
-  '- Added latency and delay are the percentile through the gateway less that of the upstream without one. At a fixed rate a call counts from the moment it was due, sent or not.',
-  '- Events of different streams are spread evenly over time, so that each arrives alone.',
+  '- Every contender is warmed up with 60,000 calls, or 20 seconds of them; before CPU, latency and first events are measured, it is at work for 1.5 s, and for 0.8 s on the same connections before throughput is. What compilers and collectors do when a contender wakes up is in the figures of bodies.',
+  '- Added latency and delay are the median through the gateway less that of the upstream without one; 99th percentiles are those through the gateway as they are. At a fixed rate calls are sent whatever the answers do; how late the generator itself was is a row of its own.',
+  '- Events of different streams are due at different moments, as many as there are streams; the upstream’s timers are good to a millisecond.',
   '- Memory is resident bytes, with the pages that the processes of one tree share counted for each. The kernel’s buffers of sockets are in none of the figures, and no garbage collection is forced.',
   '- Throughput is that of a contender on its core, with load generator and upstream on what is left: a contender near the value of `direct` was not at its own limit.',
 ] as const
@@ -184,7 +215,7 @@ function profileTable({ of, us, count }: Profile): string[] {
 
 function faultLines({ faults }: Account): string[] {
   if (faults.size === 0) return ['No call failed.', '']
-  return [...[...faults].map(([where, why]) => `- Failed calls, ${where}: ${why}.`), '']
+  return [...[...faults].map(([where, why]) => `- Failed, ${where}: ${describeFaults(why)}.`), '']
 }
 
 function figureTable(figure: Figure, samples: readonly Sample[], own: string): string[] {
@@ -221,10 +252,6 @@ function rank(name: string, own: string): number {
 
 function threeOf(spread: Spread | undefined, show: (value: number) => string): string[] {
   return spread === undefined ? ['', '', ''] : [show(spread.min), show(spread.median), show(spread.max)]
-}
-
-function hasFailed(samples: readonly Sample[], figure: string, contender: string): boolean {
-  return samples.some((each) => each.figure === figure && each.contender === contender && each.failed > 0)
 }
 
 /** In the figure's own precision, with commas from a thousand on. */

@@ -7,7 +7,7 @@ import { type Contender, mainFormat } from './contender.ts'
 import { contenders as allContenders } from './contenders/all.ts'
 import { createBaseline, ours, variants } from './contenders/ours.ts'
 import { drawChart } from './chart.ts'
-import { type Entrant, Ledger, type Measurement, type Stage, takesPart } from './figure.ts'
+import { describeFaults, type Entrant, Ledger, type Measurement, type Stage, takesPart } from './figure.ts'
 import { bodies } from './figures/bodies.ts'
 import { cpu } from './figures/cpu.ts'
 import { dialects } from './figures/dialects.ts'
@@ -26,8 +26,8 @@ import { type Account, writeReport } from './report.ts'
 import { randomFrom, shuffled } from './statistics.ts'
 
 const resultsDirectory = join(import.meta.dirname, '../results')
-/** No run takes longer, whatever hangs. */
-const limitMs = { full: 120 * 60_000, quick: 9 * 60_000 }
+/** No run takes longer, whatever hangs: a few times what one with all contenders takes. */
+const limitMs = { fixed: 60 * 60_000, perRound: 30 * 60_000, quick: 9 * 60_000 }
 
 const measurements: readonly Measurement[] = [
   cpu,
@@ -57,8 +57,8 @@ export async function benchGateways(args: readonly string[]): Promise<number> {
     () => readOptions(args, resultsDirectory),
     help,
     async (options) => {
-      boundRun(options.isQuick ? limitMs.quick : limitMs.full)
-      return await run(options)
+      const fullMs = limitMs.fixed + options.rounds * limitMs.perRound
+      return await boundRun(options.isQuick ? limitMs.quick : fullMs, () => run(options))
     },
   )
 }
@@ -87,15 +87,16 @@ async function run(options: Options): Promise<number> {
     releaseHeld: () => upstream.send('release'),
     tell,
   }
+  let broken: Reasons = []
   const chosen = measurements.filter(({ name }) => options.figures?.includes(name) ?? true)
   try {
-    await measureAll(stage, chosen, instances)
+    broken = await measureAll(stage, chosen, instances)
   } finally {
     await Promise.all(instances.map((instance) => instance.stop()))
     ground.close()
   }
   const figures = chosen.flatMap((measurement) => measurement.figures(scale))
-  if (options.isQuick) return conclude(stage, chosen, wrong)
+  if (options.isQuick) return conclude(stage, chosen, [...wrong, ...broken])
   const account: Account = {
     command: `npm run bench -- gateways${commandOf(options)}`,
     date: new Date().toISOString().slice(0, 10),
@@ -103,7 +104,7 @@ async function run(options: Options): Promise<number> {
     rounds: options.rounds,
     seed: options.seed,
     contenders: entrants.map(({ contender, found }) => ({ ...contender, version: found.version })),
-    leftOut: [...leftOut, ...wrong],
+    leftOut: [...leftOut, ...wrong, ...broken],
     figures,
     samples: ledger.samples,
     notes: ledger.notes,
@@ -111,7 +112,7 @@ async function run(options: Options): Promise<number> {
     faults: ledger.faults,
   }
   write(account, options.out)
-  return wrong.length === 0 ? 0 : 1
+  return wrong.length + broken.length === 0 ? 0 : 1
 }
 
 interface Field {
@@ -173,11 +174,13 @@ function isChosen({ name }: Contender, only: readonly string[] | undefined): boo
   return only.includes(name.toLowerCase()) || (name === ours.name && only.includes('ours'))
 }
 
+/** @returns measurements that broke off, and why: the others are made all the same. */
 async function measureAll(
   stage: Stage,
   chosen: readonly Measurement[],
   instances: readonly Instance[],
-): Promise<void> {
+): Promise<Reasons> {
+  const broken: Reasons = []
   const [shared, own] = [
     chosen.filter((each) => each.startsItsOwn !== true),
     chosen.filter((each) => each.startsItsOwn),
@@ -188,8 +191,15 @@ async function measureAll(
     if (index === shared.length) await Promise.all(instances.map((instance) => instance.stop()))
     const prefix = `${measurement.name} (${index + 1} of ${chosen.length})`
     const taking = instances.filter(({ contender }) => takesPart(measurement, contender))
-    await measurement.measure({ ...stage, tell: (text) => tell(`${prefix}: ${text}`) }, taking)
+    try {
+      await measurement.measure({ ...stage, tell: (text) => tell(`${prefix}: ${text}`) }, taking)
+    } catch (error) {
+      const reason = (error as Error).message
+      tell(`${prefix} broke off: ${reason}`)
+      broken.push({ name: `a part of \`${measurement.name}\``, reason })
+    }
   }
+  return broken
 }
 
 /** Until their compilers have seen what is to come. */
@@ -213,7 +223,7 @@ function conclude(
   const excused = entrants.filter(({ contender }) => contender.knownFault !== undefined)
   for (const [where, why] of ledger.faults) {
     if (excused.some(({ contender }) => where.startsWith(`${contender.name}, `))) continue
-    faults.push(`failed calls, ${where}: ${why}`)
+    faults.push(`failed, ${where}: ${describeFaults(why)}`)
   }
   const figures = chosen.flatMap((measurement) =>
     measurement.figures(scale).map((figure) => ({ figure, measurement })),

@@ -21,10 +21,12 @@ export type CallTask =
       readonly kind: 'closed'
       readonly calls: Calls
       readonly connections: number
+      /** What is called for so long beforehand, on the same connections, does not count; absent: 0. */
+      readonly leadMs?: number
       readonly durationMs: number
       readonly maxCalls?: number
     }
-  /** Calls at a fixed rate, whatever the answers do; latency counts from when a call was due. */
+  /** Calls at a fixed rate, whatever the answers do; latency counts from when a call was sent. */
   | {
       readonly kind: 'open'
       readonly calls: Calls
@@ -58,7 +60,7 @@ export interface Outcome {
   readonly elapsedMs: number
   /** Milliseconds; undefined when there are none. */
   readonly latency: { readonly p50: number; readonly p99: number; readonly max: number } | undefined
-  /** How late the generator itself was, at p99, in milliseconds; it is part of the latency. */
+  /** How late the generator itself was, at p99, in milliseconds; it is no part of the latency. */
   readonly latenessP99: number
   /** Numbered events of streams. */
   readonly events: number

@@ -153,19 +153,24 @@ function stream(
     return
   }
   if (script.kind !== 'stream') return
+  const { gapMs } = script
+  const startMs = performance.now()
   let sent = 1
   socket.write(head + events[0])
-  const timer = setInterval(() => {
+  // Each is due by the start of its stream, and not by the event before it: streams that were late together would stay together.
+  const wait = () => setTimeout(go, Math.max(1, startMs + sent * gapMs - performance.now()))
+  const go = () => {
     if (sent < script.events) {
       socket.write(events[sent]!)
       sent += 1
+      timer = wait()
       return
     }
-    clearInterval(timer)
     socket.removeListener('close', stop)
     socket.write(end)
-  }, script.gapMs)
-  const stop = () => clearInterval(timer)
+  }
+  const stop = () => clearTimeout(timer)
+  let timer = wait()
   socket.once('close', stop)
 }
 

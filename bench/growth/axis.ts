@@ -14,9 +14,8 @@ export interface Scale {
   readonly rounds: number
   /** Length of one measurement. */
   readonly measureMs: number
-  /** What ends first ends the calls before a measurement. */
+  /** Calls before a measurement, on the same connections. */
   readonly leadMs: number
-  readonly leadCalls: number
   /** What ends first ends the warm-up of a process. */
   readonly warmUpMs: number
   readonly warmUpCalls: number
@@ -54,8 +53,11 @@ export interface Point {
   readonly size: number
   readonly setup: Omit<OwnSetup, 'models'>
   readonly calls: (instance: Instance) => Calls
-  /** Between the warm-up and the first round. */
-  readonly grow?: (at: At) => Promise<void>
+  /**
+   * Between the warm-up and the first round.
+   * @returns a note for the report; undefined: there is none.
+   */
+  readonly grow?: (at: At) => Promise<string | undefined>
   /** After the last round. @returns why something failed; undefined: nothing did. */
   readonly shrink?: (at: At) => Promise<string | undefined>
   /** True where the process works without calls too: that is measured beforehand and subtracted. */
@@ -73,16 +75,18 @@ export interface Choices {
   readonly models?: readonly string[]
   /** Members of the configuration. */
   readonly more?: object
+  /** Members of its `server`. */
+  readonly server?: object
   readonly provider?: object
   readonly model?: object
 }
 
 /** Every default on, and limits that count everything and refuse nothing. */
 export function growthConfig(choices: Choices = {}): (place: Place) => string {
-  const { workers = 1, models = [], more = {}, provider = {}, model = {} } = choices
+  const { workers = 1, models = [], more = {}, server = {}, provider = {}, model = {} } = choices
   return ({ port, upstreamPort }) =>
     JSON.stringify({
-      server: { hosts: ['127.0.0.1'], port, workers, shutdown_grace_ms: 1000 },
+      server: { hosts: ['127.0.0.1'], port, workers, shutdown_grace_ms: 1000, ...server },
       rate_limit_settings: {
         per_client: { rpm },
         // Windows of the least size, so that thousands of them fit.

@@ -26,7 +26,7 @@ import { type Grown, isFlat, type Sample, writeGrowth } from './report.ts'
 const resultsDirectory = join(import.meta.dirname, '../results')
 const axes: readonly Axis[] = [models, windows, keys, scopes, ledger, streams, workers]
 /** No run takes longer, whatever hangs. */
-const limitMs = { full: 60 * 60_000, quick: 600_000 }
+const limitMs = { fixed: 60 * 60_000, perRound: 5 * 60_000, quick: 600_000 }
 /** In closed loop: each sends its next call when it has its answer. */
 const connections = 8
 /** Streams that are asked for; what the limit of open files leaves of them is opened. */
@@ -40,8 +40,8 @@ export async function benchGrowth(args: readonly string[]): Promise<number> {
     () => readOptions(args, resultsDirectory),
     help,
     async (options) => {
-      boundRun(options.isQuick ? limitMs.quick : limitMs.full)
-      return await run(options)
+      const fullMs = limitMs.fixed + options.rounds * limitMs.perRound
+      return await boundRun(options.isQuick ? limitMs.quick : fullMs, () => run(options))
     },
   )
 }
@@ -56,7 +56,8 @@ async function run(options: Options): Promise<number> {
   const grown: Grown[] = []
   try {
     for (const axis of axes.filter(({ name }) => only?.includes(name) ?? true)) {
-      grown.push(await measure(axis, { ground, load, scale, inTurn: (items) => shuffled(items, random) }))
+      const stage = { ground, load, scale, inTurn: <Item>(items: readonly Item[]) => shuffled(items, random) }
+      grown.push(await measure(axis, stage).catch((error: Error) => brokenOff(axis, error)))
     }
   } finally {
     ground.close()
@@ -88,8 +89,7 @@ export function scaleOf({ isQuick, rounds }: Pick<Options, 'isQuick' | 'rounds'>
       isQuick,
       rounds,
       measureMs: 100,
-      leadMs: 10,
-      leadCalls: 20,
+      leadMs: 20,
       warmUpMs: 20,
       warmUpCalls: 100,
       models: 50,
@@ -103,10 +103,9 @@ export function scaleOf({ isQuick, rounds }: Pick<Options, 'isQuick' | 'rounds'>
   return {
     isQuick,
     rounds,
-    measureMs: 1000,
-    leadMs: 60_000,
-    // A process that has rested, as it does while others are measured, costs twice as much for about 5,000 calls.
-    leadCalls: 8000,
+    measureMs: 1250,
+    // A process that has rested, as it does while others are measured, costs more at first.
+    leadMs: 2000,
     warmUpMs: 180_000,
     warmUpCalls: 40_000,
     models: 10_000,
@@ -116,6 +115,12 @@ export function scaleOf({ isQuick, rounds }: Pick<Options, 'isQuick' | 'rounds'>
     streams: Math.min(wantedStreams, Math.floor((maxFiles - otherFiles) / 2)),
     workers: cores,
   }
+}
+
+/** The other axes are measured all the same. */
+function brokenOff({ name, title, shouldBeFlat }: Axis, { message }: Error): Grown {
+  tell(`${name} broke off: ${message}`)
+  return { name, title, shouldBeFlat, notes: [], sizes: [], samples: [], faults: [message] }
 }
 
 interface Stage {
@@ -134,6 +139,7 @@ async function measure(axis: Axis, stage: Stage): Promise<Grown> {
   const { scale } = stage
   const running: Running[] = []
   const faults: string[] = []
+  const grownNotes: string[] = []
   const samples: Sample[] = []
   try {
     for (const point of axis.points(scale)) {
@@ -142,7 +148,8 @@ async function measure(axis: Axis, stage: Stage): Promise<Grown> {
     }
     for (const { point, at } of running) {
       tell(`${axis.name}: grows to ${point.size.toLocaleString('en')}`)
-      await point.grow?.(at)
+      const note = await point.grow?.(at)
+      if (note !== undefined) grownNotes.push(note)
     }
     for (let round = 0; round < scale.rounds; round += 1) {
       for (const each of stage.inTurn(running)) {
@@ -160,7 +167,7 @@ async function measure(axis: Axis, stage: Stage): Promise<Grown> {
       const fault = await point.shrink?.(at)
       if (fault !== undefined) faults.push(`${point.size}: ${fault}`)
     }
-    const notes = [...(axis.note === undefined ? [] : [axis.note]), ...boundOf(axis, stage)]
+    const notes = [...(axis.note === undefined ? [] : [axis.note]), ...grownNotes, ...boundOf(axis, stage)]
     const { name, title, shouldBeFlat } = axis
     return { name, title, shouldBeFlat, notes, sizes, samples, faults }
   } finally {
@@ -204,14 +211,24 @@ async function costOf({ point, at: { instance } }: Running, { load, scale }: Sta
   const calls = point.calls(instance)
   const task = { kind: 'closed', calls, connections } as const
   const restPerMs = point.worksAtRest === true ? await costAtRest(instance, scale) : 0
-  await load.run({ ...task, durationMs: scale.leadMs, maxCalls: scale.leadCalls })
   instance.trimLog()
+  // On connections that are there: looking up who opens one reads the table of all sockets of the machine.
+  const running: Promise<Outcome> = load.run({ ...task, durationMs: scale.leadMs + scale.measureMs })
+  await sleep(scale.leadMs)
   const before = readCpu(instance.pid)
+  const first = await load.run({ kind: 'count' })
   const startMs = performance.now()
-  const outcome: Outcome = await load.run({ ...task, durationMs: scale.measureMs })
+  await sleep(scale.measureMs - marginMs(scale))
+  const after = readCpu(instance.pid)
+  const last = await load.run({ kind: 'count' })
   const elapsedMs = performance.now() - startMs
-  const own = cpuBetween(before, readCpu(instance.pid)) - restPerMs * elapsedMs
-  return { outcome, perCall: own / outcome.calls }
+  const own = cpuBetween(before, after) - restPerMs * elapsedMs
+  return { outcome: await running, perCall: own / (last.calls - first.calls) }
+}
+
+/** The calls go on for so long after what is measured of them. */
+function marginMs({ measureMs }: Scale): number {
+  return measureMs / 5
 }
 
 /** @returns microseconds in a millisecond. */

@@ -88,11 +88,13 @@ function keepPace({ ratePerSecond, isWarmUp }: LoadOrder & { kind: 'rate' }): vo
 }
 
 function send({ kind, requests, expected }: Sender, dueMs: number): void {
-  lateness.push(performance.now() - dueMs)
+  // What the generator itself is late by is nobody's time.
+  const sentMs = performance.now()
+  lateness.push(sentMs - dueMs)
   const connection = idle.pop() ?? new Connection(port)
   const call: Open = {
     connection,
-    sinceMs: dueMs,
+    sinceMs: sentMs,
     end(fault) {
       open.delete(call)
       calls += 1
@@ -103,14 +105,14 @@ function send({ kind, requests, expected }: Sender, dueMs: number): void {
   let events = 0
   connection.call(requests.next(), expected, {
     onEvents(count) {
-      if (events === 0) firstEvents.push(performance.now() - dueMs)
+      if (events === 0) firstEvents.push(performance.now() - sentMs)
       events += count
       if (kind.leavesAfter !== undefined && events >= kind.leavesAfter) leave(call)
     },
     onEnd(fault) {
       call.end(fault)
       idle.push(connection)
-      if (kind.isTimed && fault === undefined) whole.push(performance.now() - dueMs)
+      if (kind.isTimed && fault === undefined) whole.push(performance.now() - sentMs)
     },
   })
   // In a moment, when the gateway has sent it on.

@@ -19,6 +19,8 @@ export interface Options {
 const most = { minutes: 24 * 60, rate: 2000 }
 /** A run has about so many samples. */
 const usualSamples = 60
+/** Each pair of them has a slope. */
+const mostSamples = 2000
 const intervals = { leastMs: 2000, mostMs: 60_000 }
 const quick = { minutes: 0.05, intervalMs: 250, ratePerSecond: 150 }
 
@@ -28,7 +30,7 @@ Sends mixed calls of all formats to llm-gateway at a fixed rate, streamed and wh
 clients that leave, errors and limits among them, and tells whether what a call costs, how long it takes and
 what the process holds stays flat.
 
-  --minutes N        how long is measured (60), after a warm-up of at most 2 minutes; up to ${most.minutes}
+  --minutes N        how long is measured (60), after a warm-up of about 3 minutes; up to ${most.minutes}
   --rate R           calls in a second (200); up to ${most.rate}
   --interval S       seconds between two samples (a sixtieth of the run, from 2 to 60)
   --quick            a smoke run of seconds: every sample is there and no call ends otherwise than it should;
@@ -64,6 +66,9 @@ export function readOptions(args: readonly string[], defaultOut: string): Option
     Math.max(intervals.leastMs, Math.round((minutes * 60_000) / usualSamples)),
   )
   const seconds = numberOf('interval', values.interval, 3600)
+  if (seconds !== undefined && (minutes * 60) / seconds > mostSamples) {
+    throw new RangeError(`--interval ${seconds} makes more than ${mostSamples} samples in ${minutes} minutes`)
+  }
   return {
     isQuick,
     minutes,

@@ -25,10 +25,10 @@ export interface LoadSample {
   readonly faults: Readonly<Record<string, number>>
   /** Calls under way. */
   readonly open: number
-  /** Of whole answers that the upstream gives at once, from when the call was due. Undefined: there were none. */
+  /** Of whole answers that the upstream gives at once, from when the call was sent. Undefined: there were none. */
   readonly whole: Times | undefined
   /** Until the first event of a stream. */
   readonly firstEvents: Times | undefined
-  /** How late the generator itself was; a part of the times. */
+  /** How late the generator itself was; no part of the times. */
   readonly latenessP99Ms: number
 }

@@ -1,5 +1,4 @@
 // The whole soak: starts the gateway, warms it up, sends the mix, samples, judges and writes.
-import { once } from 'node:events'
 import { mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { loadavg } from 'node:os'
 import { join } from 'node:path'
@@ -9,6 +8,7 @@ import { createOurs } from '../gateways/contenders/ours.ts'
 import { boundRun, openGround, type OpenGround, tell } from '../gateways/ground.ts'
 import { type Instance, startInstance } from '../gateways/instance.ts'
 import { describeMachine } from '../gateways/machine.ts'
+import { answerOf } from '../gateways/processes.ts'
 import { cpuBetween, type CpuReading, readCpu, residentBytes } from '../gateways/process-tree.ts'
 import { drawSoak } from './chart.ts'
 import type { Held } from './memory-probe.ts'
@@ -31,8 +31,7 @@ export async function benchSoak(args: readonly string[]): Promise<number> {
     () => readOptions(args, resultsDirectory),
     help,
     async (options) => {
-      boundRun(options.minutes * 60_000 + graceMs)
-      const account = await run(options)
+      const account = await boundRun(options.minutes * 60_000 + graceMs, () => run(options))
       return options.isQuick ? conclude(account, options) : write(account, options)
     },
   )
@@ -74,11 +73,7 @@ type Measured = Pick<Account, 'samples' | 'floors' | 'calls' | 'left' | 'faults'
 async function soak(options: Options, ground: OpenGround, instance: Instance): Promise<Measured> {
   const { intervalMs, ratePerSecond, minutes, isQuick, seed } = options
   const order = (what: LoadOrder) => void ground.loadProcess.send(what)
-  const ask = async (kind: 'sample' | 'stop'): Promise<LoadSample> => {
-    const answered = once(ground.loadProcess, 'message')
-    order({ kind })
-    return ((await answered) as [LoadSample])[0]
-  }
+  const ask = (kind: 'sample' | 'stop') => answerOf<LoadSample>(ground.loadProcess, { kind })
   const faults = new Map<string, number>()
   let [calls, left] = [0, 0]
   const count = (sample: LoadSample): void => {
@@ -97,7 +92,8 @@ async function soak(options: Options, ground: OpenGround, instance: Instance): P
   const before = await hold(instance, 'collect')
   // What is collected in one go grows to its usual size again before it is looked at.
   await sleep(isQuick ? intervalMs : Math.min(warmUpMs.regrowing, halfMs / 2))
-  count(await ask('sample'))
+  // Of the warm-up only what went wrong counts.
+  count({ ...(await ask('sample')), calls: 0, left: 0 })
 
   const samples: Sample[] = []
   const startMs = performance.now()
@@ -172,10 +168,8 @@ async function heldBy(instance: Instance) {
   }
 }
 
-async function hold({ child }: Instance, what: 'held' | 'collect'): Promise<Held> {
-  const answered = once(child, 'message')
-  child.send(what)
-  return ((await answered) as [Held])[0]
+function hold({ child }: Instance, what: 'held' | 'collect'): Promise<Held> {
+  return answerOf<Held>(child, what)
 }
 
 function sizeOf(file: string): number {

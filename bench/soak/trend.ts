@@ -46,7 +46,7 @@ export function trendOf(points: readonly Point[]): Trend | undefined {
   }
 }
 
-/** `unclear`: it seems to rise, and may as well be flat; a longer run tells. */
+/** `unclear`: it may rise by more than is allowed, and may as well be flat; a longer run tells. */
 export type Verdict = 'flat' | 'rises' | 'unclear'
 
 /**
@@ -55,8 +55,8 @@ export type Verdict = 'flat' | 'rises' | 'unclear'
  */
 export function verdictOf(trend: Trend | undefined, tolerance: number): Verdict {
   if (trend === undefined) return 'unclear'
-  if (trend.change <= tolerance) return 'flat'
-  return trend.low > 0 ? 'rises' : 'unclear'
+  if (trend.high <= tolerance) return 'flat'
+  return trend.change > tolerance && trend.low > 0 ? 'rises' : 'unclear'
 }
 
 function middleOf(sorted: readonly number[]): number {

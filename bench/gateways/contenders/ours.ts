@@ -1,8 +1,9 @@
 // Ours, with every feature that is on by default: guards, the check of the peer's Unix user, the flood limit, limits by
 // model with their state on disk, retries, the log. Limits are set high, so that they count everything and refuse nothing.
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
+import { baselineName } from '../report.ts'
 import type { Contender, Found, FindOptions, Launch, Place } from '../contender.ts'
 import { cacheDirectory } from '../cache.ts'
 import { benchKey, type Features, featureLines, keyFileText } from '../features.ts'
@@ -67,7 +68,7 @@ function createVariant(name: string, difference: string, features: Features): Co
 
 /** Another checkout of llm-gateway with its packages installed, built and set up like ours. */
 export function createBaseline(root: string): Contender {
-  return createOurs('baseline', { models, root })
+  return createOurs(baselineName, { models, root })
 }
 
 export function createOurs(name: string, own: OwnSetup): Contender {
@@ -90,7 +91,17 @@ function find(own: OwnSetup, options: FindOptions): Found {
   const root = own.root ?? thisCheckout
   const home = options.isPacked ? pack(root) : root
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }
-  return { kind: 'found', version, launch: (place) => launch(home, own, place) }
+  return { kind: 'found', version: version + commitOf(root), launch: (place) => launch(home, own, place) }
+}
+
+/** Nothing where there is no git. */
+function commitOf(root: string): string {
+  const git = (...args: string[]) =>
+    spawnSync('git', ['-C', root, ...args], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
+  const { status, stdout } = git('rev-parse', '--short', 'HEAD')
+  if (status !== 0) return ''
+  const isChanged = git('status', '--porcelain', '--untracked-files=no').stdout !== ''
+  return ` (${stdout.trim()}${isChanged ? ' with changes' : ''})`
 }
 
 function launch(home: string, own: OwnSetup, place: Place): Launch {

@@ -1,9 +1,9 @@
 // Calls with an image in them: CPU by size, and how long the largest holds up our event loop.
 import { join } from 'node:path'
-import { once } from 'node:events'
 import { createOurs, isOurs, ours } from '../contenders/ours.ts'
 import type { Measurement, Stage } from '../figure.ts'
 import { startInstance } from '../instance.ts'
+import { answerOf } from '../processes.ts'
 import type { Outcome } from '../tasks.ts'
 import { cpuPerCall } from './cpu.ts'
 
@@ -57,10 +57,8 @@ async function measureStall(stage: Stage): Promise<void> {
   if (found.kind !== 'found') return
   const instance = await startInstance(contender, found, ground)
   const readStall = async (): Promise<number> => {
-    const answered = once(instance.child, 'message')
-    instance.child.send('stall')
-    const [message] = (await answered) as [{ stallMs: number }]
-    return message.stallMs
+    const { stallMs } = await answerOf<{ stallMs: number }>(instance.child, 'stall')
+    return stallMs
   }
   try {
     const bytes = scale.bodyBytes.at(-1)!

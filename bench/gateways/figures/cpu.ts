@@ -10,6 +10,11 @@ import type { Script } from '../wire.ts'
 const connections = 8
 /** About as fast as a model writes. */
 const eventsPerSecond = 40
+/** Streams that begin at this distance have their events at as many different moments as there are streams. */
+export function spreadOfStreams(gapMs: number, streams: number): number {
+  return gapMs * (streams + 1)
+}
+
 /** How many times as long as usual is waited for an event at most. */
 const maxWindows = 20
 
@@ -87,7 +92,8 @@ export async function cpuPerEvent(
   const leadMs = gapMs * 40
   const events = Math.ceil((scale.measureMs + 3 * leadMs) / gapMs)
   const calls = callsOf({ kind: 'stream', events, gapMs })
-  const running = load.run({ kind: 'streams', calls, streams: scale.streams, spreadMs: leadMs })
+  const { streams } = scale
+  const running = load.run({ kind: 'streams', calls, streams, spreadMs: spreadOfStreams(gapMs, streams) })
   await sleep(2 * leadMs)
   const before = readCpu(instance.pid)
   const first = await load.run({ kind: 'count' })

@@ -3,6 +3,7 @@ import { directName, type Measurement } from '../figure.ts'
 import type { Instance } from '../instance.ts'
 import type { Outcome, Task } from '../tasks.ts'
 import { cpuPerCall } from './cpu.ts'
+import { addLatencies } from './latencies.ts'
 
 const microseconds = { unit: 'µs', digits: 0 } as const
 
@@ -10,13 +11,13 @@ export const latency: Measurement = {
   name: 'latency',
   figures: ({ openRate }) => [
     { id: 'latency_p50', title: 'added latency, one connection, p50', ...microseconds },
-    { id: 'latency_p99', title: 'added latency, one connection, p99', ...microseconds },
+    { id: 'latency_p99', title: 'latency, one connection, p99', ...microseconds },
     { id: 'open_p50', title: `added latency at ${openRate} calls/s, p50`, ...microseconds },
-    { id: 'open_p99', title: `added latency at ${openRate} calls/s, p99`, ...microseconds },
+    { id: 'open_p99', title: `latency at ${openRate} calls/s, p99`, ...microseconds },
     { id: 'open_cpu', title: `CPU per plain chat call at ${openRate} calls/s`, ...microseconds },
     {
       id: 'lateness',
-      title: 'lateness of the load generator in that, p99',
+      title: 'lateness of the load generator meanwhile, p99',
       ...microseconds,
       isContext: true,
     },
@@ -41,26 +42,19 @@ export const latency: Measurement = {
         }
         const all = [undefined, ...instances]
         for (const instance of stage.inTurn(all)) {
+          const calls = (instance ?? stage.direct).callsOf({ kind: 'plain' })
+          await load.run({ kind: 'closed', calls, connections: 8, durationMs: scale.leadMs })
           if (instance === undefined) {
             await measure(directName, stage.direct)
             continue
           }
           const { name } = instance.contender
-          const calls = instance.callsOf({ kind: 'plain' })
-          await load.run({ kind: 'closed', calls, connections: 8, durationMs: scale.leadMs })
           const { perCall, outcome } = await cpuPerCall(instance, () => measure(name, instance))
           if (mode === 'latency') continue
           ledger.add({ figure: 'open_cpu', contender: name, round, value: perCall }, outcome)
           ledger.add({ figure: 'lateness', contender: name, round, value: outcome.latenessP99 * 1000 })
         }
-        const direct = outcomes.get(directName)!.latency!
-        for (const [contender, outcome] of outcomes) {
-          if (outcome.latency === undefined) continue
-          for (const share of ['p50', 'p99'] as const) {
-            const addedMs = outcome.latency[share] - (contender === directName ? 0 : direct[share])
-            ledger.add({ figure: `${mode}_${share}`, contender, round, value: addedMs * 1000 }, outcome)
-          }
-        }
+        addLatencies(ledger, mode, round, outcomes)
       }
     }
   },

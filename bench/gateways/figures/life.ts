@@ -34,7 +34,14 @@ export const life: Measurement = {
   async measure(stage) {
     for (let round = 0; round < stage.scale.rounds; round += 1) {
       const entrants = stage.entrants.filter(({ contender }) => takesPart(life, contender))
-      for (const entrant of stage.inTurn(entrants)) await live(stage, entrant, round)
+      for (const entrant of stage.inTurn(entrants)) {
+        try {
+          await live(stage, entrant, round)
+        } catch (error) {
+          // The others go on: a run takes more than an hour.
+          stage.ledger.addFault(entrant.contender.name, 'life', (error as Error).message)
+        }
+      }
     }
   },
 }

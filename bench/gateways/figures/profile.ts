@@ -1,10 +1,11 @@
 // Where the time of a call and of an event goes: ours alone, from its sources, so that the places have names.
-import { once } from 'node:events'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createOurs, ours } from '../contenders/ours.ts'
 import type { Measurement, Stage } from '../figure.ts'
 import { type Instance, startInstance } from '../instance.ts'
+import { answerOf } from '../processes.ts'
+import { spreadOfStreams } from './cpu.ts'
 
 const connections = 8
 const gapMs = 25
@@ -48,10 +49,12 @@ async function profileCalls(stage: Stage, instance: Instance): Promise<void> {
 async function profileEvents(stage: Stage, instance: Instance): Promise<void> {
   const { scale, load, ledger } = stage
   stage.tell('events')
-  const events = Math.ceil((scale.measureMs * 3) / gapMs) + 10
+  const events = Math.ceil((scale.measureMs * 3) / gapMs) + scale.streams + 10
   const calls = instance.callsOf({ kind: 'stream', events, gapMs })
-  const running = load.run({ kind: 'streams', calls, streams: scale.streams, spreadMs: gapMs * 5 })
-  await sleep(scale.measureMs / 2)
+  const { streams } = scale
+  const spreadMs = spreadOfStreams(gapMs, streams)
+  const running = load.run({ kind: 'streams', calls, streams, spreadMs })
+  await sleep(spreadMs + 4 * gapMs)
   await begin(instance)
   const first = await load.run({ kind: 'count' })
   await sleep(scale.measureMs * 2)
@@ -65,14 +68,10 @@ async function profileEvents(stage: Stage, instance: Instance): Promise<void> {
 }
 
 async function begin({ child }: Instance): Promise<void> {
-  const started = once(child, 'message')
-  child.send('start')
-  await started
+  await answerOf(child, 'start')
 }
 
 async function end({ child }: Instance): Promise<Readonly<Record<string, number>>> {
-  const answered = once(child, 'message')
-  child.send('stop')
-  const [{ us }] = (await answered) as [{ us: Record<string, number> }]
+  const { us } = await answerOf<{ us: Record<string, number> }>(child, 'stop')
   return us
 }

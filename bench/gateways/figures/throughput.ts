@@ -22,13 +22,8 @@ export const throughput: Measurement = {
           stage.tell(`round ${round + 1}: throughput of ${contender}, ${connections} connections`)
           instance?.trimLog()
           const calls = (instance ?? stage.direct).callsOf({ kind: 'plain' })
-          const durationMs = scale.measureMs / 2
-          const outcome = await load.run({
-            kind: 'closed',
-            calls,
-            connections,
-            durationMs,
-          })
+          const [leadMs, durationMs] = [scale.measureMs / 2, scale.measureMs]
+          const outcome = await load.run({ kind: 'closed', calls, connections, leadMs, durationMs })
           const value = ((outcome.calls - outcome.failed) * 1000) / outcome.elapsedMs
           ledger.add({ figure: `throughput_${connections}`, contender, round, value }, outcome)
         }

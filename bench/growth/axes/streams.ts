@@ -1,5 +1,4 @@
-// Streams that are open and silent meanwhile. What they take by themselves, heartbeats above all, is measured before the calls
-// and subtracted.
+// Streams that are open and silent meanwhile. What they take by themselves is measured before the calls and subtracted.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type At, type Axis, growthConfig, plainCalls } from '../axis.ts'
 
@@ -10,10 +9,11 @@ export const streams: Axis = {
   name: 'streams',
   title: 'open streams',
   shouldBeFlat: true,
+  note: 'without heartbeats: those of streams that were opened together come together, into some measurements and not into others',
   points: ({ streams }) =>
     [0, streams].map((size) => ({
       size,
-      setup: { config: growthConfig() },
+      setup: { config: growthConfig({ server: { heartbeat_after_ms: 600_000 } }) },
       calls: plainCalls,
       worksAtRest: true,
       ...(size > 0 && {
@@ -22,6 +22,7 @@ export const streams: Axis = {
           const opened = await load.run({ kind: 'hold', calls, streams: size, atOnce })
           if (opened.failed > 0) throw new Error(`streams: ${JSON.stringify(opened.faults)}`)
           await sleep(scale.isQuick ? 0 : 2000)
+          return undefined
         },
         async shrink({ load, ...at }: At) {
           at.releaseHeld()

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { drawChart } from '../../../bench/gateways/chart.ts'
-import type { Figure, Sample } from '../../../bench/gateways/figure.ts'
+import { describeFaults, type Figure, Ledger, type Sample } from '../../../bench/gateways/figure.ts'
 import { type Account, writeReport } from '../../../bench/gateways/report.ts'
 
 const figures: readonly Figure[] = [{ id: 'call_cpu', title: 'CPU per <call>', unit: 'µs', digits: 0 }]
@@ -35,7 +35,7 @@ const account: Account = {
   profiles: [
     { of: 'plain chat call', us: { undici: 3000, 'llm-gateway: call': 6990, rest: 10 }, count: 100 },
   ],
-  faults: new Map([['Caddy, call_cpu', '3 × status 500']]),
+  faults: new Map([['Caddy, call_cpu', new Map([['status 500', 3]])]]),
 }
 
 suite('the report', () => {
@@ -56,7 +56,7 @@ suite('the report', () => {
 
   test('marks a measurement in which calls failed, and says why', () => {
     assert.ok(lines.includes('| CPU per <call>, µs | 100 | 180 ✗ |'))
-    assert.ok(lines.includes('- Failed calls, Caddy, call_cpu: 3 × status 500.'))
+    assert.ok(lines.includes('- Failed, Caddy, call_cpu: 3 × status 500.'))
   })
 
   test('says by which fault of its own a contender fails calls', () => {
@@ -97,6 +97,8 @@ suite('the list of who is ahead', () => {
         { id: 'cost', title: 'cost', unit: 'µs', digits: 0 },
         { id: 'speed', title: 'speed', unit: 'calls/s', digits: 0, isMoreBetter: true },
         { id: 'delay', title: 'delay', unit: 'µs', digits: 0 },
+        { id: 'even', title: 'even', unit: 'µs', digits: 0 },
+        { id: 'broken', title: 'broken', unit: 'µs', digits: 0 },
         { id: 'lateness', title: 'lateness', unit: 'µs', digits: 0, isContext: true },
         { id: 'alone', title: 'alone', unit: 'ms', digits: 0 },
       ],
@@ -115,6 +117,11 @@ suite('the list of who is ahead', () => {
         ...sample('speed', 'Quick', [200, 250, 400]),
         ...sample('delay', 'ours', [-1, 5, 6]),
         ...sample('delay', 'Slow', [7, 7, 7]),
+        ...sample('even', 'ours', [10, 10, 10]),
+        ...sample('even', 'Slow', [9, 12, 12]),
+        ...sample('broken', 'ours', [10, 10, 10]),
+        ...sample('broken', 'Quick', [1, 1, 1]).map((each) => ({ ...each, failed: 4 })),
+        ...sample('broken', 'Slow', [20, 20, 20]),
         ...sample('lateness', 'ours', [1]),
         ...sample('lateness', 'Quick', [2]),
         ...sample('alone', 'ours', [1]),
@@ -132,6 +139,14 @@ suite('the list of who is ahead', () => {
     assert.ok(table.includes('| speed, calls/s | 100 | 250, Quick | Quick | 0.40 (0.25 to 0.50) |'))
   })
 
+  test('names nobody where each was better in some round', () => {
+    assert.ok(table.includes('| even, µs | 10 | 12, Slow | nobody | 1.20 (0.90 to 1.20) |'))
+  })
+
+  test('passes over a rival whose calls failed', () => {
+    assert.ok(table.includes('| broken, µs | 10 | 20, Slow | ours | 2.00 (2.00 to 2.00) |'))
+  })
+
   test('gives no ratio where a value is not above 0', () => {
     assert.ok(table.includes('| delay, µs | 5 | 7, Slow | ours | – |'))
   })
@@ -141,11 +156,43 @@ suite('the list of who is ahead', () => {
   })
 
   test('sums up where ours is behind', () => {
-    assert.ok(table.includes('ours is ahead in 2 of 3 figures, and behind in: speed.'))
+    assert.ok(table.includes('ours is ahead in 3 of 5 figures, as good as they in 1, and behind in: speed.'))
   })
 
   test('is missing where no rival was measured', () => {
     assert.doesNotMatch(writeReport(account, 'ours'), /^## Ahead/m)
+  })
+})
+
+suite('the table of an earlier build', () => {
+  const earlier = samples
+    .filter(({ contender }) => contender === 'ours')
+    .map((sample) => ({ ...sample, contender: 'baseline', value: sample.value * 2 }))
+  const contenders = [...account.contenders, { name: 'baseline', version: '1.0 (abc)', setup: '' }]
+  const report = writeReport({ ...account, contenders, samples: [...samples, ...earlier] }, 'ours')
+
+  test('holds after against before in the same round', () => {
+    assert.ok(report.includes('Before is 1.0 (abc), after is 1.0, both in this run.'))
+    assert.ok(report.includes('| CPU per <call>, µs | 200 | 100 | 0.50 (0.50 to 0.50) |'))
+  })
+
+  test('is missing where none was measured', () => {
+    assert.doesNotMatch(writeReport(account, 'ours'), /^## Before and after/m)
+  })
+})
+
+suite('what is gathered', () => {
+  test('has each reason of all rounds, and a value that is no number as one', () => {
+    const ledger = new Ledger()
+    const where = { figure: 'cost', contender: 'ours' }
+    ledger.add({ ...where, round: 0, value: 1 }, { failed: 2, faults: { late: 2 } })
+    ledger.add({ ...where, round: 1, value: NaN }, { failed: 1, faults: { late: 1 } })
+    ledger.add({ ...where, round: 2, value: 3 })
+    assert.deepEqual(
+      ledger.samples.map(({ value }) => value),
+      [1, 3],
+    )
+    assert.equal(describeFaults(ledger.faults.get('ours, cost')!), '3 × late, 1 × no value')
   })
 })
 

@@ -19,7 +19,7 @@ function samples(contender: string, values: readonly number[]): Sample[] {
 suite('ratios', () => {
   test('are taken within rounds', () => {
     const all = [...samples('ours', [10, 20, 90]), ...samples('theirs', [10, 10, 30])]
-    assert.deepEqual(standing(target, all, 'ours'), { min: 1, median: 2, max: 3 })
+    assert.deepEqual(standing(target, all, 'ours'), { min: 1, median: 2, max: 3, rounds: 3 })
   })
 
   test('leave out rounds in which the divisor is missing or not above 0', () => {
@@ -34,7 +34,7 @@ suite('ratios', () => {
         [1, -1],
       ]),
     )
-    assert.deepEqual(ratios, { min: 2, median: 2, max: 2 })
+    assert.deepEqual(ratios, { min: 2, median: 2, max: 2, rounds: 1 })
   })
 
   test('are missing where there is nothing to compare with', () => {
@@ -51,7 +51,7 @@ suite('a verdict', () => {
   ] as const
   for (const [median, expected] of cases) {
     test(`at ${median} is: ${expected}`, () => {
-      assert.equal(verdict(target, { min: 0, median, max: 9 }), expected)
+      assert.equal(verdict(target, { min: 0, median, max: 9, rounds: 5 }, 5), expected)
     })
   }
 
@@ -64,12 +64,18 @@ suite('a verdict', () => {
   ] as const
   for (const [median, expected] of fastCases) {
     test(`at ${median} of what is to be at least 0.85 is: ${expected}`, () => {
-      assert.equal(verdict(fast, { min: 0, median, max: 9 }), expected)
+      assert.equal(verdict(fast, { min: 0, median, max: 9, rounds: 5 }, 5), expected)
     })
   }
 
   test('is not given for what was not measured', () => {
-    assert.equal(verdict(target, undefined), 'not measured')
+    assert.equal(verdict(target, undefined, 5), 'not measured')
+  })
+
+  test('is not given where rounds have no ratio: those are the ones in which the other did best', () => {
+    const all = [...samples('ours', [4, 4, 4]), ...samples('theirs', [2, -1, 2])]
+    const got = standing(target, all, 'ours')
+    assert.equal(verdict(target, got, 3), 'not judged: only 2 of 3 rounds have a ratio')
   })
 })
 
@@ -86,6 +92,6 @@ suite('the targets', () => {
     const throughput = targets.find(({ figure }) => figure === 'throughput_256')!
     const at = (figure: string, value: number) => ({ ...samples('ours', [value])[0]!, figure })
     const all = [at('throughput_256', 800), at('throughput_32', 1000)]
-    assert.equal(verdict(throughput, standing(throughput, all, 'ours')), 'missed by 6 %')
+    assert.equal(verdict(throughput, standing(throughput, all, 'ours'), 1), 'missed by 6 %')
   })
 })

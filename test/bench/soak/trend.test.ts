@@ -49,6 +49,7 @@ suite('the verdict', () => {
 
   test('is unclear where nothing can be told', () => {
     assert.equal(verdictOf(undefined, 0.1), 'unclear')
+    assert.equal(of(noise(40, 150).map((each, index) => 200 + index / 4 + each)), 'unclear')
     assert.equal(of([100, 300, 90, 310, 80, 320, 330, 120], 0.01), 'unclear')
   })
 })
