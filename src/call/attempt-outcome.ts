@@ -117,6 +117,6 @@ export interface ResponseReader {
   onRest?(): void
   onEnd(): void
   onBroken(error: GatewayError): void
-  /** About ten times a second. @param nowMs milliseconds of the monotonic clock. */
+  /** From once to ten times a second, by how many calls are under way. @param nowMs milliseconds of the monotonic clock. */
   onTick?(nowMs: number): void
 }

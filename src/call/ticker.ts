@@ -15,8 +15,15 @@ export interface Ticker {
   delete(listener: TickListener): void
 }
 
-/** How late a deadline may be noticed. */
+/** How late a deadline may be noticed while few calls are under way. */
 const periodMs = 100
+
+/**
+ * With more calls under way, they take turns, and each has its turn about once a second at the latest. A look at one takes
+ * half a microsecond; looking at 9,800 open streams ten times a second took 5 % of a core.
+ */
+const looksPerTick = 1_000
+const maxTicksPerRound = 10
 
 /** Ticks while there is something to watch; at rest it holds no timer. */
 export function createTicker({ now, setTimer }: Pick<Clock, 'now' | 'setTimer'>): Ticker {
@@ -28,7 +35,7 @@ export function createTicker({ now, setTimer }: Pick<Clock, 'now' | 'setTimer'>)
     if (!isTicking) return
     setTimer(tick, periodMs)
     const nowMs = now()
-    watched.forEach((each) => {
+    watched.forNext(Math.max(looksPerTick, Math.ceil(watched.size / maxTicksPerRound)), (each) => {
       try {
         each.onTick(nowMs)
       } catch (error) {

@@ -10,6 +10,8 @@ export interface Indexed {
 /** Removing an item moves the last one into its position. */
 export class UnorderedList<T extends Indexed> {
   readonly #items: T[] = []
+  /** Of the item that `forNext` visits next; below 0: a round begins. */
+  #next = -1
 
   get size(): number {
     return this.#items.length
@@ -41,6 +43,19 @@ export class UnorderedList<T extends Indexed> {
   forEach(visit: (item: T) => void): void {
     for (let index = this.#items.length - 1; index >= 0; index--) {
       const item = this.#items[index]
+      if (item !== undefined) visit(item)
+    }
+  }
+
+  /**
+   * Calls `visit` for at most so many items, going on where the last call of it has ended. It goes from the last position to
+   * the first: what a deletion moves has been visited, so that no item waits longer than one round and the rest of another.
+   */
+  forNext(count: number, visit: (item: T) => void): void {
+    if (this.#next < 0 || this.#next >= this.#items.length) this.#next = this.#items.length - 1
+    const end = Math.max(-1, this.#next - count)
+    for (; this.#next > end; this.#next--) {
+      const item = this.#items[this.#next]
       if (item !== undefined) visit(item)
     }
   }

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 
 import { createTicker } from '../../src/call/ticker.ts'
 import { FakeClock } from '../support/fake-clock.ts'
+import { Random } from '../support/random.ts'
 
 test('every call that stays is looked at in each period, although others end meanwhile', () => {
   const clock = new FakeClock()
@@ -55,4 +56,42 @@ test('a call whose look throws hears of it once, and the others are looked at', 
   const { length } = seen
   clock.advance(100)
   assert.deepEqual(seen.slice(length).toSorted(), ['first', 'last'])
+})
+
+test('thousands of calls take turns, and none waits for more than two rounds, whatever ends meanwhile', () => {
+  const clock = new FakeClock()
+  const ticker = createTicker(clock)
+  const random = new Random(7, 0)
+  let looksInTick = 0
+  let tick = 0
+  const open = new Set<ReturnType<typeof callOf>>()
+  const callOf = () => ({
+    index: -1,
+    lookedAtTick: tick,
+    onTick() {
+      looksInTick += 1
+      this.lookedAtTick = tick
+    },
+    onBug() {},
+  })
+  const add = () => {
+    const call = callOf()
+    open.add(call)
+    ticker.add(call)
+  }
+  for (let count = 0; count < 5_000; count++) add()
+
+  for (tick = 1; tick <= 200; tick++) {
+    looksInTick = 0
+    clock.advance(100)
+    assert.ok(looksInTick <= 1_000, `${looksInTick} looks in one tick`)
+    for (const call of open) {
+      assert.ok(tick - call.lookedAtTick <= 12, `not looked at for ${tick - call.lookedAtTick} ticks`)
+      if (random.has(0.1)) {
+        ticker.delete(call)
+        open.delete(call)
+      }
+    }
+    while (open.size < 5_000) add()
+  }
 })
