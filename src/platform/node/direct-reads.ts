@@ -8,6 +8,25 @@ import { Socket, type OnReadOpts } from 'node:net'
 /** As Node reads. All sockets of a thread share it, because each piece is copied before the next one is read. */
 const readBytes = 65_536
 
+/**
+ * Small pieces share memory, so that each is not an object of its own outside the heap; and little of it, because whoever keeps one
+ * keeps all of what it shares: the last events of a silent stream kept up to five of Node's own pools, of 64 KiB each.
+ */
+const [sharedBytes, mostSharedBytes] = [4096, 1024]
+let shared = Buffer.allocUnsafeSlow(sharedBytes)
+let sharedEnd = 0
+
+function pieceOf(length: number): Buffer {
+  if (length > mostSharedBytes) return Buffer.allocUnsafeSlow(length)
+  if (sharedEnd + length > sharedBytes) {
+    shared = Buffer.allocUnsafeSlow(sharedBytes)
+    sharedEnd = 0
+  }
+  const piece = shared.subarray(sharedEnd, sharedEnd + length)
+  sharedEnd += length
+  return piece
+}
+
 /** The piece that is being handed over; null once it was taken. Undefined: none is. */
 const pieceKey = Symbol('piece')
 
@@ -25,8 +44,7 @@ export function readDirectly(socket: Socket): void {
 
 function handOver(this: unknown, length: number, buffer: Uint8Array): boolean {
   const socket = this as DirectSocket
-  // Small ones share memory.
-  const piece = Buffer.allocUnsafe(length)
+  const piece = pieceOf(length)
   piece.set(length === buffer.length ? buffer : buffer.subarray(0, length))
   if (socket.readableLength > 0 || socket.read !== read) return socket.push(piece)
   socket[pieceKey] = piece

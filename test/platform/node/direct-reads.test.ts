@@ -46,6 +46,16 @@ test('a piece is handed over in the turn of its read, in memory of its own, and 
   for (const stack of callers) assert.match(stack, /onStreamRead/)
 })
 
+test('a small piece that is kept keeps little memory alive with it', async (t) => {
+  const [near, far] = await connected(t)
+  const { promise, resolve } = Promise.withResolvers<Buffer>()
+  near.once('readable', () => resolve(near.read() as Buffer))
+  far.write('an event')
+  const piece = await promise
+  assert.equal(String(piece), 'an event')
+  assert.ok(piece.buffer.byteLength <= 4096, `${piece.buffer.byteLength} bytes`)
+})
+
 test('what its listener does not take is kept in order, and the other end waits', async (t) => {
   const [near, far] = await connected(t)
   const sent = Buffer.alloc(4_000_000, 'abcdefghijk')
