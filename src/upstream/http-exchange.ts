@@ -57,7 +57,13 @@ export class HttpExchange implements Dispatcher.DispatchHandler, Exchange {
     controller.abort(new Error('the provider switched protocols'))
   }
 
-  onResponseStart(_: unknown, status: number, headers: Record<string, string | string[] | undefined>): void {
+  onResponseStart(
+    controller: Dispatcher.DispatchController,
+    status: number,
+    headers: Record<string, string | string[] | undefined>,
+  ): void {
+    // It would keep them for as long as the response lasts: 200 bytes a header.
+    controller.rawHeaders = null
     if (this.#isOver) return
     if (status >= 200) {
       const isCoded = status < 300 && headers['content-encoding'] !== undefined
