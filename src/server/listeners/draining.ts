@@ -44,7 +44,7 @@ export class Draining {
 
   #follow(socket: Socket): void {
     this.#open.set(socket, [])
-    socket.once('close', () => {
+    socket.on('close', () => {
       // Requests behind a response that closed the connection were never served, and their responses never close.
       this.#openResponses -= this.#open.get(socket)?.length ?? 0
       this.#open.delete(socket)

@@ -40,11 +40,13 @@ export class OpenConnections {
     this.#limits = limits
   }
 
+  // 'close' comes once, and `once` would keep two more objects for each connection.
+
   /** Counts a connection until it closes. False: there are too many. */
   add(socket: Socket): boolean {
     if (this.#open >= this.#limits.maxConnections) return false
     this.#open += 1
-    socket.once('close', () => (this.#open -= 1))
+    socket.on('close', () => (this.#open -= 1))
     return true
   }
 
@@ -52,7 +54,7 @@ export class OpenConnections {
   addRejected(socket: Socket): boolean {
     if (this.#rejected >= this.#limits.maxRejected) return false
     this.#rejected += 1
-    socket.once('close', () => (this.#rejected -= 1))
+    socket.on('close', () => (this.#rejected -= 1))
     return true
   }
 
