@@ -35,6 +35,26 @@ export interface BodyReadOptions {
 
 /** The parser ensures that a body is as long as its `content-length`, which a guard has checked against `maxBytes`. */
 export function readBody(request: IncomingMessage, options: BodyReadOptions): void {
+  if (!readArrived(request, options)) readArriving(request, options)
+}
+
+/**
+ * A small body that is here already, as most are that came with their head, without listeners that would last as long as the
+ * response.
+ * @returns false: it is none.
+ */
+function readArrived(request: IncomingMessage, { share, onBody }: BodyReadOptions): boolean {
+  const length = Number(request.headers['content-length'])
+  const isHere = length > 0 && length <= maxSmallBytes && request.readableLength === length
+  if (!isHere || !share.grow(length)) return false
+  const body = request.read() as Buffer
+  // The end of the request has still to be read.
+  request.resume()
+  onBody(body)
+  return true
+}
+
+function readArriving(request: IncomingMessage, options: BodyReadOptions): void {
   const { share } = options
   request.on('error', () => {
     if (!request.readableEnded) share.release()

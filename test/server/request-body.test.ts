@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
-import type { IncomingMessage } from 'node:http'
+import { once } from 'node:events'
+import { createServer, type IncomingMessage } from 'node:http'
+import { type AddressInfo, connect } from 'node:net'
 import { Readable } from 'node:stream'
 import { test } from 'node:test'
 import { fc } from '../support/properties.ts'
@@ -65,6 +67,44 @@ test('a body is whole and scanned to its end, however it comes and however littl
     }),
     { numRuns: 60 },
   )
+})
+
+test('a small body that is here already leaves no listeners, and its connection serves the next request', async (t) => {
+  const left: string[][] = []
+  const ends: Promise<unknown>[] = []
+  const server = createServer((request, response) => {
+    setImmediate(() => {
+      ends.push(new Promise<void>((resolve) => request.once('end', resolve)))
+      const fail = () => response.destroy()
+      readBody(request, {
+        maxBytes: 1_000_000,
+        slicer: new TimeSlicer(() => 0, setImmediate),
+        memory: new BodyMemory(() => {}),
+        share: budget().shareOf('a'),
+        scannerOf: () => undefined,
+        onBody(body) {
+          left.push(request.eventNames().map(String))
+          response.end(body as Buffer)
+        },
+        onTooLarge: fail,
+        onNoMemory: fail,
+        onBroken: fail,
+      })
+    })
+  })
+  t.after(() => server.close())
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  const client = connect((server.address() as AddressInfo).port, '127.0.0.1')
+  t.after(() => client.destroy())
+  let received = ''
+  client.setEncoding('latin1').on('data', (text: string) => (received += text))
+  for (const text of ['one', 'another']) {
+    client.write(`POST / HTTP/1.1\r\nhost: a\r\ncontent-length: ${text.length}\r\n\r\n${text}`)
+    while (!received.endsWith(text)) await once(client, 'data')
+  }
+  // That of this test.
+  assert.deepEqual(left, [['end'], ['end']])
+  await Promise.all(ends)
 })
 
 test('each iteration takes a step of it, and other work runs in between', async () => {
