@@ -26,7 +26,7 @@ export function passTo(provider: ProviderDialect, reshape?: Reshape): Translator
       const asksProgress = wholeAsStream === 'progress' && request.mayAskProgress === true
       const progressIn = asksProgress ? reshape?.progressIn : undefined
       const body = request.bodyFor(model, asksUsage, progressIn !== undefined)
-      return { contentType: request.contentType, body, progressIn, ...(reshape && { reshape }) }
+      return { contentType: request.contentType, body, progressIn, reshape }
     },
   }
 }

@@ -68,7 +68,7 @@ export interface Translation {
   /** Of a stream that was asked how far the server is with the prompt. Absent: it was not, or its client wants to know. */
   readonly progressIn?: ReadProgress | undefined
   /** For a response without translation in another form than the client requested. Absent: it passes as it is. */
-  readonly reshape?: Reshape
+  readonly reshape?: Reshape | undefined
 }
 
 /** Makes a whole answer of the stream that was requested in its place. */

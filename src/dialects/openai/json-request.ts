@@ -351,8 +351,12 @@ function sizeOf({ hasOutputTokens, maxOutputIn }: JsonFormat, body: Buffer, scan
   const { members } = scan
   const counts = promptSizeOf(scan).counts()
   const numberIn = (name: string) => readCount(body, members.get(name))
-  const caps = outputCaps.map(numberIn).filter((cap) => cap !== undefined)
-  const cap = caps.length === 0 ? maxOutputIn?.(body, members) : Math.max(...caps)
+  let cap: number | undefined
+  for (const name of outputCaps) {
+    const value = numberIn(name)
+    if (value !== undefined && (cap === undefined || value > cap)) cap = value
+  }
+  cap ??= maxOutputIn?.(body, members)
   return {
     ...counts,
     // The texts of an embedding are not messages, which add tokens of their own.
