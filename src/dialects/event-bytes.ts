@@ -33,6 +33,16 @@ export function indexOfKey(event: Buffer, { bytes, end }: Key, from = 0): number
   return at < 0 ? -1 : at - before
 }
 
+/** The end of `error`: a search stops at each byte that equals its first, and `e` is everywhere. */
+const errorMark = Buffer.from('rror')
+/** What a letter begins with where JSON escapes it. */
+const escapeMark = Buffer.from(String.raw`\u00`)
+
+/** False: an event in which the word error stands nowhere, not even with letters that are escaped. */
+export function mayReportError(event: Buffer): boolean {
+  return event.includes(errorMark) || (event.includes(BACKSLASH) && event.includes(escapeMark))
+}
+
 const choicesKey = keyOf('"choices"', 'oices"')
 const deltaKey = keyOf('"delta"', 'delta"')
 const contentKey = keyOf('"content"', 'ntent"')

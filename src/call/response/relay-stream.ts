@@ -1,6 +1,7 @@
 // A stream of events, forwarded at event boundaries and at once. It ends as the provider ended it, or with an event
 // that reports that it is broken; never silently, because the SDKs take a silent end for success.
 import type { ProviderDialect } from '../../dialects/dialect.ts'
+import { mayReportError } from '../../dialects/event-bytes.ts'
 import { framingOf } from '../../dialects/framing.ts'
 import { StreamTail } from '../../dialects/stream-tail.ts'
 import { GatewayError } from '../../errors.ts'
@@ -22,18 +23,9 @@ export function growHold({ meter, hold }: Pick<RelayInput, 'meter' | 'hold'>): v
 /** How long a body may go on after the stream's end mark while nothing comes. */
 export const maxLingerMs = 5_000
 
-/** The end of `error`: a search stops at each byte that equals its first, and `e` is everywhere. */
-const errorMark = Buffer.from('rror')
-const BACKSLASH = 0x5c
-/** What a letter begins with where JSON escapes it. */
-const escapeMark = Buffer.from(String.raw`\u00`)
-
 /** An event that reports an error may repeat the gateway's key. Others are not searched. */
 export function maskedEvent(event: Buffer, { mask }: Pick<RelayInput, 'mask'>): Buffer {
-  if (mask === unmasked) return event
-  const mayReportError =
-    event.includes(errorMark) || (event.includes(BACKSLASH) && event.includes(escapeMark))
-  return mayReportError ? maskBytes(event, mask) : event
+  return mask !== unmasked && mayReportError(event) ? maskBytes(event, mask) : event
 }
 
 /** How a stream ended that is not complete. */

@@ -4,7 +4,7 @@ import { encodeEvent, eventData } from '../../bytes/sse.ts'
 import type { ClientDialect, ProviderDialect, StreamEnding } from '../dialect.ts'
 import type { UsageReader } from '../usage.ts'
 import { fieldsOf, ownEventsOf, retryMember } from './errors.ts'
-import { choicesTextBytes } from '../event-bytes.ts'
+import { choicesTextBytes, mayReportError } from '../event-bytes.ts'
 
 /** How a stream of a format begins and ends, how its events report an error, and where their text is. */
 export type StreamFormat = Pick<ProviderDialect, 'isPreamble' | 'ending'> &
@@ -20,6 +20,8 @@ export const chatStream: StreamFormat = {
   },
 
   ending(tail) {
+    // As nearly all streams end: nothing needs to be parsed then.
+    if (tail.slice(-1).some(isMarkedEvent) && !tail.some(mayReportError)) return 'over'
     let ending: StreamEnding = 'cut'
     for (const event of tail) {
       const data = eventData(event)
@@ -54,6 +56,11 @@ const doneMark = Buffer.from('[DONE]')
 /** Whether an event's data is the mark after the last event. A stream that begins with it is empty. */
 export function isEndMark(data: Buffer): boolean {
   return data.equals(doneMark)
+}
+
+function isMarkedEvent(event: Buffer): boolean {
+  const data = eventData(event)
+  return data !== undefined && isEndMark(data)
 }
 
 /** Some servers write an empty reason into every chunk. */
