@@ -28,9 +28,9 @@ export interface LeasableWindows extends FloodWindows {
   mayLease(client: string): boolean
 }
 
-/** The times of a client's last requests in a ring of `rpm` places. */
+/** The times of a client's requests that count, in a ring that grows with them to `rpm` places at most. */
 interface Ring {
-  readonly times: number[]
+  times: Float64Array
   /** Of the oldest that counts. */
   start: number
   count: number
@@ -38,6 +38,9 @@ interface Ring {
   /** Undefined until a request is refused. */
   retryTimes: RetryTimes | undefined
 }
+
+/** A ring of so many needs no memory besides its own object. */
+const leastPlaces = 8
 
 /** Windows in this thread's memory. */
 export class MemoryFloodWindows implements LeasableWindows {
@@ -57,13 +60,20 @@ export class MemoryFloodWindows implements LeasableWindows {
     const nowMs = this.#now()
     let ring = this.#rings.get(client)
     if (ring === undefined) {
-      ring = { times: [], start: 0, count: 0, newestMs: nowMs, retryTimes: undefined }
+      ring = {
+        times: new Float64Array(leastPlaces),
+        start: 0,
+        count: 0,
+        newestMs: nowMs,
+        retryTimes: undefined,
+      }
       this.#rings.set(client, ring)
     }
     this.#slide(ring, nowMs)
     if (ring.count >= most) return this.#waitMs(client, ring, nowMs)
     ring.retryTimes?.admit(client, nowMs)
-    ring.times[(ring.start + ring.count) % this.rpm] = nowMs
+    if (ring.count === ring.times.length) enlarge(ring, this.rpm)
+    ring.times[(ring.start + ring.count) % ring.times.length] = nowMs
     ring.count += 1
     ring.newestMs = nowMs
     if (nowMs - this.#sweptAtMs >= floodWindowMs) this.#forgetIdle(nowMs)
@@ -91,14 +101,14 @@ export class MemoryFloodWindows implements LeasableWindows {
     const told = (ring.retryTimes ??= new RetryTimes())
     const { requests, place } = told.ahead(client, nowMs)
     const index = ring.start + Math.min(requests, ring.count - 1)
-    const dueAtMs = (ring.count === 0 ? nowMs : ring.times[index % this.rpm]!) + floodWindowMs
+    const dueAtMs = (ring.count === 0 ? nowMs : ring.times[index % ring.times.length]!) + floodWindowMs
     told.add(client, 0, dueAtMs, { atMs: nowMs, place })
     return dueAtMs - nowMs
   }
 
   #slide(ring: Ring, nowMs: number): void {
     while (ring.count > 0 && ring.times[ring.start]! + floodWindowMs <= nowMs) {
-      ring.start = (ring.start + 1) % this.rpm
+      ring.start = (ring.start + 1) % ring.times.length
       ring.count -= 1
     }
   }
@@ -110,4 +120,13 @@ export class MemoryFloodWindows implements LeasableWindows {
       if (newestMs + floodWindowMs <= nowMs) this.#rings.delete(client)
     }
   }
+}
+
+/** Doubles a ring that is full, in constant time a request on average. */
+function enlarge(ring: Ring, rpm: number): void {
+  const { times, start } = ring
+  ring.times = new Float64Array(Math.min(2 * times.length, Math.max(rpm, leastPlaces)))
+  ring.times.set(times.subarray(start))
+  ring.times.set(times.subarray(0, start), times.length - start)
+  ring.start = 0
 }

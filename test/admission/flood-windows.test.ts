@@ -29,3 +29,38 @@ test('any 60 seconds hold as many requests of a client as the limit says, and no
     }),
   )
 })
+
+test('a window keeps what counts, however many requests it may have', () => {
+  let nowMs = 0
+  const windows = new MemoryFloodWindows(10_000_000, () => nowMs)
+  windows.take('a')
+  const before = process.memoryUsage().arrayBuffers + process.memoryUsage().heapUsed
+  for (let count = 0; count < 4_000_000; count++) {
+    nowMs += 60
+    windows.take('a')
+  }
+  const grown = process.memoryUsage().arrayBuffers + process.memoryUsage().heapUsed - before
+  assert.equal(windows.used('a'), 1000)
+  // All of them would take 32 MB.
+  assert.ok(grown < 16_000_000, `${grown} bytes`)
+})
+
+test('a window that has grown counts as before, across the border of its ring', () => {
+  let nowMs = 0
+  const windows = new MemoryFloodWindows(100, () => nowMs)
+  const sent: number[] = []
+  // Rests let the ring begin anywhere before it grows.
+  for (const [count, everyMs] of [
+    [6, 1000],
+    [30, 3000],
+    [90, 500],
+    [200, 700],
+  ] as const) {
+    for (let index = 0; index < count; index++) {
+      nowMs += everyMs
+      if (windows.take('a') === 0) sent.push(nowMs)
+      assert.equal(windows.used('a'), sent.filter((at) => at + 60_000 > nowMs).length)
+    }
+  }
+  assert.ok(sent.length < 326)
+})
