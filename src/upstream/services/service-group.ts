@@ -161,7 +161,7 @@ export class ServiceGroup {
       this.#find(name).resume()
       this.#settle(this.#find(name))
     }
-    for (const name of plan.stops) this.#find(name).stop('group')
+    for (const name of plan.stops) this.#find(name).beginStop('group')
     for (const name of plan.drains) this.#find(name).drain('group')
     for (const name of plan.starts) {
       const waiting = turns.get(name)!

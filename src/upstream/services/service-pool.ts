@@ -50,7 +50,7 @@ export class ServicePool implements Services {
   #hasConnected = false
   #isClosed = false
   readonly #watcher: ServiceWatcher = {
-    onMoved: (service) => {
+    onChanged: (service) => {
       this.#groups.get(service)?.examine()
       this.#dropRetired()
     },

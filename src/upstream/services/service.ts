@@ -28,7 +28,7 @@ const stoppedRetryMs = 1000
 /** The group that a service is in. */
 export interface ServiceWatcher {
   /** Something has changed that may concern all members. */
-  readonly onMoved: (service: Service) => void
+  readonly onChanged: (service: Service) => void
   /** The last visit has left. On the way of each call. */
   readonly onEmpty: (service: Service) => void
 }
@@ -72,7 +72,7 @@ export class Service {
     this.#watcher = watcher
     const { now } = parts.clock
     this.#record = new ServiceRecord(parts)
-    this.line = new ServiceLine(provider.service.unit, now, () => this.#onMoved())
+    this.line = new ServiceLine(provider.service.unit, now, () => this.#onChanged())
     this.unknown = { sinceMs: now(), reason: unreachable }
     this.#runOwner = { calls: 0, now, onEmpty: (run) => this.#onEmpty(run) }
   }
@@ -112,11 +112,11 @@ export class Service {
     const wasRetired = this.#isRetired
     this.#isRetired = false
     if (wasRetired && this.state === 'draining' && this.#drainReason === 'removed') this.resume()
-    if (origin !== provider.origin && this.state === 'ready') this.#judgeAnew()
+    if (origin !== provider.origin && this.state === 'ready') this.#probeNewAddress()
   }
 
   /** No call goes to its new address before the server has answered there; those under way go on. */
-  #judgeAnew(): void {
+  #probeNewAddress(): void {
     const run = this.#run!
     this.#begin('address').carried = run
     run.isOver = false
@@ -124,7 +124,7 @@ export class Service {
   }
 
   /** If calls of before it had another address are under way, it can only drain. */
-  #takeBack(): void {
+  #resumeCarriedRun(): void {
     const run = this.#attempt?.carried
     if (run === undefined || run.visits === 0) return
     this.#endAttempt()
@@ -135,10 +135,10 @@ export class Service {
   retire(): void {
     this.#isRetired = true
     if (!this.holdsPlace || this.#stops.command !== undefined) return
-    if (this.#isOurs) this.#takeBack()
+    if (this.#isOurs) this.#resumeCarriedRun()
     if (!this.#isOurs && this.asMember().drainsForOthers) this.resume()
     else if (this.#isOurs && this.#run?.isOver === false) this.drain('removed')
-    else if (this.#isOurs && this.state === 'starting') this.stop('removed')
+    else if (this.#isOurs && this.state === 'starting') this.beginStop('removed')
   }
 
   /** @param isCall as `ServiceRun.enter`. */
@@ -200,20 +200,20 @@ export class Service {
     this.line.endAll({ kind: 'not_started', failure: this.failure('stopped', stoppedRetryMs) })
     if (!this.holdsPlace) return Promise.resolve(undefined)
     const end = this.#stops.ended()
-    this.#takeBack()
+    this.#resumeCarriedRun()
     if (this.#run !== undefined && !this.#run.isOver) this.drain('command')
-    else if (this.#stops.command === undefined) this.stop('command')
+    else if (this.#stops.command === undefined) this.beginStop('command')
     return end
   }
 
   /** At once: only without visits. */
-  stop(reason: Exclude<StopReason, 'failed'>): void {
+  beginStop(reason: Exclude<StopReason, 'failed'>): void {
     this.#stoppedAttempt = this.#attempt
     this.#endAttempt()
     if (this.#run !== undefined) this.#run.isOver = true
     this.#outsideStop = undefined
     this.#become('stopping', reason)
-    this.#commandStop(reason)
+    this.#sendStop(reason)
   }
 
   /** Does what is due. The group calls it at `nextMs` and after each change. */
@@ -222,11 +222,11 @@ export class Service {
     if (nowMs >= this.#startEndMs()) this.#fail('timeout')
     else if (this.#isKnown && nowMs >= (this.#attempt?.refusedAtMs(this.#report) ?? Infinity))
       this.#fail('start-limit-hit')
-    else if (this.#isKnown && nowMs >= this.#stops.downAtMs) this.#endStop()
-    else if (this.state === 'draining' && this.#run!.visits === 0) this.stop(this.#drainReason!)
-    else if (this.#isKnown && this.#run?.visits === 0 && nowMs >= this.#idleEndMs()) this.stop('idle')
+    else if (this.#isKnown && nowMs >= this.#stops.downAtMs) this.#onStopDone()
+    else if (this.state === 'draining' && this.#run!.visits === 0) this.beginStop(this.#drainReason!)
+    else if (this.#isKnown && this.#run?.visits === 0 && nowMs >= this.#idleEndMs()) this.beginStop('idle')
     else if (this.#isKnown && nowMs >= this.#stops.againAtMs(this.#report))
-      this.#commandStop(this.#stops.command?.reason ?? 'failed')
+      this.#sendStop(this.#stops.command?.reason ?? 'failed')
     else if (this.line.length > 0 && this.#isLeftRunning()) this.#adopt()
   }
 
@@ -306,8 +306,8 @@ export class Service {
     return this.unknown === undefined
   }
 
-  #onMoved(): void {
-    this.#watcher.onMoved(this)
+  #onChanged(): void {
+    this.#watcher.onChanged(this)
   }
 
   #begin(reason: StartReason, before = this.#report): StartAttempt {
@@ -344,7 +344,7 @@ export class Service {
       case 'up':
         return attempt!.probes.begin()
       case 'stop_done':
-        this.#endStop()
+        this.#onStopDone()
         if (meaning.isReplaced) this.#adopt()
         return
       case 'stopping':
@@ -353,13 +353,13 @@ export class Service {
         this.#outsideStop = meaning
         return this.#become('stopping', 'outside')
       case 'stopped':
-        return this.#stopped('outside')
+        return this.#becomeStopped('outside')
       case 'failed':
         return this.#fail(meaning.result)
       case 'restarted':
         return this.#adopt('restart', last)
       case 'unwanted':
-        return this.stop('command')
+        return this.beginStop('command')
       case 'started':
         return this.#adopt()
       default:
@@ -374,13 +374,13 @@ export class Service {
     // A command that was lost on its way may have been carried out: what has been seen to start goes on.
     const isLost = refusal === unreachable && attempt.isSeen
     if (refusal !== undefined && !isLost) this.#fail(refusal)
-    this.#onMoved()
+    this.#onChanged()
   }
 
   #onProbed(attempt: StartAttempt, result: 'ready' | 'port-taken'): void {
     if (result === 'ready') this.#becomeReady(attempt)
     else this.#fail(result)
-    this.#onMoved()
+    this.#onChanged()
   }
 
   #becomeReady(attempt: StartAttempt): void {
@@ -411,11 +411,11 @@ export class Service {
     this.#become('failed', result, { retryAfterMs })
     const failure = this.failure(result, retryAfterMs)
     if (retryAfterMs > 0) this.line.endAll({ kind: 'not_started', failure })
-    if (mayRun) this.#commandStop('failed')
+    if (mayRun) this.#sendStop('failed')
     else this.#stops.release(undefined)
   }
 
-  #stopped(reason: StopReason | 'outside'): void {
+  #becomeStopped(reason: StopReason | 'outside'): void {
     this.#backOff.end(this.#workedMs())
     this.#endAttempt()
     this.#endRun()
@@ -434,13 +434,13 @@ export class Service {
     this.#drainReason = undefined
   }
 
-  #commandStop(reason: StopReason): void {
+  #sendStop(reason: StopReason): void {
     const stop = this.#stops.begin(reason, this.#report)
     void this.#parts.starter.stop(this.name, this.unit).then((refusal) => {
       if (stop !== this.#stops.command) return
       if (refusal === undefined) stop.accept(this.#now())
       else this.#onStopRefused(refusal)
-      this.#onMoved()
+      this.#onChanged()
     })
   }
 
@@ -455,13 +455,13 @@ export class Service {
       this.#become('ready', refusal)
     } else if (phaseOf(this.#report) !== 'down') this.#adopt()
     else if (stopped?.mayStillStart(this.#now()) === true) this.#begin('command').accept(this.#now())
-    else this.#stopped('command')
+    else this.#becomeStopped('command')
   }
 
-  #endStop(): void {
+  #onStopDone(): void {
     const { reason } = this.#stops.command!
     this.#stops.finish()
-    if (this.state === 'stopping') this.#stopped(reason)
+    if (this.state === 'stopping') this.#becomeStopped(reason)
     else this.#stops.release(undefined)
   }
 
@@ -485,7 +485,7 @@ export class Service {
 
   #onEmpty(run: ServiceRun): void {
     if (run === this.#run) this.#watcher.onEmpty(this)
-    else if (run === this.#attempt?.carried) this.#onMoved()
+    else if (run === this.#attempt?.carried) this.#onChanged()
   }
 
   #become(to: ServiceStateName, ...more: [reason?: string, details?: ServiceDetails]): void {
