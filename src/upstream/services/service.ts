@@ -2,7 +2,7 @@
 // reports of its unit mean (judge-report.ts).
 //
 // The reports are the truth, but they may be older than a command: a start and a stop know which report they can trust
-// (start-attempt.ts, stop-command.ts). What is done at which moment is decided in `tick`, which the group calls.
+// (start-attempt.ts, stop-command.ts). What is due at which moment is in service-deadlines.ts.
 import { isDeepStrictEqual } from 'node:util'
 import type { ServiceConfig } from '../../config/service-types.ts'
 import type { UnitReport } from '../../platform/unit-report.ts'
@@ -11,6 +11,7 @@ import type { EarlierCalls } from './earlier-calls.ts'
 import type { Member } from './group-policy.ts'
 import { judgeReport } from './judge-report.ts'
 import type { ServiceStateName } from './service-change.ts'
+import { type Deadline, deadlines } from './service-deadlines.ts'
 import { ServiceLine } from './service-line.ts'
 import type { NewService, ServedProvider, ServiceParts } from './service-parts.ts'
 import { type ServiceDetails, ServiceRecord } from './service-record.ts'
@@ -216,30 +217,35 @@ export class Service {
     this.#sendStop(reason)
   }
 
-  /** Does what is due. The group calls it at `nextMs` and after each change. */
+  /** Does what is due first. The group calls it at `nextMs` and after each change. */
   tick(): void {
     const nowMs = this.#now()
-    if (nowMs >= this.#startEndMs()) this.#fail('timeout')
-    else if (this.#isKnown && nowMs >= (this.#attempt?.refusedAtMs(this.#report) ?? Infinity))
-      this.#fail('start-limit-hit')
-    else if (this.#isKnown && nowMs >= this.#stops.downAtMs) this.#onStopDone()
-    else if (this.state === 'draining' && this.#run!.visits === 0) this.beginStop(this.#drainReason!)
-    else if (this.#isKnown && this.#run?.visits === 0 && nowMs >= this.#idleEndMs()) this.beginStop('idle')
-    else if (this.#isKnown && nowMs >= this.#stops.againAtMs(this.#report))
-      this.#sendStop(this.#stops.command?.reason ?? 'failed')
-    else if (this.line.length > 0 && this.#isLeftRunning()) this.#adopt()
+    const due = this.#deadlines().find(([atMs]) => atMs <= nowMs)?.[1]
+    switch (due) {
+      case undefined:
+        return
+      case 'start_timeout':
+        return this.#fail('timeout')
+      case 'start_refused':
+        return this.#fail('start-limit-hit')
+      case 'stop_done':
+        return this.#onStopDone()
+      case 'drained':
+        return this.beginStop(this.#drainReason!)
+      case 'idle':
+        return this.beginStop('idle')
+      case 'stop_again':
+        return this.#sendStop(this.#stops.command?.reason ?? 'failed')
+      case 'left_running':
+        return this.#adopt()
+      default:
+        due satisfies never
+    }
   }
 
   /** When it is to be looked at again, in milliseconds of the monotonic clock. Infinity: never, if nothing happens. */
   nextMs(): number {
-    if (!this.#isKnown) return this.#startEndMs()
-    return Math.min(
-      this.#startEndMs(),
-      this.#attempt?.refusedAtMs(this.#report) ?? Infinity,
-      this.#idleEndMs(),
-      this.#stops.againAtMs(this.#report),
-      this.#stops.downAtMs,
-    )
+    return Math.min(...this.#deadlines().map(([atMs]) => atMs))
   }
 
   onReport(report: UnitReport): void {
@@ -465,22 +471,20 @@ export class Service {
     else this.#stops.release(undefined)
   }
 
-  /** When a start takes too long. */
-  #startEndMs(): number {
-    return this.#attempt?.endMs(this.config.startTimeoutMs) ?? Infinity
-  }
-
-  /** When it has been idle for its time. While it has visits: the first moment that this can be, so that no timer moves with each of them. */
-  #idleEndMs(): number {
-    const { stopAfterIdleMs } = this.config
-    if (this.state !== 'ready' || this.#isKept || stopAfterIdleMs === undefined) return Infinity
-    return Math.max(this.#run!.idleSinceMs + stopAfterIdleMs, this.#stops.mayBeginAtMs)
-  }
-
-  /** It has failed, its unit could not be stopped, and the time has come for the next start. */
-  #isLeftRunning(): boolean {
-    if (this.state !== 'failed' || this.#backOff.untilMs > this.#now()) return false
-    return this.#stops.command === undefined && phaseOf(this.#report) === 'up'
+  #deadlines(): readonly Deadline[] {
+    const { startTimeoutMs, stopAfterIdleMs } = this.config
+    return deadlines({
+      state: this.state,
+      isKnown: this.#isKnown,
+      report: this.#report,
+      attempt: this.#attempt,
+      run: this.#run,
+      stops: this.#stops,
+      mayStartAtMs: this.#backOff.untilMs,
+      isAwaited: this.line.length > 0,
+      startTimeoutMs,
+      stopAfterIdleMs: this.#isKept ? undefined : stopAfterIdleMs,
+    })
   }
 
   #onEmpty(run: ServiceRun): void {
