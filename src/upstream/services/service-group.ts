@@ -92,11 +92,11 @@ export class ServiceGroup {
   }
 
   get #isKnown(): boolean {
-    return this.#members.every((each) => each.unknown === undefined)
+    return this.#members.every(({ life }) => life.unknown === undefined)
   }
 
   get #room(): number {
-    return this.#limits.running - this.#members.filter((each) => each.holdsPlace).length
+    return this.#limits.running - this.#members.filter(({ life }) => life.holdsPlace).length
   }
 
   /** Lets in who waits for a service that is ready; keeps in the turns who waits for a place. */
@@ -122,8 +122,8 @@ export class ServiceGroup {
     const nowMs = this.#clock.now()
     let nextMs = Infinity
     for (const service of this.#members) {
-      const { line, state, unknown } = service
-      const lost = state === 'starting' ? undefined : unknown
+      const { line, state, life } = service
+      const lost = state === 'starting' ? undefined : life.unknown
       for (const waiting of line) {
         const lostAtMs =
           lost === undefined ? Infinity : Math.max(lost.sinceMs, waiting.sinceMs) + starterGraceMs
@@ -154,19 +154,19 @@ export class ServiceGroup {
     if (this.#room < 1) this.#refuseUnloadable()
     const turns = this.#turnsOfServices()
     const wanted: Wanted[] = []
-    for (const unit of turns.keys()) wanted.push({ name: unit, canStart: this.#find(unit).canStart() })
+    for (const unit of turns.keys()) wanted.push({ name: unit, canStart: this.#find(unit).life.canStart })
     const members = this.#members.map((each) => each.asMember())
     const plan = planGroup(this.#limits, members, wanted, this.#clock.now())
     for (const name of plan.resumes) {
-      this.#find(name).resume()
+      this.#find(name).life.resume()
       this.#settle(this.#find(name))
     }
-    for (const name of plan.stops) this.#find(name).beginStop('group')
-    for (const name of plan.drains) this.#find(name).drain('group')
+    for (const name of plan.stops) this.#find(name).life.beginStop('group')
+    for (const name of plan.drains) this.#find(name).life.drain('group')
     for (const name of plan.starts) {
       const waiting = turns.get(name)!
       this.#turns.passTurnOf(waiting.caller.client.id, waiting)
-      this.#find(name).start(waiting.reason === 'command' ? 'command' : 'call')
+      this.#find(name).life.start(waiting.reason === 'command' ? 'command' : 'call')
       this.#settle(this.#find(name))
     }
     this.#startAtBoot()
@@ -177,15 +177,15 @@ export class ServiceGroup {
   /** Otherwise another member would be stopped for one that can't start. With room for it the starter looks anew. */
   #refuseUnloadable(): void {
     for (const each of this.#members) {
-      if (each.line.length > 0) each.refuseIfUnloadable()
+      if (each.line.length > 0) each.life.refuseIfUnloadable()
     }
   }
 
   #startAtBoot(): void {
-    for (const each of this.#members) {
-      if (!each.startsNow) continue
-      each.startsNow = false
-      if (each.canStart() && this.#room > 0) each.start('boot')
+    for (const { life } of this.#members) {
+      if (!life.startsNow) continue
+      life.startsNow = false
+      if (life.canStart && this.#room > 0) life.start('boot')
     }
   }
 

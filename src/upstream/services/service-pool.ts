@@ -154,7 +154,7 @@ export class ServicePool implements Services {
   async start(provider: string): Promise<NotStarted | undefined> {
     const service = this.#services.get(provider)
     if (service === undefined) return { unit: '', result: 'unknown-service', retryAfterMs: noRetryMs }
-    service.forgetFailures()
+    service.life.forgetFailures()
     if (service.state === 'ready') return undefined
     const entry = await this.#wait(service, ownCaller(), 'command')
     leaveAtOnce(entry)
@@ -176,7 +176,7 @@ export class ServicePool implements Services {
     this.#isClosed = true
     for (const group of new Set(this.#groups.values())) group.close()
     for (const service of this.#byUnit.values()) {
-      service.close()
+      service.life.close()
       service.line.endAll({ kind: 'shutting_down' })
     }
     this.#parts.starter.close()
@@ -193,7 +193,7 @@ export class ServicePool implements Services {
     const earlierCalls = new EarlierCalls(hadService ? 0 : this.#parts.callsOf(provider.name))
     const service = new Service({ provider, earlierCalls }, this.#parts, this.#watcher)
     this.#generations.set(service, this.#generation)
-    service.startsNow = provider.service.startsAtBoot
+    service.life.startsNow = provider.service.startsAtBoot
     this.#byUnit.set(service.unit, service)
     return service
   }
@@ -217,9 +217,9 @@ export class ServicePool implements Services {
     for (const service of this.#retired()) {
       if (service.isLeaving && !unknown.has(service)) continue
       const { name: provider, unit } = service
-      if (service.holdsPlace) this.#parts.onLeft?.({ provider, unit })
+      if (service.life.holdsPlace) this.#parts.onLeft?.({ provider, unit })
       this.#byUnit.delete(unit)
-      service.close()
+      service.life.close()
       this.#groups.get(service)?.drop(service)
       this.#groups.delete(service)
     }
@@ -259,9 +259,9 @@ export class ServicePool implements Services {
       if (service === undefined) continue
       missing.delete(service)
       changed.add(service)
-      service.onReport(report)
+      service.life.onReport(report)
     }
-    for (const service of missing) service.becomeKnown()
+    for (const service of missing) service.life.becomeKnown()
     // The starter was started again, and knows the configuration alone.
     this.#dropRetired(missing)
     this.#examine([...changed].flatMap((service) => this.#groups.get(service) ?? []))
@@ -269,7 +269,7 @@ export class ServicePool implements Services {
   }
 
   #onLost(reason: string | undefined): void {
-    for (const service of this.#byUnit.values()) service.onLost(reason)
+    for (const service of this.#byUnit.values()) service.life.onLost(reason)
     this.#examine(this.#groups.values())
   }
 
