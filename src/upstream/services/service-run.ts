@@ -14,6 +14,8 @@ export class ServiceRun {
   readonly invocation: string
   /** In milliseconds of the monotonic clock. */
   readonly readySinceMs: number
+  /** Where its server has answered last. */
+  origin: string | undefined
   /** The unit does not run any more, or is being stopped. */
   isOver = false
   #visits = 0

@@ -41,6 +41,7 @@ export class Service {
     this.life = new UnitLife(unit, earlierCalls, parts, {
       name: () => this.name,
       group: () => this.group,
+      origin: () => (this.#isRetired ? undefined : this.#provider.origin),
       onChanged: () => watcher.onChanged(this),
       onEmpty: () => watcher.onEmpty(this),
       onRefused: (result, retryAfterMs) => this.#refuseAll(this.failure(result, retryAfterMs)),
@@ -72,14 +73,11 @@ export class Service {
 
   /** Goes over to a configuration with the same unit, which may have it under another name, or start another command with it next time. */
   follow(provider: ServedProvider): void {
-    const { origin, service } = this.#provider
+    const { run } = this.config
     this.#provider = provider
-    if (!isDeepStrictEqual(service.run, this.config.run)) this.life.forgetFailures()
-    if (this.#isRetired) {
-      this.#isRetired = false
-      this.life.onRestored()
-    }
-    if (origin !== provider.origin) this.life.onNewAddress()
+    this.#isRetired = false
+    if (!isDeepStrictEqual(run, this.config.run)) this.life.forgetFailures()
+    this.life.onConfigured()
   }
 
   /** The configuration has it no longer. A unit that this gateway has started is stopped once its calls have ended; another is left as it is. */

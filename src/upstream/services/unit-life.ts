@@ -24,6 +24,8 @@ export interface UnitOwner {
   /** Of its provider. */
   readonly name: () => string
   readonly group: () => string | undefined
+  /** Where calls go. Undefined: none do any more. */
+  readonly origin: () => string | undefined
   /** Something has changed that may concern all members of its group. */
   readonly onChanged: () => void
   /** The last visit has left. On the way of each call. */
@@ -138,7 +140,7 @@ export class UnitLife {
   /** Goes on after it drained. */
   resume(): void {
     this.#drainReason = undefined
-    this.#become('ready', 'resumed')
+    this.#reopen('resumed')
   }
 
   /** The configuration has it no longer: one that this gateway has started is stopped once its calls have ended; another is left as it is. */
@@ -153,18 +155,10 @@ export class UnitLife {
     else if (this.state === 'starting') this.beginStop('removed')
   }
 
-  /** The configuration has it again. */
-  onRestored(): void {
+  /** The configuration has it: perhaps again, perhaps at another address. */
+  onConfigured(): void {
     if (this.state === 'draining' && this.#drainReason === 'removed') this.resume()
-  }
-
-  /** No call goes to its new address before the server has answered there; those under way go on. */
-  onNewAddress(): void {
-    if (this.state !== 'ready') return
-    const run = this.#run!
-    this.#begin('address').carried = run
-    run.isOver = false
-    this.#judge(this.#report!, undefined)
+    else if (this.state === 'ready' && this.#isElsewhere) this.#probeNewAddress()
   }
 
   /** Stops it once its calls have ended. @returns why it was refused; undefined: it is stopped. */
@@ -366,7 +360,28 @@ export class UnitLife {
       this.#run = new ServiceRun(invocation, this.#runOwner)
       this.#earlierCalls.enter(this.#run)
     }
+    this.#run.origin = this.#owner.origin()
     this.#become('ready', undefined, { tookMs })
+  }
+
+  /** Takes calls again, with the run that it has. */
+  #reopen(reason: string): void {
+    if (this.#isElsewhere) this.#probeNewAddress()
+    else this.#become('ready', reason)
+  }
+
+  /** Calls go to an address where it has not answered. */
+  get #isElsewhere(): boolean {
+    const origin = this.#owner.origin()
+    return origin !== undefined && origin !== this.#run!.origin
+  }
+
+  /** No call goes there before it has answered; those under way go on. */
+  #probeNewAddress(): void {
+    const run = this.#run!
+    this.#begin('address').carried = run
+    run.isOver = false
+    this.#judge(this.#report!, undefined)
   }
 
   /** If calls of before it had another address are under way, it can only drain. */
@@ -432,7 +447,7 @@ export class UnitLife {
     this.#drainReason = undefined
     if (run !== undefined && phaseOf(this.#report) === 'up') {
       run.isOver = false
-      this.#become('ready', refusal)
+      this.#reopen(refusal)
     } else if (phaseOf(this.#report) !== 'down') this.#adopt()
     else if (stopped?.mayStillStart(this.#now()) === true) this.#begin('command').accept(this.#now())
     else this.#becomeStopped('command')

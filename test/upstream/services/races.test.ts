@@ -5,6 +5,8 @@ import { suite, test } from 'node:test'
 import { Scene, type TestCall } from './scene.ts'
 
 const crashed = { result: 'exit-code', exitStatus: 1 }
+const group = { gpu0: { members: ['qwen', 'gemma'] } }
+const elsewhere = 'http://127.0.0.1:9999'
 const failureOf = (call: TestCall) => (call.entry?.kind === 'not_started' ? call.entry.failure : undefined)
 const waitedMsOf = (call: TestCall) => call.entry?.waitedMs
 
@@ -582,6 +584,54 @@ suite('a reload', () => {
     await scene.clock.run(500)
     assert.equal(await stopped, undefined)
     assert.deepEqual(scene.units.running, [])
+  })
+
+  test('that changes the address of a server while it drains for another lets no call in before it has answered there', async () => {
+    const scene = new Scene({ qwen: {}, gemma: {} }, group)
+    const call = scene.call('qwen')
+    await scene.clock.run(1000)
+    const other = scene.call('gemma')
+    await scene.clock.run(310_000)
+    assert.equal(scene.stateOf('qwen'), 'draining')
+    scene.silent.add(elsewhere)
+    scene.follow({ qwen: { origin: elsewhere }, gemma: {} }, group)
+    const late = scene.call('qwen')
+    other.caller.leave()
+    await scene.clock.run(1000)
+    assert.equal(scene.stateOf('qwen'), 'starting')
+    assert.equal(late.entry, undefined)
+    assert.equal(call.visit?.isValid, true)
+    scene.silent.delete(elsewhere)
+    await scene.clock.run(1000)
+    assert.equal(late.visit?.isValid, true)
+    assert.equal(call.visit.isValid, true)
+    assert.deepEqual(scene.statesOf('qwen').slice(2), ['draining group', 'starting address', 'ready'])
+  })
+
+  test('that changes the address of a server whose stop is refused lets no call in before it has answered there', async () => {
+    const { scene, call } = await readyScene({ refusesStop: 'not-permitted' })
+    const stopped = scene.pool.stop('qwen')
+    scene.silent.add(elsewhere)
+    scene.follow({ qwen: { origin: elsewhere } })
+    call.visit!.leave()
+    await scene.clock.run(1000)
+    assert.equal(await stopped, 'not-permitted')
+    assert.equal(scene.stateOf('qwen'), 'starting')
+    assert.equal(scene.pool.enterIfOpen('qwen'), undefined)
+  })
+
+  test('that brings a service back at the address that it did not answer at lets no call in before it does', async () => {
+    const { scene, call } = await readyScene()
+    scene.silent.add(elsewhere)
+    scene.follow({ qwen: { origin: elsewhere } })
+    await scene.clock.run(1000)
+    scene.follow({})
+    await scene.clock.run(1000)
+    assert.equal(scene.statesOf('qwen').at(-1), 'draining removed')
+    scene.follow({ qwen: { origin: elsewhere } })
+    await scene.clock.run(1000)
+    assert.equal(scene.stateOf('qwen'), 'starting')
+    assert.equal(call.visit!.isValid, true)
   })
 
   test('that changes the command of a service that has failed lets the next call start it at once', async () => {

@@ -1,6 +1,7 @@
 // A pool with simulated units on a fake clock, for tests.
 import { noServices, type ServiceConfig, type ServiceGroupConfig } from '../../../src/config/service-types.ts'
 import type { HttpProvider } from '../../../src/config/provider-types.ts'
+import type { Readiness } from '../../../src/upstream/services/readiness-probes.ts'
 import type { ServiceChange } from '../../../src/upstream/services/service-change.ts'
 import { ServicePool } from '../../../src/upstream/services/service-pool.ts'
 import type { ServiceCaller, ServiceEntry, ServiceVisit } from '../../../src/upstream/services/services.ts'
@@ -37,10 +38,13 @@ export class Scene {
   readonly left: string[] = []
   /** Calls under way of providers, where a test needs them. */
   readonly load = new Map<string, number>()
+  /** Addresses where no server answers, whatever runs. */
+  readonly silent = new Set<string>()
+  #providers: ReadonlyMap<string, HttpProvider> = new Map()
   readonly pool = new ServicePool({
     callsOf: (provider) => this.load.get(provider) ?? 0,
     starter: this.units,
-    isReady: this.units.isReady,
+    isReady: (provider) => this.#isReady(provider),
     clock: this.clock,
     onLeft: ({ unit }) => void this.left.push(unit),
     onChange: (change) => void this.changes.push({ ...change, atMs: this.clock.now() }),
@@ -62,6 +66,7 @@ export class Scene {
     const configured = new Map(
       Object.entries(groups).map(([name, group]) => [name, { ...groupDefaults, ...group }] as const),
     )
+    this.#providers = providers
     this.pool.follow({ providers, services: { ...noServices, groups: configured } })
   }
 
@@ -81,6 +86,12 @@ export class Scene {
 
   stateOf(provider: string): string {
     return this.pool.describe().find((each) => each.provider === provider)!.state
+  }
+
+  async #isReady(provider: string): Promise<Readiness> {
+    const origin = this.#providers.get(provider)?.origin
+    const readiness = await this.units.isReady(provider)
+    return origin === undefined || this.silent.has(origin) ? 'not-yet' : readiness
   }
 
   /** Its states since the beginning, each with why. */
