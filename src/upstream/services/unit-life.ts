@@ -7,6 +7,7 @@ import { BackOff } from './back-off.ts'
 import type { EarlierCalls } from './earlier-calls.ts'
 import type { Member } from './group-policy.ts'
 import { judgeReport } from './judge-report.ts'
+import type { Readiness } from './readiness-probes.ts'
 import type { ServiceStateName } from './service-change.ts'
 import type { Due, DueSituation } from './service-deadlines.ts'
 import type { ServiceParts } from './service-parts.ts'
@@ -281,7 +282,7 @@ export class UnitLife {
     this.startsNow = false
     const attempt: StartAttempt = new StartAttempt(reason, this.#now(), before, {
       clock: this.#parts.clock,
-      isReady: () => this.#parts.isReady(this.#owner.name(), this.#report?.uid),
+      isReady: () => this.#probe(),
       isUp: () => phaseOf(this.#report) === 'up',
       onEnd: (result) => this.#onProbed(attempt, result),
     })
@@ -292,6 +293,13 @@ export class UnitLife {
     this.#stops.forget()
     this.#become('starting', reason)
     return attempt
+  }
+
+  /** Never rejects. What it got at an address that has changed meanwhile says nothing of the new one. */
+  async #probe(): Promise<Readiness> {
+    const origin = this.#owner.origin()
+    const readiness = await this.#parts.isReady(this.#owner.name(), this.#report?.uid)
+    return origin === this.#owner.origin() ? readiness : 'not-yet'
   }
 
   /** It runs, and it was not this gateway that has started it. */

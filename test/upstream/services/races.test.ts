@@ -586,6 +586,26 @@ suite('a reload', () => {
     assert.deepEqual(scene.units.running, [])
   })
 
+  test('that changes the address of a server while it starts is not answered from the former one', async () => {
+    let asked = 0
+    // One of these milliseconds is between a probe and its answer.
+    for (let atMs = 1; atMs < 200; atMs++) {
+      const scene = new Scene({ qwen: {} })
+      scene.silent.add(elsewhere)
+      scene.call('qwen')
+      await scene.clock.run(atMs)
+      if (scene.stateOf('qwen') !== 'starting') continue
+      if (scene.units.servingOf('qwen.service') !== undefined) asked += 1
+      scene.follow({ qwen: { origin: elsewhere } })
+      await scene.clock.run(2000)
+      assert.deepEqual([scene.stateOf('qwen'), atMs], ['starting', atMs])
+      scene.silent.delete(elsewhere)
+      await scene.clock.run(2000)
+      assert.equal(scene.stateOf('qwen'), 'ready')
+    }
+    assert.ok(asked > 0)
+  })
+
   test('that changes the address of a server while it drains for another lets no call in before it has answered there', async () => {
     const scene = new Scene({ qwen: {}, gemma: {} }, group)
     const call = scene.call('qwen')
