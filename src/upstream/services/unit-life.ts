@@ -365,6 +365,7 @@ export class UnitLife {
     const [{ invocation }, { carried }] = [this.#report!, attempt]
     if (carried?.invocation === invocation) this.#run = carried
     else {
+      if (carried !== undefined) carried.isOver = true
       this.#run = new ServiceRun(invocation, this.#runOwner)
       this.#earlierCalls.enter(this.#run)
     }
@@ -409,8 +410,8 @@ export class UnitLife {
   #fail(result: string): void {
     const mayRun = phaseOf(this.#report) !== 'down' || this.#attempt?.mayStillStart(this.#now()) === true
     const workedMs = this.#workedMs()
-    this.#endAttempt()
     this.#endRun()
+    this.#endAttempt()
     const retryAfterMs = this.#backOff.fail(this.#now(), workedMs)
     this.#become('failed', result, { retryAfterMs })
     if (retryAfterMs > 0) this.#owner.onRefused(result, retryAfterMs)
@@ -420,8 +421,8 @@ export class UnitLife {
 
   #becomeStopped(reason: StopReason | 'outside'): void {
     this.#backOff.end(this.#workedMs())
-    this.#endAttempt()
     this.#endRun()
+    this.#endAttempt()
     this.#become('stopped', reason)
     this.#stops.release(undefined)
   }
@@ -430,8 +431,9 @@ export class UnitLife {
     return this.#run === undefined ? 0 : this.#now() - this.#run.readySinceMs
   }
 
+  /** With one that an attempt carries. */
   #endRun(): void {
-    if (this.#run !== undefined) this.#run.isOver = true
+    for (const run of [this.#run, this.#attempt?.carried]) if (run !== undefined) run.isOver = true
     this.#run = undefined
     this.#outsideStop = undefined
     this.#drainReason = undefined

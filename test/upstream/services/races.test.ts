@@ -557,6 +557,28 @@ suite('a reload', () => {
     assert.deepEqual(scene.statesOf('qwen').slice(2), ['starting address', 'failed timeout'])
   })
 
+  for (const [what, happen] of [
+    ['crashes', (scene: Scene) => scene.units.crash('qwen', 'signal', 9)],
+    [
+      'is restarted',
+      (scene: Scene) => {
+        scene.units.stopUnit('qwen')
+        scene.units.startUnit('qwen')
+      },
+    ],
+  ] as const)
+    test(`that changes the address of a server that ${what} before it has answered there ends its visits`, async () => {
+      const { scene, call } = await readyScene()
+      scene.silent.add(elsewhere)
+      scene.follow({ qwen: { origin: elsewhere } })
+      await scene.clock.run(500)
+      assert.equal(call.visit!.isValid, true)
+      happen(scene)
+      scene.silent.delete(elsewhere)
+      await scene.clock.run(2000)
+      assert.equal(call.visit!.isValid, false)
+    })
+
   test('that changes the address of a server that answers there goes on with its calls', async () => {
     const scene = new Scene({ qwen: { stopAfterIdleMs: 2000 } })
     const call = scene.call('qwen')
