@@ -49,9 +49,14 @@ export class StartAttempt {
     return this.reason !== 'adopted' && this.reason !== 'restart' && this.reason !== 'address'
   }
 
+  /** Calls of before it are under way. */
+  get hasEarlierCalls(): boolean {
+    return this.carried !== undefined && this.carried.visits > 0
+  }
+
   /** When it takes too long, in milliseconds of the monotonic clock; not before the calls of before have ended. */
   endMs(timeoutMs: number): number {
-    return (this.carried?.visits ?? 0) > 0 ? Infinity : this.sinceMs + timeoutMs
+    return this.hasEarlierCalls ? Infinity : this.sinceMs + timeoutMs
   }
 
   get isSeen(): boolean {

@@ -282,7 +282,7 @@ export class UnitLife {
     this.startsNow = false
     const attempt: StartAttempt = new StartAttempt(reason, this.#now(), before, {
       clock: this.#parts.clock,
-      isReady: () => this.#probe(),
+      isReady: () => this.#probe(attempt),
       isUp: () => phaseOf(this.#report) === 'up',
       onEnd: (result) => this.#onProbed(attempt, result),
     })
@@ -296,10 +296,12 @@ export class UnitLife {
   }
 
   /** Never rejects. What it got at an address that has changed meanwhile says nothing of the new one. */
-  async #probe(): Promise<Readiness> {
+  async #probe(attempt: StartAttempt): Promise<Readiness> {
     const origin = this.#owner.origin()
     const readiness = await this.#parts.isReady(this.#owner.name(), this.#report?.uid)
-    return origin === this.#owner.origin() ? readiness : 'not-yet'
+    if (origin !== this.#owner.origin()) return 'not-yet'
+    // The stop that follows would cut them.
+    return readiness === 'port-taken' && attempt.hasEarlierCalls ? 'not-yet' : readiness
   }
 
   /** It runs, and it was not this gateway that has started it. */
@@ -395,10 +397,9 @@ export class UnitLife {
 
   /** If calls of before it had another address are under way, it can only drain. */
   #resumeCarriedRun(): void {
-    const run = this.#attempt?.carried
-    if (run === undefined || run.visits === 0) return
+    if (this.#attempt?.hasEarlierCalls !== true) return
+    this.#run = this.#attempt.carried
     this.#endAttempt()
-    this.#run = run
   }
 
   #endAttempt(): void {

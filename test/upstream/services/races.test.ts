@@ -579,6 +579,19 @@ suite('a reload', () => {
       assert.equal(call.visit!.isValid, false)
     })
 
+  test('that changes the address of a server to one that somebody else has cuts none of its calls', async () => {
+    const { scene, call } = await readyScene()
+    scene.units.behaviourOf('qwen').isTaken = true
+    scene.follow({ qwen: { origin: elsewhere } })
+    await scene.clock.run(5000)
+    assert.equal(call.visit!.isValid, true)
+    assert.deepEqual(scene.units.commands, ['start qwen'])
+    call.visit!.leave()
+    await scene.clock.run(2000)
+    assert.deepEqual(scene.statesOf('qwen').slice(2), ['starting address', 'failed port-taken'])
+    assert.deepEqual(scene.units.running, [])
+  })
+
   test('that changes the address of a server that answers there goes on with its calls', async () => {
     const scene = new Scene({ qwen: { stopAfterIdleMs: 2000 } })
     const call = scene.call('qwen')
