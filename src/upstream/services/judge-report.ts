@@ -5,8 +5,8 @@ import type { StartAttempt } from './start-attempt.ts'
 import type { UnitStops } from './unit-stops.ts'
 import { failureOf, phaseOf } from './unit-phase.ts'
 
-/** What a service is in the middle of. The first of these that there is decides. */
-export interface Situation {
+/** As `UnitSituation` has it. The first of these that there is decides. */
+export interface JudgedSituation {
   readonly stops: Pick<UnitStops, 'command' | 'isWanted' | 'unstopped'>
   readonly attempt: StartAttempt | undefined
   /** Of a unit that stops without a command of the gateway. `failure`: why; undefined: it did not fail. */
@@ -34,7 +34,7 @@ export type Meaning =
 
 const nothing: Meaning = { kind: 'nothing' }
 
-export function judgeReport(situation: Situation, report: UnitReport, nowMs: number): Meaning {
+export function judgeReport(situation: JudgedSituation, report: UnitReport, nowMs: number): Meaning {
   const { stops, attempt, outsideStop, run } = situation
   if (stops.command !== undefined) {
     const sign = stops.command.judge(report, nowMs)

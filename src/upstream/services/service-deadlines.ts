@@ -6,7 +6,7 @@ import type { StartAttempt } from './start-attempt.ts'
 import { phaseOf } from './unit-phase.ts'
 import type { UnitStops } from './unit-stops.ts'
 
-/** What a service is in the middle of, and what its configuration allows. Times are in milliseconds, points of time of the monotonic clock. */
+/** As `UnitSituation` has it. Moments are in milliseconds of the monotonic clock. */
 export interface DueSituation {
   readonly state: ServiceStateName
   /** The last report counts. */
@@ -17,6 +17,10 @@ export interface DueSituation {
   readonly stops: Pick<UnitStops, 'command' | 'mayBeginAtMs' | 'downAtMs' | 'againAtMs'>
   /** After a failure it is not started before. */
   readonly mayStartAtMs: number
+}
+
+/** What its configuration allows, in milliseconds, and its line. */
+export interface DueTerms {
   /** Calls wait for it. */
   readonly isAwaited: boolean
   readonly startTimeoutMs: number
@@ -41,17 +45,17 @@ export type Due =
 export type Deadline = readonly [atMs: number, due: Due]
 
 /** The first one that is due is seen to, the others after it. Infinity: never, if nothing happens; -Infinity: at once. */
-export function deadlines(situation: DueSituation): readonly Deadline[] {
+export function deadlines(situation: DueSituation, terms: DueTerms): readonly Deadline[] {
   const { isKnown, report, attempt, stops } = situation
   const ifKnown = (atMs: number) => (isKnown ? atMs : Infinity)
   return [
-    [attempt?.endMs(situation.startTimeoutMs) ?? Infinity, 'start_timeout'],
+    [attempt?.endMs(terms.startTimeoutMs) ?? Infinity, 'start_timeout'],
     [ifKnown(attempt?.refusedAtMs(report) ?? Infinity), 'start_refused'],
     [ifKnown(stops.downAtMs), 'stop_done'],
     [isDrained(situation) ? -Infinity : Infinity, 'drained'],
-    [ifKnown(idleEndMs(situation)), 'idle'],
+    [ifKnown(idleEndMs(situation, terms)), 'idle'],
     [ifKnown(stops.againAtMs(report)), 'stop_again'],
-    [isLeftRunning(situation) ? situation.mayStartAtMs : Infinity, 'left_running'],
+    [terms.isAwaited && isLeftRunning(situation) ? situation.mayStartAtMs : Infinity, 'left_running'],
   ]
 }
 
@@ -60,11 +64,11 @@ function isDrained({ state, run }: DueSituation): boolean {
 }
 
 /** While it has visits: the first moment that this can be, so that no timer moves with each of them. */
-function idleEndMs({ state, run, stops, stopAfterIdleMs }: DueSituation): number {
+function idleEndMs({ state, run, stops }: DueSituation, { stopAfterIdleMs }: DueTerms): number {
   if (state !== 'ready' || stopAfterIdleMs === undefined) return Infinity
   return Math.max(run!.idleSinceMs + stopAfterIdleMs, stops.mayBeginAtMs)
 }
 
-function isLeftRunning({ state, isAwaited, stops, report }: DueSituation): boolean {
-  return state === 'failed' && isAwaited && stops.command === undefined && phaseOf(report) === 'up'
+function isLeftRunning({ state, stops, report }: DueSituation): boolean {
+  return state === 'failed' && stops.command === undefined && phaseOf(report) === 'up'
 }

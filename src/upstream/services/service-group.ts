@@ -92,11 +92,11 @@ export class ServiceGroup {
   }
 
   get #isKnown(): boolean {
-    return this.#members.every(({ life }) => life.unknown === undefined)
+    return this.#members.every(({ situation }) => situation.isKnown)
   }
 
   get #room(): number {
-    return this.#limits.running - this.#members.filter(({ life }) => life.holdsPlace).length
+    return this.#limits.running - this.#members.filter(({ situation }) => situation.holdsPlace).length
   }
 
   /** Lets in who waits for a service that is ready; keeps in the turns who waits for a place. */
@@ -122,8 +122,8 @@ export class ServiceGroup {
     const nowMs = this.#clock.now()
     let nextMs = Infinity
     for (const service of this.#members) {
-      const { line, state, life } = service
-      const lost = state === 'starting' ? undefined : life.unknown
+      const { line, situation } = service
+      const lost = situation.state === 'starting' ? undefined : situation.unknown
       for (const waiting of line) {
         const lostAtMs =
           lost === undefined ? Infinity : Math.max(lost.sinceMs, waiting.sinceMs) + starterGraceMs
@@ -154,7 +154,7 @@ export class ServiceGroup {
     if (this.#room < 1) this.#refuseUnloadable()
     const turns = this.#turnsOfServices()
     const wanted: Wanted[] = []
-    for (const unit of turns.keys()) wanted.push({ name: unit, canStart: this.#find(unit).life.canStart })
+    for (const unit of turns.keys()) wanted.push({ name: unit, canStart: this.#find(unit).situation.canStart })
     const members = this.#members.map((each) => each.asMember())
     const plan = planGroup(this.#limits, members, wanted, this.#clock.now())
     for (const name of plan.resumes) {
@@ -182,10 +182,10 @@ export class ServiceGroup {
   }
 
   #startAtBoot(): void {
-    for (const { life } of this.#members) {
+    for (const { life, situation } of this.#members) {
       if (!life.startsNow) continue
       life.startsNow = false
-      if (life.canStart && this.#room > 0) life.start('boot')
+      if (situation.canStart && this.#room > 0) life.start('boot')
     }
   }
 

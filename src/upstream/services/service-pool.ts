@@ -217,7 +217,7 @@ export class ServicePool implements Services {
     for (const service of this.#retired()) {
       if (service.isLeaving && !unknown.has(service)) continue
       const { name: provider, unit } = service
-      if (service.life.holdsPlace) this.#parts.onLeft?.({ provider, unit })
+      if (service.situation.holdsPlace) this.#parts.onLeft?.({ provider, unit })
       this.#byUnit.delete(unit)
       service.life.close()
       this.#groups.get(service)?.drop(service)

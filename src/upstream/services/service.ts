@@ -10,6 +10,7 @@ import { ServiceLine } from './service-line.ts'
 import type { NewService, ServedProvider, ServiceParts } from './service-parts.ts'
 import type { NotStarted, ServiceState, ServiceVisit } from './services.ts'
 import { UnitLife } from './unit-life.ts'
+import { UnitSituation } from './unit-situation.ts'
 
 /** When a call that was refused by a command to stop may try again. */
 const stoppedRetryMs = 1000
@@ -23,6 +24,8 @@ export interface ServiceWatcher {
 }
 
 export class Service {
+  /** Its unit as it stands, and what commands and reports make of that. */
+  readonly situation: Readonly<UnitSituation>
   readonly life: UnitLife
   readonly line: ServiceLine
   /** Of the configuration. Undefined: it has none. */
@@ -38,7 +41,9 @@ export class Service {
     this.#now = parts.clock.now
     this.earlierCalls = earlierCalls
     this.line = new ServiceLine(unit, this.#now, () => watcher.onChanged(this))
-    this.life = new UnitLife(unit, earlierCalls, parts, {
+    const situation = new UnitSituation(unit, parts)
+    this.situation = situation
+    this.life = new UnitLife(situation, earlierCalls, parts, {
       name: () => this.name,
       group: () => this.group,
       origin: () => (this.#isRetired ? undefined : this.#provider.origin),
@@ -49,7 +54,7 @@ export class Service {
   }
 
   get unit(): string {
-    return this.life.unit
+    return this.situation.unit
   }
 
   get name(): string {
@@ -61,14 +66,14 @@ export class Service {
   }
 
   get state(): ServiceStateName {
-    return this.life.state
+    return this.situation.state
   }
 
   /** Of one that was retired: its unit is about to be down, or has calls that must not be cut if the service comes back. */
   get isLeaving(): boolean {
-    const { state, life } = this
-    if (!this.#isRetired || !life.holdsPlace || state === 'starting') return false
-    return state !== 'ready' || life.visits > 0
+    const { state, holdsPlace, visits } = this.situation
+    if (!this.#isRetired || !holdsPlace || state === 'starting') return false
+    return state !== 'ready' || visits > 0
   }
 
   /** Goes over to a configuration with the same unit, which may have it under another name, or start another command with it next time. */
@@ -93,8 +98,9 @@ export class Service {
 
   /** Why no call may wait for it. Undefined: one may. */
   refusal(): NotStarted | undefined {
-    const waitMs = this.life.mayStartAtMs - this.#now()
-    return this.state === 'failed' && waitMs > 0 ? this.failure(this.life.failure!, waitMs) : undefined
+    const { state, failure, mayStartAtMs } = this.situation
+    const waitMs = mayStartAtMs - this.#now()
+    return state === 'failed' && waitMs > 0 ? this.failure(failure!, waitMs) : undefined
   }
 
   failure(result: string, retryAfterMs: number): NotStarted {
@@ -120,11 +126,13 @@ export class Service {
   }
 
   asMember(): Member {
-    return { ...this.life.asMember(), isKept: this.#isKept }
+    return { ...this.situation.asMember(), isKept: this.#isKept }
   }
 
   describe(): ServiceState {
-    return { ...this.life.describe(), waiting: this.line.calls }
+    const { name: provider, unit, group } = this
+    const { calls } = this.life
+    return { provider, unit, group, ...this.situation.describe(), calls, waiting: this.line.calls }
   }
 
   get #isKept(): boolean {
@@ -137,8 +145,7 @@ export class Service {
 
   #deadlines(): readonly Deadline[] {
     const { startTimeoutMs, stopAfterIdleMs } = this.config
-    return deadlines({
-      ...this.life.situation,
+    return deadlines(this.situation, {
       isAwaited: this.line.length > 0,
       startTimeoutMs,
       stopAfterIdleMs: this.#isKept ? undefined : stopAfterIdleMs,

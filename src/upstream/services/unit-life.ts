@@ -3,22 +3,20 @@
 // The reports are the truth, but they may be older than a command: a start and a stop know which report they can trust
 // (start-attempt.ts, stop-command.ts). What is due at which moment is in service-deadlines.ts.
 import type { UnitReport } from '../../platform/unit-report.ts'
-import { BackOff } from './back-off.ts'
 import type { EarlierCalls } from './earlier-calls.ts'
-import type { Member } from './group-policy.ts'
 import { judgeReport } from './judge-report.ts'
 import type { Readiness } from './readiness-probes.ts'
 import type { ServiceStateName } from './service-change.ts'
-import type { Due, DueSituation } from './service-deadlines.ts'
+import type { Due } from './service-deadlines.ts'
 import type { ServiceParts } from './service-parts.ts'
-import { type ServiceDetails, ServiceRecord } from './service-record.ts'
+import type { ServiceDetails } from './service-record.ts'
 import { ServiceRun, type RunOwner } from './service-run.ts'
-import type { ServiceState, ServiceVisit } from './services.ts'
+import type { ServiceVisit } from './services.ts'
 import { StartAttempt, type StartReason } from './start-attempt.ts'
 import { endsWithReport, unreachable } from './starter.ts'
 import type { StopReason } from './stop-command.ts'
-import { loadFaultOf, phaseOf } from './unit-phase.ts'
-import { UnitStops } from './unit-stops.ts'
+import { loadFaultOf } from './unit-phase.ts'
+import type { DrainReason, UnitSituation } from './unit-situation.ts'
 
 /** The service that has the unit. */
 export interface UnitOwner {
@@ -36,163 +34,104 @@ export interface UnitOwner {
 }
 
 export class UnitLife {
-  readonly unit: string
-  /** Since when nothing is known of it, and why, as the failure of a call that waits. Undefined: its last report counts. */
-  unknown: { readonly sinceMs: number; readonly reason: string } | undefined
   /** Starts as soon as it is known not to run. */
   startsNow = false
+  readonly #unit: UnitSituation
   readonly #earlierCalls: EarlierCalls
   readonly #parts: ServiceParts
   readonly #owner: UnitOwner
-  readonly #backOff = new BackOff()
-  readonly #stops = new UnitStops()
-  readonly #record: ServiceRecord
-  #report: UnitReport | undefined
-  /** While it starts. */
-  #attempt: StartAttempt | undefined
-  /** The start that was under way when it was stopped last. */
-  #stoppedAttempt: StartAttempt | undefined
-  /** While it is ready or drains, and after it until its unit is down. */
-  #run: ServiceRun | undefined
-  #drainReason: Exclude<StopReason, 'failed'> | undefined
-  /** While it stops without a command. `failure`: how it ended; undefined: it did not fail. */
-  #outsideStop: { readonly failure: string | undefined } | undefined
-  /** This gateway has started it, rather than found it running. */
-  #isOurs = false
   readonly #runOwner: RunOwner
 
-  constructor(unit: string, earlierCalls: EarlierCalls, parts: ServiceParts, owner: UnitOwner) {
-    this.unit = unit
+  constructor(unit: UnitSituation, earlierCalls: EarlierCalls, parts: ServiceParts, owner: UnitOwner) {
+    this.#unit = unit
     this.#earlierCalls = earlierCalls
     this.#parts = parts
     this.#owner = owner
-    const { now } = parts.clock
-    this.#record = new ServiceRecord(parts)
-    this.unknown = { sinceMs: now(), reason: unreachable }
-    this.#runOwner = { calls: 0, now, onEmpty: (run) => this.#onEmpty(run) }
+    this.#runOwner = { calls: 0, now: parts.clock.now, onEmpty: (run) => this.#onEmpty(run) }
   }
 
-  get state(): ServiceStateName {
-    return this.#record.state
-  }
-
-  /** Why it failed last. Undefined: it has been ready since. */
-  get failure(): string | undefined {
-    return this.#record.failure
-  }
-
-  /** After a failure it is not started before, in milliseconds of the monotonic clock. */
-  get mayStartAtMs(): number {
-    return this.#backOff.untilMs
-  }
-
-  /** Whether it runs, starts or stops, or is about to. */
-  get holdsPlace(): boolean {
-    return (
-      this.#stops.command !== undefined ||
-      phaseOf(this.#report) !== 'down' ||
-      (this.state !== 'stopped' && this.state !== 'failed')
-    )
-  }
-
-  /** Under way in it. 0 while it is neither ready nor drains. */
-  get visits(): number {
-    return this.#openRun?.visits ?? 0
-  }
-
-  get canStart(): boolean {
-    if (this.unknown !== undefined || this.holdsPlace) return false
-    return this.state === 'stopped' || this.mayStartAtMs <= this.#now()
+  /** In all of its runs. */
+  get calls(): number {
+    return this.#runOwner.calls
   }
 
   /** Undefined: it is not ready. @param isCall as `ServiceRun.enter`. */
   enter(isCall: boolean): ServiceVisit | undefined {
-    return this.state === 'ready' ? this.#run!.enter(isCall) : undefined
+    return this.#unit.state === 'ready' ? this.#unit.run!.enter(isCall) : undefined
   }
 
   /** Only if it can. */
   start(reason: StartReason): void {
     const attempt = this.#begin(reason)
-    this.#isOurs = true
+    this.#unit.isOurs = true
     this.#earlierCalls.forget()
-    this.#record.countStart()
+    this.#unit.record.countStart()
     void this.#parts.starter
-      .start(this.#owner.name(), this.unit)
+      .start(this.#owner.name(), this.#unit.unit)
       .then((refusal) => this.#onStartAnswer(attempt, refusal))
   }
 
   /** It cannot be loaded, so no other unit has to make room for it. */
   refuseIfUnloadable(): void {
-    const fault = loadFaultOf(this.#report)
-    if (fault !== undefined && this.canStart) this.#fail(fault)
+    const fault = loadFaultOf(this.#unit.report)
+    if (fault !== undefined && this.#unit.canStart) this.#fail(fault)
   }
 
   /** It may be started again at once. */
   forgetFailures(): void {
-    this.#backOff.reset()
+    this.#unit.backOff.reset()
   }
 
   /** Takes no further calls and stops when the last one has left. */
-  drain(reason: 'group' | 'command' | 'removed'): void {
-    this.#drainReason = reason
-    if (this.state !== 'draining') this.#become('draining', reason)
+  drain(reason: DrainReason): void {
+    this.#unit.drainReason = reason
+    if (this.#unit.state !== 'draining') this.#become('draining', reason)
   }
 
   /** Goes on after it drained. */
   resume(): void {
-    this.#drainReason = undefined
+    this.#unit.drainReason = undefined
     this.#reopen('resumed')
   }
 
   /** The configuration has it no longer: one that this gateway has started is stopped once its calls have ended; another is left as it is. */
   onRemoved(): void {
-    if (!this.holdsPlace || this.#stops.command !== undefined) return
-    if (!this.#isOurs) {
-      if (this.#drainsForOthers) this.resume()
+    const { holdsPlace, stops, isOurs, drainsForOthers } = this.#unit
+    if (!holdsPlace || stops.command !== undefined) return
+    if (!isOurs) {
+      if (drainsForOthers) this.resume()
       return
     }
-    this.#resumeCarriedRun()
-    if (this.#run?.isOver === false) this.drain('removed')
-    else if (this.state === 'starting') this.beginStop('removed')
+    this.#unit.resumeCarriedRun()
+    if (this.#unit.run?.isOver === false) this.drain('removed')
+    else if (this.#unit.state === 'starting') this.beginStop('removed')
   }
 
   /** The configuration has it: perhaps again, perhaps at another address. */
   onConfigured(): void {
-    if (this.state === 'draining' && this.#drainReason === 'removed') this.resume()
-    else if (this.state === 'ready' && this.#isElsewhere) this.#probeNewAddress()
+    const { state, drainReason } = this.#unit
+    if (state === 'draining' && drainReason === 'removed') this.resume()
+    else if (state === 'ready' && this.#isElsewhere) this.#probeNewAddress()
   }
 
   /** Stops it once its calls have ended. @returns why it was refused; undefined: it is stopped. */
   stopByCommand(): Promise<string | undefined> {
-    if (!this.holdsPlace) return Promise.resolve(undefined)
-    const end = this.#stops.ended()
-    this.#resumeCarriedRun()
-    if (this.#run !== undefined && !this.#run.isOver) this.drain('command')
-    else if (this.#stops.command === undefined) this.beginStop('command')
+    if (!this.#unit.holdsPlace) return Promise.resolve(undefined)
+    const end = this.#unit.stops.ended()
+    this.#unit.resumeCarriedRun()
+    if (this.#unit.run?.isOver === false) this.drain('command')
+    else if (this.#unit.stops.command === undefined) this.beginStop('command')
     return end
   }
 
   /** At once: only without visits. */
   beginStop(reason: Exclude<StopReason, 'failed'>): void {
-    this.#stoppedAttempt = this.#attempt
-    this.#endAttempt()
-    if (this.#run !== undefined) this.#run.isOver = true
-    this.#outsideStop = undefined
+    this.#unit.stoppedAttempt = this.#unit.attempt
+    this.#unit.endAttempt()
+    if (this.#unit.run !== undefined) this.#unit.run.isOver = true
+    this.#unit.outsideStop = undefined
     this.#become('stopping', reason)
     this.#sendStop(reason)
-  }
-
-  /** On which depends what is due of it. */
-  get situation(): Omit<DueSituation, 'isAwaited' | 'startTimeoutMs' | 'stopAfterIdleMs'> {
-    return {
-      state: this.state,
-      isKnown: this.unknown === undefined,
-      report: this.#report,
-      attempt: this.#attempt,
-      run: this.#run,
-      stops: this.#stops,
-      mayStartAtMs: this.mayStartAtMs,
-    }
   }
 
   onDue(due: Due): void {
@@ -204,11 +143,11 @@ export class UnitLife {
       case 'stop_done':
         return this.#onStopDone()
       case 'drained':
-        return this.beginStop(this.#drainReason!)
+        return this.beginStop(this.#unit.drainReason!)
       case 'idle':
         return this.beginStop('idle')
       case 'stop_again':
-        return this.#sendStop(this.#stops.command?.reason ?? 'failed')
+        return this.#sendStop(this.#unit.stops.command?.reason ?? 'failed')
       case 'left_running':
         return this.#adopt()
       default:
@@ -217,80 +156,48 @@ export class UnitLife {
   }
 
   onReport(report: UnitReport): void {
-    const last = this.#report
-    this.#report = report
+    const last = this.#unit.report
+    this.#unit.report = report
     this.becomeKnown()
     this.#judge(report, last)
   }
 
   /** The starter has reported units, whether this one was among them or not. */
   becomeKnown(): void {
-    this.unknown = undefined
-    if (this.state !== 'failed' || !endsWithReport.has(this.failure!)) return
-    this.#backOff.reset()
-    if (!this.holdsPlace) this.#become('stopped')
+    this.#unit.unknown = undefined
+    if (this.#unit.state !== 'failed' || !endsWithReport.has(this.#unit.failure!)) return
+    this.#unit.backOff.reset()
+    if (!this.#unit.holdsPlace) this.#become('stopped')
   }
 
   /** Nothing is known until the next report. @param reason absent: the starter cannot be reached. */
   onLost(reason: string = unreachable): void {
-    this.unknown = { sinceMs: this.unknown?.sinceMs ?? this.#now(), reason }
+    this.#unit.unknown = { sinceMs: this.#unit.unknown?.sinceMs ?? this.#now(), reason }
   }
 
   /** It belongs to the configuration no longer, or the gateway stops; it stays as it is. */
   close(): void {
-    this.#endAttempt()
-    this.#stops.release('shutting-down')
-  }
-
-  asMember(): Omit<Member, 'isKept'> {
-    return {
-      name: this.unit,
-      holdsPlace: this.holdsPlace,
-      isLeaving: this.holdsPlace && this.state !== 'ready' && this.state !== 'starting',
-      drainsForOthers: this.#drainsForOthers,
-      readySinceMs: this.#openRun?.readySinceMs,
-      visits: this.visits,
-      lastCallEndedMs: this.#run?.lastCallEndedMs,
-      mayStopAtMs: this.#stops.mayBeginAtMs,
-    }
-  }
-
-  describe(): Omit<ServiceState, 'waiting'> {
-    const { unknown } = this
-    return {
-      ...this.#subject,
-      ...this.#record.describe(this.mayStartAtMs - this.#now()),
-      memoryBytes: phaseOf(this.#report) === 'down' ? undefined : this.#report?.memoryBytes,
-      ...(unknown === undefined || unknown.reason === unreachable ? {} : { failure: unknown.reason }),
-      stops: this.#stops.count,
-    }
-  }
-
-  get #openRun(): ServiceRun | undefined {
-    return this.state === 'ready' || this.state === 'draining' ? this.#run : undefined
-  }
-
-  get #drainsForOthers(): boolean {
-    return this.state === 'draining' && this.#drainReason === 'group'
+    this.#unit.endAttempt()
+    this.#unit.stops.release('shutting-down')
   }
 
   #now(): number {
     return this.#parts.clock.now()
   }
 
-  #begin(reason: StartReason, before = this.#report): StartAttempt {
+  #begin(reason: StartReason, before = this.#unit.report): StartAttempt {
     this.startsNow = false
     const attempt: StartAttempt = new StartAttempt(reason, this.#now(), before, {
       clock: this.#parts.clock,
       isReady: () => this.#probe(attempt),
-      isUp: () => phaseOf(this.#report) === 'up',
+      isUp: () => this.#unit.phase === 'up',
       onEnd: (result) => this.#onProbed(attempt, result),
     })
-    this.#attempt = attempt
-    this.#endRun()
-    this.#outsideStop = undefined
+    this.#unit.attempt = attempt
+    this.#unit.endRun()
+    this.#unit.outsideStop = undefined
     // A stop that somebody waits for has been overtaken: its unit was down in between.
-    this.#stops.forget()
+    this.#unit.stops.forget()
     this.#become('starting', reason)
     return attempt
   }
@@ -298,7 +205,7 @@ export class UnitLife {
   /** Never rejects. What it got at an address that has changed meanwhile says nothing of the new one. */
   async #probe(attempt: StartAttempt): Promise<Readiness> {
     const origin = this.#owner.origin()
-    const readiness = await this.#parts.isReady(this.#owner.name(), this.#report?.uid)
+    const readiness = await this.#parts.isReady(this.#owner.name(), this.#unit.report?.uid)
     if (origin !== this.#owner.origin()) return 'not-yet'
     // The stop that follows would cut them.
     return readiness === 'port-taken' && attempt.hasEarlierCalls ? 'not-yet' : readiness
@@ -307,14 +214,13 @@ export class UnitLife {
   /** It runs, and it was not this gateway that has started it. */
   #adopt(reason: 'adopted' | 'restart' = 'adopted', before?: UnitReport): void {
     this.#begin(reason, before)
-    if (reason === 'adopted') this.#isOurs = false
-    this.#judge(this.#report!, undefined)
+    if (reason === 'adopted') this.#unit.isOurs = false
+    this.#judge(this.#unit.report!, undefined)
   }
 
   #judge(report: UnitReport, last: UnitReport | undefined): void {
-    const stops = this.#stops
-    const [attempt, outsideStop, run] = [this.#attempt, this.#outsideStop, this.#run]
-    const meaning = judgeReport({ stops, attempt, outsideStop, run }, report, this.#now())
+    const { attempt, run } = this.#unit
+    const meaning = judgeReport(this.#unit, report, this.#now())
     switch (meaning.kind) {
       case 'nothing':
         return
@@ -326,8 +232,8 @@ export class UnitLife {
         return
       case 'stopping':
         run!.isOver = true
-        this.#drainReason = undefined
-        this.#outsideStop = meaning
+        this.#unit.drainReason = undefined
+        this.#unit.outsideStop = meaning
         return this.#become('stopping', 'outside')
       case 'stopped':
         return this.#becomeStopped('outside')
@@ -347,7 +253,7 @@ export class UnitLife {
   #onStartAnswer(attempt: StartAttempt, refusal: string | undefined): void {
     if (refusal === undefined) attempt.accept(this.#now())
     else attempt.refuse()
-    if (attempt !== this.#attempt) return
+    if (attempt !== this.#unit.attempt) return
     // A command that was lost on its way may have been carried out: what has been seen to start goes on.
     const isLost = refusal === unreachable && attempt.isSeen
     if (refusal !== undefined && !isLost) this.#fail(refusal)
@@ -362,16 +268,17 @@ export class UnitLife {
 
   #becomeReady(attempt: StartAttempt): void {
     const tookMs = this.#now() - attempt.sinceMs
-    if (attempt.isOwn) this.#record.lastStartMs = tookMs
-    this.#endAttempt()
-    const [{ invocation }, { carried }] = [this.#report!, attempt]
-    if (carried?.invocation === invocation) this.#run = carried
-    else {
-      if (carried !== undefined) carried.isOver = true
-      this.#run = new ServiceRun(invocation, this.#runOwner)
-      this.#earlierCalls.enter(this.#run)
+    if (attempt.isOwn) this.#unit.record.lastStartMs = tookMs
+    this.#unit.endAttempt()
+    const { invocation } = this.#unit.report!
+    let run = attempt.carried
+    if (run?.invocation !== invocation) {
+      if (run !== undefined) run.isOver = true
+      run = new ServiceRun(invocation, this.#runOwner)
+      this.#earlierCalls.enter(run)
     }
-    this.#run.origin = this.#owner.origin()
+    run.origin = this.#owner.origin()
+    this.#unit.run = run
     this.#become('ready', undefined, { tookMs })
   }
 
@@ -384,66 +291,42 @@ export class UnitLife {
   /** Calls go to an address where it has not answered. */
   get #isElsewhere(): boolean {
     const origin = this.#owner.origin()
-    return origin !== undefined && origin !== this.#run!.origin
+    return origin !== undefined && origin !== this.#unit.run!.origin
   }
 
   /** No call goes there before it has answered; those under way go on. */
   #probeNewAddress(): void {
-    const run = this.#run!
+    const run = this.#unit.run!
     this.#begin('address').carried = run
     run.isOver = false
-    this.#judge(this.#report!, undefined)
-  }
-
-  /** If calls of before it had another address are under way, it can only drain. */
-  #resumeCarriedRun(): void {
-    if (this.#attempt?.hasEarlierCalls !== true) return
-    this.#run = this.#attempt.carried
-    this.#endAttempt()
-  }
-
-  #endAttempt(): void {
-    this.#attempt?.probes.end()
-    this.#attempt = undefined
+    this.#judge(this.#unit.report!, undefined)
   }
 
   /** Who waits is refused, unless it may be started again at once. A unit that may still run is stopped, so that the manager's restarts leave the pause alone. */
   #fail(result: string): void {
-    const mayRun = phaseOf(this.#report) !== 'down' || this.#attempt?.mayStillStart(this.#now()) === true
-    const workedMs = this.#workedMs()
-    this.#endRun()
-    this.#endAttempt()
-    const retryAfterMs = this.#backOff.fail(this.#now(), workedMs)
+    const mayRun = this.#unit.phase !== 'down' || this.#unit.attempt?.mayStillStart(this.#now()) === true
+    const { workedMs } = this.#unit
+    this.#unit.endRun()
+    this.#unit.endAttempt()
+    const retryAfterMs = this.#unit.backOff.fail(this.#now(), workedMs)
     this.#become('failed', result, { retryAfterMs })
     if (retryAfterMs > 0) this.#owner.onRefused(result, retryAfterMs)
     if (mayRun) this.#sendStop('failed')
-    else this.#stops.release(undefined)
+    else this.#unit.stops.release(undefined)
   }
 
   #becomeStopped(reason: StopReason | 'outside'): void {
-    this.#backOff.end(this.#workedMs())
-    this.#endRun()
-    this.#endAttempt()
+    this.#unit.backOff.end(this.#unit.workedMs)
+    this.#unit.endRun()
+    this.#unit.endAttempt()
     this.#become('stopped', reason)
-    this.#stops.release(undefined)
-  }
-
-  #workedMs(): number {
-    return this.#run === undefined ? 0 : this.#now() - this.#run.readySinceMs
-  }
-
-  /** With one that an attempt carries. */
-  #endRun(): void {
-    for (const run of [this.#run, this.#attempt?.carried]) if (run !== undefined) run.isOver = true
-    this.#run = undefined
-    this.#outsideStop = undefined
-    this.#drainReason = undefined
+    this.#unit.stops.release(undefined)
   }
 
   #sendStop(reason: StopReason): void {
-    const stop = this.#stops.begin(reason, this.#report)
-    void this.#parts.starter.stop(this.#owner.name(), this.unit).then((refusal) => {
-      if (stop !== this.#stops.command) return
+    const stop = this.#unit.stops.begin(reason, this.#unit.report)
+    void this.#parts.starter.stop(this.#owner.name(), this.#unit.unit).then((refusal) => {
+      if (stop !== this.#unit.stops.command) return
       if (refusal === undefined) stop.accept(this.#now())
       else this.#onStopRefused(refusal)
       this.#owner.onChanged()
@@ -452,36 +335,36 @@ export class UnitLife {
 
   /** A unit that was ready still is, and one that was about to start still starts; what has failed is stopped later. */
   #onStopRefused(refusal: string): void {
-    this.#stops.refuse(refusal, this.state === 'failed' ? this.#report?.invocation : undefined, this.#now())
-    if (this.state !== 'stopping') return
-    const [run, stopped] = [this.#run, this.#stoppedAttempt]
-    this.#drainReason = undefined
-    if (run !== undefined && phaseOf(this.#report) === 'up') {
+    const { state, phase, report, run, stoppedAttempt } = this.#unit
+    this.#unit.stops.refuse(refusal, state === 'failed' ? report?.invocation : undefined, this.#now())
+    if (state !== 'stopping') return
+    this.#unit.drainReason = undefined
+    if (run !== undefined && phase === 'up') {
       run.isOver = false
       this.#reopen(refusal)
-    } else if (phaseOf(this.#report) !== 'down') this.#adopt()
-    else if (stopped?.mayStillStart(this.#now()) === true) this.#begin('command').accept(this.#now())
+    } else if (phase !== 'down') this.#adopt()
+    else if (stoppedAttempt?.mayStillStart(this.#now()) === true) this.#begin('command').accept(this.#now())
     else this.#becomeStopped('command')
   }
 
   #onStopDone(): void {
-    const { reason } = this.#stops.command!
-    this.#stops.finish()
-    if (this.state === 'stopping') this.#becomeStopped(reason)
-    else this.#stops.release(undefined)
+    const { reason } = this.#unit.stops.command!
+    this.#unit.stops.finish()
+    if (this.#unit.state === 'stopping') this.#becomeStopped(reason)
+    else this.#unit.stops.release(undefined)
   }
 
   #onEmpty(run: ServiceRun): void {
-    if (run === this.#run) this.#owner.onEmpty()
-    else if (run === this.#attempt?.carried) this.#owner.onChanged()
+    if (run === this.#unit.run) this.#owner.onEmpty()
+    else if (run === this.#unit.attempt?.carried) this.#owner.onChanged()
   }
 
   #become(to: ServiceStateName, ...more: [reason?: string, details?: ServiceDetails]): void {
-    this.#record.become(to, this.#subject, ...more)
+    this.#unit.record.become(to, this.#subject, ...more)
   }
 
   get #subject() {
     const { name, group } = this.#owner
-    return { provider: name(), unit: this.unit, group: group(), calls: this.#runOwner.calls }
+    return { provider: name(), unit: this.#unit.unit, group: group(), calls: this.calls }
   }
 }

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 
-import { deadlines, type DueSituation } from '../../../src/upstream/services/service-deadlines.ts'
+import { deadlines, type DueSituation, type DueTerms } from '../../../src/upstream/services/service-deadlines.ts'
+import { StopCommand } from '../../../src/upstream/services/stop-command.ts'
 
 const report = {
   service: 'qwen',
@@ -13,8 +14,11 @@ const report = {
   restarts: 0,
   invocation: '1',
 }
+const command = new StopCommand('failed', report)
 const noStops = { command: undefined, mayBeginAtMs: -Infinity, downAtMs: Infinity, againAtMs: () => Infinity }
-const stopped: DueSituation = {
+type Case = DueSituation & DueTerms
+
+const stopped: Case = {
   state: 'stopped',
   isKnown: true,
   report: { ...report, active: 'inactive', sub: 'dead' },
@@ -26,20 +30,20 @@ const stopped: DueSituation = {
   startTimeoutMs: 1000,
   stopAfterIdleMs: 5000,
 }
-const starting: DueSituation = {
+const starting: Case = {
   ...stopped,
   state: 'starting',
   attempt: { endMs: (timeoutMs) => 100 + timeoutMs, refusedAtMs: () => 700 },
 }
-const ready: DueSituation = { ...stopped, state: 'ready', report, run: { visits: 0, idleSinceMs: 2000 } }
-const failed: DueSituation = { ...stopped, state: 'failed', report, isAwaited: true, mayStartAtMs: 900 }
+const ready: Case = { ...stopped, state: 'ready', report, run: { visits: 0, idleSinceMs: 2000 } }
+const failed: Case = { ...stopped, state: 'failed', report, isAwaited: true, mayStartAtMs: 900 }
 
-/** What is due ever, by when. */
-const dueOf = (situation: DueSituation) =>
-  Object.fromEntries(deadlines(situation).flatMap(([atMs, due]) => (atMs === Infinity ? [] : [[due, atMs]])))
+/** What is due ever, and when. */
+const dueOf = (each: Case) =>
+  Object.fromEntries(deadlines(each, each).flatMap(([atMs, due]) => (atMs === Infinity ? [] : [[due, atMs]])))
 
 suite('what is due of a service', () => {
-  const cases: readonly (readonly [what: string, situation: DueSituation, due: Record<string, number>])[] = [
+  const cases: readonly (readonly [what: string, situation: Case, due: Record<string, number>])[] = [
     ['that is stopped', stopped, {}],
     ['that starts', starting, { start_timeout: 1100, start_refused: 700 }],
     ['that starts while nothing is known of it', { ...starting, isKnown: false }, { start_timeout: 1100 }],
@@ -57,6 +61,7 @@ suite('what is due of a service', () => {
     ],
     ['that has failed and runs', failed, { left_running: 900 }],
     ['that has failed and runs, for which no call waits', { ...failed, isAwaited: false }, {}],
+    ['that has failed and is being stopped', { ...failed, stops: { ...noStops, command } }, {}],
     ['that has failed and does not run', { ...failed, report: stopped.report }, {}],
   ]
   for (const [what, situation, due] of cases)
@@ -66,7 +71,7 @@ suite('what is due of a service', () => {
 
   test('a start that takes too long goes before all others', () => {
     assert.deepEqual(
-      deadlines(stopped).map(([, due]) => due),
+      deadlines(stopped, stopped).map(([, due]) => due),
       ['start_timeout', 'start_refused', 'stop_done', 'drained', 'idle', 'stop_again', 'left_running'],
     )
   })
