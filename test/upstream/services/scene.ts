@@ -40,6 +40,8 @@ export class Scene {
   readonly load = new Map<string, number>()
   /** Addresses where no server answers, whatever runs. */
   readonly silent = new Set<string>()
+  /** Where the server of each unit has answered last, if it still was there. */
+  readonly answeredAt = new Map<string, string>()
   #providers: ReadonlyMap<string, HttpProvider> = new Map()
   readonly pool = new ServicePool({
     callsOf: (provider) => this.load.get(provider) ?? 0,
@@ -89,9 +91,15 @@ export class Scene {
   }
 
   async #isReady(provider: string): Promise<Readiness> {
-    const origin = this.#providers.get(provider)?.origin
+    const { origin, service } = this.#providers.get(provider) ?? {}
     const readiness = await this.units.isReady(provider)
-    return origin === undefined || this.silent.has(origin) ? 'not-yet' : readiness
+    if (origin === undefined || this.silent.has(origin)) return 'not-yet'
+    const { unit } = service!
+    const isThere = [...this.#providers.values()].some(
+      (each) => each.service?.unit === unit && each.origin === origin,
+    )
+    if (readiness === 'ready' && isThere) this.answeredAt.set(unit, origin)
+    return readiness
   }
 
   /** Its states since the beginning, each with why. */

@@ -8,6 +8,7 @@ import { Scene, type SceneGroup, type SceneService, type TestCall } from './scen
 
 const names = ['one', 'two', 'three', 'alone'] as const
 const members = ['one', 'two', 'three']
+const origins = ['http://127.0.0.1:8081', 'http://127.0.0.1:9999'] as const
 const startTimeoutMs = 10_000
 const maxRunMs = 8000
 
@@ -49,6 +50,8 @@ const step = fc.oneof(
       renamed: fc.subarray([...names], { maxLength: 2 }),
       /** They have another unit from now on. */
       moved: fc.subarray([...names], { maxLength: 1 }),
+      /** They have the other one of two addresses. */
+      elsewhere: fc.subarray([...names], { maxLength: 2 }),
     }),
   },
 )
@@ -71,6 +74,7 @@ type Step = typeof step extends fc.Arbitrary<infer T> ? T : never
 interface Configured {
   readonly provider: string
   readonly unit: string
+  readonly origin: string
   readonly isRemoved: boolean
   readonly isMember: boolean
 }
@@ -105,7 +109,8 @@ class Run {
     this.#configured = new Map(
       names.map((each) => {
         const isMember = members.includes(each)
-        return [each, { provider: each, unit: `${each}.service`, isRemoved: false, isMember }] as const
+        const unit = `${each}.service`
+        return [each, { provider: each, unit, origin: origins[0], isRemoved: false, isMember }] as const
       }),
     )
     this.scene = new Scene(this.#services, this.#groups)
@@ -144,7 +149,7 @@ class Run {
     for (const each of units.behaviours) {
       for (const key of ['restartMs', 'refusesStop', 'refusesStart'] as const) delete each[key]
     }
-    this.#reload({ running: 1, members, removed: [], renamed: [], moved: [] })
+    this.#reload({ running: 1, members, removed: [], renamed: [], moved: [], elsewhere: [] })
     for (const each of this.calls) leave(each)
     for (let i = 0; i < 30; i++) {
       await clock.run(5000)
@@ -172,9 +177,9 @@ class Run {
 
   get #services(): Readonly<Record<string, SceneService>> {
     const service = { startTimeoutMs, stopAfterIdleMs: 6000 }
-    const entries = Array.from(this.#configured).flatMap(([each, { provider, unit, isRemoved }]) => {
+    const entries = Array.from(this.#configured).flatMap(([each, { provider, unit, origin, isRemoved }]) => {
       const behaviour = this.#behaviours.get(each)!
-      return isRemoved ? [] : [[provider, { ...service, unit, behaviour }] as const]
+      return isRemoved ? [] : [[provider, { ...service, unit, origin, behaviour }] as const]
     })
     return Object.fromEntries(entries)
   }
@@ -196,6 +201,7 @@ class Run {
         const changed = {
           provider: is(to.renamed) ? `${each}-renamed` : each,
           unit: is(to.moved) ? `moved-${unit}` : unit,
+          origin: origins[is(to.elsewhere) ? 1 : 0],
           isRemoved: is(to.removed),
           isMember: is(to.members),
         }
@@ -265,6 +271,10 @@ class Run {
     for (const { name, call, endsByMs } of this.calls) {
       const isWaiting = call.entry === undefined && call.visit === undefined
       assert.ok(!isWaiting || nowMs <= endsByMs, `a call of ${name} waits for too long`)
+    }
+    for (const { provider, unit, origin, isRemoved } of this.#configured.values()) {
+      if (isRemoved || !pool.isOpen(provider)) continue
+      assert.equal(this.scene.answeredAt.get(unit), origin, `${unit} is open where it has not answered`)
     }
     const movedAtMs = this.scene.changes.at(-1)?.atMs ?? 0
     const isSettled = nowMs - Math.max(movedAtMs, this.#changedAtMs, this.#reloadedAtMs) > 1100
