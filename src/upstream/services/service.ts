@@ -24,7 +24,7 @@ export interface ServiceWatcher {
 }
 
 export class Service {
-  /** Its unit as it stands, and what commands and reports make of that. */
+  /** How its unit stands; `life` changes that. */
   readonly situation: Readonly<UnitSituation>
   readonly life: UnitLife
   readonly line: ServiceLine
