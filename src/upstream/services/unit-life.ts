@@ -98,11 +98,11 @@ export class UnitLife {
   onRemoved(): void {
     const { holdsPlace, stops, isOurs, drainsForOthers } = this.#unit
     if (!holdsPlace || stops.command !== undefined) return
+    const hasEarlierCalls = this.#unit.resumeCarriedRun()
     if (!isOurs) {
-      if (drainsForOthers) this.resume()
+      if (drainsForOthers || hasEarlierCalls) this.resume()
       return
     }
-    this.#unit.resumeCarriedRun()
     if (this.#unit.run?.isOver === false) this.drain('removed')
     else if (this.#unit.state === 'starting') this.beginStop('removed')
   }

@@ -110,11 +110,12 @@ export class UnitSituation {
     this.drainReason = undefined
   }
 
-  /** If calls of before it had another address are under way, it can only drain. */
-  resumeCarriedRun(): void {
-    if (this.attempt?.hasEarlierCalls !== true) return
+  /** If calls of before it had another address are under way, it can only drain. @returns whether there are. */
+  resumeCarriedRun(): boolean {
+    if (this.attempt?.hasEarlierCalls !== true) return false
     this.run = this.attempt.carried
     this.endAttempt()
+    return true
   }
 
   asMember(): Omit<Member, 'isKept'> {

@@ -779,6 +779,26 @@ suite('a reload', () => {
     assert.deepEqual(scene.units.running, [])
   })
 
+  test('that removes such a service while it is asked at a new address, and one that brings it back, cut no call', async () => {
+    const scene = new Scene({ qwen: {} })
+    scene.units.startUnit('qwen')
+    await scene.clock.run(500)
+    const call = scene.call('qwen')
+    scene.silent.add(elsewhere)
+    scene.follow({ qwen: { origin: elsewhere } })
+    await scene.clock.run(1000)
+    assert.equal(scene.stateOf('qwen'), 'starting')
+    scene.follow({})
+    await scene.clock.run(1000)
+    scene.follow({ coder: { unit: 'qwen.service', stopAfterIdleMs: 1000 } })
+    await scene.clock.run(10_000)
+    assert.equal(call.visit?.isValid, true)
+    assert.deepEqual(scene.units.running, ['coder'])
+    call.visit.leave()
+    await scene.clock.run(1500)
+    assert.deepEqual(scene.units.running, [])
+  })
+
   test('that brings a service back while its last call ends lets it go on', async () => {
     const { scene, call } = await readyScene()
     scene.follow({})
