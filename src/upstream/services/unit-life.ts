@@ -195,7 +195,6 @@ export class UnitLife {
     })
     this.#unit.attempt = attempt
     this.#unit.endRun()
-    this.#unit.outsideStop = undefined
     // A stop that somebody waits for has been overtaken: its unit was down in between.
     this.#unit.stops.forget()
     this.#become('starting', reason)
