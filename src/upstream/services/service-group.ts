@@ -154,7 +154,8 @@ export class ServiceGroup {
     if (this.#room < 1) this.#refuseUnloadable()
     const turns = this.#turnsOfServices()
     const wanted: Wanted[] = []
-    for (const unit of turns.keys()) wanted.push({ name: unit, canStart: this.#find(unit).situation.canStart })
+    for (const unit of turns.keys())
+      wanted.push({ name: unit, canStart: this.#find(unit).situation.canStart })
     const members = this.#members.map((each) => each.asMember())
     const plan = planGroup(this.#limits, members, wanted, this.#clock.now())
     for (const name of plan.resumes) {

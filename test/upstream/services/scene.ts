@@ -92,8 +92,8 @@ export class Scene {
 
   async #isReady(provider: string): Promise<Readiness> {
     const { origin, service } = this.#providers.get(provider) ?? {}
-    const readiness = await this.units.isReady(provider)
     if (origin === undefined || this.silent.has(origin)) return 'not-yet'
+    const readiness = await this.units.isReady(provider)
     const { unit } = service!
     const isThere = [...this.#providers.values()].some(
       (each) => each.service?.unit === unit && each.origin === origin,

@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 
-import { deadlines, type DueSituation, type DueTerms } from '../../../src/upstream/services/service-deadlines.ts'
+import {
+  deadlines,
+  type DueSituation,
+  type DueTerms,
+} from '../../../src/upstream/services/service-deadlines.ts'
 import { StopCommand } from '../../../src/upstream/services/stop-command.ts'
 
 const report = {
@@ -48,12 +52,20 @@ suite('what is due of a service', () => {
     ['that starts', starting, { start_timeout: 1100, start_refused: 700 }],
     ['that starts while nothing is known of it', { ...starting, isKnown: false }, { start_timeout: 1100 }],
     ['that is idle', ready, { idle: 7000 }],
-    ['that is idle and may not be stopped yet', { ...ready, stops: { ...noStops, mayBeginAtMs: 8000 } }, { idle: 8000 }],
+    [
+      'that is idle and may not be stopped yet',
+      { ...ready, stops: { ...noStops, mayBeginAtMs: 8000 } },
+      { idle: 8000 },
+    ],
     ['that is kept', { ...ready, stopAfterIdleMs: undefined }, {}],
     ['that is idle while nothing is known of it', { ...ready, isKnown: false }, {}],
     ['that drains', { ...ready, state: 'draining', run: { visits: 1, idleSinceMs: 2000 } }, {}],
     ['that has drained', { ...ready, state: 'draining' }, { drained: -Infinity }],
-    ['that has drained while nothing is known of it', { ...ready, state: 'draining', isKnown: false }, { drained: -Infinity }],
+    [
+      'that has drained while nothing is known of it',
+      { ...ready, state: 'draining', isKnown: false },
+      { drained: -Infinity },
+    ],
     [
       'that stops',
       { ...stopped, state: 'stopping', stops: { ...noStops, downAtMs: 300, againAtMs: () => 400 } },
