@@ -3,8 +3,8 @@ import type { StateFile } from './state-file.ts'
 
 export interface StateWriterParts {
   readonly file: Pick<StateFile, 'replace'>
-  /** The whole content, as it is now. */
-  readonly text: () => string
+  /** The whole content, as it is now. Undefined: the file stays as it is. */
+  readonly text: () => string | undefined
   /** Called for each write that failed. What was to be written is in the next one. */
   readonly onFault: (cause: Error) => void
 }
@@ -39,7 +39,8 @@ export class StateWriter {
     while (this.#hasNews) {
       this.#hasNews = false
       try {
-        await file.replace(text())
+        const content = text()
+        if (content !== undefined) await file.replace(content)
       } catch (cause) {
         onFault(cause instanceof Error ? cause : new Error(String(cause)))
       }
