@@ -131,7 +131,7 @@ export class SharedKeys implements KeySource {
     if (this.#isFileRemoved()) {
       this.#newest = generation
       this.#isHalted = true
-      this.#removeCopy()
+      this.#keepHalt()
       return noKeys
     }
     this.#newest = generation
@@ -378,17 +378,17 @@ export class SharedKeys implements KeySource {
     if (!this.#isFileRemoved() && !this.#kept.isCopyRemoved()) return
     this.#held = undefined
     this.#isHalted = true
-    this.#removeCopy()
+    this.#keepHalt()
     this.#keys.replace(noKeys)
     this.#reportMissing()
   }
 
-  #removeCopy(): void {
-    try {
-      this.#kept.remove()
-    } catch (cause) {
-      this.#parts.events.emit({ kind: 'keys_not_kept', cause })
-    }
+  /** So that a restart does not bring the list back. */
+  #keepHalt(): void {
+    const { events } = this.#parts
+    void this.#kept
+      .halt(this.#newest)
+      .catch((cause: unknown) => events.emit({ kind: 'keys_not_kept', cause }))
   }
 
   #reportMissing(): void {
