@@ -9,6 +9,7 @@ import { readTrustedFile } from '../config/trusted-file.ts'
 import { findKeyFile } from '../config/find.ts'
 import type { Config, KeysConfig } from '../config/types.ts'
 import { fileVersion } from '../config/watch.ts'
+import { NamedTimers } from '../platform/named-timers.ts'
 import { type Accounts, systemAccounts } from '../platform/ownership.ts'
 import { systemUsers, uidNamed } from '../platform/unix-users.ts'
 import { watchPath } from '../platform/watch-path.ts'
@@ -35,13 +36,14 @@ export class KeyFileWatch implements KeySource {
   readonly #parts: KeyFileParts
   readonly #keys: KeyApplication
   #version: string | undefined
-  #stopWatching: () => void = none
-  #stopTimers: Readonly<Record<'quiet' | 'look' | 'missing', () => void>> = noTimers
+  #stopWatching: () => void = () => {}
+  readonly #timers: NamedTimers<'look' | 'missing' | 'quiet'>
   #isStopped = false
 
   constructor(parts: KeyFileParts) {
     this.#parts = parts
     this.#keys = new KeyApplication(parts)
+    this.#timers = new NamedTimers(parts.clock.setTimer)
   }
 
   /** Reads the file before the first request. Without a good one no key is valid. */
@@ -56,11 +58,11 @@ export class KeyFileWatch implements KeySource {
     this.#keys.start(threads)
     const look = () => {
       this.#change()
-      if (!this.#isStopped) this.#setTimer('look', look, lookMs)
+      this.#timers.set('look', look, lookMs)
     }
-    this.#setTimer('look', look, lookMs)
+    this.#timers.set('look', look, lookMs)
     this.#stopWatching = watchPath(this.#parts.path, () =>
-      this.#setTimer('quiet', () => this.#change(), quietMs),
+      this.#timers.set('quiet', () => this.#change(), quietMs),
     )
     // The start of threads takes its time, in which the file may have changed.
     this.#change()
@@ -74,7 +76,7 @@ export class KeyFileWatch implements KeySource {
   async stop(): Promise<void> {
     this.#isStopped = true
     this.#stopWatching()
-    for (const stopTimer of Object.values(this.#stopTimers)) stopTimer()
+    this.#timers.stop()
     await this.#keys.stop()
   }
 
@@ -93,7 +95,7 @@ export class KeyFileWatch implements KeySource {
     const { path, accounts = systemAccounts() } = this.#parts
     const read = readTrustedFile(path, keyFileRules, accounts)
     if (read.kind === 'absent') return this.#readMissing()
-    this.#stopTimers.missing()
+    this.#timers.cancel('missing')
     if (read.kind === 'refused') return this.#refuse([read.message], onFault)
     const parsed = parseKeyFile(read.text)
     if (parsed.kind === 'parsed') return parsed.file
@@ -114,23 +116,14 @@ export class KeyFileWatch implements KeySource {
   #readMissing(): KeyFile {
     const report = () => {
       this.#parts.events.emit({ kind: 'keys_missing', file: this.#parts.path })
-      this.#setTimer('missing', report, missingMs)
+      this.#timers.set('missing', report, missingMs)
     }
     report()
     return noKeys
   }
-
-  #setTimer(name: 'quiet' | 'look' | 'missing', fn: () => void, delayMs: number): void {
-    this.#stopTimers[name]()
-    const stop = this.#isStopped ? () => {} : this.#parts.clock.setTimer(fn, delayMs)
-    this.#stopTimers = { ...this.#stopTimers, [name]: stop }
-  }
 }
 
 const maxShownFaults = 5
-
-function none(): void {}
-const noTimers = { quiet: none, look: none, missing: none } as const
 
 interface KeySourceParts extends KeyApplicationParts {
   /** The key file is looked for beside it. */

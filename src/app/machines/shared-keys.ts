@@ -20,6 +20,7 @@ import {
 import type { SharedStore } from '../../config/store-types.ts'
 import { readTrustedFile } from '../../config/trusted-file.ts'
 import { fileVersion } from '../../config/watch.ts'
+import { NamedTimers } from '../../platform/named-timers.ts'
 import { type Accounts, systemAccounts } from '../../platform/ownership.ts'
 import { watchPath } from '../../platform/watch-path.ts'
 import { KeyApplication, type KeyApplicationParts, type LoadedKeys } from '../key-application.ts'
@@ -88,8 +89,7 @@ export class SharedKeys implements KeySource {
   #isHearing = false
   #hasHeard = false
   #stopWatching: () => void = none
-  #stopTimers: Readonly<Record<'first' | 'heard' | 'look' | 'missing' | 'put' | 'quiet', () => void>> =
-    noTimers
+  readonly #timers: NamedTimers<'first' | 'heard' | 'look' | 'missing' | 'put' | 'quiet'>
   #isStopped = false
 
   constructor(parts: SharedKeysParts) {
@@ -97,6 +97,7 @@ export class SharedKeys implements KeySource {
     const { machines, store, stateDirectory } = parts
     this.#keys = new KeyApplication(parts)
     this.#kept = new KeptKeys(stateDirectory)
+    this.#timers = new NamedTimers(parts.clock.setTimer)
     const { machine, member } = machines.name
     this.#list = new KeyListInStore(machines.connection, {
       prefix: store.prefix,
@@ -147,12 +148,12 @@ export class SharedKeys implements KeySource {
       events.emit({ kind: 'key_file_not_used', file: path })
     if (this.#isHalted) this.#reportMissing()
     const isAwaited = () => this.#held === undefined && !this.#isHalted && !this.#isFileRemoved()
-    this.#setTimer('first', () => isAwaited() && events.emit({ kind: 'keys_awaited' }), firstWaitMs)
+    this.#timers.set('first', () => isAwaited() && events.emit({ kind: 'keys_awaited' }), firstWaitMs)
     const look = () => {
       void this.#look()
-      if (!this.#isStopped) this.#setTimer('look', look, lookMs)
+      this.#timers.set('look', look, lookMs)
     }
-    const removals = () => this.#setTimer('quiet', () => this.#checkRemoval(), quietMs)
+    const removals = () => this.#timers.set('quiet', () => this.#checkRemoval(), quietMs)
     const watched = [this.#kept.path, store.signsKeys ? path : undefined]
     const stops = watched.map((each) => (each === undefined ? none : watchPath(each, removals)))
     this.#stopWatching = () => stops.forEach((stop) => stop())
@@ -171,7 +172,7 @@ export class SharedKeys implements KeySource {
   async stop(): Promise<void> {
     this.#isStopped = true
     this.#stopWatching()
-    for (const stopTimer of Object.values(this.#stopTimers)) stopTimer()
+    this.#timers.stop()
     await this.#looking
     await this.#kept.settled()
     await this.#keys.stop()
@@ -232,7 +233,7 @@ export class SharedKeys implements KeySource {
       this.#isHearing = false
       if (this.#hasHeard) this.#lookSoon()
     }
-    void this.#look().then(() => this.#setTimer('heard', again, hearMs))
+    void this.#look().then(() => this.#timers.set('heard', again, hearMs))
   }
 
   /** Resolves when a look that begins now or later has ended. */
@@ -285,7 +286,7 @@ export class SharedKeys implements KeySource {
       this.#mayPut = true
       void this.#look()
     }
-    this.#setTimer('put', put, chance() * spreadMs)
+    this.#timers.set('put', put, chance() * spreadMs)
   }
 
   /** @returns why the store does not have it. @throws StoreFault */
@@ -347,7 +348,7 @@ export class SharedKeys implements KeySource {
     this.#held = list
     this.#newest = generation
     this.#isHalted = false
-    this.#stopTimers.missing()
+    this.#timers.cancel('missing')
     this.#rejected = undefined
     this.#lastReason = undefined
     this.#keys.refused = undefined
@@ -395,13 +396,7 @@ export class SharedKeys implements KeySource {
     const { path, store, events } = this.#parts
     const file = store.signsKeys && fileVersion(path) === undefined ? path : (this.#kept.path ?? path)
     events.emit({ kind: 'keys_missing', file, is_shared: true })
-    this.#setTimer('missing', () => this.#reportMissing(), missingMs)
-  }
-
-  #setTimer(name: keyof typeof noTimers, fn: () => void, delayMs: number): void {
-    this.#stopTimers[name]()
-    const stop = this.#isStopped ? none : this.#parts.clock.setTimer(fn, delayMs)
-    this.#stopTimers = { ...this.#stopTimers, [name]: stop }
+    this.#timers.set('missing', () => this.#reportMissing(), missingMs)
   }
 }
 
@@ -414,4 +409,3 @@ function faultText(error: unknown): string {
 }
 
 function none(): void {}
-const noTimers = { first: none, heard: none, look: none, missing: none, put: none, quiet: none } as const
