@@ -49,7 +49,7 @@ export class KeyFileWatch implements KeySource {
   /** Reads the file before the first request. Without a good one no key is valid. */
   load(): KeyFile {
     this.#version = fileVersion(this.#parts.path)
-    const read = this.#read((reason) => (this.#keys.refused = reason))
+    const read = this.#read()
     if (read !== undefined) this.#keys.begin(read)
     return this.#keys.inForce
   }
@@ -85,31 +85,30 @@ export class KeyFileWatch implements KeySource {
     if (this.#isStopped || version === this.#version) return
     this.#version = version
     this.#keys.refused = undefined
-    const file = this.#read((reason) => (this.#keys.refused = reason))
+    const file = this.#read()
     if (file === undefined) this.#keys.acknowledge()
     else this.#keys.replace(file)
   }
 
   /** Undefined: it is at fault. */
-  #read(onFault: (reason: string) => void): KeyFile | undefined {
+  #read(): KeyFile | undefined {
     const { path, accounts = systemAccounts() } = this.#parts
     const read = readTrustedFile(path, keyFileRules, accounts)
     if (read.kind === 'absent') return this.#readMissing()
     this.#timers.cancel('missing')
-    if (read.kind === 'refused') return this.#refuse([read.message], onFault)
+    if (read.kind === 'refused') return this.#refuse([read.message])
     const parsed = parseKeyFile(read.text)
     if (parsed.kind === 'parsed') return parsed.file
     return this.#refuse(
       parsed.faults.map(({ place, message }) => (place === '' ? message : `${place} ${message}`)),
-      onFault,
     )
   }
 
-  #refuse(faults: readonly string[], onFault: (reason: string) => void): undefined {
+  #refuse(faults: readonly string[]): undefined {
     const { path, events } = this.#parts
     const shown = faults.slice(0, maxShownFaults)
     events.emit({ kind: 'keys_refused', file: path, faults: shown, unshown: faults.length - shown.length })
-    onFault(faults[0]!)
+    this.#keys.refused = faults[0]!
     return undefined
   }
 
