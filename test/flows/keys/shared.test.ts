@@ -238,6 +238,7 @@ suite('a list in the store', { skip: missing(redisProgram) }, () => {
   }
 
   const evil = [recordOf('eve', eve)]
+  // All of them: test/app/machines/held-keys.test.ts.
   const forgeries = {
     'that another key has signed': {
       write: () => ({ generation: 6, keys: evil, by: newPair().privateKey }),
@@ -252,42 +253,6 @@ suite('a list in the store', { skip: missing(redisProgram) }, () => {
         change: (text: string) => text.replace('"disabled":false', '"disabled": false'),
       }),
       reason: /has a signature that does not match/,
-      isReplaced: true,
-    },
-    'of another prefix': {
-      write: ({ privateKey }: SharedKeysStore) => ({
-        generation: 6,
-        keys: evil,
-        by: privateKey,
-        prefix: 'other',
-      }),
-      reason: /signed for another prefix/,
-      isReplaced: true,
-    },
-    'whose generation was raised in its head': {
-      write: ({ privateKey }: SharedKeysStore) => ({
-        generation: 4,
-        told: 6,
-        keys: evil,
-        by: privateKey,
-        change: (text: string) => text.replace('"generation":4', '"generation":6'),
-      }),
-      reason: /has a signature that does not match/,
-      isReplaced: true,
-    },
-    'that is an older one under a new number': {
-      write: ({ privateKey }: SharedKeysStore) => ({ generation: 4, told: 6, keys: evil, by: privateKey }),
-      reason: /is of generation 4, which is not what the store says/,
-      isReplaced: true,
-    },
-    'that is none': {
-      write: ({ privateKey }: SharedKeysStore) => ({
-        generation: 6,
-        keys: evil,
-        by: privateKey,
-        change: () => '{}',
-      }),
-      reason: /is no signed list of keys/,
       isReplaced: true,
     },
   } as const
