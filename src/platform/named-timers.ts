@@ -21,6 +21,11 @@ export class NamedTimers<Name extends string> {
     this.#pending.set(name, this.#setTimer(fire, delayMs))
   }
 
+  /** Whether it was set, and neither has fired nor was cancelled. */
+  isPending(name: Name): boolean {
+    return this.#pending.has(name)
+  }
+
   cancel(name: Name): void {
     this.#pending.get(name)?.()
     this.#pending.delete(name)

@@ -15,12 +15,14 @@ function timersOf() {
 
 suite('named timers', () => {
   test('fire once, the last that was set of each name', () => {
-    const { clock, fired, set } = timersOf()
+    const { clock, timers, fired, set } = timersOf()
     set('quiet', 'first', 10)
     set('look', 'look', 15)
     clock.advance(5)
     set('quiet', 'second', 10)
+    assert.equal(timers.isPending('quiet'), true)
     clock.advance(100)
+    assert.equal(timers.isPending('quiet'), false)
     assert.deepEqual(fired, ['look at 15', 'second at 15'])
     assert.equal(clock.pendingTimers, 0)
   })

@@ -2,6 +2,7 @@
 // Which list is in force, held-keys.ts decides. What is in the store and is none is replaced by the list in force. Where the copy
 // was removed (or, on the machine that signs, the key file), no key is valid until a newer list is published.
 import { randomBytes } from 'node:crypto'
+import type { StoreConnection } from '../../admission/stores/valkey/connection.ts'
 import { KeyListInStore, type ListInStore } from '../../admission/stores/valkey/key-list.ts'
 import { StoreFault } from '../../admission/stores/valkey/store-fault.ts'
 import { keyFileRules, noKeys } from '../../clients/keys/key-file.ts'
@@ -25,7 +26,9 @@ import { KeptKeys } from './kept-keys.ts'
 import { Looks } from './looks.ts'
 import type { SharedLimits } from './shared-limits.ts'
 
-export type MachinesOfKeys = Pick<SharedLimits, 'connection' | 'name' | 'onConnected' | 'onKeys'>
+export interface MachinesOfKeys extends Pick<SharedLimits, 'name' | 'onConnected' | 'onKeys'> {
+  readonly connection: Pick<StoreConnection, 'fault' | 'isUp' | 'run'>
+}
 
 export interface SharedKeysParts extends KeyApplicationParts {
   readonly machines: MachinesOfKeys
@@ -115,8 +118,7 @@ export class SharedKeys implements KeySource {
     this.#keys.start(threads)
     if (!store.signsKeys && fileVersion(path) !== undefined)
       events.emit({ kind: 'key_file_not_used', file: path })
-    if (this.#held.isHalted) this.#reportMissing()
-    const isAwaited = () => this.#held.list === undefined && !this.#held.isHalted && !this.#isFileRemoved()
+    const isAwaited = () => this.#held.list === undefined && this.#missingFile() === undefined
     this.#timers.set('first', () => isAwaited() && events.emit({ kind: 'keys_awaited' }), firstWaitMs)
     const removals = () => this.#timers.set('quiet', () => this.#checkRemoval(), quietMs)
     const watched = [this.#kept.path, store.signsKeys ? path : undefined]
@@ -269,12 +271,14 @@ export class SharedKeys implements KeySource {
   }
 
   #checkRemoval(): void {
-    if (this.#isStopped || this.#held.list === undefined) return
-    if (!this.#isFileRemoved() && !this.#kept.isCopyRemoved()) return
-    this.#held.halt()
-    this.#keepHalt()
-    this.#keys.replace(noKeys)
-    this.#reportMissing()
+    if (this.#isStopped) return
+    if (this.#held.list !== undefined) {
+      if (!this.#isFileRemoved() && !this.#kept.isCopyRemoved()) return
+      this.#held.halt()
+      this.#keepHalt()
+      this.#keys.replace(noKeys)
+    }
+    if (!this.#timers.isPending('missing')) this.#reportMissing()
   }
 
   /** So that a restart does not bring the list back. */
@@ -285,10 +289,21 @@ export class SharedKeys implements KeySource {
       .catch((cause: unknown) => events.emit({ kind: 'keys_not_kept', cause }))
   }
 
+  /** Without which no key is valid. Undefined: keys are in force, or awaited from the store. */
+  #missingFile(): string | undefined {
+    const { path } = this.#parts
+    if (this.#held.list !== undefined) return undefined
+    if (this.#isFileRemoved()) return path
+    return this.#held.isHalted ? (this.#kept.path ?? path) : undefined
+  }
+
+  /** Again and again, while it stays so. */
   #reportMissing(): void {
-    const { path, store, events } = this.#parts
-    const file = store.signsKeys && fileVersion(path) === undefined ? path : (this.#kept.path ?? path)
-    events.emit({ kind: 'keys_missing', file, is_shared: true })
+    const file = this.#missingFile()
+    if (file === undefined) return
+    // Where none was ever in force, the first key that is created is enough.
+    const isHalted = this.#held.isHalted && { is_shared: true }
+    this.#parts.events.emit({ kind: 'keys_missing', file, ...isHalted })
     this.#timers.set('missing', () => this.#reportMissing(), missingMs)
   }
 }

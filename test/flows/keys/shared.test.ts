@@ -192,7 +192,7 @@ suite('keys that gateways share', { skip: missing(redisProgram) }, () => {
     const saved = readFileSync(shared.keyFile)
     assert.ok(saved.length > 0)
     rmSync(shared.keyFile)
-    await publisher.gateway.says(/"event":"keys_missing"/)
+    await publisher.gateway.says(/"event":"keys_missing"[^\n]*"is_shared":true/)
     await until(async () => (await call(t, publisher.gateway.url, text)) === 401, 'no valid key')
     // The store has the list, and other gateways may put it there again.
     await shared.server.command('PUBLISH', `{${prefix}}:news`, 'keys 1')

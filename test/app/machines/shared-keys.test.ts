@@ -1,0 +1,134 @@
+// The keys that machines share, over a store in memory: what is reported, and what a damaged state directory changes.
+import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { suite, test, type TestContext } from 'node:test'
+import { deflateRawSync } from 'node:zlib'
+
+import { type MachinesOfKeys, SharedKeys } from '../../../src/app/machines/shared-keys.ts'
+import type { StoreConnection } from '../../../src/admission/stores/valkey/connection.ts'
+import { formatKeyFile } from '../../../src/clients/keys/key-file.ts'
+import { digestOfSigned, parseSignedKeys } from '../../../src/clients/keys/signed-keys.ts'
+import type { GatewayEvent } from '../../../src/observe/events.ts'
+import { testKey } from '../../support/client-keys.ts'
+import { ownAccounts, scratchDirectory } from '../../support/config-file.ts'
+import { FakeClock, settled } from '../../support/fake-clock.ts'
+import { newPair, prefix, recordOf, signedText } from '../../support/shared-keys.ts'
+
+const { privateKey, publicKey } = newPair()
+const keys = [recordOf('ann', testKey())]
+
+const signed = (generation: number) => signedText({ generation, keys, by: privateKey })
+
+/** A list as the store has it. */
+class MemoryList {
+  #list = { generation: 0, digest: '', packed: '' }
+
+  write(generation: number, text: string): void {
+    this.#list = { generation, digest: digestOfSigned(text), packed: deflateRawSync(text).toString('base64') }
+  }
+
+  /** Of read-keys.lua, and of publish-keys.lua for a list in one piece. */
+  readonly run = async (script: string, _: readonly string[], args: readonly (string | number)[]) => {
+    if (script === 'publish-keys') {
+      const [, generation, digest, , , packed] = args
+      this.#list = { generation: Number(generation), digest: String(digest), packed: String(packed) }
+      return { kind: 'stored', generation, digest }
+    }
+    assert.equal(script, 'read-keys')
+    const { generation, digest, packed } = this.#list
+    const [, , inForce, wanted, offset, length] = args
+    const from = Number(offset)
+    const piece = wanted === digest && digest !== '' ? packed.slice(from, from + Number(length)) : ''
+    const isHeld = inForce === generation
+    return { generation, size: packed.length, digest, machines: 1, inForce: isHeld ? 1 : 0, piece }
+  }
+}
+
+interface Place {
+  readonly stateDirectory: string
+  /** Of the key file. */
+  readonly path: string
+  readonly signsKeys: boolean
+}
+
+function placeOf(t: TestContext, signsKeys: boolean): Place {
+  return { stateDirectory: scratchDirectory(t), path: join(scratchDirectory(t), 'keys.json'), signsKeys }
+}
+
+function startKeys(t: TestContext, { stateDirectory, path, signsKeys }: Place, list = new MemoryList()) {
+  const clock = new FakeClock()
+  const events: GatewayEvent[] = []
+  const run = list.run as unknown as StoreConnection['run']
+  const machines: MachinesOfKeys = {
+    connection: { isUp: true, fault: undefined, run },
+    name: { machine: 'm', member: 'm.1' },
+    onConnected: undefined,
+    onKeys: undefined,
+  }
+  const shared = new SharedKeys({
+    machines,
+    store: { prefix, keysSignedBy: [publicKey], signsKeys },
+    path,
+    accounts: ownAccounts,
+    chance: () => 0,
+    events: { emit: (event) => void events.push(event) },
+    clock,
+    stateDirectory,
+    apply: () => ({ threads: 1, ended: 0 }),
+    builtAtMs: 0,
+  })
+  const loaded = shared.load()
+  shared.start(1)
+  t.after(() => shared.stop())
+  const seen = (kind: GatewayEvent['kind']) => events.filter((event) => event.kind === kind)
+  return { clock, events, seen, shared, list, loaded }
+}
+
+/** Writes the key file, and has it published. */
+async function publish(
+  { shared }: Pick<ReturnType<typeof startKeys>, 'shared'>,
+  path: string,
+  generation: number,
+) {
+  writeFileSync(path, formatKeyFile({ generation, keys }), { mode: 0o600 })
+  return shared.shared.publish(parseSignedKeys(signed(generation))!.head)
+}
+
+suite('a machine that signs keys and never had any', () => {
+  test('reports that there is no key file, until its first keys are published', async (t) => {
+    const place = placeOf(t, true)
+    const started = startKeys(t, place)
+    const { clock, seen } = started
+    await settled()
+    const missing = { kind: 'keys_missing', file: place.path }
+    assert.deepEqual(seen('keys_missing'), [missing])
+    await clock.run(60_000)
+    assert.deepEqual(seen('keys_missing'), [missing, missing])
+    assert.deepEqual(seen('keys_awaited'), [])
+    const published = await publish(started, place.path, 1)
+    assert.equal(published.kind, 'published')
+    await clock.run(200_000)
+    assert.equal(seen('keys_missing').length, 2)
+  })
+
+  test('awaits the list of the store once the file is there', async (t) => {
+    const place = placeOf(t, true)
+    const list = new MemoryList()
+    list.write(3, signed(3))
+    const { clock, seen, shared } = startKeys(t, place, list)
+    await settled()
+    assert.equal(shared.shared.describe().generation, 0)
+    writeFileSync(place.path, formatKeyFile({ generation: 1, keys }), { mode: 0o600 })
+    const { generation } = await shared.reload()
+    assert.equal(generation, 3)
+    await clock.run(200_000)
+    assert.equal(seen('keys_missing').length, 1)
+  })
+})
+
+test('a machine that signs no keys awaits the first list, and misses no file', async (t) => {
+  const { clock, seen } = startKeys(t, placeOf(t, false))
+  await clock.run(120_000)
+  assert.deepEqual([seen('keys_awaited').length, seen('keys_missing').length], [1, 0])
+})
