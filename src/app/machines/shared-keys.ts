@@ -158,8 +158,7 @@ export class SharedKeys implements KeySource {
     if (head.generation <= newest) return refusal(`generation ${newest} was in force before`, newest)
     await this.#accept(verified.list, verified.file, 'publish')
     const { connection } = machines
-    let waitsFor = connection.fault
-    if (connection.isUp) waitsFor = await this.#put(true).catch((error: unknown) => faultText(error))
+    const waitsFor = connection.isUp ? await this.#putAtOnce() : connection.fault
     if (waitsFor === undefined) await this.#waitForOthers(head.generation)
     const { inForce = 0, machines: all = 0 } = this.#seen ?? {}
     const loaded = await this.#keys.settled()
@@ -183,8 +182,7 @@ export class SharedKeys implements KeySource {
       if (this.#parts.machines.connection.isUp) await this.#lookAtStore()
     } catch (error) {
       // The loss of the store is reported already.
-      if (!(error instanceof StoreFault))
-        this.#parts.events.emit({ kind: 'internal_error', error, where: 'the keys of the store' })
+      if (!(error instanceof StoreFault)) this.#reportBug(error)
       else if (error.kind === 'refused')
         this.#reportNotAccepted(0, `the store refuses to be read: ${error.message}`)
     }
@@ -197,6 +195,10 @@ export class SharedKeys implements KeySource {
     if (judged() === 'pull') await this.#pull(found)
     // It may have turned out to be no list.
     if (judged() === 'put_back') await this.#putBack()
+  }
+
+  #reportBug(error: unknown): void {
+    this.#parts.events.emit({ kind: 'internal_error', error, where: 'the keys of the store' })
   }
 
   /** One of the gateways does, once. */
@@ -212,6 +214,17 @@ export class SharedKeys implements KeySource {
       void this.#looks.now()
     }
     this.#timers.set('put', put, chance() * spreadMs)
+  }
+
+  /** For a command. @returns why the store does not have it. */
+  async #putAtOnce(): Promise<string | undefined> {
+    try {
+      return await this.#put(true)
+    } catch (error) {
+      if (error instanceof StoreFault) return error.message
+      this.#reportBug(error)
+      return 'the gateway failed to store it (its log has the error)'
+    }
   }
 
   /** @returns why the store does not have it. @throws StoreFault */
@@ -310,10 +323,6 @@ export class SharedKeys implements KeySource {
 
 function refusal(reason: string, newest?: number): PublishedKeys {
   return { kind: 'refused', reason, newest }
-}
-
-function faultText(error: unknown): string {
-  return error instanceof StoreFault ? error.message : String(error)
 }
 
 function none(): void {}

@@ -7,6 +7,7 @@ import { deflateRawSync } from 'node:zlib'
 
 import { type MachinesOfKeys, SharedKeys } from '../../../src/app/machines/shared-keys.ts'
 import type { StoreConnection } from '../../../src/admission/stores/valkey/connection.ts'
+import { StoreFault } from '../../../src/admission/stores/valkey/store-fault.ts'
 import { formatKeyFile } from '../../../src/clients/keys/key-file.ts'
 import { digestOfSigned, parseSignedKeys } from '../../../src/clients/keys/signed-keys.ts'
 import type { GatewayEvent } from '../../../src/observe/events.ts'
@@ -23,6 +24,8 @@ const signed = (generation: number) => signedText({ generation, keys, by: privat
 /** A list as the store has it. */
 class MemoryList {
   #list = { generation: 0, digest: '', packed: '' }
+  /** What the publication of a list fails with. */
+  fault: Error | undefined
 
   write(generation: number, text: string): void {
     this.#list = { generation, digest: digestOfSigned(text), packed: deflateRawSync(text).toString('base64') }
@@ -31,6 +34,7 @@ class MemoryList {
   /** Of read-keys.lua, and of publish-keys.lua for a list in one piece. */
   readonly run = async (script: string, _: readonly string[], args: readonly (string | number)[]) => {
     if (script === 'publish-keys') {
+      if (this.fault !== undefined) throw this.fault
       const [, generation, digest, , , packed] = args
       this.#list = { generation: Number(generation), digest: String(digest), packed: String(packed) }
       return { kind: 'stored', generation, digest }
@@ -131,4 +135,32 @@ test('a machine that signs no keys awaits the first list, and misses no file', a
   const { clock, seen } = startKeys(t, placeOf(t, false))
   await clock.run(120_000)
   assert.deepEqual([seen('keys_awaited').length, seen('keys_missing').length], [1, 0])
+})
+
+suite('a list that a command publishes', () => {
+  test('waits for a store that fails, in the words of the store', async (t) => {
+    const place = placeOf(t, true)
+    const started = startKeys(t, place)
+    started.list.fault = new StoreFault('timeout', 'no reply within 2000 ms')
+    const published = await publish(started, place.path, 1)
+    assert.ok(published.kind === 'published')
+    assert.deepEqual([published.generation, published.waitsFor], [1, 'no reply within 2000 ms'])
+    assert.deepEqual(started.seen('internal_error'), [])
+  })
+
+  test('is in force, and the log has what failed, where the gateway fails to store it', async (t) => {
+    const place = placeOf(t, true)
+    const started = startKeys(t, place)
+    const error = new TypeError('x is not a function')
+    started.list.fault = error
+    const published = await publish(started, place.path, 1)
+    assert.ok(published.kind === 'published')
+    assert.deepEqual(
+      [published.generation, published.waitsFor],
+      [1, 'the gateway failed to store it (its log has the error)'],
+    )
+    assert.deepEqual(started.seen('internal_error'), [
+      { kind: 'internal_error', error, where: 'the keys of the store' },
+    ])
+  })
 })
