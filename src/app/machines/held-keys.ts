@@ -50,7 +50,14 @@ export type RestoredKeys =
   | { readonly kind: 'no_copy' }
 
 /** The reason is a predicate of "the list in the store". */
-export type JudgedList = ValidList | { readonly kind: 'rejected'; readonly reason: string }
+export type JudgedList =
+  | ValidList
+  | {
+      readonly kind: 'rejected'
+      readonly reason: string
+      /** Its generation counts as the newest now, which was lost: that has to be kept. */
+      readonly isNewest?: boolean
+    }
 
 type Stored = Pick<ListInStore, 'digest' | 'generation'>
 
@@ -58,6 +65,8 @@ export class HeldKeys {
   readonly #trust: Pick<SharedStore, 'keysSignedBy' | 'prefix'>
   #list: HeldList | undefined
   #newest = 0
+  /** After a halt it is not known which generation that was. */
+  #isNewestLost = false
   #isHalted = false
   /** What the store has, and may not be in force; `mayStay`: others may have a reason to accept it. */
   #rejected: { readonly digest: string; readonly reason: string; readonly mayStay: boolean } | undefined
@@ -82,12 +91,13 @@ export class HeldKeys {
   }
 
   /** @param isFileRemoved the key file of the machine that signs. */
-  restore({ text, newest }: FoundKeys, isFileRemoved: boolean): RestoredKeys {
+  restore({ text, newest, isNewestLost }: FoundKeys, isFileRemoved: boolean): RestoredKeys {
     this.#newest = newest
     if (text === undefined) {
       // A copy that cannot be read counts as removed: whoever means to end the keys may have put anything in its place. In neither
       // case is the list of that generation taken from the store again.
-      this.#isHalted = newest > 0
+      this.#isHalted = newest > 0 || isNewestLost
+      this.#isNewestLost = isNewestLost
       return { kind: 'no_copy' }
     }
     const verified = this.verify(text)
@@ -128,13 +138,22 @@ export class HeldKeys {
     const actual = verified.list.head.generation
     if (actual !== generation)
       return this.reject(digest, `is of generation ${actual}, which is not what the store says`)
+    if (this.#isNewestLost) {
+      // What was in force before the halt is at most what the store has, unless somebody has put an older list there. Either way it
+      // takes a publication from now on to end the halt.
+      this.#isNewestLost = false
+      this.#newest = generation
+      const reason =
+        'may be the one that was in force when the keys were ended here: keys.newest is damaged, so publish another one'
+      return { ...this.reject(digest, reason, true), isNewest: true }
+    }
     if (generation === this.#newest)
       return this.reject(digest, 'is another one than the list of the same generation in force here', true)
     return verified
   }
 
   /** Remembers that what the store has may not be in force. @param mayStay others may have a reason to accept it. */
-  reject(digest: string, reason: string, mayStay = false): JudgedList {
+  reject(digest: string, reason: string, mayStay = false): Exclude<JudgedList, ValidList> {
     this.#rejected = { digest, reason, mayStay }
     return { kind: 'rejected', reason }
   }
@@ -155,6 +174,7 @@ export class HeldKeys {
   accept(list: HeldList): void {
     this.#list = list
     this.#newest = list.head.generation
+    this.#isNewestLost = false
     this.#isHalted = false
     this.#rejected = undefined
   }

@@ -14,8 +14,10 @@ const newestFile = 'keys.newest'
 export interface FoundKeys {
   /** Undefined: there is no copy. */
   readonly text: string | undefined
-  /** The latest generation that was kept. 0: none was, or it is not known. */
+  /** The latest generation that was kept. 0: none was, or it is lost. */
   readonly newest: number
+  /** There is no copy any more, and which generation it was is lost. */
+  readonly isNewestLost: boolean
   /** Why a file cannot be read. */
   readonly fault: string | undefined
 }
@@ -53,6 +55,7 @@ export class KeptKeys {
     return {
       text: copy?.kind === 'read' ? copy.text : undefined,
       newest: isGeneration(generation) ? generation : 0,
+      isNewestLost: isLost && copy?.kind === 'absent',
       fault,
     }
   }

@@ -242,8 +242,12 @@ export class SharedKeys implements KeySource {
     if (read === undefined || this.#isStopped) return
     const judged =
       'fault' in read ? this.#held.reject(found.digest, read.fault) : this.#held.judgeText(found, read.text)
-    if (judged.kind === 'valid') void this.#accept(judged.list, judged.file, 'store')
-    else this.#reportNotAccepted(found.generation, `the list in the store ${judged.reason}`)
+    if (judged.kind === 'valid') {
+      void this.#accept(judged.list, judged.file, 'store')
+      return
+    }
+    this.#reportNotAccepted(found.generation, `the list in the store ${judged.reason}`)
+    if (judged.isNewest === true) this.#keepHalt()
   }
 
   /** Once, while it stays so. */

@@ -35,7 +35,12 @@ function heldWithAnn() {
   return { held, text, stored }
 }
 
-const found = (text: string | undefined, newest: number) => ({ text, newest, fault: undefined })
+const found = (text: string | undefined, newest: number, isNewestLost = false) => ({
+  text,
+  newest,
+  isNewestLost,
+  fault: undefined,
+})
 
 suite('a list in the store', () => {
   const forgeries = {
@@ -186,5 +191,23 @@ suite('a start', () => {
       assert.deepEqual([held.list, held.newest, held.isHalted], [undefined, 5, true])
       assert.equal(held.judgeStored(listOf({ generation: 5 }).stored, false), 'leave')
     }
+  })
+
+  test('is halted where the copy is gone and the newest generation is lost: no list of before counts', () => {
+    const held = newHeld()
+    assert.equal(held.restore(found(undefined, 0, true), false).kind, 'no_copy')
+    assert.equal(held.isHalted, true)
+    const forged = listOf({ generation: 9, by: newPair().privateKey })
+    assert.equal(held.judgeText(forged.stored, forged.text).kind, 'rejected')
+    const before = listOf({ generation: 4 })
+    assert.equal(held.judgeStored(before.stored, false), 'pull')
+    const judged = held.judgeText(before.stored, before.text)
+    assert.ok(judged.kind === 'rejected')
+    assert.match(judged.reason, /keys\.newest is damaged, so publish another one$/)
+    assert.deepEqual([judged.isNewest, held.newest, held.isHalted], [true, 4, true])
+    assert.equal(held.judgeStored(before.stored, false), 'leave')
+    const next = listOf({ generation: 5 })
+    assert.equal(held.judgeStored(next.stored, false), 'pull')
+    assert.equal(held.judgeText(next.stored, next.text).kind, 'valid')
   })
 })

@@ -1,6 +1,6 @@
 // The copy of the list of keys over a restart: what is kept, and that a removal outlives what was being written.
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { suite, test } from 'node:test'
 
@@ -64,5 +64,23 @@ suite('the copy of a list of keys', () => {
     await assert.rejects(kept.halt(5), { code: 'EISDIR' })
     assert.equal(existsSync(join(directory, copy)), false)
     await kept.settled()
+  })
+
+  test('is known to be gone where its generation is damaged, and not where it cannot be read either', async (t) => {
+    const directory = scratchDirectory(t)
+    await new KeptKeys(directory).keep('five', 5)
+    writeFileSync(join(directory, newest), '{"version":1,"gener')
+    const fault = 'keys.newest is damaged'
+    const whole = { text: 'five', newest: 0, isNewestLost: false, fault }
+    assert.deepEqual(new KeptKeys(directory).load(), whole)
+    rmSync(join(directory, copy))
+    const gone = { text: undefined, newest: 0, isNewestLost: true, fault }
+    assert.deepEqual(new KeptKeys(directory).load(), gone)
+    mkdirSync(join(directory, copy))
+    const unreadable = { ...gone, isNewestLost: false, fault: 'keys.shared is not a regular file' }
+    assert.deepEqual(new KeptKeys(directory).load(), unreadable)
+    const empty = { text: undefined, newest: 0, isNewestLost: false, fault: undefined }
+    assert.deepEqual(new KeptKeys(scratchDirectory(t)).load(), empty)
+    assert.deepEqual(new KeptKeys(undefined).load(), empty)
   })
 })

@@ -1,6 +1,6 @@
 // The keys that machines share, over a store in memory: what is reported, and what a damaged state directory changes.
 import assert from 'node:assert/strict'
-import { writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { suite, test, type TestContext } from 'node:test'
 import { deflateRawSync } from 'node:zlib'
@@ -163,4 +163,28 @@ suite('a list that a command publishes', () => {
       { kind: 'internal_error', error, where: 'the keys of the store' },
     ])
   })
+})
+
+test('an emergency stop outlives a damaged keys.newest, until another list is published', async (t) => {
+  const place = placeOf(t, false)
+  const newest = join(place.stateDirectory, 'keys.newest')
+  writeFileSync(newest, '{"version":1,"gener')
+  const list = new MemoryList()
+  list.write(4, signed(4))
+  const { shared, seen, loaded } = startKeys(t, place, list)
+  assert.deepEqual(loaded.keys, [])
+  await settled()
+  assert.equal((await shared.reload()).generation, 0)
+  assert.equal(shared.shared.describe().isHalted, true)
+  assert.match(JSON.stringify(seen('keys_not_accepted')), /keys\.newest is damaged, so publish another one/)
+  assert.equal(seen('keys_missing').length, 1)
+  await shared.stop()
+  assert.equal(JSON.parse(readFileSync(newest, 'utf8')).generation, 4)
+
+  const again = startKeys(t, place, list)
+  assert.equal((await again.shared.reload()).generation, 0)
+  list.write(5, signed(5))
+  assert.equal((await again.shared.reload()).generation, 5)
+  await again.shared.stop()
+  assert.ok(existsSync(join(place.stateDirectory, 'keys.shared')))
 })
