@@ -26,6 +26,10 @@ class MemoryList {
   #list = { generation: 0, digest: '', packed: '' }
   /** What the publication of a list fails with. */
   fault: Error | undefined
+  /** How often something was asked. */
+  asked = 0
+  /** Replies come after it. */
+  gate: Promise<void> | undefined
 
   write(generation: number, text: string): void {
     this.#list = { generation, digest: digestOfSigned(text), packed: deflateRawSync(text).toString('base64') }
@@ -33,6 +37,8 @@ class MemoryList {
 
   /** Of read-keys.lua, and of publish-keys.lua for a list in one piece. */
   readonly run = async (script: string, _: readonly string[], args: readonly (string | number)[]) => {
+    this.asked += 1
+    await this.gate
     if (script === 'publish-keys') {
       if (this.fault !== undefined) throw this.fault
       const [, generation, digest, , , packed] = args
@@ -187,4 +193,24 @@ test('an emergency stop outlives a damaged keys.newest, until another list is pu
   assert.equal((await again.shared.reload()).generation, 5)
   await again.shared.stop()
   assert.ok(existsSync(join(place.stateDirectory, 'keys.shared')))
+})
+
+test('a reload that comes as a look ends has a look of its own', async (t) => {
+  // The promises that wait for the reply are settled one after the other.
+  for (let promises = 0; promises < 16; promises++) {
+    const list = new MemoryList()
+    const reply = Promise.withResolvers<void>()
+    list.gate = reply.promise
+    const { shared } = startKeys(t, placeOf(t, false), list)
+    assert.equal(list.asked, 1)
+    let after = reply.promise
+    for (let count = 0; count < promises; count++) after = after.then(() => {})
+    const reloaded = after.then(async () => {
+      const before = list.asked
+      await shared.reload()
+      return list.asked - before
+    })
+    reply.resolve()
+    assert.equal(await reloaded, 1, `${promises} promises later`)
+  }
 })
