@@ -82,6 +82,8 @@ suite('keys that gateways share', { skip: missing(redisProgram) }, () => {
     const second = await startHere(t, shared, scratchDirectory(t), 2)
     const all = [publisher, first, second]
     for (const { gateway } of [publisher, first]) await gateway.says(/"event":"limits_store_up"/)
+    // Until then no key is valid, which the log says.
+    await publisher.gateway.says(/"event":"keys_missing"[^\n]*Create a key with/)
     await second.gateway.logged({ event: 'limits_store_up' })
 
     const made = await publisher.key('create', 'ann')
