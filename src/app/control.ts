@@ -195,13 +195,13 @@ async function publishKeys(app: App, input: Readonly<Record<string, unknown>>): 
 
 /** @throws ControlError when keys are not shared. */
 function describeSharedKeys(app: App): object {
-  const { generation, newest, publisher, signedAtMs, isStopped, fault } = sharedKeysOf(app).describe()
+  const { generation, newest, publisher, signedAtMs, isHalted, fault } = sharedKeysOf(app).describe()
   return {
     generation,
     newest,
     publisher: publisher ?? null,
     signed_at: signedAtMs === undefined ? null : new Date(signedAtMs).toISOString(),
-    stopped: isStopped,
+    stopped: isHalted,
     fault: fault ?? null,
   }
 }

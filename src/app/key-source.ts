@@ -56,7 +56,7 @@ export interface SharedKeysState {
   /** Milliseconds since 1970. */
   readonly signedAtMs: number | undefined
   /** A file was removed: no key is valid until another list is published. */
-  readonly isStopped: boolean
+  readonly isHalted: boolean
   /** Why what the store has is not in force. */
   readonly fault: string | undefined
 }

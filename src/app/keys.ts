@@ -9,6 +9,7 @@ import { readTrustedFile } from '../config/trusted-file.ts'
 import { findKeyFile } from '../config/find.ts'
 import type { Config, KeysConfig } from '../config/types.ts'
 import { fileVersion } from '../config/watch.ts'
+import { NamedTimers } from '../platform/named-timers.ts'
 import { type Accounts, systemAccounts } from '../platform/ownership.ts'
 import { systemUsers, uidNamed } from '../platform/unix-users.ts'
 import { watchPath } from '../platform/watch-path.ts'
@@ -35,19 +36,20 @@ export class KeyFileWatch implements KeySource {
   readonly #parts: KeyFileParts
   readonly #keys: KeyApplication
   #version: string | undefined
-  #stopWatching: () => void = none
-  #stopTimers: Readonly<Record<'quiet' | 'look' | 'missing', () => void>> = noTimers
+  #stopWatching: () => void = () => {}
+  readonly #timers: NamedTimers<'look' | 'missing' | 'quiet'>
   #isStopped = false
 
   constructor(parts: KeyFileParts) {
     this.#parts = parts
     this.#keys = new KeyApplication(parts)
+    this.#timers = new NamedTimers(parts.clock.setTimer)
   }
 
   /** Reads the file before the first request. Without a good one no key is valid. */
   load(): KeyFile {
     this.#version = fileVersion(this.#parts.path)
-    const read = this.#read((reason) => (this.#keys.refused = reason))
+    const read = this.#read()
     if (read !== undefined) this.#keys.begin(read)
     return this.#keys.inForce
   }
@@ -56,11 +58,11 @@ export class KeyFileWatch implements KeySource {
     this.#keys.start(threads)
     const look = () => {
       this.#change()
-      if (!this.#isStopped) this.#setTimer('look', look, lookMs)
+      this.#timers.set('look', look, lookMs)
     }
-    this.#setTimer('look', look, lookMs)
+    this.#timers.set('look', look, lookMs)
     this.#stopWatching = watchPath(this.#parts.path, () =>
-      this.#setTimer('quiet', () => this.#change(), quietMs),
+      this.#timers.set('quiet', () => this.#change(), quietMs),
     )
     // The start of threads takes its time, in which the file may have changed.
     this.#change()
@@ -74,7 +76,7 @@ export class KeyFileWatch implements KeySource {
   async stop(): Promise<void> {
     this.#isStopped = true
     this.#stopWatching()
-    for (const stopTimer of Object.values(this.#stopTimers)) stopTimer()
+    this.#timers.stop()
     await this.#keys.stop()
   }
 
@@ -83,54 +85,44 @@ export class KeyFileWatch implements KeySource {
     if (this.#isStopped || version === this.#version) return
     this.#version = version
     this.#keys.refused = undefined
-    const file = this.#read((reason) => (this.#keys.refused = reason))
+    const file = this.#read()
     if (file === undefined) this.#keys.acknowledge()
     else this.#keys.replace(file)
   }
 
   /** Undefined: it is at fault. */
-  #read(onFault: (reason: string) => void): KeyFile | undefined {
+  #read(): KeyFile | undefined {
     const { path, accounts = systemAccounts() } = this.#parts
     const read = readTrustedFile(path, keyFileRules, accounts)
     if (read.kind === 'absent') return this.#readMissing()
-    this.#stopTimers.missing()
-    if (read.kind === 'refused') return this.#refuse([read.message], onFault)
+    this.#timers.cancel('missing')
+    if (read.kind === 'refused') return this.#refuse([read.message])
     const parsed = parseKeyFile(read.text)
     if (parsed.kind === 'parsed') return parsed.file
     return this.#refuse(
       parsed.faults.map(({ place, message }) => (place === '' ? message : `${place} ${message}`)),
-      onFault,
     )
   }
 
-  #refuse(faults: readonly string[], onFault: (reason: string) => void): undefined {
+  #refuse(faults: readonly string[]): undefined {
     const { path, events } = this.#parts
     const shown = faults.slice(0, maxShownFaults)
     events.emit({ kind: 'keys_refused', file: path, faults: shown, unshown: faults.length - shown.length })
-    onFault(faults[0]!)
+    this.#keys.refused = faults[0]!
     return undefined
   }
 
   #readMissing(): KeyFile {
     const report = () => {
       this.#parts.events.emit({ kind: 'keys_missing', file: this.#parts.path })
-      this.#setTimer('missing', report, missingMs)
+      this.#timers.set('missing', report, missingMs)
     }
     report()
     return noKeys
   }
-
-  #setTimer(name: 'quiet' | 'look' | 'missing', fn: () => void, delayMs: number): void {
-    this.#stopTimers[name]()
-    const stop = this.#isStopped ? () => {} : this.#parts.clock.setTimer(fn, delayMs)
-    this.#stopTimers = { ...this.#stopTimers, [name]: stop }
-  }
 }
 
 const maxShownFaults = 5
-
-function none(): void {}
-const noTimers = { quiet: none, look: none, missing: none } as const
 
 interface KeySourceParts extends KeyApplicationParts {
   /** The key file is looked for beside it. */

@@ -2,16 +2,19 @@
 import type { StateFile } from './state-file.ts'
 
 export interface StateWriterParts {
-  readonly file: StateFile
-  /** The whole content, as it is now. */
-  readonly text: () => string
+  readonly file: Pick<StateFile, 'replace'>
+  /** The whole content, as it is now. Undefined: the file stays as it is. */
+  readonly text: () => string | undefined
+  /** Called for each write that failed. What was to be written is in the next one. */
   readonly onFault: (cause: Error) => void
 }
 
 export class StateWriter {
   readonly #parts: StateWriterParts
-  #writing: Promise<void> | undefined
   #hasNews = false
+  #isWriting = false
+  /** Resolves when there is no news any more. */
+  #written: Promise<void> = Promise.resolve()
 
   constructor(parts: StateWriterParts) {
     this.#parts = parts
@@ -20,23 +23,28 @@ export class StateWriter {
   /** Something has changed: it will be in the file soon. */
   touch(): void {
     this.#hasNews = true
-    this.#writing ??= this.#write().finally(() => (this.#writing = undefined))
+    if (this.#isWriting) return
+    this.#isWriting = true
+    this.#written = this.#write()
   }
 
   /** Resolves when everything is written, or has failed. */
-  async stop(): Promise<void> {
-    await this.#writing
+  stop(): Promise<void> {
+    return this.#written
   }
 
+  /** From the last look for news to `#isWriting` nothing is awaited, so that no news comes between them. */
   async #write(): Promise<void> {
     const { file, text, onFault } = this.#parts
-    try {
-      while (this.#hasNews) {
-        this.#hasNews = false
-        await file.replace(text())
+    while (this.#hasNews) {
+      this.#hasNews = false
+      try {
+        const content = text()
+        if (content !== undefined) await file.replace(content)
+      } catch (cause) {
+        onFault(cause instanceof Error ? cause : new Error(String(cause)))
       }
-    } catch (cause) {
-      onFault(cause instanceof Error ? cause : new Error(String(cause)))
     }
+    this.#isWriting = false
   }
 }

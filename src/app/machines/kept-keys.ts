@@ -2,7 +2,7 @@
 // its own copy, and accepts none that is older, whatever the store has by then.
 //
 // Two files, so that the copy can be removed, which is the emergency stop, without older lists being accepted afterwards.
-import { rmSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { membersOf, parseJson } from '../../bytes/json/parse.ts'
 import { keptKeysFile } from '../../clients/keys/signed-keys.ts'
@@ -14,8 +14,10 @@ const newestFile = 'keys.newest'
 export interface FoundKeys {
   /** Undefined: there is no copy. */
   readonly text: string | undefined
-  /** The latest generation that was kept. 0: none was. */
+  /** The latest generation that was kept. 0: none was, or it is lost. */
   readonly newest: number
+  /** There is no copy any more, and which generation it was is lost. */
+  readonly isNewestLost: boolean
   /** Why a file cannot be read. */
   readonly fault: string | undefined
 }
@@ -26,6 +28,10 @@ export class KeptKeys {
   readonly #copy: StateFile | undefined
   readonly #newest: StateFile | undefined
   #isCopyExpected = false
+  /** How often the copy was removed by the gateway. */
+  #halts = 0
+  /** One change of the two files after the other. */
+  #changing: Promise<void> = Promise.resolve()
 
   constructor(stateDirectory: string | undefined) {
     if (stateDirectory === undefined) return
@@ -49,16 +55,20 @@ export class KeptKeys {
     return {
       text: copy?.kind === 'read' ? copy.text : undefined,
       newest: isGeneration(generation) ? generation : 0,
+      isNewestLost: isLost && copy?.kind === 'absent',
       fault,
     }
   }
 
   /** Rejects with what the disk reports. */
-  async keep(text: string, generation: number): Promise<void> {
-    await this.#copy?.replace(text)
-    // A copy of a later generation than this one counts; the other way round, there would be none after a crash.
-    await this.#newest?.replace(`${JSON.stringify({ version: 1, generation })}\n`)
-    this.#isCopyExpected = this.#copy !== undefined
+  keep(text: string, generation: number): Promise<void> {
+    const halts = this.#halts
+    return this.#inTurn(async () => {
+      await this.#copy?.replace(text)
+      // A copy of a later generation than this one counts; the other way round, there would be none after a crash.
+      await this.#note(generation)
+      if (halts === this.#halts) this.#isCopyExpected = this.#copy !== undefined
+    })
   }
 
   /** Whether somebody has removed the copy. */
@@ -66,14 +76,36 @@ export class KeptKeys {
     return this.#isCopyExpected && this.path !== undefined && fileVersion(this.path) === undefined
   }
 
-  /** @throws what the disk reports. */
-  remove(): void {
+  /**
+   * Removes the copy, and one that is being kept, so that a restart begins without a list and accepts none up to this generation.
+   * Rejects with what the disk reports.
+   */
+  halt(newest: number): Promise<void> {
     this.#isCopyExpected = false
-    if (this.path !== undefined) rmSync(this.path, { force: true })
+    this.#halts += 1
+    return this.#inTurn(async () => {
+      try {
+        // A crash may have come between a first copy and its generation, without which no copy would mean that none ever was.
+        await this.#note(newest)
+      } finally {
+        if (this.path !== undefined) await rm(this.path, { force: true })
+      }
+    })
   }
 
-  async settled(): Promise<void> {
-    await Promise.all([this.#copy?.settled(), this.#newest?.settled()])
+  /** Resolves when each change so far is made or has failed. */
+  settled(): Promise<void> {
+    return this.#changing
+  }
+
+  async #note(generation: number): Promise<void> {
+    await this.#newest?.replace(`${JSON.stringify({ version: 1, generation })}\n`)
+  }
+
+  #inTurn(change: () => Promise<void>): Promise<void> {
+    const changed = this.#changing.then(change)
+    this.#changing = changed.catch(() => {})
+    return changed
   }
 }
 

@@ -5,9 +5,7 @@ import { isObject, membersOf } from '../../bytes/json/parse.ts'
 import type { HttpProvider } from '../../config/provider-types.ts'
 import { type ListedModel, maxListedNames } from '../../dialects/openai/model-list.ts'
 import { maxModelNameLength } from '../../dialects/request.ts'
-import { StateFile } from '../../platform/state-file.ts'
-import { StateWriter } from '../../platform/state-writer.ts'
-import { readValue } from '../../platform/state-version.ts'
+import { StateDocument, type StateDocumentParts } from '../../platform/state-document.ts'
 import { serverOf } from '../format-findings.ts'
 
 export interface KeptList {
@@ -34,12 +32,8 @@ export function serverOfService(
   return createHash('sha256').update(parts).digest('hex')
 }
 
-interface KeptListsFileParts {
-  /** As for the limits' counters. Created, for this user alone, when missing. */
-  readonly directory: string
+interface KeptListsFileParts extends Pick<StateDocumentParts<KeptLists>, 'directory' | 'onFault'> {
   readonly lists: () => KeptLists
-  /** Called for each failed read and write. */
-  readonly onFault: (cause: Error) => void
 }
 
 const version = 1
@@ -53,33 +47,16 @@ const maxListChars = 1_048_576
 /** Of all lists together. */
 const maxFileChars = 8_388_608
 
-export class KeptListsFile {
-  readonly #parts: KeptListsFileParts
-  readonly #file: StateFile
-  readonly #writer: StateWriter
-
-  constructor(parts: KeptListsFileParts) {
-    this.#parts = parts
-    this.#file = new StateFile(parts.directory, 'model-lists.json')
-    const text = () => textOf(parts.lists())
-    this.#writer = new StateWriter({ file: this.#file, text, onFault: parts.onFault })
-  }
-
-  /** What the last process has written; empty if there is nothing. */
-  load(): KeptLists {
-    const read = readValue(this.#file, { current: version, maxChars: 2 * maxFileChars })
-    if (read.kind === 'unreadable') this.#parts.onFault(new Error(`${this.#file.path} ${read.reason}`))
-    return read.kind === 'read' ? listsOf(read.value) : new Map()
-  }
-
-  /** A list has changed: it will be in the file soon. */
-  touch(): void {
-    this.#writer.touch()
-  }
-
-  /** Resolves when everything is written. */
-  stop(): Promise<void> {
-    return this.#writer.stop()
+export class KeptListsFile extends StateDocument<KeptLists> {
+  constructor({ lists, ...parts }: KeptListsFileParts) {
+    super({
+      ...parts,
+      name: 'model-lists.json',
+      format: { current: version, maxChars: 2 * maxFileChars },
+      content: lists,
+      textOf,
+      contentOf: listsOf,
+    })
   }
 }
 

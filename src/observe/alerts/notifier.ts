@@ -97,7 +97,7 @@ export class Notifier {
 
   /** Resolves when everything is written that a restart goes on from. */
   async saved(): Promise<void> {
-    await this.#file?.saved()
+    await this.#file?.stop()
   }
 
   #follow(sink: NotifySink): void {

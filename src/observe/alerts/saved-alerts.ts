@@ -2,8 +2,7 @@
 // again. It is a convenience: a file that cannot be read counts as empty.
 import { alertRules, type AlertRule } from '../../config/observe-types.ts'
 import { isObject, membersOf } from '../../bytes/json/parse.ts'
-import { StateFile } from '../../platform/state-file.ts'
-import { readValue } from '../../platform/state-version.ts'
+import { StateDocument, type StateDocumentParts } from '../../platform/state-document.ts'
 import { type Severity, severities } from './attention.ts'
 import type { SavedCondition } from './conditions.ts'
 import { type Notice, noticeKinds } from './notice.ts'
@@ -14,64 +13,23 @@ export interface SavedAlerts {
   readonly waiting: ReadonlyMap<string, readonly Notice[]>
 }
 
-export interface AlertsFileParts {
-  /** Created, for this user alone, when missing. */
-  readonly directory: string
-  readonly content: () => SavedAlerts
-  /** Called for each failed read and write. */
-  readonly onFault: (cause: Error) => void
-}
+type AlertsFileParts = Pick<StateDocumentParts<SavedAlerts>, 'content' | 'directory' | 'onFault'>
 
 const version = 1
-const nothing: SavedAlerts = { conditions: [], waiting: new Map() }
 
-export class AlertsFile {
-  readonly #parts: AlertsFileParts
-  readonly #file: StateFile
-  #writing: Promise<void> | undefined
-  #hasNews = false
-  /** Most gateways have nothing to write, and then there is no file. */
-  #isThere = true
-
+export class AlertsFile extends StateDocument<SavedAlerts> {
   constructor(parts: AlertsFileParts) {
-    this.#parts = parts
-    this.#file = new StateFile(parts.directory, 'alerts.json')
-  }
-
-  load(): SavedAlerts {
-    const read = readValue(this.#file, { current: version })
-    this.#isThere = read.kind !== 'absent'
-    if (read.kind === 'unreadable') this.#parts.onFault(new Error(`${this.#file.path} ${read.reason}`))
-    return read.kind === 'read' ? savedAlertsIn(read.value) : nothing
-  }
-
-  /** Something has changed: it will be in the file soon. */
-  touch(): void {
-    this.#hasNews = true
-    this.#writing ??= this.#write().finally(() => (this.#writing = undefined))
-  }
-
-  /** Resolves when everything is written. */
-  async saved(): Promise<void> {
-    await this.#writing
-  }
-
-  async #write(): Promise<void> {
-    const { content, onFault } = this.#parts
-    try {
-      while (this.#hasNews) {
-        this.#hasNews = false
-        const { conditions, waiting } = content()
-        const isEmpty = conditions.length === 0 && [...waiting.values()].every((list) => list.length === 0)
-        if (isEmpty && !this.#isThere) continue
-        this.#isThere = true
-        await this.#file.replace(
-          JSON.stringify({ version, conditions, waiting: Object.fromEntries(waiting) }),
-        )
-      }
-    } catch (cause) {
-      onFault(cause instanceof Error ? cause : new Error(String(cause)))
-    }
+    super({
+      ...parts,
+      name: 'alerts.json',
+      format: { current: version },
+      textOf: ({ conditions, waiting }) =>
+        JSON.stringify({ version, conditions, waiting: Object.fromEntries(waiting) }),
+      contentOf: savedAlertsIn,
+      // Most gateways have nothing to write, and then there is no file.
+      isEmpty: ({ conditions, waiting }) =>
+        conditions.length === 0 && waiting.values().every((list) => list.length === 0),
+    })
   }
 }
 

@@ -38,7 +38,7 @@ interface KeysRefused {
 interface KeysMissing {
   readonly kind: 'keys_missing'
   readonly file: string
-  /** Keys are shared: another list than before has to be published. */
+  /** Keys are shared, and some were in force: another list than before has to be published. */
   readonly is_shared?: boolean
 }
 
