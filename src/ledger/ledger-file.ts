@@ -3,39 +3,19 @@ import { statSync } from 'node:fs'
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { type Cell, column, rowWidth } from './call-row.ts'
 import { CallDigests } from './call-digests.ts'
+import type { RowBatch, Run } from './messages.ts'
 import { Names, type NameKind } from './names.ts'
 import { type OpenOptions, openDatabase, type SetAside } from './open-database.ts'
 import { type QuarterSum, QuarterSums, quarterMs, sumColumns } from './quarter-sums.ts'
-import type { SpendBatch } from './spend-news.ts'
 import type { SpendFound, SpendQuestion } from './spend-question.ts'
 import { readSpent } from './read-spend.ts'
-import { type ServiceStep, ServiceSteps } from './service-steps.ts'
+import { ServiceSteps } from './service-steps.ts'
 import { SpendTables } from './spend-tables.ts'
 import { appendUnfinished } from './unfinished-call.ts'
-
-/** Rows that are written together, in one transaction. */
-export interface RowBatch {
-  /** From 1 on, in the order of a process's batches; one that was written already is skipped. */
-  readonly seq: number
-  readonly rows: readonly Cell[]
-  /** Of rows that are not kept. */
-  readonly lostSums: readonly QuarterSum[]
-  /** Of budgets. Undefined: nothing has changed. */
-  readonly spend?: SpendBatch | undefined
-  /** Of model servers. Absent: none. */
-  readonly steps?: readonly ServiceStep[] | undefined
-}
 
 export type OpenedLedger =
   | { readonly kind: 'open'; readonly file: LedgerFile; readonly setAside?: SetAside }
   | { readonly kind: 'unusable'; readonly reason: string }
-
-/** A run of a gateway, as the file knows it. Another file may have another one of the same number. */
-export interface Run {
-  readonly id: number
-  /** Milliseconds since 1970. */
-  readonly startedMs: number
-}
 
 export interface LedgerFileOptions extends OpenOptions {
   /** Of this process, when its thread was started before. */
