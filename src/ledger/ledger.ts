@@ -205,9 +205,8 @@ class ThreadLedger implements Ledger {
     if (this.#isStopping) return this.#stopped.promise
     this.#isStopping = true
     this.#cut()
-    this.#cancelRetry?.()
-    this.#cancelRetry = undefined
-    this.#send()
+    if (this.#cancelRetry === undefined) this.#send()
+    else this.#retryNow()
     await this.#untilWritten()
     const rows = this.state().waitingRows
     if (rows > 0) this.#options.onEvent({ kind: 'ledger_rows_lost', rows })
@@ -344,7 +343,7 @@ class ThreadLedger implements Ledger {
     }
     this.#waitWith(reason)
     this.#ask()
-    this.#retry(() => this.#send())
+    this.#retryLater()
   }
 
   #waitWith(reason: string): void {
@@ -356,12 +355,17 @@ class ThreadLedger implements Ledger {
     this.#options.onEvent({ kind: 'ledger_waiting', reason, waiting_rows, lost_rows })
   }
 
-  #retry(again: () => void): void {
+  #retryLater(): void {
     this.#cancelRetry?.()
-    this.#cancelRetry = this.#options.clock.setTimer(() => {
-      this.#cancelRetry = undefined
-      again()
-    }, this.#bounds.retryMs)
+    this.#cancelRetry = this.#options.clock.setTimer(() => this.#retryNow(), this.#bounds.retryMs)
+  }
+
+  /** Sends the batch that a thread took along when it died, else what waits. */
+  #retryNow(): void {
+    this.#cancelRetry?.()
+    this.#cancelRetry = undefined
+    if (this.#sent === undefined) this.#send()
+    else this.#writer.post({ kind: 'batch', batch: this.#sent })
   }
 
   /** Not asked for: the batch under way may be in the file or not, which the next thread finds by its number. */
@@ -370,10 +374,7 @@ class ThreadLedger implements Ledger {
     this.#requests.fail()
     if (this.#isStopping || this.#offReason !== undefined) return this.#onIdle?.()
     this.#waitWith(reason)
-    this.#retry(() => {
-      if (this.#sent === undefined) this.#send()
-      else this.#writer.post({ kind: 'batch', batch: this.#sent })
-    })
+    this.#retryLater()
   }
 
   #turnOff(reason: string): void {
