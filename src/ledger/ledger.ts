@@ -87,6 +87,8 @@ export interface Ledger {
 
 /** A row is written so much later at most, when few calls end. */
 const batchMs = 200
+/** Between two tries to write while it stops: what keeps the file may be over soon, and the wait is short. */
+const stopRetryMs = 250
 const warnEveryMs = 60_000
 /** Steps of model servers that may wait; the oldest are given up. */
 const maxWaitingSteps = 1_000
@@ -124,6 +126,8 @@ class ThreadLedger implements Ledger {
   #onRestored: ((found: SpendFound) => void) | undefined
   readonly #requests = new UsageRequests()
   #isStopping = false
+  /** Nothing is sent any more. */
+  #isOver = false
   #onIdle: (() => void) | undefined
   readonly #stopped = Promise.withResolvers<void>()
 
@@ -208,9 +212,12 @@ class ThreadLedger implements Ledger {
     if (this.#cancelRetry === undefined) this.#send()
     else this.#retryNow()
     await this.#untilWritten()
+    this.#isOver = true
+    this.#cancelRetry?.()
+    await this.#writer.end(this.#bounds.stopMs)
+    // The thread may have written the batch under way before its end.
     const rows = this.state().waitingRows
     if (rows > 0) this.#options.onEvent({ kind: 'ledger_rows_lost', rows })
-    await this.#writer.end(this.#bounds.stopMs)
     this.#stopped.resolve()
   }
 
@@ -255,7 +262,8 @@ class ThreadLedger implements Ledger {
 
   /** One batch at a time, so that those that wait behind a slow one are written together. */
   #send(): void {
-    if (this.#sent !== undefined || this.#cancelRetry !== undefined || this.#offReason !== undefined) return
+    if (this.#offReason !== undefined || this.#isOver) return
+    if (this.#sent !== undefined || this.#cancelRetry !== undefined) return
     const hasSpending = this.#isSpendingDue && !this.#spending.isEmpty
     if (this.#rows.hasBatch || hasSpending || this.#steps.length > 0) this.#sendBatch()
   }
@@ -356,8 +364,11 @@ class ThreadLedger implements Ledger {
   }
 
   #retryLater(): void {
+    if (this.#isOver) return
     this.#cancelRetry?.()
-    this.#cancelRetry = this.#options.clock.setTimer(() => this.#retryNow(), this.#bounds.retryMs)
+    const { retryMs } = this.#bounds
+    const delayMs = this.#isStopping ? Math.min(retryMs, stopRetryMs) : retryMs
+    this.#cancelRetry = this.#options.clock.setTimer(() => this.#retryNow(), delayMs)
   }
 
   /** Sends the batch that a thread took along when it died, else what waits. */
@@ -372,7 +383,7 @@ class ThreadLedger implements Ledger {
   #onExit(reason: string): void {
     this.#onRestored?.({ kind: 'unreadable', reason })
     this.#requests.fail()
-    if (this.#isStopping || this.#offReason !== undefined) return this.#onIdle?.()
+    if (this.#isOver || this.#offReason !== undefined) return
     this.#waitWith(reason)
     this.#retryLater()
   }

@@ -97,3 +97,49 @@ test('a stop hands what a thread took along when it died to another one, and the
   await stopped
   assert.deepEqual(lost(at), [])
 })
+
+test('a stop goes on where the thread dies meanwhile, and where a write fails', async () => {
+  const at = scene(5_000)
+  send(at)
+  const stopped = at.ledger.stop()
+  at.writer.die()
+  at.clock.advance(1_000)
+  assert.deepEqual(at.writer.batches[1], at.writer.batches[0])
+  at.writer.refuse()
+  at.clock.advance(1_000)
+  assert.deepEqual(rowsIn(at.writer), [1, 1, 1])
+  at.writer.write()
+  await stopped
+  assert.deepEqual(lost(at), [])
+})
+
+test('rows that are reported lost are not written afterwards', async () => {
+  const at = scene()
+  send(at)
+  const stopped = at.ledger.stop()
+  at.writer.refuse()
+  await stopped
+  assert.deepEqual(lost(at), [{ kind: 'ledger_rows_lost', rows: 1 }])
+  at.clock.advance(60_000)
+  assert.deepEqual(rowsIn(at.writer), [1])
+  assert.equal(at.writer.isRunning, false)
+})
+
+test('a write that fails as the thread ends is no reason for another try', async () => {
+  const at = scene()
+  send(at)
+  at.writer.beforeEnd = () => at.writer.refuse()
+  await at.ledger.stop()
+  assert.deepEqual(lost(at), [{ kind: 'ledger_rows_lost', rows: 1 }])
+  at.clock.advance(60_000)
+  assert.deepEqual(rowsIn(at.writer), [1])
+})
+
+test('rows that the thread writes before its end are not reported lost', async () => {
+  const at = scene()
+  send(at)
+  at.writer.beforeEnd = () => at.writer.write()
+  await at.ledger.stop()
+  assert.deepEqual(lost(at), [])
+  assert.equal(at.ledger.state().waitingRows, 0)
+})
