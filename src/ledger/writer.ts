@@ -54,6 +54,8 @@ function write(batch: RowBatch): void {
   if (isUnusable) return
   try {
     writeOnce(batch)
+    // The file was opened for it, and is none that may be written.
+    if (isUnusable) return
     post({ kind: 'written', seq: batch.seq })
     digest()
   } catch (error) {
