@@ -281,11 +281,11 @@ suite('the sources', () => {
     const withThreads = edges.filter(({ to }) => to === 'node:worker_threads').map(({ from }) => from)
     assert.ok(withThreads.length > 0)
     // The first asks whether it runs in the main thread, the second ends the thread of pino's transport; the last two are
-    // the ledger and its writer's thread.
+    // the ledger's end of its writer's thread, and the thread.
     const others = [
       'server/listeners/unix-socket.ts',
       'observe/log/transport.ts',
-      'ledger/ledger.ts',
+      'ledger/writer-thread.ts',
       'ledger/writer.ts',
     ]
     assert.deepEqual(

@@ -1,41 +1,22 @@
 // The open ledger, in the writer's thread: the only connection of the gateway that writes.
 import { statSync } from 'node:fs'
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
-import { type Cell, column, rowWidth } from './call-row.ts'
+import type { Cell } from './call-row.ts'
 import { CallDigests } from './call-digests.ts'
-import { Names, type NameKind } from './names.ts'
+import { CallTables } from './call-tables.ts'
+import type { RowBatch, Run } from './messages.ts'
+import { Names } from './names.ts'
 import { type OpenOptions, openDatabase, type SetAside } from './open-database.ts'
-import { type QuarterSum, QuarterSums, quarterMs, sumColumns } from './quarter-sums.ts'
-import type { SpendBatch } from './spend-news.ts'
+import { Pruning, rowsOfPiece } from './pruning.ts'
 import type { SpendFound, SpendQuestion } from './spend-question.ts'
 import { readSpent } from './read-spend.ts'
-import { type ServiceStep, ServiceSteps } from './service-steps.ts'
+import { ServiceSteps } from './service-steps.ts'
 import { SpendTables } from './spend-tables.ts'
 import { appendUnfinished } from './unfinished-call.ts'
-
-/** Rows that are written together, in one transaction. */
-export interface RowBatch {
-  /** From 1 on, in the order of a process's batches; one that was written already is skipped. */
-  readonly seq: number
-  readonly rows: readonly Cell[]
-  /** Of rows that are not kept. */
-  readonly lostSums: readonly QuarterSum[]
-  /** Of budgets. Undefined: nothing has changed. */
-  readonly spend?: SpendBatch | undefined
-  /** Of model servers. Absent: none. */
-  readonly steps?: readonly ServiceStep[] | undefined
-}
 
 export type OpenedLedger =
   | { readonly kind: 'open'; readonly file: LedgerFile; readonly setAside?: SetAside }
   | { readonly kind: 'unusable'; readonly reason: string }
-
-/** A run of a gateway, as the file knows it. Another file may have another one of the same number. */
-export interface Run {
-  readonly id: number
-  /** Milliseconds since 1970. */
-  readonly startedMs: number
-}
 
 export interface LedgerFileOptions extends OpenOptions {
   /** Of this process, when its thread was started before. */
@@ -57,24 +38,6 @@ export function openLedgerFile(options: LedgerFileOptions): OpenedLedger {
   }
 }
 
-/**
- * Rows of a piece of work that holds the write lock. The next piece has half as many after one that took longer than
- * `longPieceMs`, and twice as many after one that took less than half of that: a piece is to stay below 20 ms on any disk.
- */
-const rowsOfPiece = { first: 500, fewest: 50, most: 2_000 } as const
-const longPieceMs = 10
-/** A page of the file takes as long to give back as so many rows to remove. */
-const rowsPerPage = 4
-/** Free pages are used again; more than so many are given back. */
-const keptFreePages = 1_000
-
-const noTariff = '{}'
-const maxKeptPrices = 10_000
-/** Columns of `calls`; the price of a row is a row of its own. */
-const callColumns = rowWidth - 1
-
-const sumOf = sumColumns.map((name) => `${name} = ${name} + excluded.${name}`).join(', ')
-
 class LedgerFile {
   readonly run: Run
   readonly #path: string
@@ -84,16 +47,10 @@ class LedgerFile {
   readonly #spend: SpendTables
   readonly #steps: ServiceSteps
   readonly #digests: CallDigests
-  readonly #insertCall: StatementSync
-  readonly #addSum: StatementSync
-  readonly #useSecret: StatementSync
+  readonly #calls: CallTables
+  readonly #pruning: Pruning
   readonly #endBatch: StatementSync
   readonly #dataVersion: StatementSync
-  readonly #findPrice: StatementSync
-  readonly #insertPrice: StatementSync
-  readonly #prices = new Map<string, number>()
-  readonly #now: () => number
-  #pieceRows: number = rowsOfPiece.first
   #seq: number
   #seenVersion: unknown
   /** Calls that others had left under way. */
@@ -103,38 +60,26 @@ class LedgerFile {
     database: DatabaseSync,
     { path, nowMs, run, now = () => performance.now() }: LedgerFileOptions,
   ) {
-    this.#now = now
     this.#database = database
     this.#path = path
     this.#inode = statSync(path).ino
     this.#names = new Names(database)
     this.#steps = new ServiceSteps(database)
-    this.#insertCall = database.prepare(
-      `INSERT INTO calls(ended_ms, request_id, client, key, secret, via, dialect, model, provider, target, fallback,
-        status, code, stream, prompt, cached, cache_write, completion, reasoning, cost_nano, price, estimated, attempts,
-        wait_ms, first_ms, duration_ms, scope, first_token_ms, provider_status, trouble,
-        start_ms) VALUES(${Array.from({ length: callColumns }, () => '?').join(', ')})`,
-    )
-    this.#addSum = database.prepare(
-      `INSERT INTO quarters(quarter, key, client, model, provider, ${sumColumns.join(', ')})
-        VALUES(?, ?, ?, ?, ?${', ?'.repeat(sumColumns.length)})
-        ON CONFLICT(quarter, key, client, model, provider) DO UPDATE SET ${sumOf}`,
-    )
-    this.#useSecret = database.prepare(
-      `INSERT INTO key_state(secret, first_used_ms, last_used_ms) VALUES(?, ?, ?)
-        ON CONFLICT(secret) DO UPDATE SET last_used_ms = MAX(last_used_ms, excluded.last_used_ms)`,
-    )
     this.#endBatch = database.prepare('UPDATE runs SET seq = ?, lost_rows = lost_rows + ? WHERE id = ?')
     this.#dataVersion = database.prepare('PRAGMA data_version')
     this.#digests = new CallDigests(database, () => this.#dataVersion.get()!['data_version'])
-    this.#findPrice = database.prepare('SELECT id FROM prices WHERE target = ? AND source = ? AND json = ?')
-    this.#insertPrice = database.prepare(
-      'INSERT INTO prices(since_ms, target, source, json) VALUES(?, ?, ?, ?)',
-    )
+    this.#calls = new CallTables(database, this.#names, this.#digests)
     const known = run === undefined ? undefined : this.#seqOf(run)
     this.run = known === undefined ? this.#begin(nowMs) : run!
     this.#seq = known ?? 0
     this.#spend = new SpendTables(database, this.run.id)
+    this.#pruning = new Pruning({
+      database,
+      digests: this.#digests,
+      spend: this.#spend,
+      now,
+      transaction: (work) => this.#transaction(work),
+    })
   }
 
   /** Of the last batch of the run. */
@@ -155,16 +100,11 @@ class LedgerFile {
   write({ seq, rows, lostSums, spend, steps = [] }: RowBatch): void {
     if (seq <= this.#seq) return
     this.#transaction(() => {
-      const sums = new QuarterSums()
-      sums.addRows(rows)
-      for (let at = 0; at < rows.length; at += rowWidth) this.#writeRow(rows, at)
-      for (const sum of lostSums) sums.add(sum)
-      for (const sum of sums.values()) this.#writeSum(sum)
+      this.#calls.write(rows, lostSums)
       if (spend !== undefined) {
         // At the start the file could not be read; the balance has these calls, and the next start is not to charge them again.
         if (spend.balance !== undefined && !this.#hasEndedUnfinished) this.#endUnfinished(spend.takenMs)
-        const nameOf = (kind: NameKind, name: string | undefined) => this.#nameOf(kind, name ?? null)
-        this.#spend.write(spend, nameOf)
+        this.#spend.write(spend, (kind, name) => this.#names.idOrNull(kind, name))
       }
       this.#steps.write(steps, (kind, name) => this.#names.idOf(kind, name))
       const lost = lostSums.reduce((total, { counts }) => total + counts[0]!, 0)
@@ -204,51 +144,17 @@ class LedgerFile {
     const calls = this.#spend.takeUnfinished(nowMs)
     const rows: Cell[] = []
     for (const call of calls) appendUnfinished(rows, call, nowMs)
-    const sums = new QuarterSums()
-    sums.addRows(rows)
-    for (let at = 0; at < rows.length; at += rowWidth) this.#writeRow(rows, at)
-    for (const sum of sums.values()) this.#writeSum(sum)
+    this.#calls.write(rows, [])
     return calls.length
   }
 
   /**
    * Removes a piece of what is older than it is to be kept.
    * @param callsBeforeMs rows of calls and of servers, @param sumsBeforeMs sums that ended before these are removed.
-   * @returns whether there may be more.
+   * @returns whether there may be more. @throws what SQLite throws.
    */
   prunePiece(callsBeforeMs: number, sumsBeforeMs: number, nowMs: number): boolean {
-    const startMs = this.#now()
-    const hasChanged = this.#prunePiece(callsBeforeMs, Math.floor(sumsBeforeMs / quarterMs), nowMs)
-    const tookMs = this.#now() - startMs
-    if (tookMs > longPieceMs) this.#pieceRows = Math.max(rowsOfPiece.fewest, Math.floor(this.#pieceRows / 2))
-    else if (tookMs < longPieceMs / 2) this.#pieceRows = Math.min(rowsOfPiece.most, this.#pieceRows * 2)
-    return hasChanged
-  }
-
-  #prunePiece(callsBeforeMs: number, beforeQuarter: number, nowMs: number): boolean {
-    const sql = `DELETE FROM calls WHERE id IN (SELECT id FROM calls WHERE ended_ms < ? ORDER BY ended_ms LIMIT ?)`
-    let removed: number | bigint = 0
-    this.#transaction(() => {
-      this.#digests.prune(callsBeforeMs)
-      removed = this.#database.prepare(sql).run(callsBeforeMs, this.#pieceRows).changes
-    })
-    if (removed > 0) return true
-    const stepsSql = `DELETE FROM service_steps WHERE id IN
-      (SELECT id FROM service_steps WHERE at_ms < ? ORDER BY at_ms LIMIT ?)`
-    if (this.#change(stepsSql, callsBeforeMs, this.#pieceRows) > 0) return true
-    let hasMore = false
-    this.#transaction(() => (hasMore = this.#spend.prunePiece(callsBeforeMs, nowMs, this.#pieceRows)))
-    if (hasMore) return true
-    const sums = 'quarter, key, client, model, provider'
-    const sumsSql = `DELETE FROM quarters WHERE (${sums}) IN
-      (SELECT ${sums} FROM quarters WHERE quarter < ? ORDER BY ${sums} LIMIT ?)`
-    if (this.#change(sumsSql, beforeQuarter, this.#pieceRows) > 0) return true
-    const { freelist_count: free } = this.#database.prepare('PRAGMA freelist_count').get() as {
-      freelist_count: number
-    }
-    if (free <= keptFreePages) return false
-    this.#database.exec(`PRAGMA incremental_vacuum(${Math.ceil(this.#pieceRows / rowsPerPage)})`)
-    return true
+    return this.#pruning.prunePiece(callsBeforeMs, sumsBeforeMs, nowMs)
   }
 
   /** Prepares a piece of what reports are read from. @returns whether there may be more. @throws what SQLite throws. */
@@ -303,110 +209,11 @@ class LedgerFile {
     }
   }
 
-  #writeRow(rows: readonly Cell[], at: number): void {
-    const cell = (offset: number) => rows[at + offset]!
-    const name = (kind: NameKind, offset: number) => this.#nameOf(kind, cell(offset) as string | null)
-    const secret = name('secret', column.secret)
-    const target = name('target', column.target)
-    const endedMs = cell(column.endedMs) as number
-    const digested = {
-      endedMs,
-      client: name('client', column.client),
-      model: name('model', column.model),
-      fallback: name('model', column.fallback),
-      provider: name('provider', column.provider),
-      status: cell(column.status) as number,
-      code: name('code', column.code),
-      trouble: name('trouble', column.trouble),
-      providerStatus: cell(column.providerStatus) as number | null,
-      isStream: cell(column.stream) === 1,
-      waitMs: (cell(column.waitMs) as number) - ((cell(column.startMs) as number | null) ?? 0),
-      firstMs: (cell(column.firstTokenMs) ?? cell(column.firstMs)) as number | null,
-      durationMs: cell(column.durationMs) as number,
-      outputTokens: cell(column.completion) as number,
-    }
-    this.#digests.add(digested)
-    this.#insertCall.run(
-      endedMs,
-      cell(column.requestId),
-      digested.client,
-      name('key', column.key),
-      secret,
-      name('via', column.via),
-      name('dialect', column.dialect),
-      digested.model,
-      digested.provider,
-      target,
-      digested.fallback,
-      digested.status,
-      digested.code,
-      cell(column.stream),
-      cell(column.prompt),
-      cell(column.cached),
-      cell(column.cacheWrite),
-      cell(column.completion),
-      cell(column.reasoning),
-      cell(column.costNano),
-      this.#priceOf(rows, at, target),
-      cell(column.estimated),
-      cell(column.attempts),
-      cell(column.waitMs),
-      cell(column.firstMs),
-      cell(column.durationMs),
-      name('scope', column.scope),
-      cell(column.firstTokenMs),
-      digested.providerStatus,
-      digested.trouble,
-      cell(column.startMs),
-    )
-    if (secret !== null) this.#useSecret.run(secret, endedMs, endedMs)
-  }
-
-  #writeSum({ quarter, key, client, model, provider, counts }: QuarterSum): void {
-    this.#addSum.run(
-      quarter,
-      this.#nameOf('key', key) ?? 0,
-      this.#nameOf('client', client) ?? 0,
-      this.#nameOf('model', model) ?? 0,
-      this.#nameOf('provider', provider) ?? 0,
-      ...counts,
-    )
-  }
-
-  #nameOf(kind: NameKind, name: string | null): number | null {
-    return name === null ? null : this.#names.idOf(kind, name)
-  }
-
-  /** The price of a row, by which its cost can be computed again; `{}` where it cannot. */
-  #priceOf(rows: readonly Cell[], at: number, target: number | null): number | null {
-    const source = rows[at + column.price] as string | null
-    if (source === null) return null
-    const json = (rows[at + column.tariff] as string | null) ?? noTariff
-    const price = [target ?? 0, source, json] as const
-    const key = price.join('\n')
-    const known = this.#prices.get(key)
-    if (known !== undefined) return known
-    const found = this.#findPrice.get(...price) as { id: number } | undefined
-    const sinceMs = rows[at + column.endedMs] as number
-    const id = found?.id ?? Number(this.#insertPrice.run(sinceMs, ...price).lastInsertRowid)
-    if (this.#prices.size >= maxKeptPrices) this.#prices.clear()
-    this.#prices.set(key, id)
-    return id
-  }
-
   /** After a transaction that was rolled back, or when another process may have changed something. */
   #forget(): void {
     this.#digests.forget()
     this.#names.forget()
-    this.#prices.clear()
-  }
-
-  #change(sql: string, ...parameters: readonly number[]): number {
-    let changes = 0
-    this.#transaction(() => {
-      changes = Number(this.#database.prepare(sql).run(...parameters).changes)
-    })
-    return changes
+    this.#calls.forget()
   }
 }
 

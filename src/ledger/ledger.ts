@@ -2,18 +2,18 @@
 //
 // A broken ledger fails no call. Rows stay here until they are in the file; while that cannot be written they wait, and
 // are tried again. When too many wait, the oldest rows are given up, but what they add up to is kept.
-import { Worker } from 'node:worker_threads'
 import type { Clock } from '../platform/clock.ts'
-import { appendRow, type Cell, column, type EndedCall, rowWidth } from './call-row.ts'
+import { type Cell, type EndedCall, rowWidth } from './call-row.ts'
 import type { LedgerEvent } from './ledger-event.ts'
-import type { RowBatch, Run } from './ledger-file.ts'
-import type { FromWriter, ToWriter, WriterStart } from './messages.ts'
+import type { FromWriter, RowBatch, Run, WriterStart } from './messages.ts'
 import type { ScopeSpending, SpendJournal, SpendSource } from '../domain.ts'
-import { QuarterSums } from './quarter-sums.ts'
+import { PendingRows } from './pending-rows.ts'
 import type { ServiceStep } from './service-steps.ts'
 import { SpendNews } from './spend-news.ts'
 import type { SpendFound, SpendQuestion } from './spend-question.ts'
 import type { UsageQuestion, UsageReport } from './report.ts'
+import { UsageRequests } from './usage-requests.ts'
+import { type Writer, type WriterOwner, WriterThread } from './writer-thread.ts'
 
 export interface LedgerOptions {
   /** Of the database. */
@@ -24,6 +24,8 @@ export interface LedgerOptions {
   readonly onEvent: (event: LedgerEvent) => void
   /** Bounds, for tests; the usual ones when absent. */
   readonly bounds?: Partial<LedgerBounds>
+  /** What writes the file, for tests; a thread when absent. */
+  readonly openWriter?: (owner: WriterOwner) => Writer
 }
 
 interface LedgerBounds {
@@ -83,25 +85,13 @@ export interface Ledger {
   stop(): Promise<void>
 }
 
-/** TypeScript in a checkout, a bundled file in the package. */
-const writerEntry = new URL(
-  import.meta.url.endsWith('.ts') ? './writer.ts' : './ledger-writer.cjs',
-  import.meta.url,
-)
-
 /** A row is written so much later at most, when few calls end. */
 const batchMs = 200
-/** A batch is sent at once when it has so many. Each costs a transaction; more rows would take longer to hand over. */
-const rowsPerBatch = 500
-/** Of those that have waited, so many go into one transaction. */
-const maxRowsPerBatch = 2_000
+/** Between two tries to write while it stops: what keeps the file may be over soon, and the wait is short. */
+const stopRetryMs = 250
 const warnEveryMs = 60_000
 /** Steps of model servers that may wait; the oldest are given up. */
 const maxWaitingSteps = 1_000
-/** Tariffs whose texts are shared. */
-const maxTexts = 1_000
-/** Questions that may wait for an answer; each takes the thread some 20 ms. */
-const maxQuestions = 8
 
 /** Opens nothing yet: the thread and the file come with the first call, or the first start of a model server. */
 export function openLedger(options: LedgerOptions): Ledger {
@@ -115,21 +105,13 @@ function isOther(before: Run | undefined, now: Run): boolean {
 class ThreadLedger implements Ledger {
   readonly #options: LedgerOptions
   readonly #bounds: LedgerBounds
-  #worker: Worker | undefined
+  readonly #writer: Writer
+  readonly #rows: PendingRows
   #run: Run | undefined
-  /** Rows that are collected. */
-  #open: Cell[] = []
-  /** Full batches that wait, the oldest first. */
-  #waiting: Cell[][] = []
-  #waitingRows = 0
   /** Of model servers. */
   #steps: ServiceStep[] = []
   /** Sent, and not known to be in the file. */
   #sent: RowBatch | undefined
-  /** Of rows that were given up, and whose sums are not yet in the file. */
-  #lostSums = new QuarterSums()
-  #lostRows = 0
-  readonly #texts = new Map<string, string>()
   #seq = 0
   /** The last one that was in the file. */
   #writtenSeq = 0
@@ -142,18 +124,24 @@ class ThreadLedger implements Ledger {
   /** What is new of budgets goes with the rows that are collected meanwhile, or once it is time for them. */
   #isSpendingDue = false
   #onRestored: ((found: SpendFound) => void) | undefined
-  readonly #questions = new Map<number, (report: UsageReport | undefined) => void>()
-  /** Questions that rows have to be sent before. */
-  #asked: ToWriter[] = []
-  #lastQuestion = 0
+  readonly #requests = new UsageRequests()
   #isStopping = false
+  /** Nothing is sent any more. */
+  #isOver = false
   #onIdle: (() => void) | undefined
   readonly #stopped = Promise.withResolvers<void>()
 
   constructor(options: LedgerOptions) {
     this.#options = options
     this.#bounds = { ...usualBounds, ...options.bounds }
+    this.#rows = new PendingRows(this.#bounds.maxWaitingRows)
     this.#spending = new SpendNews(() => this.#onSpending(), this.#bounds.maxWaitingRows)
+    const { openWriter = (owner) => new WriterThread(owner) } = options
+    this.#writer = openWriter({
+      start: () => this.#writerStart(),
+      onMessage: (message) => this.#onMessage(message),
+      onExit: (reason) => this.#onExit(reason),
+    })
   }
 
   get spending(): SpendJournal {
@@ -169,27 +157,24 @@ class ThreadLedger implements Ledger {
       this.#onRestored = (found) => {
         this.#onRestored = undefined
         // The process may end while nothing else keeps it.
-        this.#worker?.unref()
+        this.#writer.release()
         if (found.kind === 'found') this.#spending.settled()
         resolve(found)
       }
-      this.#post({ kind: 'restore', question })
-      this.#worker?.ref()
+      this.#writer.post({ kind: 'restore', question })
+      this.#writer.hold()
     })
   }
 
   record(call: EndedCall): void {
     if (this.#offReason !== undefined || this.#isStopping) return
-    appendRow(this.#open, call, this.#options.clock.wallNow())
+    this.#rows.add(call, this.#options.clock.wallNow())
     this.#onRows()
   }
 
   recordRows(rows: readonly Cell[]): void {
     if (this.#offReason !== undefined || this.#isStopping) return
-    for (let at = 0; at < rows.length; at += rowWidth) {
-      for (let offset = 0; offset < column.tariff; offset++) this.#open.push(rows[at + offset]!)
-      this.#open.push(this.#shared(rows[at + column.tariff]!))
-    }
+    this.#rows.addRows(rows)
     this.#onRows()
   }
 
@@ -201,25 +186,22 @@ class ThreadLedger implements Ledger {
   }
 
   read(question: UsageQuestion): Promise<UsageReport | undefined> {
-    if (this.#offReason !== undefined || this.#isStopping || this.#questions.size >= maxQuestions)
+    if (this.#offReason !== undefined || this.#isStopping || this.#requests.isFull)
       return Promise.resolve(undefined)
     // What has ended before the question is in the answer.
     this.#cut()
     this.#send()
-    const id = ++this.#lastQuestion
-    return new Promise((resolve) => {
-      this.#questions.set(id, resolve)
-      this.#asked.push({ kind: 'question', id, question })
-      this.#ask()
-    })
+    const answer = this.#requests.add(question)
+    this.#ask()
+    return answer
   }
 
   state(): LedgerState {
     return {
       state: this.#stateName(),
       reason: this.#offReason ?? this.#fault,
-      waitingRows: this.#waitingRows + this.#open.length / rowWidth + this.#sentRows,
-      lostRows: this.#lostRows,
+      waitingRows: this.#rows.count + this.#sentRows,
+      lostRows: this.#rows.lostRows,
     }
   }
 
@@ -227,21 +209,22 @@ class ThreadLedger implements Ledger {
     if (this.#isStopping) return this.#stopped.promise
     this.#isStopping = true
     this.#cut()
-    this.#cancelRetry?.()
-    this.#cancelRetry = undefined
-    this.#worker?.ref()
-    this.#send()
+    if (this.#cancelRetry === undefined) this.#send()
+    else this.#retryNow()
     await this.#untilWritten()
+    this.#isOver = true
+    this.#cancelRetry?.()
+    await this.#writer.end(this.#bounds.stopMs)
+    // The thread may have written the batch under way before its end.
     const rows = this.state().waitingRows
     if (rows > 0) this.#options.onEvent({ kind: 'ledger_rows_lost', rows })
-    await this.#endThread()
     this.#stopped.resolve()
   }
 
   #stateName(): LedgerState['state'] {
     if (this.#offReason !== undefined) return 'off'
     if (this.#fault !== undefined) return 'waiting'
-    return this.#worker === undefined ? 'idle' : 'writing'
+    return this.#writer.isRunning ? 'writing' : 'idle'
   }
 
   get #sentRows(): number {
@@ -253,18 +236,8 @@ class ThreadLedger implements Ledger {
     this.#sendSoon()
   }
 
-  /** One text for all rows of a tariff: each row of another thread comes with a copy. */
-  #shared(text: Cell): Cell {
-    if (typeof text !== 'string') return text
-    const known = this.#texts.get(text)
-    if (known !== undefined) return known
-    if (this.#texts.size >= maxTexts) this.#texts.clear()
-    this.#texts.set(text, text)
-    return text
-  }
-
   #onRows(): void {
-    if (this.#open.length >= rowsPerBatch * rowWidth) {
+    if (this.#rows.isBatchFull) {
       this.#cut()
       this.#send()
       return
@@ -284,78 +257,37 @@ class ThreadLedger implements Ledger {
     this.#cancelTimer?.()
     this.#cancelTimer = undefined
     this.#isSpendingDue = true
-    if (this.#open.length === 0) return
-    this.#waiting.push(this.#open)
-    this.#waitingRows += this.#open.length / rowWidth
-    this.#open = []
-    while (this.#waitingRows > this.#bounds.maxWaitingRows) this.#giveUp(this.#waiting.shift()!)
-  }
-
-  #giveUp(rows: readonly Cell[]): void {
-    const count = rows.length / rowWidth
-    this.#waitingRows -= count
-    this.#lostRows += count
-    this.#lostSums.addRows(rows, true)
+    this.#rows.cut()
   }
 
   /** One batch at a time, so that those that wait behind a slow one are written together. */
   #send(): void {
-    if (this.#sent !== undefined || this.#cancelRetry !== undefined || this.#offReason !== undefined) return
-    const rows: Cell[] = []
-    while (this.#waiting.length > 0 && rows.length + this.#waiting[0]!.length <= maxRowsPerBatch * rowWidth) {
-      const batch = this.#waiting.shift()!
-      this.#waitingRows -= batch.length / rowWidth
-      // A single batch goes as it is.
-      if (rows.length === 0 && this.#waiting.length === 0) return this.#sendBatch(batch)
-      for (const cell of batch) rows.push(cell)
-    }
+    if (this.#offReason !== undefined || this.#isOver) return
+    if (this.#sent !== undefined || this.#cancelRetry !== undefined) return
     const hasSpending = this.#isSpendingDue && !this.#spending.isEmpty
-    const hasMore = this.#lostSums.size > 0 || hasSpending || this.#steps.length > 0
-    if (rows.length > 0 || hasMore) this.#sendBatch(rows)
+    if (this.#rows.hasBatch || hasSpending || this.#steps.length > 0) this.#sendBatch()
   }
 
   /** Sends questions once all rows before them are sent, or cannot be written. */
   #ask(): void {
-    if (this.#waiting.length > 0 && this.#fault === undefined) return
-    const asked = this.#asked
-    this.#asked = []
-    for (const message of asked) this.#post(message)
+    if (this.#rows.hasBatch && this.#fault === undefined) return
+    for (const message of this.#requests.takeUnsent()) this.#writer.post(message)
   }
 
-  #sendBatch(rows: readonly Cell[]): void {
-    const lostSums = [...this.#lostSums.values()]
-    if (lostSums.length > 0) this.#lostSums = new QuarterSums()
+  #sendBatch(): void {
     this.#seq += 1
     const spend = this.#spending.take(this.#options.clock.wallNow())
     this.#isSpendingDue = false
     const steps = this.#steps
     this.#steps = []
-    this.#sent = { seq: this.#seq, rows, lostSums, spend, steps }
-    this.#post({ kind: 'batch', batch: this.#sent })
+    this.#sent = { seq: this.#seq, ...this.#rows.take(), spend, steps }
+    this.#writer.post({ kind: 'batch', batch: this.#sent })
   }
 
-  #post(message: ToWriter): void {
-    this.#worker ??= this.#startThread()
-    this.#worker.postMessage(message, [])
-  }
-
-  #startThread(): Worker {
+  #writerStart(): WriterStart {
     const { path, keepCallsDays, keepHoursDays } = this.#options
     const { busyTimeoutMs } = this.#bounds
-    const workerData: WriterStart = { path, keepCallsDays, keepHoursDays, busyTimeoutMs, run: this.#run }
-    const worker = new Worker(writerEntry, {
-      workerData,
-      name: 'ledger',
-      env: {},
-      execArgv: [],
-      resourceLimits: { maxOldGenerationSizeMb: 64, maxYoungGenerationSizeMb: 4, stackSizeMb: 2 },
-    })
-    let cause = 'its thread ended'
-    worker.on('message', (message: FromWriter) => this.#onMessage(message))
-    worker.on('error', (error: unknown) => (cause = error instanceof Error ? error.message : String(error)))
-    worker.on('exit', () => this.#onExit(worker, cause))
-    if (!this.#isStopping) worker.unref()
-    return worker
+    return { path, keepCallsDays, keepHoursDays, busyTimeoutMs, run: this.#run }
   }
 
   #onMessage(message: FromWriter): void {
@@ -382,8 +314,7 @@ class ThreadLedger implements Ledger {
         this.#turnOff(message.reason)
         return
       case 'answer':
-        this.#questions.get(message.id)?.(message.report)
-        this.#questions.delete(message.id)
+        this.#requests.answer(message.id, message.report)
         return
       case 'restored':
         this.#onRestored?.(message.found)
@@ -401,7 +332,7 @@ class ThreadLedger implements Ledger {
     if (this.#fault !== undefined) {
       this.#fault = undefined
       this.#warnedAtMs = undefined
-      this.#options.onEvent({ kind: 'ledger_writing', lost_rows: this.#lostRows })
+      this.#options.onEvent({ kind: 'ledger_writing', lost_rows: this.#rows.lostRows })
     }
     this.#send()
     this.#ask()
@@ -412,20 +343,15 @@ class ThreadLedger implements Ledger {
     const sent = this.#sent
     if (sent === undefined || sent.seq !== seq) return
     this.#sent = undefined
-    if (sent.rows.length > 0) {
-      this.#waiting.unshift([...sent.rows])
-      this.#waitingRows += sent.rows.length / rowWidth
-    }
-    for (const sum of sent.lostSums) this.#lostSums.add(sum)
+    this.#rows.giveBack(sent)
     this.#steps = [...(sent.steps ?? []), ...this.#steps].slice(-maxWaitingSteps)
     if (sent.spend !== undefined) {
       this.#spending.giveBack(sent.spend)
       this.#isSpendingDue = true
     }
-    while (this.#waitingRows > this.#bounds.maxWaitingRows) this.#giveUp(this.#waiting.shift()!)
     this.#waitWith(reason)
     this.#ask()
-    this.#retry(() => this.#send())
+    this.#retryLater()
   }
 
   #waitWith(reason: string): void {
@@ -437,36 +363,35 @@ class ThreadLedger implements Ledger {
     this.#options.onEvent({ kind: 'ledger_waiting', reason, waiting_rows, lost_rows })
   }
 
-  #retry(again: () => void): void {
+  #retryLater(): void {
+    if (this.#isOver) return
     this.#cancelRetry?.()
-    this.#cancelRetry = this.#options.clock.setTimer(() => {
-      this.#cancelRetry = undefined
-      again()
-    }, this.#bounds.retryMs)
+    const { retryMs } = this.#bounds
+    const delayMs = this.#isStopping ? Math.min(retryMs, stopRetryMs) : retryMs
+    this.#cancelRetry = this.#options.clock.setTimer(() => this.#retryNow(), delayMs)
+  }
+
+  /** Sends the batch that a thread took along when it died, else what waits. */
+  #retryNow(): void {
+    this.#cancelRetry?.()
+    this.#cancelRetry = undefined
+    if (this.#sent === undefined) this.#send()
+    else this.#writer.post({ kind: 'batch', batch: this.#sent })
   }
 
   /** Not asked for: the batch under way may be in the file or not, which the next thread finds by its number. */
-  #onExit(worker: Worker, reason: string): void {
-    if (this.#worker !== worker) return
-    this.#worker = undefined
+  #onExit(reason: string): void {
     this.#onRestored?.({ kind: 'unreadable', reason })
-    for (const answer of this.#questions.values()) answer(undefined)
-    this.#questions.clear()
-    this.#asked = []
-    if (this.#isStopping || this.#offReason !== undefined) return this.#onIdle?.()
+    this.#requests.fail()
+    if (this.#isOver || this.#offReason !== undefined) return
     this.#waitWith(reason)
-    this.#retry(() => {
-      if (this.#sent === undefined) this.#send()
-      else this.#post({ kind: 'batch', batch: this.#sent })
-    })
+    this.#retryLater()
   }
 
   #turnOff(reason: string): void {
     this.#offReason = reason
     this.#onRestored?.({ kind: 'unreadable', reason })
-    this.#open = []
-    this.#waiting = []
-    this.#waitingRows = 0
+    this.#rows.clear()
     this.#steps = []
     this.#sent = undefined
     this.#options.onEvent({ kind: 'ledger_off', reason })
@@ -479,17 +404,6 @@ class ThreadLedger implements Ledger {
     const { promise, resolve } = Promise.withResolvers<void>()
     this.#onIdle = resolve
     const deadline = setTimeout(resolve, this.#bounds.stopMs)
-    await promise
-    clearTimeout(deadline)
-  }
-
-  async #endThread(): Promise<void> {
-    const worker = this.#worker
-    if (worker === undefined) return
-    const { promise, resolve } = Promise.withResolvers<void>()
-    worker.once('exit', () => resolve())
-    const deadline = setTimeout(() => void worker.terminate(), this.#bounds.stopMs)
-    worker.postMessage({ kind: 'stop' } satisfies ToWriter, [])
     await promise
     clearTimeout(deadline)
   }

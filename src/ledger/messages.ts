@@ -1,8 +1,31 @@
 // What the ledger and its writer's thread send one another.
+import type { Cell } from './call-row.ts'
 import type { SetAside } from './open-database.ts'
-import type { RowBatch, Run } from './ledger-file.ts'
+import type { QuarterSum } from './quarter-sums.ts'
 import type { UsageQuestion, UsageReport } from './report.ts'
+import type { ServiceStep } from './service-steps.ts'
+import type { SpendBatch } from './spend-news.ts'
 import type { SpendFound, SpendQuestion } from './spend-question.ts'
+
+/** Rows that are written together, in one transaction. */
+export interface RowBatch {
+  /** From 1 on, in the order of a process's batches; one that was written already is skipped. */
+  readonly seq: number
+  readonly rows: readonly Cell[]
+  /** Of rows that are not kept. */
+  readonly lostSums: readonly QuarterSum[]
+  /** Of budgets. Undefined: nothing has changed. */
+  readonly spend?: SpendBatch | undefined
+  /** Of model servers. Absent: none. */
+  readonly steps?: readonly ServiceStep[] | undefined
+}
+
+/** A run of a gateway, as the file knows it. Another file may have another one of the same number. */
+export interface Run {
+  readonly id: number
+  /** Milliseconds since 1970. */
+  readonly startedMs: number
+}
 
 export interface WriterStart {
   readonly path: string

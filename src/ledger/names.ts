@@ -46,6 +46,11 @@ export class Names {
     return id
   }
 
+  /** As `idOf`; no name has no number. */
+  idOrNull(kind: NameKind, given: string | null | undefined): number | null {
+    return given === null || given === undefined ? null : this.idOf(kind, given)
+  }
+
   /** After a transaction that was rolled back, or when another process may have changed a name. */
   forget(): void {
     this.#ids.clear()

@@ -2,8 +2,8 @@
 // which serves nobody.
 import { parentPort, workerData } from 'node:worker_threads'
 import { giveUpBallast, keepBallast } from './ballast.ts'
-import { type LedgerFile, openLedgerFile, type RowBatch } from './ledger-file.ts'
-import type { FromWriter, ToWriter, WriterStart } from './messages.ts'
+import { type LedgerFile, openLedgerFile } from './ledger-file.ts'
+import type { FromWriter, RowBatch, ToWriter, WriterStart } from './messages.ts'
 import { readReport, type UsageQuestion, type UsageReport } from './report.ts'
 import type { SpendFound, SpendQuestion } from './spend-question.ts'
 import { isDamage, isFull, reasonOf } from './sqlite-error.ts'
@@ -54,6 +54,8 @@ function write(batch: RowBatch): void {
   if (isUnusable) return
   try {
     writeOnce(batch)
+    // The file was opened for it, and is none that may be written.
+    if (isUnusable) return
     post({ kind: 'written', seq: batch.seq })
     digest()
   } catch (error) {

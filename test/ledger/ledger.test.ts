@@ -273,6 +273,26 @@ test('a file of a later version turns it off, and calls cost nothing any more', 
   )
 })
 
+test('a ledger that waited and is then turned off does not write again', async (t) => {
+  const path = newPath()
+  const database = new DatabaseSync(path)
+  database.exec('BEGIN EXCLUSIVE')
+  database.exec('PRAGMA application_id = 1818717233; PRAGMA user_version = 99; CREATE TABLE later(x)')
+  const { ledger, events } = open(t, path)
+  record(ledger, 1)
+  await until(isWaiting(ledger), 'the ledger to wait')
+  database.exec('COMMIT')
+  database.close()
+  await until(() => ledger.state().state === 'off', 'the ledger to be off')
+  // The thread ends after all that it has to say.
+  await ledger.stop()
+
+  assert.deepEqual(
+    events.map(({ kind }) => kind),
+    ['ledger_waiting', 'ledger_off'],
+  )
+})
+
 test(
   'on a full disk rows wait, old ones make room, and all of the rest are written when there is room again',
   { skip: unless(process.getuid?.() === 0 && findProgram('mount') !== undefined, 'needs root and mount') },
