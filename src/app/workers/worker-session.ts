@@ -7,7 +7,7 @@ import type { Disconnect } from '../../admission/waiting-line.ts'
 import type { Target } from '../../domain.ts'
 import type { GatewayError } from '../../errors.ts'
 import type { UnfinishedCall } from '../../ledger/unfinished-call.ts'
-import { SlotTable } from '../../platform/slot-table.ts'
+import { MirroredSlots } from '../../platform/slot-table.ts'
 import type { SharedServices } from '../shared-services.ts'
 import type { FloodLeases, LeaseHolder } from './flood-leases.ts'
 import type {
@@ -55,7 +55,7 @@ export class WorkerSession implements LeaseHolder {
   readonly #leases: FloodLeases | undefined
   readonly #post: (message: OwnerMessage) => void
   readonly #onUnfinished: SessionParts['onUnfinished']
-  #calls = new SlotTable<Admitting>()
+  #calls = new MirroredSlots<Admitting>()
   #visits = new Map<number, Visiting>()
   #hasEnded = false
 
@@ -212,7 +212,7 @@ export class WorkerSession implements LeaseHolder {
     this.#hasEnded = true
     this.#leases?.end(this)
     const calls = this.#calls.values()
-    this.#calls = new SlotTable()
+    this.#calls = new MirroredSlots()
     // All leave first, so that nothing that gets free goes to one of them.
     const visits = [...this.#visits.values()]
     this.#visits = new Map()
