@@ -97,10 +97,8 @@ export async function tryTargets(
     if (outcome.kind === 'gone') {
       if (!outcome.wasSent) return { kind: 'client-gone', charge }
       chargeUsed(outcome.used, admitted, target, on, record)
-      return {
-        kind: 'client-gone',
-        charge: { kind: 'cut', tokens: outcome.used?.totalTokens ?? promptTokens },
-      }
+      const cut: Outcome = { kind: 'cut', tokens: outcome.used?.totalTokens ?? promptTokens }
+      return { kind: 'client-gone', charge: maxCharge(charge, cut) }
     }
     record.providerWords = wordsOf(outcome, admitted, target)
     charge = maxCharge(charge, chargeFor(outcome, promptTokens))
