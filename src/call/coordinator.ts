@@ -109,7 +109,7 @@ export interface Hold {
   moveTo(targets: readonly Target[]): Target | undefined | Promise<Target | undefined>
   /**
    * Enters the service of `target`'s provider for an attempt; the hold is in it until it moves to another provider or is settled.
-   * Undefined: the call is in. Only for providers that have a service. Never rejects.
+   * Undefined: the call is in. Only for providers that have a service. Throws or rejects with a bug alone.
    */
   enterService(disconnect: Disconnect): Promise<Entry> | undefined
   /**
@@ -152,7 +152,7 @@ export interface Coordinator {
   readonly prefixKey: PrefixKey
   /**
    * Puts the targets in order and reserves the call's share, or lets it wait in line where the model's limits say so.
-   * Never throws or rejects. A call that is not admitted has cost nothing.
+   * Throws or rejects with a bug alone. A call that is not admitted has cost nothing.
    */
   admit(request: AdmissionRequest): AdmissionResult | Promise<AdmissionResult>
   /** Whether what a call needs can decide among these targets. */
@@ -161,7 +161,7 @@ export interface Coordinator {
   reportCount(prompt: PromptToCount, tokens: number | undefined): void
   /** A request that is no model call could not be sent to the provider. */
   reportUnreachable(provider: string): void
-  /** Enters the service of a provider that has one, for a request that is no model call. Never rejects. */
+  /** Enters the service of a provider that has one, for a request that is no model call. Throws or rejects with a bug alone. */
   visitService(provider: string, caller: ServiceCaller): ServiceVisit | Promise<ServiceEntry>
   /** The same for what does without where it would have to wait: undefined. */
   visitIfOpen(provider: string): ServiceVisit | undefined | Promise<ServiceVisit | undefined>

@@ -33,31 +33,41 @@ export interface CountedCall {
 
 export type CountingParts = Pick<Snapshot, 'coordinator' | 'events' | 'now' | 'setTimer'>
 
-export function countPromptOf(
+/** Never throws: a bug in it is reported, and ends no call. */
+export function countPromptOf(call: CountedCall, attempt: CountedAttempt, on: CountingParts): void {
+  const onBug = (error: unknown) => {
+    on.events.emit({ kind: 'internal_error', error, where: 'the count of a prompt' })
+  }
+  try {
+    ask(call, attempt, on, onBug)
+  } catch (error) {
+    onBug(error)
+  }
+}
+
+function ask(
   { size, hold: { countsAs }, record }: CountedCall,
   { provider, format, body, boundary }: CountedAttempt,
   on: CountingParts,
+  onBug: (error: unknown) => void,
 ): void {
   // Another attempt may be at another server.
   if (countsAs === undefined || record.attempts > 1) return
   if (!Buffer.isBuffer(body) || body.length > maxBodyBytes) return
   const first = countRequest(countsAs, format, body)
   if (first === undefined) return
-  const { coordinator, events } = on
+  const { coordinator } = on
   const model = record.admittedModel
-  const ask = (asked: CountRequest) => {
+  const askFor = (asked: CountRequest) => {
     const request = { ...asked, ...limits, boundary }
-    const onBug = (error: unknown) => {
-      events.emit({ kind: 'internal_error', error, where: 'the count of a prompt' })
-    }
     probe(provider, request, on, { onResult: (outcome) => take(asked, outcome), onBug })
   }
   const take = (asked: CountRequest, outcome: ProbeOutcome) => {
     const step = outcome.kind === 'answered' ? readCount(responseOf(outcome), asked, first) : undefined
-    if (typeof step === 'object') ask(step)
+    if (typeof step === 'object') askFor(step)
     else coordinator.reportCount({ model, provider: provider.name, size }, step)
   }
-  ask(first)
+  askFor(first)
 }
 
 function responseOf({ head, body }: ProbeOutcome & { readonly kind: 'answered' | 'cut' }) {

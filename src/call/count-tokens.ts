@@ -6,12 +6,11 @@ import type { Target } from '../domain.ts'
 import type { AttemptOutcome } from './attempt-outcome.ts'
 import type { Call, Snapshot } from './call.ts'
 import { carriedRequestHeaders, withTrace } from './carried-headers.ts'
+import { exchange } from './exchange.ts'
 import type { NextModel } from './models-to-try.ts'
 import { providerOf } from './next-target.ts'
-import { withLoggableCode } from './provider-words.ts'
 import type { CallRecord } from './record.ts'
 import type { CallResult } from './respond.ts'
-import { troubleOf } from './retry-rule.ts'
 import { UpstreamResponse } from './response/upstream-response.ts'
 
 /** A provider that computes for others at the same time may take long; agents ask for many counts in a row. */
@@ -56,6 +55,7 @@ export async function countTokens(
   }
   record.provider = undefined
   record.targetModel = undefined
+  record.providerRequestId = undefined
   const { provider } = targets[0]!
   const tokens = await on.coordinator.countPrompt({ model: model.name, provider, size: request.size })
   return { kind: 'counted', body: count.render(tokens), provided: undefined }
@@ -92,18 +92,15 @@ async function ask(
   record: CallRecord,
 ): Promise<AttemptOutcome> {
   const provider = providerOf(target, on)
-  const { requestId, query, reply } = call
+  const { requestId, query } = call
   const dialect = call.dialect.native
   record.provider = target.provider
   record.targetModel = target.model
   record.startAttempt(on.now(), 'pass', undefined)
   const expected = { dialect, translation: undefined, reshape: undefined, stripsUsage: false }
   const response = new UpstreamResponse(provider, { ...expected, sinceMs: on.now() }, on)
-  const abort = () => response.abort()
-  reply.onGone = abort
-  const stopTimer = on.setTimer(abort, maxCountMs)
   const carried = carriedRequestHeaders(call, provider.traitsOf(target.model))
-  const begun = await response.begin({
+  const asked = {
     path: dialect.path,
     query,
     headers: withTrace(carried, record.trace, provider),
@@ -112,9 +109,11 @@ async function ask(
     isStream: false,
     requestId,
     boundary: record.boundary,
-  })
-  const outcome = withLoggableCode(begun, call.body)
-  stopTimer()
-  on.events.emit(record.endAttempt(outcome, troubleOf(outcome, on.wallNow()), on.now()))
-  return outcome
+  }
+  const stopTimer = on.setTimer(() => response.abort(), maxCountMs)
+  try {
+    return await exchange(response, asked, { call, provider, record, searchedBody: call.body }, on)
+  } finally {
+    stopTimer()
+  }
 }

@@ -5,50 +5,62 @@
 /** Ids of one slot are this far apart. */
 const stride = 2 ** 20
 
-export class SlotTable<Value> {
-  readonly #values: (Value | undefined)[] = []
+/** What both tables do: their arrays are as long as the most values that were in them at a time. */
+class Slots<Value> {
+  protected readonly kept: (Value | undefined)[] = []
   /** The id that a slot has now, or had last. */
-  readonly #ids: number[] = []
-  readonly #free: number[] = []
-
-  /** Adds a value under an id that no other value of this table has had. */
-  add(value: Value): number {
-    const slot = this.#free.pop() ?? this.#ids.length
-    const id = slot < this.#ids.length ? this.#ids[slot]! + stride : slot
-    this.#ids[slot] = id
-    this.#values[slot] = value
-    return id
-  }
-
-  /** Adds a value under an id that is in use in another table. Of one table, either this or `add` is used. */
-  set(id: number, value: Value): void {
-    const slot = id % stride
-    // No holes: V8 would turn the array into a dictionary.
-    for (let next = this.#ids.length; next < slot; next++) {
-      this.#ids[next] = -1
-      this.#values[next] = undefined
-    }
-    this.#ids[slot] = id
-    this.#values[slot] = value
-  }
+  protected readonly ids: number[] = []
 
   get(id: number): Value | undefined {
     const slot = id % stride
-    return this.#ids[slot] === id ? this.#values[slot] : undefined
+    return this.ids[slot] === id ? this.kept[slot] : undefined
   }
 
   /** Removes and returns it. */
   take(id: number): Value | undefined {
-    const value = this.get(id)
-    if (value === undefined) return undefined
     const slot = id % stride
-    this.#values[slot] = undefined
-    this.#free.push(slot)
+    if (this.ids[slot] !== id) return undefined
+    const value = this.kept[slot]
+    this.kept[slot] = undefined
     return value
   }
 
   /** All that are in it, in no order. */
   values(): Value[] {
-    return this.#values.filter((value) => value !== undefined)
+    return this.kept.filter((value) => value !== undefined)
+  }
+}
+
+/** Gives its values their ids. */
+export class SlotTable<Value> extends Slots<Value> {
+  readonly #free: number[] = []
+
+  /** Adds a value under an id that no other value of this table has had. */
+  add(value: Value): number {
+    const slot = this.#free.pop() ?? this.ids.length
+    const id = slot < this.ids.length ? this.ids[slot]! + stride : slot
+    this.ids[slot] = id
+    this.kept[slot] = value
+    return id
+  }
+
+  override take(id: number): Value | undefined {
+    const value = super.take(id)
+    if (value !== undefined) this.#free.push(id % stride)
+    return value
+  }
+}
+
+/** Keeps values under the ids that another thread's `SlotTable` has given, which alone knows the free ones. */
+export class MirroredSlots<Value> extends Slots<Value> {
+  set(id: number, value: Value): void {
+    const slot = id % stride
+    // No holes: V8 would turn the array into a dictionary.
+    for (let next = this.ids.length; next < slot; next++) {
+      this.ids[next] = -1
+      this.kept[next] = undefined
+    }
+    this.ids[slot] = id
+    this.kept[slot] = value
   }
 }

@@ -3,15 +3,19 @@
 import assert from 'node:assert/strict'
 import { suite, test, type TestContext } from 'node:test'
 
+import { UpstreamResponse } from '../../src/call/response/upstream-response.ts'
 import { createTicker } from '../../src/call/ticker.ts'
 import type { ClientDialect, ProviderDialect } from '../../src/dialects/dialect.ts'
 import { type Dialects, dialects as productDialects } from '../../src/dialects/table.ts'
 import type { ResponseTranslation, Translator } from '../../src/dialects/translator.ts'
+import type { Clock } from '../../src/platform/clock.ts'
 import { roundTrips, SkippingClock, withoutConditions } from '../faults/fault.ts'
 import { type Options, startGateway, type TestGateway } from '../support/app.ts'
 import { chat, used } from '../support/calls.ts'
 import { delta, whole } from '../support/chat-content.ts'
-import { connectRaw, rawRequest } from '../support/raw-client.ts'
+import { FakeClock } from '../support/fake-clock.ts'
+import { scrape } from '../support/metrics-text.ts'
+import { connectRaw, exchange, rawRequest, type RawResponse } from '../support/raw-client.ts'
 import {
   chunk,
   content,
@@ -223,6 +227,54 @@ suite('a bug in a deadline', () => {
     gate.resolve()
     assert.match((await client.response()).body().toString(), /hello[^]*data: \[DONE\]\n\n$/)
     assert.equal(gateway.log().filter(({ event }) => event === 'internal_error').length, 1)
+  })
+})
+
+suite('a bug in the attempt of a request that is no model call', () => {
+  const rejecting = () => Promise.reject(new Error('a bug'))
+  const assertFailed = async (gateway: TestGateway, response: RawResponse) => {
+    assert.equal(response.status, 500)
+    assert.equal(response.header('x-llm-gateway-error'), 'internal_error')
+    const attempts = (await scrape(gateway)).sum('llm_gateway_attempts_total', { provider: 'scripted' })
+    assert.equal(attempts, 1)
+    const bugs = gateway.log().filter(({ event }) => event === 'internal_error')
+    assert.deepEqual(
+      bugs.map(({ reason }) => reason),
+      ['a bug'],
+    )
+  }
+
+  test('ends the attempt of one that passes', async (t) => {
+    t.mock.method(UpstreamResponse.prototype, 'pass', rejecting)
+    const { gateway } = await startGateway(t, { routes: { rest: { provider: 'scripted' } } })
+    await assertFailed(gateway, await exchange(t, gateway.url, rawRequest('GET /v1/files/file-1')))
+  })
+
+  test('ends the attempt of one that counts tokens, and its timer', async (t) => {
+    t.mock.method(UpstreamResponse.prototype, 'begin', rejecting)
+    const fake = new FakeClock()
+    const pending = new Set<object>()
+    let started = 0
+    const setTimer: Clock['setTimer'] = (fn, delayMs) => {
+      const stop = fake.setTimer(fn, delayMs)
+      // What a provider has for a count.
+      if (delayMs !== 10_000) return stop
+      const timer = {}
+      pending.add(timer)
+      started += 1
+      return () => {
+        pending.delete(timer)
+        stop()
+      }
+    }
+    const clock: Clock = { now: fake.now, wallNow: fake.wallNow, setTimer }
+    const options = { clock, ticker: createTicker(fake) }
+    const { gateway } = await startGateway(t, withoutConditions, options)
+    const [pendingBefore, startedBefore] = [pending.size, started]
+    const body = JSON.stringify({ model: 'plain', messages: [{ role: 'user', content: 'hi' }] })
+    const request = rawRequest('POST /v1/messages/count_tokens', {}, body)
+    await assertFailed(gateway, await exchange(t, gateway.url, request))
+    assert.deepEqual([pending.size, started], [pendingBefore, startedBefore + 1])
   })
 })
 

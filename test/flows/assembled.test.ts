@@ -6,6 +6,8 @@ import { suite, test } from 'node:test'
 import { connectRaw, exchange, rawRequest, type RawResponse } from '../support/raw-client.ts'
 import { chunk, reset, hang, json, sse, streamHead, type Script } from '../support/upstream-script.ts'
 import { type Running, startGateway } from '../support/app.ts'
+import { used } from '../support/calls.ts'
+import { until } from '../support/deadline.ts'
 import type { Cleanup, ReceivedRequest, ScriptedUpstream } from '../support/scripted-upstream.ts'
 
 const envelope = {
@@ -206,6 +208,25 @@ suite('a whole call to llama.cpp', () => {
       assert.match(response.body().toString(), /"content":"é\\"\\n1😀"/)
     })
   }
+
+  test('that is left while another server is asked is charged for the stream that broke off', async (t) => {
+    const running = await startGateway(t, {
+      providers: { one: llama, other: llama },
+      models: { plain: { targets: [{ provider: 'one' }, { provider: 'other', tier: 2 }] } },
+      rate_limit_settings: { limits: { plain: { rpm: 10, tpm: 5_000 } } },
+    })
+    const { one, other } = running.upstreams
+    answer(one, broken['breaks off']!)
+    answer(other, [hang])
+    const client = await connectRaw(t, running.gateway.url)
+    client.send(rawRequest(path, {}, request))
+    await until(() => calls(other).length > 0, 'the attempt at the other server')
+    client.leave()
+    const line = await running.gateway.logged({ event: 'call', status: 499 })
+    assert.equal(line['attempts'], 2)
+    // 40 of the prompt, and the two that had come; the other prompt is estimated to be shorter.
+    assert.deepEqual(await used(running.gateway, 'plain'), { requests: 1, tokens: 42, parallel: 0 })
+  })
 
   test('gets the status of an error in the middle of its stream, or 502 if the stream is cut', async (t) => {
     const running = await startLlama(t)

@@ -27,6 +27,7 @@ test("a provider's count passes, and so do its headers and those of the client",
   assert.deepEqual([response.status, response.body().toString()], [200, text])
   assert.equal(response.header('request-id'), 'req_9')
   assert.equal(response.header('x-llm-gateway-provider'), 'scripted')
+  assert.equal(response.header('x-llm-gateway-provider-request-id'), 'req_9')
   const request = await upstream.nextRequest()
   assert.equal(request.target, '/v1/messages/count_tokens?beta=true')
   assert.equal(request.header('anthropic-beta'), 'token-counting-2024-11-01')
@@ -38,7 +39,7 @@ test("a provider's count passes, and so do its headers and those of the client",
 const elsewhere: readonly (readonly [what: string, script: Script])[] = [
   ['no such route', content(404, 'text/plain', '404 page not found')],
   ['no such method', json(405, { detail: 'Method Not Allowed' })],
-  ['a failure', json(500, { error: { message: 'nested results' } })],
+  ['a failure', json(500, { error: { message: 'nested results' } }, { 'x-request-id': 'req_9' })],
   ['a page', content(200, 'text/html', '<html></html>')],
   ['another answer', json(200, { error: 'Unexpected endpoint or method. (POST /v1/messages/count_tokens)' })],
   ['less than none', json(200, { input_tokens: -5 })],
@@ -56,6 +57,7 @@ for (const [what, script] of elsewhere) {
     assert.ok(tokens > 900 && tokens < 1_500, String(tokens))
     assert.ok(response.header('request-id'))
     assert.equal(response.header('x-llm-gateway-provider'), undefined)
+    assert.equal(response.header('x-llm-gateway-provider-request-id'), undefined)
   })
 }
 

@@ -2,7 +2,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
+import { LocalCoordinator } from '../../src/call/local-coordinator.ts'
+import { LocalHold } from '../../src/call/local-hold.ts'
 import { startGateway } from '../support/app.ts'
+import { chat } from '../support/calls.ts'
 import { whole } from '../support/chat-content.ts'
 import { at } from '../support/gateway-config.ts'
 import { commander, obedientEntry } from '../support/obedient-workers.ts'
@@ -47,6 +50,33 @@ test('a provider is asked once for its models, and every worker offers them', as
   assert.equal(countOf(unknown, 404), calls)
   assert.ok(server.listings().length < workers)
   assert.ok(lists.every(({ body }) => body.includes('"server/listed"')))
+})
+
+test('a bug of the main thread ends the call that met it, and never the process', async (t) => {
+  const bug = () => {
+    throw new Error('a bug')
+  }
+  const { gateway, upstream } = await startGateway(t, { server: { workers } })
+  upstream.respondAlways(whole())
+
+  t.mock.method(LocalCoordinator.prototype, 'admit', bug, { times: 1 })
+  const failed = await chat(gateway, 'plain')
+  assert.equal(failed.status, 500)
+  assert.equal(failed.headers.get('x-llm-gateway-error'), 'internal_error')
+  assert.doesNotMatch(failed.body, /a bug/)
+  const line = await gateway.logged({ event: 'internal_error', where: 'call' })
+  assert.equal(line['reason'], 'a bug')
+  assert.match(String(line['stack']), /worker-session/, 'the stack is of the thread that has it')
+
+  // Nobody waits for an answer to this one.
+  t.mock.method(LocalHold.prototype, 'settle', bug, { times: 1 })
+  assert.equal((await chat(gateway, 'plain')).status, 200)
+  await gateway.logged({ event: 'internal_error', where: 'the main thread', reason: 'a bug' })
+  assert.equal((await chat(gateway, 'plain')).status, 200)
+  assert.deepEqual(
+    gateway.log().filter(({ event }) => event === 'worker_ended'),
+    [],
+  )
 })
 
 test('a worker that is gone in the middle of its calls leaves the line to the others', async (t) => {

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { fc } from '../support/properties.ts'
 
-import { SlotTable } from '../../src/platform/slot-table.ts'
+import { MirroredSlots, SlotTable } from '../../src/platform/slot-table.ts'
 
 test('holds what a Map would, under ids that do not come again', () => {
   fc.assert(
@@ -29,7 +31,7 @@ test('holds what a Map would, under ids that do not come again', () => {
 })
 
 test('takes the ids of another table, in any order', () => {
-  const own = new SlotTable<string>()
+  const own = new MirroredSlots<string>()
   const other = new SlotTable<string>()
   const [first, second] = [other.add('first'), other.add('second')]
 
@@ -43,4 +45,31 @@ test('takes the ids of another table, in any order', () => {
 
   assert.equal(own.get(second), undefined)
   assert.deepEqual(own.values(), ['first', 'third'])
+})
+
+test('holds nothing of what has come and gone, whichever table gave the ids', () => {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  const heldBytes = () => {
+    collect()
+    return process.memoryUsage().heapUsed
+  }
+  const own = new MirroredSlots<object>()
+  const other = new SlotTable<object>()
+  const value = {}
+  const pass = (times: number) => {
+    for (let count = 0; count < times; count++) {
+      const id = other.add(value)
+      own.set(id, value)
+      assert.equal(own.take(id), value)
+      assert.equal(other.take(id), value)
+    }
+  }
+  pass(10_000)
+  const before = heldBytes()
+  pass(1_000_000)
+
+  // A number for each would take 8 MB.
+  assert.ok(heldBytes() - before < 2_000_000)
+  assert.deepEqual([own.values(), other.values()], [[], []])
 })

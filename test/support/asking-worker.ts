@@ -15,10 +15,13 @@ const services = new RemoteServices({
   discovered: new Map(),
   foundFormats: new Map(),
   prefixKey: [1, 2],
+  onBug: (error) => {
+    throw error
+  },
 })
 port.on('message', ({ messages }: Batch<ToWorker>) => {
   for (const message of messages) {
-    if (message.kind === 'response') services.onMessage(message)
+    if (message.kind === 'response' || message.kind === 'failed') services.onMessage(message)
   }
 })
 const print = (value: unknown) => outbox.post({ kind: 'log', text: JSON.stringify(value) })

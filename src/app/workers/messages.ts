@@ -41,6 +41,7 @@ import type { OpenCall } from '../../status/open-call.ts'
 import type { CountingKind } from '../../upstream/providers/prompt-count.ts'
 import type { ServiceCaller } from '../../upstream/services/services.ts'
 import type { SerializedConfig } from './config-transfer.ts'
+import type { SentError } from './sent-error.ts'
 
 /** What a worker begins with. */
 export interface WorkerStart {
@@ -268,6 +269,8 @@ export type Command =
 /** What the owner sends a worker, unasked or in response. */
 export type OwnerMessage =
   | { readonly kind: 'response'; readonly id: number; readonly result: unknown }
+  /** A bug of the owner, which the worker reports: it ends the question with this id. Undefined: what led to it was no question. */
+  | { readonly kind: 'failed'; readonly id: number | undefined; readonly error: SentError }
   | { readonly kind: 'models'; readonly discovered: Discovered }
   | { readonly kind: 'server_ended'; readonly provider: string }
   | { readonly kind: 'formats'; readonly found: FoundFormats }

@@ -25,6 +25,7 @@ export type ToOwner = Pick<
 /** A question that is not answered yet, or was answered with a hold that is not settled. */
 interface PendingRequest {
   readonly resolve: (result: never) => void
+  readonly reject: (error: Error) => void
   /** Whether its id goes on to be that of a hold or a visit. */
   readonly isForHold: boolean
   /** For a call that waits for its admission, or for a service. */
@@ -43,6 +44,7 @@ export class PendingRequests {
     this.#outbox = outbox
   }
 
+  /** The result rejects with a bug of the owner alone. */
   send<Kind extends keyof Requests>(
     kind: Kind,
     params: Requests[Kind]['params'],
@@ -51,9 +53,10 @@ export class PendingRequests {
     readonly result: Promise<Requests[Kind]['result']>
     readonly pending: PendingRequest
   } {
-    const { promise, resolve } = Promise.withResolvers<Requests[Kind]['result']>()
+    const { promise, resolve, reject } = Promise.withResolvers<Requests[Kind]['result']>()
     const pending: PendingRequest = {
       resolve,
+      reject,
       isForHold: kind === 'admit' || kind === 'visit_service',
       cancel: undefined,
       interruptible: undefined,
@@ -70,6 +73,13 @@ export class PendingRequests {
     pending.cancel = undefined
     if (!pending.isForHold) this.#open.take(id)
     pending.resolve(result as never)
+  }
+
+  /** The owner has a bug. @returns whether somebody awaits the answer, who is to report it. */
+  onFailed(id: number, error: Error): boolean {
+    const pending = this.#open.take(id)
+    pending?.reject(error)
+    return pending !== undefined
   }
 
   onExhausted(id: number, { code, message, headers }: ExhaustedError): void {

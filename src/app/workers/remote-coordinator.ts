@@ -57,7 +57,7 @@ export class RemoteCoordinator implements Coordinator {
     const program = sender && { number: sender.number }
     const params = { ...rest, client: { id: clientId }, program }
     const { id, result, pending } = this.#requests.send('admit', params)
-    return new Promise((resolve) => {
+    return new Promise((resolve, reject) => {
       const cancel = (kind: 'gone' | 'shutting_down') => {
         disconnect.onGone = undefined
         this.#requests.drop(id)
@@ -76,7 +76,7 @@ export class RemoteCoordinator implements Coordinator {
         const now = this.#now
         const parts = { id, targets: params.targets, requests: this.#requests, outbox: this.#outbox, now }
         resolve({ kind: 'admitted', hold: new RemoteHold(parts, message) })
-      })
+      }, reject)
     })
   }
 
@@ -126,7 +126,8 @@ export class RemoteCoordinator implements Coordinator {
     this.#reportedModels = models
     if (this.#report === undefined) return this.#askReport()
     // The one under way may be older than what this client has seen.
-    this.#nextReport ??= this.#report.then(() => this.#askReport())
+    const ask = () => this.#askReport()
+    this.#nextReport ??= this.#report.then(ask, ask)
     return this.#nextReport
   }
 
@@ -134,9 +135,10 @@ export class RemoteCoordinator implements Coordinator {
     this.#nextReport = undefined
     const report = this.#requests.send('describe', { models: this.#reportedModels }).result
     this.#report = report
-    void report.then(() => {
+    const forget = () => {
       if (this.#nextReport === undefined) this.#report = undefined
-    })
+    }
+    void report.then(forget, forget)
     return report
   }
 
@@ -184,21 +186,21 @@ function waitFor(
   { disconnect, now, cancel }: Waiting,
 ): Promise<Entry> {
   const sinceMs = now()
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     const stop = (kind: 'gone' | 'shutting_down') => {
       disconnect.onGone = undefined
       cancel()
       resolve({ kind, waitedMs: now() - sinceMs })
     }
-    if (disconnect.isGone) return stop('gone')
-    pending.cancel = stop
     const leave = () => stop('gone')
-    disconnect.onGone = leave
     void result.then((entry) => {
       // Whoever has left meanwhile has been answered.
       if (disconnect.onGone === leave) disconnect.onGone = undefined
       resolve(entry as Entry)
-    })
+    }, reject)
+    if (disconnect.isGone) return stop('gone')
+    pending.cancel = stop
+    disconnect.onGone = leave
   })
 }
 

@@ -14,6 +14,7 @@ import { RemoteCoordinator } from './remote-coordinator.ts'
 import { RemoteFloodWindows } from './remote-flood-windows.ts'
 import { RemoteFormats } from './remote-formats.ts'
 import { RemoteKeySets } from './remote-key-sets.ts'
+import { receivedError } from './sent-error.ts'
 
 interface RemoteParts {
   readonly outbox: ToOwner
@@ -23,6 +24,8 @@ interface RemoteParts {
   readonly foundFormats: FoundFormats
   /** The owner's. */
   readonly prefixKey: PrefixKey
+  /** Receives a bug of the owner that ends nothing here. */
+  readonly onBug: (error: Error) => void
 }
 
 export class RemoteServices implements SharedServices {
@@ -36,14 +39,16 @@ export class RemoteServices implements SharedServices {
   onServerEnded: ((provider: string) => void) | undefined
   readonly status: StatusSource
   readonly #requests: PendingRequests
+  readonly #onBug: (error: Error) => void
 
   /**
    * @param parts.rpm requests that one client may send in 60 seconds; undefined: unlimited.
    * @param parts.now milliseconds of a monotonic clock.
    */
-  constructor({ outbox, rpm, now, discovered, foundFormats, prefixKey }: RemoteParts) {
+  constructor({ outbox, rpm, now, discovered, foundFormats, prefixKey, onBug }: RemoteParts) {
     const requests = new PendingRequests(outbox)
     this.#requests = requests
+    this.#onBug = onBug
     this.status = remoteStatus(requests)
     this.coordinator = new RemoteCoordinator(requests, outbox, now, prefixKey)
     this.owners = new RemoteObjectOwners(requests, outbox)
@@ -84,6 +89,9 @@ export class RemoteServices implements SharedServices {
       case 'response':
         this.#requests.onResponse(message.id, message.result)
         return
+      case 'failed':
+        this.#onFailed(message.id, receivedError(message.error))
+        return
       case 'models':
         this.discovered = message.discovered
         this.onModels?.(message.discovered)
@@ -106,6 +114,12 @@ export class RemoteServices implements SharedServices {
       default:
         message satisfies never
     }
+  }
+
+  #onFailed(id: number | undefined, error: Error): void {
+    // Who has asked may have left.
+    const isAwaited = id !== undefined && this.#requests.onFailed(id, error)
+    if (!isAwaited) this.#onBug(error)
   }
 }
 

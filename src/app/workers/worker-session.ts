@@ -7,7 +7,7 @@ import type { Disconnect } from '../../admission/waiting-line.ts'
 import type { Target } from '../../domain.ts'
 import type { GatewayError } from '../../errors.ts'
 import type { UnfinishedCall } from '../../ledger/unfinished-call.ts'
-import { SlotTable } from '../../platform/slot-table.ts'
+import { MirroredSlots } from '../../platform/slot-table.ts'
 import type { SharedServices } from '../shared-services.ts'
 import type { FloodLeases, LeaseHolder } from './flood-leases.ts'
 import type {
@@ -22,6 +22,7 @@ import type {
   WorkerRequest,
   Requests,
 } from './messages.ts'
+import { sentError } from './sent-error.ts'
 
 /** A call from its question for admission on. */
 interface Admitting {
@@ -55,7 +56,7 @@ export class WorkerSession implements LeaseHolder {
   readonly #leases: FloodLeases | undefined
   readonly #post: (message: OwnerMessage) => void
   readonly #onUnfinished: SessionParts['onUnfinished']
-  #calls = new SlotTable<Admitting>()
+  #calls = new MirroredSlots<Admitting>()
   #visits = new Map<number, Visiting>()
   #hasEnded = false
 
@@ -66,7 +67,16 @@ export class WorkerSession implements LeaseHolder {
     this.#onUnfinished = onUnfinished
   }
 
+  /** Answers it, with a failure where that comes to a bug. */
   onRequest(request: WorkerRequest): void {
+    try {
+      this.#answer(request)
+    } catch (error) {
+      this.#fail(request.id, error)
+    }
+  }
+
+  #answer(request: WorkerRequest): void {
     const { coordinator } = this.#services
     const { id } = request
     switch (request.kind) {
@@ -212,7 +222,7 @@ export class WorkerSession implements LeaseHolder {
     this.#hasEnded = true
     this.#leases?.end(this)
     const calls = this.#calls.values()
-    this.#calls = new SlotTable()
+    this.#calls = new MirroredSlots()
     // All leave first, so that nothing that gets free goes to one of them.
     const visits = [...this.#visits.values()]
     this.#visits = new Map()
@@ -240,11 +250,17 @@ export class WorkerSession implements LeaseHolder {
       entering: undefined,
     }
     this.#calls.set(id, call)
-    const take = (result: AdmissionResult) => this.#takeResult(id, call, result)
-    const { coordinator } = this.#services
-    const result = coordinator.admit({ ...params, disconnect })
-    if (result instanceof Promise) void result.then(take)
-    else take(result)
+    const result = this.#services.coordinator.admit({ ...params, disconnect })
+    if (result instanceof Promise) void this.#admitLate(id, call, result)
+    else this.#takeResult(id, call, result)
+  }
+
+  async #admitLate(id: number, call: Admitting, admitting: Promise<AdmissionResult>): Promise<void> {
+    try {
+      this.#takeResult(id, call, await admitting)
+    } catch (error) {
+      this.#fail(id, error)
+    }
   }
 
   #takeResult(id: number, call: Admitting, result: AdmissionResult): void {
@@ -350,8 +366,23 @@ export class WorkerSession implements LeaseHolder {
   }
 
   #respondLater(id: number, result: unknown): void {
-    if (result instanceof Promise) void result.then((late) => this.#respond(id, late))
+    if (result instanceof Promise) void this.#respondLate(id, result)
     else this.#respond(id, result)
+  }
+
+  async #respondLate(id: number, result: Promise<unknown>): Promise<void> {
+    try {
+      this.#respond(id, await result)
+    } catch (error) {
+      this.#fail(id, error)
+    }
+  }
+
+  /** Who asked gets no hold and no visit. */
+  #fail(id: number, error: unknown): void {
+    this.#post({ kind: 'failed', id, error: sentError(error) })
+    this.#visits.delete(id)
+    this.#calls.take(id)?.hold?.settle({ kind: 'unsent' })
   }
 }
 

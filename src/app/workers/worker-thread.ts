@@ -9,6 +9,7 @@ import type { Command, CountsMessage, FromWorker, Look, ToWorker, WorkerStart } 
 import type { FloodLeases } from './flood-leases.ts'
 import type { Inbox } from './inbox.ts'
 import { Outbox } from './outbox.ts'
+import { sentError } from './sent-error.ts'
 import { WorkerSession } from './worker-session.ts'
 
 /** A thread that is busy for longer is left out of a report. */
@@ -169,7 +170,16 @@ export class WorkerThread {
     await this.#worker.terminate()
   }
 
+  /** A bug in what one of its messages leads to ends neither this thread nor that one, which reports it. */
   #onMessage(message: FromWorker): void {
+    try {
+      this.#take(message)
+    } catch (error) {
+      this.#outbox.post({ kind: 'failed', id: undefined, error: sentError(error) })
+    }
+  }
+
+  #take(message: FromWorker): void {
     switch (message.kind) {
       case 'take':
       case 'admit':

@@ -39,6 +39,7 @@ const services = new RemoteServices({
   discovered,
   foundFormats,
   prefixKey,
+  onBug: (error) => events.emit({ kind: 'internal_error', error, where: 'the main thread' }),
 })
 const log: LogOutput = { write: (text) => post({ kind: 'log', text }) }
 const logLines = logSink(createLog(config.logging.level, log))
@@ -122,6 +123,7 @@ async function startWorker(): Promise<App> {
 function onMessage(message: ToWorker): void {
   switch (message.kind) {
     case 'response':
+    case 'failed':
     case 'models':
     case 'server_ended':
     case 'formats':

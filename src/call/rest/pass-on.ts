@@ -16,15 +16,13 @@ import type { PassedRequest, Provider } from '../../upstream/provider.ts'
 import type { AnsweringResponse, AttemptOutcome } from '../attempt-outcome.ts'
 import type { Snapshot } from '../call.ts'
 import { withTrace } from '../carried-headers.ts'
-import { keptInside } from '../kept-inside.ts'
-import { withLoggableCode } from '../provider-words.ts'
+import { exchange } from '../exchange.ts'
 import type { CallEnd, CallRecord } from '../record.ts'
 import { Meter } from '../response/meter.ts'
 import { collectingError, holdingWhole, peekingStream, type Phase, tooLong } from '../response/phases.ts'
 import { relay } from '../response/relay.ts'
 import { maskedEvent } from '../response/relay-stream.ts'
 import { type Passing, UpstreamResponse } from '../response/upstream-response.ts'
-import { troubleOf } from '../retry-rule.ts'
 import type { IncomingUpload, RestCall } from './request.ts'
 import { type OwnList, ownListOf } from './own-lists.ts'
 import { addCallHeaders, endGone, sendError } from './respond.ts'
@@ -125,9 +123,9 @@ async function send(
   on: Snapshot,
 ): Promise<AttemptOutcome> {
   const { call, provider, model, body, record } = passage
-  const { reply, path, headers, requestId } = call
+  const { path, headers, requestId } = call
   const dialect = dialectOf(call)
-  if (reply.isGone) return { kind: 'gone', wasSent: false }
+  if (call.reply.isGone) return { kind: 'gone', wasSent: false }
   record.provider = provider.name
   record.startAttempt(on.now(), 'pass', undefined)
   const upload = uploadOf(passage)
@@ -144,20 +142,14 @@ async function send(
     },
     on,
   )
-  record.attempt = response
-  const abort = () => response.abort()
-  reply.onGone = abort
   const { method } = call.route
   const [parent, parentValue, state, stateValue] = withTrace([], record.trace, provider)
   const sent = [...headers]
   if (parentValue !== undefined) sent.push([parent!, parentValue])
   if (stateValue !== undefined) sent.push([state!, stateValue])
   const { boundary } = record
-  const begun = await response.pass({ method, path, query, headers: sent, body, requestId, boundary, model })
-  const outcome = withLoggableCode(keptInside(begun, provider, call, record, on), undefined)
-  const { requestId: ofProvider } = response
-  record.providerRequestId = ofProvider === requestId ? undefined : ofProvider
-  on.events.emit(record.endAttempt(outcome, troubleOf(outcome, on.wallNow()), on.now()))
+  const request = { method, path, query, headers: sent, body, requestId, boundary, model }
+  const outcome = await exchange(response, request, { call, provider, record, searchedBody: undefined }, on)
   if (outcome.kind === 'failed' && outcome.error.code === 'provider_unreachable') {
     on.coordinator.reportUnreachable(provider.name)
   }

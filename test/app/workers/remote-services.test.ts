@@ -1,6 +1,6 @@
 // The owner, asked by messages as worker threads do, here without a thread.
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { suite, test } from 'node:test'
 import { fc } from '../../support/properties.ts'
 import type { BudgetState } from '../../../src/admission/budget.ts'
 import { MemoryFloodWindows } from '../../../src/admission/flood-windows.ts'
@@ -12,15 +12,16 @@ import { PendingRequests } from '../../../src/app/workers/pending-requests.ts'
 import { RemoteCoordinator } from '../../../src/app/workers/remote-coordinator.ts'
 import { RemoteServices } from '../../../src/app/workers/remote-services.ts'
 import { WorkerSession } from '../../../src/app/workers/worker-session.ts'
-import type { Entry } from '../../../src/call/coordinator.ts'
+import type { AdmissionResult, Coordinator, Entry } from '../../../src/call/coordinator.ts'
 import type { LocalCoordinator } from '../../../src/call/local-coordinator.ts'
+import { LocalHold } from '../../../src/call/local-hold.ts'
 import { type Cell, column, rowWidth } from '../../../src/ledger/call-row.ts'
 import type { UsageQuestion } from '../../../src/ledger/report.ts'
 import { appendUnfinished, type UnfinishedCall } from '../../../src/ledger/unfinished-call.ts'
 import { MemoryObjectOwners } from '../../../src/routing/object-owners.ts'
 import { testServices } from '../../contracts/coordinator-services.ts'
-import { request, startOwner, testCoordinator } from '../../contracts/coordinator.ts'
-import { soon } from '../../support/deadline.ts'
+import { a, b, request, startOwner, testCoordinator } from '../../contracts/coordinator.ts'
+import { soon, until } from '../../support/deadline.ts'
 import { spendingCall } from '../../support/spending-call.ts'
 import { unknownFormats } from '../../support/unknown-formats.ts'
 
@@ -47,6 +48,7 @@ function connect(
     refreshModels: (model) => Promise.resolve(void refreshed.push(model)),
   }
   const unfinished: UnfinishedCall[] = []
+  const bugs: string[] = []
   const answers = new Outbox<OwnerMessage>({
     postMessage({ messages }) {
       for (const message of structuredClone(messages)) remote.onMessage(message)
@@ -77,8 +79,9 @@ function connect(
     discovered: new Map(),
     foundFormats: new Map(),
     prefixKey: [1, 2],
+    onBug: ({ message }) => bugs.push(message),
   })
-  return { remote, session, services, unfinished }
+  return { remote, session, services, unfinished, bugs }
 }
 
 testCoordinator('by messages', (owner) => connect(owner).remote.coordinator)
@@ -220,6 +223,90 @@ test('what the owner cannot read ends the question, and not the process', async 
   Object.assign(services, { describeStore: fail, readMetrics: fail, readUsage: fail })
   const questions = [remote.describeStore(), remote.readMetrics(), remote.readUsage({} as UsageQuestion)]
   assert.deepEqual(await Promise.all(questions), [undefined, undefined, undefined])
+})
+
+const questions = {
+  admit: (coordinator) => coordinator.admit(request()),
+  visitService: (coordinator) => coordinator.visitService('a', request()),
+  visitIfOpen: (coordinator) => coordinator.visitIfOpen('a'),
+  countPrompt: (coordinator) => coordinator.countPrompt({ model: 'm', provider: 'a', size: request().size }),
+  describe: (coordinator) => coordinator.describe(['m']),
+  knownModels: (coordinator) => coordinator.knownModels([a]),
+  describeBudgets: (coordinator) => coordinator.describeBudgets([]),
+} as const satisfies Partial<Record<keyof Coordinator, (coordinator: Coordinator) => unknown>>
+
+const failing = {
+  thrown: () => {
+    throw new Error('a bug')
+  },
+  late: () => Promise.reject(new Error('a bug')),
+}
+
+suite('a bug of the owner ends the question that met it, and no other:', () => {
+  for (const [how, fail] of Object.entries(failing)) {
+    for (const [method, ask] of Object.entries(questions)) {
+      test(`${method}, ${how}`, async (t) => {
+        const { owner } = startOwner({ rpm: 5 })
+        const { remote, bugs } = connect(owner)
+        const { mock } = t.mock.method(owner, method as keyof typeof questions, fail)
+        await assert.rejects(async () => ask(remote.coordinator), { message: 'a bug' })
+        assert.equal(mock.callCount(), 1)
+        mock.restore()
+        await ask(remote.coordinator)
+        assert.deepEqual(bugs, [], 'who asked reports it')
+      })
+    }
+
+    test(`a further target of a call, ${how}`, async (t) => {
+      const { owner } = startOwner({ rpm: 5 })
+      const { remote } = connect(owner)
+      const result = await remote.coordinator.admit(request())
+      assert.ok(result.kind === 'admitted')
+      const { hold } = result
+      const { mock } = t.mock.method(LocalHold.prototype, 'moveTo', fail)
+      await assert.rejects(async () => hold.moveTo([b]), { message: 'a bug' })
+      mock.restore()
+      assert.equal(await hold.moveTo([b]), b)
+      hold.settle({ kind: 'unsent' })
+      const [report] = await remote.coordinator.describe(['m'])
+      assert.deepEqual([report!.used.requests, report!.used.parallel], [0, 0])
+    })
+  }
+
+  test('an admission that cannot be sent, which holds nothing', async (t) => {
+    const { owner } = startOwner({ rpm: 5 })
+    const { remote } = connect(owner)
+    const { mock } = t.mock.method(LocalHold.prototype, 'failureKindOf', failing.thrown)
+    await assert.rejects(async () => remote.coordinator.admit(request()), { message: 'a bug' })
+    mock.restore()
+    const [report] = await remote.coordinator.describe(['m'])
+    assert.deepEqual([report!.used.requests, report!.used.parallel], [0, 0])
+  })
+
+  test('two that wait for one report', async (t) => {
+    const { owner } = startOwner({ rpm: 5 })
+    const { coordinator } = connect(owner).remote
+    t.mock.method(owner, 'describe', failing.late, { times: 1 })
+    const [first, second] = [coordinator.describe(['m']), coordinator.describe(['m'])]
+    await assert.rejects(first, { message: 'a bug' })
+    assert.equal((await second).length, 1)
+  })
+
+  test('one whose client has left, and which is reported by itself', async (t) => {
+    const { owner } = startOwner({ rpm: 5 })
+    const { remote, bugs } = connect(owner)
+    const admitting = Promise.withResolvers<AdmissionResult>()
+    const { mock } = t.mock.method(owner, 'admit', () => admitting.promise)
+    const params = request()
+    const result = remote.coordinator.admit(params)
+    await until(() => mock.callCount() === 1, 'the question')
+    params.disconnect.isGone = true
+    params.disconnect.onGone?.()
+    assert.equal((await result).kind, 'gone')
+    admitting.reject(new Error('a bug'))
+    await until(() => bugs.length > 0, 'the bug')
+    assert.deepEqual(bugs, ['a bug'])
+  })
 })
 
 test('a list of models is requested again where the owner asks', async () => {
