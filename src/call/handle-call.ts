@@ -201,7 +201,12 @@ async function tryModel(
   const admitted = { call, request, hold, failures, isLastResort, boundary, traits, price, members }
   try {
     const result = await tryTargets(admitted, on, record)
-    if (result.kind === 'answered') return { ...result, admitted }
+    // Its hold is settled with the response.
+    if (result.kind === 'answered') {
+      const { target, response } = result
+      const { isStream, serviceTier, storedAs } = request
+      return { kind: 'answered', target, response, hold, price, isStream, serviceTier, storedAs }
+    }
     hold.settle(result.charge, undefined, hold.isBudgeted ? record.takeSpent() : undefined)
     return result
   } catch (error) {

@@ -3,6 +3,7 @@
 import type { Outcome } from '../admission/outcome.ts'
 import { contextTooLong, hasOverflowCode } from '../dialects/context-overflow.ts'
 import type { ErrorFields, OwnEvents } from '../dialects/dialect.ts'
+import type { ModelRequest } from '../dialects/request.ts'
 import { framingOf } from '../dialects/framing.ts'
 import type { ResponseHead, Target } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
@@ -47,10 +48,10 @@ interface Counted {
   readonly provided: { readonly target: Target; readonly head: ResponseHead } | undefined
 }
 
-interface Answered {
+/** It lasts as long as the response, and so has of the request only what is needed until then. */
+interface Answered
+  extends Pick<AdmittedCall, 'hold' | 'price'>, Pick<ModelRequest, 'isStream' | 'serviceTier' | 'storedAs'> {
   readonly kind: 'answered'
-  /** Its hold is not settled yet. */
-  readonly admitted: AdmittedCall
   readonly target: Target
   readonly response: AnsweringResponse
 }
@@ -117,14 +118,10 @@ function deliver(result: CallResult, open: OpenCall, on: Snapshot): CallEnd | Pr
   }
 }
 
-async function passAnswer(
-  { admitted, target, response }: Answered,
-  open: OpenCall,
-  on: Snapshot,
-): Promise<CallEnd> {
+async function passAnswer(answered: Answered, open: OpenCall, on: Snapshot): Promise<CallEnd> {
   const { call, record } = open
   const { dialect, reply } = call
-  const { hold } = admitted
+  const { hold, target, response, isStream } = answered
   // Should anything below throw, the call is charged as it stands by then.
   let charge: Outcome = { kind: 'cut', tokens: 0 }
   let usage: Metered | undefined
@@ -152,8 +149,7 @@ async function passAnswer(
     record.meter = meter
     const contentType = translation?.head(head) ?? contentTypeOfEvents(response)
     const headers = headersOf({ head, contentType }, mask)
-    const { isStream } = admitted.request
-    const stored = storedObject(admitted, target, response, on)
+    const stored = storedObject(answered, call, on)
     if (response.whole !== undefined) stored?.readWhole(response.whole)
     const relaying = relay({
       response,
@@ -173,8 +169,8 @@ async function passAnswer(
     usage = meter.result(relayed.kind === 'complete' || relayed.kind === 'failed' ? relayed.kind : 'cut')
     record.addUsage(usage)
     // A translation does not carry the tier.
-    const requestedTier = response.dialect === dialect.native ? admitted.request.serviceTier : undefined
-    const pricing = { ofModel: admitted.price, requestedTier, hasOutputTokens }
+    const requestedTier = response.dialect === dialect.native ? answered.serviceTier : undefined
+    const pricing = { ofModel: answered.price, requestedTier, hasOutputTokens }
     record.addCost(on.prices.charge(usage, target, pricing))
     if (meter.isUsageUnrequested && response.meter === undefined) hold.reportUselessUsageWish('unneeded')
     charge = { kind: isCut ? 'cut' : 'used', tokens: usage.totalTokens }
@@ -198,9 +194,8 @@ async function passAnswer(
 
 /** Of a response that its client can fetch again. */
 function storedObject(
-  { call, request: { storedAs: kind } }: AdmittedCall,
-  { provider }: Target,
-  response: AnsweringResponse,
+  { storedAs: kind, target: { provider }, response }: Answered,
+  call: Call,
   { rest, owners }: Pick<Snapshot, 'rest' | 'owners'>,
 ): StoredObject | undefined {
   if (rest === undefined || kind === undefined || response.dialect !== call.dialect.native) return undefined
