@@ -111,9 +111,8 @@ export class FormatDiscovery implements SpokenFormats {
     const key = keyOf(name, format.name)
     const asking = this.#asking.get(key)
     if (asking !== undefined) return asking
-    const asked = this.#find(name, format)
+    const asked = this.#findOnce(name, format)
     this.#asking.set(key, asked)
-    void asked.then(() => this.#asking.delete(key))
     return asked
   }
 
@@ -128,6 +127,18 @@ export class FormatDiscovery implements SpokenFormats {
     const { [format]: _, ...formats } = finding.formats
     this.#findings.set(name, { ...finding, formats })
     this.#parts.onChange()
+  }
+
+  /** A bug leaves it unclear. */
+  async #findOnce(name: string, format: AskedFormat): Promise<boolean | undefined> {
+    try {
+      return await this.#find(name, format)
+    } catch (error) {
+      this.#parts.events.emit({ kind: 'internal_error', error, where: 'a question for a format' })
+      return this.#unclear(name, format.name)
+    } finally {
+      this.#asking.delete(keyOf(name, format.name))
+    }
   }
 
   async #find(name: string, format: AskedFormat): Promise<boolean | undefined> {
