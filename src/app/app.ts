@@ -7,9 +7,9 @@ import { ClientChecks } from './client-checks.ts'
 import type { LoadedKeys } from './key-application.ts'
 import type { SharedKeyCommands } from './key-source.ts'
 import type { Machines } from './machines/machines.ts'
-import { ownClientId, peersOf, viewUsersOf } from './peer-identifiers.ts'
+import { ownClientId, type Peers, peersOf, viewUsersOf } from './peer-identifiers.ts'
 import type { OpenedAudit } from './open-audit.ts'
-import { openEvents } from './open-events.ts'
+import { type OpenedEvents, openEvents } from './open-events.ts'
 import { ProviderPool } from './provider-pool.ts'
 import { describeBudgetsOfAll } from './budget-scopes.ts'
 import { pseudonymsOf, usageReader } from './pseudonyms.ts'
@@ -152,8 +152,8 @@ export interface AppOptions {
 
 /** @throws StartError when an address can't be had, or a user to be served does not exist here. */
 export async function startApp(config: Config, options: AppOptions): Promise<App> {
-  const { stdout, isJournal = false, version, configFile, sockets = [], clock = systemClock } = options
-  const { stateDirectory, store, worker, dialects = allDialects } = options
+  const { stdout, isJournal = false, version, sockets = [], clock = systemClock } = options
+  const { stateDirectory, worker } = options
   const opened =
     worker === undefined
       ? openEvents(config, { stdout, isJournal, clock, version, stateDirectory, auditKey: options.auditKey })
@@ -161,7 +161,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   const events = worker?.events ?? opened!.events
   const tracing = worker?.tracing ?? opened!.tracing
   tracing.follow(config)
-  const { identifiers, observers, findUser } = peersOf(config, events, sockets)
+  const peers = peersOf(config, events, sockets)
   const own =
     worker === undefined
       ? await OwnServices.start(config, {
@@ -169,12 +169,39 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
           events,
           stateDirectory,
           starterPath: options.starterPath,
-          store,
+          store: options.store,
           version,
           ledger: opened?.ledger,
           counts: opened?.counts,
         })
       : undefined
+  try {
+    return await serve(config, options, { opened, own, events, tracing, peers })
+  } catch (error) {
+    // An open connection of its own would keep the process alive.
+    await own?.abandon()
+    throw error
+  }
+}
+
+/** What is there before anything is served. */
+interface Ground {
+  /** Undefined in a worker thread, as `own` is. */
+  readonly opened: OpenedEvents | undefined
+  readonly own: OwnServices | undefined
+  readonly events: Events
+  readonly tracing: CallTracing
+  readonly peers: Peers
+}
+
+/** Builds the parts that serve calls, and listens. @throws StartError as `startApp`. */
+async function serve(
+  config: Config,
+  options: AppOptions,
+  { opened, own, events, tracing, peers: { identifiers, observers, findUser } }: Ground,
+): Promise<App> {
+  const { version, configFile, sockets = [], clock = systemClock } = options
+  const { stateDirectory, worker, dialects = allDialects } = options
   const shared: SharedServices = worker?.shared ?? own!
   const alerts =
     own === undefined || opened === undefined
@@ -308,20 +335,15 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     wallNow: clock.wallNow,
     setTimer: clock.setTimer,
   })
-  const isInherited = sockets.length > 0
   const limits = { ...httpLimits, ...connectionLimits(descriptorsOf('self'), 1 / server.workers) }
   if (own !== undefined) {
     own.describeThreads = async () => ({ isDraining, openCalls: snapshots.openCalls, workers: oneThread })
   }
   // Before the first call, which may be waiting at the socket, and may be for a model that is to be discovered.
   own?.follow(config, snapshots.current.providers, clients.keyFile.keys)
-  const listening = isInherited
+  const listeners = await (sockets.length > 0
     ? listenInherited(sockets, identifiers, handlers, limits)
-    : listen({ ...server, reusePort: worker !== undefined }, identifiers, handlers, limits)
-  const listeners = await listening.catch(async (error: unknown) => {
-    await own?.abandon()
-    throw error
-  })
+    : listen({ ...server, reusePort: worker !== undefined }, identifiers, handlers, limits))
   clients.start()
   alerts?.follow(config)
   events.emit({ kind: 'listening', addresses: listeners.addresses, config: configFile })

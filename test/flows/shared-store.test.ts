@@ -86,6 +86,30 @@ suite('a store of limits', { skip: missing(redisProgram) }, () => {
     ])
   })
 
+  test('is left again by a start that fails', async (t) => {
+    const server = await startRedis(t)
+    const source = { kind: 'header', header: 'x-user', from_user: 'nobody-here' } as const
+    const identity = { sources: [source] }
+    const env = { STORE_URL: server.url }
+    const members = async () => {
+      const all = (await server.command('HGETALL', '{p}:members')).split('\n')
+      return all.filter((_, index) => index % 2 === 1).map((each) => JSON.parse(each) as { left?: number })
+    }
+    // On a busy machine a start may go on before it has reached the store.
+    await until(async () => {
+      await assert.rejects(startGateway(t, { ...setup, identity }, { env }), /no such user: "nobody-here"/)
+      return (await members()).length > 0
+    }, 'a start that has joined the store')
+
+    assert.deepEqual(
+      (await members()).filter(({ left }) => left === undefined),
+      [],
+    )
+    // A connection that stays would keep the process alive. This one is the question's own.
+    const connections = async () => (await server.command('CLIENT', 'LIST')).trim().split('\n')
+    await until(async () => (await connections()).length === 1, 'the end of the connections')
+  })
+
   test('that may delete limits is warned of', async (t) => {
     const server = await startRedis(t, { config: ['maxmemory 100mb', 'maxmemory-policy volatile-lru'] })
     const { gateway } = await startGateway(t, setup, { env: { STORE_URL: server.url } })
