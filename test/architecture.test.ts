@@ -94,7 +94,6 @@ const narrowed: Readonly<Record<string, readonly string[]>> = {
     // report names how calls ended as metrics do.
     'observe/outcome.ts',
     'routing/route-table.ts',
-    'routing/when-rules.ts',
     'routing/server-kinds.ts',
     'routing/when-rules.ts',
     // calls and top show what the gateway reports.

@@ -288,5 +288,3 @@ export class LocalCoordinator implements Coordinator, HoldOwner {
 }
 
 const unsent = { kind: 'unsent' } as const
-
-/** Of a server that nobody stops. */
