@@ -43,15 +43,18 @@ const services = new RemoteServices({
 })
 const log: LogOutput = { write: (text) => post({ kind: 'log', text }) }
 const logLines = logSink(createLog(config.logging.level, log))
-let openCalls = 0
 /** The main thread reports these, once for all workers. */
-const reportedOnce: ReadonlySet<GatewayEvent['kind']> = new Set(['listening', 'limits_loaded', 'stopped'])
+const reportedOnce: ReadonlySet<GatewayEvent['kind']> = new Set([
+  'listening',
+  'limits_loaded',
+  'stopping',
+  'stopped',
+])
 const workerSink: Sink = {
   name: logLines.name,
   wants: (kind) => kind !== 'attempt_ended',
   receive(event) {
-    if (event.kind === 'stopping') openCalls = event.open_calls
-    else if (!reportedOnce.has(event.kind)) logLines.receive(event)
+    if (!reportedOnce.has(event.kind)) logLines.receive(event)
   },
 }
 
@@ -171,9 +174,11 @@ function follow(started: App, command: Exclude<Command, { kind: 'cancel_call' | 
     case 'revoke':
       started.revokeKeys?.(command.secretIds)
       return 0
-    case 'stop':
+    case 'stop': {
+      const openCalls = started.openCalls?.() ?? 0
       void started.stop(command.reason).then(() => post({ kind: 'stopped' }))
       return openCalls
+    }
     case 'ping':
       return 0
     case 'measure':
