@@ -1,5 +1,5 @@
-// Which limits of the configuration apply to a model.
-import type { RateLimitConfig } from '../config/types.ts'
+// Which limits of the configuration apply to a model, and to each client.
+import type { Config, RateLimitConfig } from '../config/types.ts'
 import type { ModelLimits } from '../domain.ts'
 
 /** What limits a model; undefined: nothing but its providers' slots. */
@@ -19,4 +19,9 @@ export function maxWaitMsOf(config: RateLimitConfig, model: string): number {
 /** Undefined: neither of them limits. */
 export function smallerLimit(one: number | undefined, other: number | undefined): number | undefined {
   return one === undefined || other === undefined ? (one ?? other) : Math.min(one, other)
+}
+
+/** Requests that one client may send in 60 seconds. Undefined: they are not limited. */
+export function perClientRpmOf({ rateLimits }: Pick<Config, 'rateLimits'>): number | undefined {
+  return rateLimits.enabled ? rateLimits.perClientRpm : undefined
 }

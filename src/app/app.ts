@@ -1,6 +1,5 @@
 // The composition root: builds the long-lived parts from a configuration, and ends them again.
 import type { BudgetState } from '../admission/budget.ts'
-import { isDeepStrictEqual } from 'node:util'
 import type { AdmissionStore } from '../admission/stores/store.ts'
 import { Alerts } from './alerts.ts'
 import { ClientChecks } from './client-checks.ts'
@@ -13,7 +12,8 @@ import { type OpenedEvents, openEvents } from './open-events.ts'
 import { ProviderPool } from './provider-pool.ts'
 import { describeBudgetsOfAll } from './budget-scopes.ts'
 import { pseudonymsOf, usageReader } from './pseudonyms.ts'
-import { OwnServices, perClientRpmOf, type SharedServices } from './shared-services.ts'
+import { settingsToRestartFor } from './restart-settings.ts'
+import { OwnServices, type SharedServices } from './shared-services.ts'
 import { oldestFirst, OpenCallReporter } from './open-calls.ts'
 import type { SteeredServices } from './services/control-commands.ts'
 import { Snapshots } from './snapshots.ts'
@@ -23,7 +23,6 @@ import { createTicker, type Ticker } from '../call/ticker.ts'
 import { type Clock, systemClock } from '../platform/clock.ts'
 import { descriptorsOf } from '../platform/descriptors.ts'
 import type { OpenedAuditKey } from '../config/record-keys.ts'
-import type { StoreConfig } from '../config/store-types.ts'
 import type { Config } from '../config/types.ts'
 import { dialects as allDialects, type Dialects } from '../dialects/table.ts'
 import { callCancelled, shuttingDown } from '../errors.ts'
@@ -228,10 +227,7 @@ async function serve(
   shared.onModels = (discovered) => snapshots.setDiscovered(discovered)
   if (shared.discovered.size > 0) snapshots.setDiscovered(shared.discovered)
   const { cors, server } = config
-  let { shutdownGraceMs } = server
-  let floodWaitMs = config.rateLimits.perClientMaxWaitMs
   let inForce = config
-  let isDraining = false
   const draining = new AbortController()
   const stopped = new AbortController()
 
@@ -275,7 +271,7 @@ async function serve(
           routes: () => snapshots.current.routes,
           look: async () => [{ calls: openCallReports(), recent: opened!.history.look() }],
           workers: () => oneThread,
-          isDraining: () => isDraining,
+          isDraining: () => draining.signal.aborted,
           reload: () => opened!.reloads.latest,
           attention: () => alerts?.attention() ?? [],
           cancel: async (id, by) => cancelCall(id, by),
@@ -296,7 +292,7 @@ async function serve(
     maxBodyBytes: server.maxRequestBodyBytes,
     bodyMemoryBytes: Math.floor(server.bodyMemoryBytes / server.workers),
     floodWindows: shared.floodWindows,
-    floodWaitMs: () => floodWaitMs,
+    floodWaitMs: () => inForce.rateLimits.perClientMaxWaitMs,
     stopped: stopped.signal,
     slicer,
     clientOf: clients.clientOf,
@@ -329,7 +325,7 @@ async function serve(
     hasPlayground: () => inForce.status.hasPlayground && !needsCredentials(config),
     draining: draining.signal,
     readMetrics: () => shared.readMetrics(),
-    isDraining: () => isDraining,
+    isDraining: () => draining.signal.aborted,
     events,
     now: clock.now,
     wallNow: clock.wallNow,
@@ -337,7 +333,11 @@ async function serve(
   })
   const limits = { ...httpLimits, ...connectionLimits(descriptorsOf('self'), 1 / server.workers) }
   if (own !== undefined) {
-    own.describeThreads = async () => ({ isDraining, openCalls: snapshots.openCalls, workers: oneThread })
+    own.describeThreads = async () => ({
+      isDraining: draining.signal.aborted,
+      openCalls: snapshots.openCalls,
+      workers: oneThread,
+    })
   }
   // Before the first call, which may be waiting at the socket, and may be for a model that is to be discovered.
   own?.follow(config, snapshots.current.providers, clients.keyFile.keys)
@@ -363,8 +363,6 @@ async function serve(
       clients.follow(next)
       tracing.follow(next)
       alerts?.follow(next)
-      shutdownGraceMs = next.server.shutdownGraceMs
-      floodWaitMs = next.rateLimits.perClientMaxWaitMs
       inForce = next
       observers.follow(viewUsersOf(next))
       return settingsToRestartFor(config, next)
@@ -391,12 +389,11 @@ async function serve(
     openCallReports: async () => openCallReports(),
     cancelCall: async (id, by) => cancelCall(id, by),
     async stop(reason) {
-      isDraining = true
       draining.abort()
       alerts?.stop()
       own?.stopWatching()
       events.emit({ kind: 'stopping', reason, open_calls: snapshots.openCalls })
-      await endCalls(listeners, shutdownGraceMs, () => {
+      await endCalls(listeners, inForce.server.shutdownGraceMs, () => {
         stopped.abort()
         coordinator.close()
         own?.closeServices()
@@ -440,49 +437,4 @@ async function endCalls(listeners: Listeners, graceMs: number, interrupt: () => 
   }, graceMs)
   await listeners.close()
   clearTimeout(deadline)
-}
-
-/** What is built once, at the start: key of the file and value. */
-function* fixedSettings(config: Config): Generator<readonly [string, unknown]> {
-  const { server, access, cors, keys, identity, logging, usage, audit, metrics, notify, status } = config
-  yield ['services.manager', config.services.manager]
-  yield ['server.workers', server.workers]
-  yield ['server.hosts', server.hosts]
-  yield ['server.port', server.port]
-  yield ['server.unix_socket', server.unixSocket]
-  yield ['server.allowed_hosts', server.allowedHosts]
-  yield ['server.trusted_proxies', server.trustedProxies]
-  yield ['server.max_request_body_bytes', server.maxRequestBodyBytes]
-  yield ['server.body_memory_bytes', server.bodyMemoryBytes]
-  yield ['access', access]
-  yield ['cors', cors]
-  yield ['keys', keys]
-  yield ['identity', identity]
-  yield ['logging', logging]
-  yield ['usage', usage]
-  yield ['audit', audit]
-  // Where nothing was counted so far, most conditions cannot be looked for.
-  yield ['notify.sinks', metrics.enabled || status.enabled || notify.sinks.length > 0]
-  yield ['metrics.enabled', metrics.enabled]
-  yield ['metrics.client_label', metrics.hasClientLabel]
-  yield ['metrics.max_models', metrics.maxModels]
-  yield ['metrics.max_series', metrics.maxSeries]
-  yield ['status.enabled', status.enabled]
-  yield ['status.recent_calls', status.recentCalls]
-  yield ['rate_limit_settings.per_client', perClientRpmOf(config)]
-  yield ['rate_limit_settings.store', comparable(config.store)]
-}
-
-/** With what secrets hold, which decides whether they are equal. */
-function comparable(store: StoreConfig): unknown {
-  if (store.kind === 'memory') return store
-  return { ...store, url: store.url?.reveal(), signKeysWith: store.signKeysWith?.reveal() }
-}
-
-/** The keys of the file whose values changed and that only a restart applies. */
-export function settingsToRestartFor(started: Config, next: Config): string[] {
-  const wanted = new Map(fixedSettings(next))
-  return [...fixedSettings(started)]
-    .filter(([key, value]) => !isDeepStrictEqual(value, wanted.get(key)))
-    .map(([key]) => key)
 }

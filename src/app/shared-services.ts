@@ -3,6 +3,7 @@ import { Admission } from '../admission/admission.ts'
 import { Calibration } from '../admission/estimate.ts'
 import { type FloodWindows, type LeasableWindows, MemoryFloodWindows } from '../admission/flood-windows.ts'
 import { LimitsFile } from '../admission/limits-file.ts'
+import { perClientRpmOf } from '../admission/limits-of.ts'
 import { MemoryStore } from '../admission/stores/memory.ts'
 import { BudgetBook } from '../admission/budget-book.ts'
 import { BudgetsFile } from '../admission/budgets-file.ts'
@@ -437,9 +438,4 @@ function mayHaveBudgets({ budgets, clients, keys }: Config): boolean {
   if (keys.mode !== 'off') return true
   const terms = [...clients.byPattern.values(), clients.default]
   return budgets.total.length > 0 || terms.some((each) => each !== undefined && each.budgets.length > 0)
-}
-
-/** Undefined: the requests of a client are not limited. */
-export function perClientRpmOf({ rateLimits }: Config): number | undefined {
-  return rateLimits.enabled ? rateLimits.perClientRpm : undefined
 }

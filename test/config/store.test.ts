@@ -8,7 +8,7 @@ import { suite, test } from 'node:test'
 import { openConfig, secretReferences } from '../../src/config/load.ts'
 import { readPartialConfig } from '../../src/config/partial-config.ts'
 import { readStoreUrl } from '../../src/config/store-url.ts'
-import { settingsToRestartFor } from '../../src/app/app.ts'
+import { settingsToRestartFor } from '../../src/app/restart-settings.ts'
 import { loadText, ownAccounts, problemsOf, scratchDirectory, writeScratch } from '../support/config-file.ts'
 
 const password = 'hunter2-Passw0rd'

@@ -20,7 +20,7 @@ import { checkFree } from '../../server/listeners/listen.ts'
 import type { OpenCall } from '../../status/open-call.ts'
 import type { StatusSource } from '../../status/status-source.ts'
 import { Alerts } from '../alerts.ts'
-import { type App, settingsToRestartFor, type AppOptions } from '../app.ts'
+import type { App, AppOptions } from '../app.ts'
 import type { AppliedKeys, LoadedKeys } from '../key-application.ts'
 import type { KeySource, SharedKeyCommands } from '../key-source.ts'
 import { keySourceOf } from '../keys.ts'
@@ -31,6 +31,7 @@ import { ProviderPool, type ProviderSet } from '../provider-pool.ts'
 import { describeBudgetsOfAll } from '../budget-scopes.ts'
 import { pseudonymsOf, usageReader } from '../pseudonyms.ts'
 import type { ThreadFacts } from '../metrics-source.ts'
+import { settingsToRestartFor } from '../restart-settings.ts'
 import { RoutesInForce } from '../routes-in-force.ts'
 import { OwnServices } from '../shared-services.ts'
 import { StatusReporter } from '../status-reporter.ts'
@@ -132,7 +133,6 @@ class WorkerPool implements App {
   #providerSet: ProviderSet
   #reloaded: SerializedConfig | undefined
   readonly #routesInForce = new RoutesInForce()
-  #shutdownGraceMs: number
   #starting = 0
   #isStopping = false
 
@@ -156,7 +156,6 @@ class WorkerPool implements App {
       revoke,
     })
     this.#keyFile = this.#keyWatch?.load() ?? noKeys
-    this.#shutdownGraceMs = config.server.shutdownGraceMs
     this.#providers = new ProviderPool(`llm-gateway/${parts.options.version}`)
     this.#providerSet = this.#providers.open(config.providers)
     this.status = this.#statusReporter()
@@ -213,7 +212,6 @@ class WorkerPool implements App {
     this.#parts.services.follow(next, this.#providerSet, this.#keyFile.keys)
     this.#parts.alerts.follow(next)
     void this.#providers.release(before)
-    this.#shutdownGraceMs = next.server.shutdownGraceMs
     await this.#all((worker) => worker.request({ kind: 'reload', config: this.#reloaded! }))
     return settingsToRestartFor(this.#config, next)
   }
@@ -334,7 +332,7 @@ class WorkerPool implements App {
     this.#parts.services.stopWatching()
     this.#parts.alerts.stop()
     for (const timer of this.#relaunches.values()) clearTimeout(timer)
-    const limitMs = this.#shutdownGraceMs + stopMarginMs
+    const limitMs = this.#newest.server.shutdownGraceMs + stopMarginMs
     const openCalls = await this.#all((worker) => worker.stop(reason, limitMs))
     this.events.emit({
       kind: 'stopping',
