@@ -318,7 +318,7 @@ suite('the sources', () => {
       [
         'admission/stores/valkey/shared-flood-windows.ts',
         'admission/stores/valkey/valkey-store.ts',
-        'app/shared-services.ts',
+        'app/own-services.ts',
         'call/local-coordinator.ts',
       ],
     )

@@ -9,11 +9,12 @@ import type { Machines } from './machines/machines.ts'
 import { ownClientId, type Peers, peersOf, viewUsersOf } from './peer-identifiers.ts'
 import type { OpenedAudit } from './open-audit.ts'
 import { type OpenedEvents, openEvents } from './open-events.ts'
+import { OwnServices } from './own-services.ts'
 import { ProviderPool } from './provider-pool.ts'
 import { describeBudgetsOfAll } from './budget-scopes.ts'
 import { pseudonymsOf, usageReader } from './pseudonyms.ts'
 import { settingsToRestartFor } from './restart-settings.ts'
-import { OwnServices, type SharedServices } from './shared-services.ts'
+import type { SharedServices } from './shared-services.ts'
 import { oldestFirst, OpenCallReporter } from './open-calls.ts'
 import type { SteeredServices } from './services/control-commands.ts'
 import { Snapshots } from './snapshots.ts'
@@ -209,7 +210,7 @@ async function serve(
           ...opened,
           clock,
           coordinator: own.coordinator,
-          describeServices: () => own.describeModelServers(),
+          describeServices: () => own.watch.describeModelServers(),
           stateDirectory,
         })
   const { coordinator, formats } = shared
@@ -377,7 +378,7 @@ async function serve(
       const sources = { config: inForce, keys, book: own.coordinator.admission.budgets }
       return describeBudgetsOfAll(sources, keyIds, pseudonyms)
     },
-    modelServers: () => own?.modelServersBy(inForce),
+    modelServers: () => own?.watch.modelServersBy(inForce),
     machines: () => own?.machines,
     metrics: () => shared.readMetrics(),
     counters: opened?.counts?.registry,
@@ -396,7 +397,7 @@ async function serve(
       await endCalls(listeners, inForce.server.shutdownGraceMs, () => {
         stopped.abort()
         coordinator.close()
-        own?.closeServices()
+        own?.watch.close()
         snapshots.interrupt(shuttingDown())
       })
       // A call whose connection is gone has still to be settled before that is saved.

@@ -26,8 +26,8 @@ import { type UsageView, usageOf, usageQuestions } from '../status/usage.ts'
 import type { Pseudonyms } from '../vault/pseudonyms.ts'
 import { budgetScopesIn } from './budget-scopes.ts'
 import { oldestFirst } from './open-calls.ts'
+import type { OwnServices } from './own-services.ts'
 import { reloadState } from './reload-state.ts'
-import type { OwnServices } from './shared-services.ts'
 import { targetsIn, waitingFor } from './waiting-for.ts'
 
 /** What one thread knows of its calls. */
@@ -40,10 +40,7 @@ export interface StatusReporterParts {
   readonly clock: Pick<Clock, 'now' | 'wallNow'>
   readonly version: string
   readonly configFile: string
-  readonly services: Pick<
-    OwnServices,
-    'coordinator' | 'describeModelServers' | 'describeStore' | 'discovered'
-  >
+  readonly services: Pick<OwnServices, 'coordinator' | 'describeStore' | 'discovered' | 'watch'>
   /** By the names of clients, where the ledger has pseudonyms. */
   readonly readUsage: (question: UsageQuestion) => Promise<UsageAnswer>
   readonly pseudonyms: Pseudonyms | undefined
@@ -121,7 +118,7 @@ export class StatusReporter implements StatusSource {
     await budgets.look(budgetScopes)
     // After the limits, whose use by other machines is known then.
     const store = await services.describeStore()
-    const serviceStates = serviceRows(services.describeModelServers(), seesAll)
+    const serviceStates = serviceRows(services.watch.describeModelServers(), seesAll)
     const reload = reloadState(parts.reload())
     return {
       version,

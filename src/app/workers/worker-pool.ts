@@ -27,13 +27,13 @@ import { keySourceOf } from '../keys.ts'
 import { oldestFirst } from '../open-calls.ts'
 import type { OpenedAudit } from '../open-audit.ts'
 import { type OpenedEvents, openEvents } from '../open-events.ts'
+import { OwnServices } from '../own-services.ts'
 import { ProviderPool, type ProviderSet } from '../provider-pool.ts'
 import { describeBudgetsOfAll } from '../budget-scopes.ts'
 import { pseudonymsOf, usageReader } from '../pseudonyms.ts'
 import type { ThreadFacts } from '../metrics-source.ts'
 import { settingsToRestartFor } from '../restart-settings.ts'
 import { RoutesInForce } from '../routes-in-force.ts'
-import { OwnServices } from '../shared-services.ts'
 import { StatusReporter } from '../status-reporter.ts'
 import { serializeConfig, type SerializedConfig } from './config-transfer.ts'
 import { FloodLeases } from './flood-leases.ts'
@@ -81,7 +81,7 @@ export async function startWorkerPool(
   const owner = { clock, events, stateDirectory, store: undefined, ledger, counts, version, starterPath }
   const services = await OwnServices.start(config, owner)
   const { coordinator } = services
-  const describeServices = () => services.describeModelServers()
+  const describeServices = () => services.watch.describeModelServers()
   const alerts = new Alerts(config, { ...opened, clock, coordinator, describeServices, stateDirectory })
   const pool = new WorkerPool(config, {
     ...opened,
@@ -178,7 +178,7 @@ class WorkerPool implements App {
       this.#providerSet.get(provider)?.retireConnections?.()
       for (const worker of this.#workers.values()) worker.post({ kind: 'server_ended', provider })
     }
-    services.onFormats = () => {
+    services.watch.onFormats = () => {
       const found = services.formats.confirmed()
       for (const worker of this.#workers.values()) worker.post({ kind: 'formats', found })
     }
@@ -243,7 +243,7 @@ class WorkerPool implements App {
   }
 
   modelServers(): ReturnType<App['modelServers']> {
-    return this.#parts.services.modelServersBy(this.#newest)
+    return this.#parts.services.watch.modelServersBy(this.#newest)
   }
 
   machines(): ReturnType<App['machines']> {

@@ -5,7 +5,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { suite, test, type TestContext } from 'node:test'
 
-import { OwnServices } from '../../../src/app/shared-services.ts'
+import { OwnServices } from '../../../src/app/own-services.ts'
 import type { RawProvider } from '../../../src/config/raw.ts'
 import type { ServiceState } from '../../../src/upstream/services/services.ts'
 import { scratchDirectory } from '../../support/config-file.ts'
@@ -48,11 +48,11 @@ async function start(t: TestContext, settings: RawProvider, stateDirectory?: str
   const paths = () => provider.asked.map(({ path }) => path)
   const trouble = () => services.coordinator.health.troubleOf('qwen', clock.now())
   const stateIs = (wanted: ServiceState['state']) =>
-    until(() => services.describeModelServers()[0]?.state === wanted, `the state ${wanted}`)
+    until(() => services.watch.describeModelServers()[0]?.state === wanted, `the state ${wanted}`)
   /** While time passes. */
   const becomes = (wanted: ServiceState['state']) =>
     until(() => {
-      if (services.describeModelServers()[0]?.state === wanted) return true
+      if (services.watch.describeModelServers()[0]?.state === wanted) return true
       clock.advance(100)
       return false
     }, `the state ${wanted}`)

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
 import { ProviderPool } from '../../src/app/provider-pool.ts'
-import { OwnServices } from '../../src/app/shared-services.ts'
+import { OwnServices } from '../../src/app/own-services.ts'
 import { type Cell, column } from '../../src/ledger/call-row.ts'
 import type { Ledger } from '../../src/ledger/ledger.ts'
 import { spendingCall } from '../support/spending-call.ts'
