@@ -113,6 +113,7 @@ export interface App {
 /** What a worker thread has from the main thread (workers/). */
 interface WorkerServices {
   readonly shared: SharedServices
+  readonly status: StatusSource
   readonly events: Events
   readonly tracing: CallTracing
   /** The keys that are in force. */
@@ -259,7 +260,7 @@ async function serve(
   }
   const status =
     own === undefined
-      ? shared.status!
+      ? worker!.status
       : new StatusReporter({
           clock,
           version,

@@ -23,7 +23,6 @@ import { MemoryObjectOwners } from '../routing/object-owners.ts'
 import { ObjectOwnersFile } from '../routing/object-owners-file.ts'
 import type { Discovered } from '../routing/route-table.ts'
 import type { SharedStoreReport } from '../status/shared-store.ts'
-import type { StatusSource } from '../status/status-source.ts'
 import { budgetReporter } from './budget-reporter.ts'
 import type { FormatDiscovery } from './format-discovery.ts'
 import { IssuerKeys } from './issuer-keys.ts'
@@ -61,7 +60,6 @@ export class OwnServices implements SharedServices {
   readonly watch: ProviderWatch
   readonly owners = new MemoryObjectOwners()
   readonly floodWindows: LeasableWindows | undefined
-  status: StatusSource | undefined
   readonly keySets: KeySets
   readonly #issuerKeys: IssuerKeys | undefined
   /** What metrics have of the threads that serve calls. */

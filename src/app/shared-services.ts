@@ -8,7 +8,6 @@ import type { UsageQuestion } from '../ledger/report.ts'
 import type { ObjectOwners } from '../routing/object-owners.ts'
 import type { Discovered } from '../routing/route-table.ts'
 import type { SharedStoreReport } from '../status/shared-store.ts'
-import type { StatusSource } from '../status/status-source.ts'
 
 export interface SharedServices {
   readonly coordinator: Coordinator
@@ -26,8 +25,6 @@ export interface SharedServices {
   readUsage(question: UsageQuestion): Promise<UsageAnswer>
   /** How limits stand that machines share. Undefined: they are this one's alone. */
   describeStore(): Promise<SharedStoreReport | undefined>
-  /** Reports of what happens, for the status page. Undefined: not yet, while the gateway starts. */
-  readonly status?: StatusSource | undefined
   /** What the providers list. */
   readonly discovered: Discovered
   /** Called with all lists of models when one has changed. One listener. */

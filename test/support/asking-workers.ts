@@ -7,6 +7,7 @@ import type { LocalCoordinator } from '../../src/call/local-coordinator.ts'
 import { MemoryObjectOwners } from '../../src/routing/object-owners.ts'
 import { soon } from './deadline.ts'
 import type { Cleanup } from './scripted-upstream.ts'
+import { unaskedStatus } from './unasked-status.ts'
 import { unknownFormats } from './unknown-formats.ts'
 
 export const askingChannel = 'asking workers'
@@ -82,8 +83,9 @@ export async function startAskingWorkers(
     }
     const entry = new URL('./asking-worker.ts', import.meta.url)
     const onLog = (text: string) => printed.get(number)?.(text)
+    const status = unaskedStatus
     const ignored = { onRows: () => {}, onUnfinished: () => {}, onAudited: () => {}, onCounts: () => {} }
-    return new WorkerThread({ entry, start, inbox, services, leases: undefined, onLog, ...ignored })
+    return new WorkerThread({ entry, start, inbox, services, status, leases: undefined, onLog, ...ignored })
   })
   const end = async (thread: number) => {
     await threads[thread - 1]!.terminate()

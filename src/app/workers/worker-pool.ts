@@ -159,7 +159,6 @@ class WorkerPool implements App {
     this.#providers = new ProviderPool(`llm-gateway/${parts.options.version}`)
     this.#providerSet = this.#providers.open(config.providers)
     this.status = this.#statusReporter()
-    parts.services.status = this.status
   }
 
   /** As this thread asks them about models and health. */
@@ -376,6 +375,7 @@ class WorkerPool implements App {
       inbox: this.#inbox,
       leases: this.#leases,
       services,
+      status: this.status,
       onLog,
       onRows: (rows) => services.recordRows(rows),
       onUnfinished: (call) => services.recordUnfinished(call),

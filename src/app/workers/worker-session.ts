@@ -2,6 +2,7 @@
 // them when the thread ends, wherever in its work.
 import type { BudgetRequest } from '../../admission/budget.ts'
 import type { AdmissionResult, Entry, Hold } from '../../call/coordinator.ts'
+import type { StatusSource } from '../../status/status-source.ts'
 import type { ServiceEntry, ServiceVisit } from '../../upstream/services/services.ts'
 import type { Disconnect } from '../../admission/waiting-line.ts'
 import type { Target } from '../../domain.ts'
@@ -44,6 +45,7 @@ interface Visiting {
 
 export interface SessionParts {
   readonly services: SharedServices
+  readonly status: StatusSource
   /** Undefined: requests of a client are not limited. */
   readonly leases: FloodLeases | undefined
   readonly post: (message: OwnerMessage) => void
@@ -53,6 +55,7 @@ export interface SessionParts {
 
 export class WorkerSession implements LeaseHolder {
   readonly #services: SharedServices
+  readonly #status: StatusSource
   readonly #leases: FloodLeases | undefined
   readonly #post: (message: OwnerMessage) => void
   readonly #onUnfinished: SessionParts['onUnfinished']
@@ -60,8 +63,9 @@ export class WorkerSession implements LeaseHolder {
   #visits = new Map<number, Visiting>()
   #hasEnded = false
 
-  constructor({ services, leases, post, onUnfinished }: SessionParts) {
+  constructor({ services, status, leases, post, onUnfinished }: SessionParts) {
     this.#services = services
+    this.#status = status
     this.#leases = leases
     this.#post = post
     this.#onUnfinished = onUnfinished
@@ -141,13 +145,13 @@ export class WorkerSession implements LeaseHolder {
         this.#respondLater(id, this.#services.refreshModels(request.params.model))
         return
       case 'status':
-        this.#respondIf(id, this.#services.status?.report(request.params))
+        this.#respondIf(id, this.#status.report(request.params))
         return
       case 'explain':
-        this.#respondIf(id, this.#services.status?.explain(request.params.name))
+        this.#respondIf(id, this.#status.explain(request.params.name))
         return
       case 'end_call':
-        this.#respondIf(id, this.#services.status?.cancel(request.params.id, request.params.by))
+        this.#respondIf(id, this.#status.cancel(request.params.id, request.params.by))
         return
       default:
         request satisfies never
@@ -358,8 +362,8 @@ export class WorkerSession implements LeaseHolder {
   }
 
   /** With undefined where it fails: the thread that asked reports it. */
-  #respondIf(id: number, result: Promise<unknown> | undefined): void {
-    void Promise.resolve(result).then(
+  #respondIf(id: number, result: Promise<unknown>): void {
+    void result.then(
       (late) => this.#respond(id, late),
       () => this.#respond(id, undefined),
     )

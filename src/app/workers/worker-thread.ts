@@ -4,6 +4,7 @@ import { StartError } from '../../errors.ts'
 import type { Cell } from '../../ledger/call-row.ts'
 import type { UnfinishedCall } from '../../ledger/unfinished-call.ts'
 import type { GatewayEvent } from '../../observe/events.ts'
+import type { StatusSource } from '../../status/status-source.ts'
 import type { SharedServices } from '../shared-services.ts'
 import type { Command, CountsMessage, FromWorker, Look, ToWorker, WorkerStart } from './messages.ts'
 import type { FloodLeases } from './flood-leases.ts'
@@ -24,6 +25,8 @@ export interface WorkerThreadParts {
   /** Receives what the thread sends, together with what the others do. */
   readonly inbox: Inbox<FromWorker>
   readonly services: SharedServices
+  /** What all threads know. */
+  readonly status: StatusSource
   /** Undefined: requests of a client are not limited. */
   readonly leases: FloodLeases | undefined
   /** Receives whole lines for the log. */
@@ -69,6 +72,7 @@ export class WorkerThread {
     start,
     inbox,
     services,
+    status,
     leases,
     onLog,
     onRows,
@@ -91,7 +95,7 @@ export class WorkerThread {
     })
     this.#outbox = new Outbox(port)
     const post = (message: ToWorker) => this.#outbox.post(message)
-    this.#session = new WorkerSession({ services, leases, post, onUnfinished })
+    this.#session = new WorkerSession({ services, status, leases, post, onUnfinished })
     inbox.open(port, (message) => this.#onMessage(message))
     this.#worker.on('error', (error: unknown) => {
       this.#cause = error instanceof Error ? error : new Error(String(error))

@@ -115,7 +115,7 @@ async function startWorker(): Promise<App> {
       configFile,
       stateDirectory: undefined,
       sockets,
-      worker: { shared: services, events, tracing, keyFile: start.keyFile },
+      worker: { shared: services, status: services.status, events, tracing, keyFile: start.keyFile },
     },
   )
   const started = await starting

@@ -23,6 +23,7 @@ import { testServices } from '../../contracts/coordinator-services.ts'
 import { a, b, request, startOwner, testCoordinator } from '../../contracts/coordinator.ts'
 import { soon, until } from '../../support/deadline.ts'
 import { spendingCall } from '../../support/spending-call.ts'
+import { unaskedStatus } from '../../support/unasked-status.ts'
 import { unknownFormats } from '../../support/unknown-formats.ts'
 
 /** Both ends of one worker's connection to the owner. */
@@ -56,6 +57,7 @@ function connect(
   })
   const session = new WorkerSession({
     services,
+    status: unaskedStatus,
     leases,
     post: (message) => answers.post(message),
     onUnfinished: (call) => unfinished.push(call),
@@ -186,6 +188,7 @@ test('a worker that ends while it asks is leased nothing', async () => {
   const left = connect(startOwner().owner, now, [], windows, leases)
   const gone = new WorkerSession({
     services: left.services,
+    status: unaskedStatus,
     leases,
     post: () => {},
     onUnfinished: () => {},
