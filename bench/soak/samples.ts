@@ -110,6 +110,14 @@ export const measures: readonly Measure[] = [
     tolerance: 0.3,
   },
   {
+    id: 'lateness',
+    short: 'generator late, p99',
+    title: 'lateness of the load generator, p99',
+    ...milli,
+    panel: 'whole answer, ms',
+    valueOf: ({ latenessP99 }) => latenessP99,
+  },
+  {
     id: 'rss',
     short: 'resident',
     title: 'resident memory',
