@@ -5,6 +5,9 @@ const blockBits = 6
 const superblockBits = 12
 const superblockSize = 1 << superblockBits
 
+/** Of a ring that is smaller than one block: its slots are added up one by one. */
+const noBlocks = new Float64Array()
+
 /** Amounts in a ring of slots. Whole numbers, at least 0; sums are exact up to 2^53. */
 export class BlockSums {
   static readonly blockSize = 1 << blockBits
@@ -15,12 +18,13 @@ export class BlockSums {
   readonly #blocks: Float64Array
   readonly #superblocks: Float64Array
 
-  /** @param capacity a power of two, at least 64. */
+  /** @param capacity a power of two. */
   constructor(capacity: number) {
+    const hasBlocks = capacity >= BlockSums.blockSize
     this.#mask = capacity - 1
     this.#slots = new Float64Array(capacity)
-    this.#blocks = new Float64Array(capacity >> blockBits)
-    this.#superblocks = new Float64Array(Math.max(1, capacity >> superblockBits))
+    this.#blocks = hasBlocks ? new Float64Array(capacity >> blockBits) : noBlocks
+    this.#superblocks = hasBlocks ? new Float64Array(Math.max(1, capacity >> superblockBits)) : noBlocks
   }
 
   get total(): number {
@@ -60,8 +64,8 @@ export class BlockSums {
     let missing = amount
     while (seq < tail) {
       const slot = seq & this.#mask
-      const superblock = this.#superblocks[slot >> superblockBits]!
-      const block = this.#blocks[slot >> blockBits]!
+      const superblock = this.#superblocks[slot >> superblockBits] ?? 0
+      const block = this.#blocks[slot >> blockBits] ?? 0
       if ((slot & (superblockSize - 1)) === 0 && seq + superblockSize <= tail && superblock < missing) {
         missing -= superblock
         seq += superblockSize
@@ -82,8 +86,9 @@ export class BlockSums {
   }
 
   #count(slot: number, delta: number): void {
+    this.#total += delta
+    if (this.#blocks === noBlocks) return
     this.#blocks[slot >> blockBits]! += delta
     this.#superblocks[slot >> superblockBits]! += delta
-    this.#total += delta
   }
 }
