@@ -4,12 +4,16 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { CallDigests } from './call-digests.ts'
 import { type Cell, column, rowWidth } from './call-row.ts'
 import type { NameKind, Names } from './names.ts'
+import type { SecretUse } from './secret-uses.ts'
 import { type QuarterSum, QuarterSums, sumColumns } from './quarter-sums.ts'
 
 const noTariff = '{}'
 const maxKeptPrices = 10_000
 /** Columns of `calls`; the price of a row is a row of its own. */
 const callColumns = rowWidth - 1
+
+/** Of the calls of one batch, by the number of the secret. */
+type SecretUses = Map<number, SecretUse>
 
 const sumOf = sumColumns.map((name) => `${name} = ${name} + excluded.${name}`).join(', ')
 
@@ -50,10 +54,12 @@ export class CallTables {
   /** @param lostSums of rows that are not kept. @throws what SQLite throws. */
   write(rows: readonly Cell[], lostSums: readonly QuarterSum[]): void {
     const sums = new QuarterSums()
+    const uses: SecretUses = new Map()
     sums.addRows(rows)
-    for (let at = 0; at < rows.length; at += rowWidth) this.#writeRow(rows, at)
+    for (let at = 0; at < rows.length; at += rowWidth) this.#writeRow(rows, at, uses)
     for (const sum of lostSums) sums.add(sum)
     for (const sum of sums.values()) this.#writeSum(sum)
+    for (const [secret, { firstMs, lastMs }] of uses) this.#useSecret.run(secret, firstMs, lastMs)
   }
 
   /** After a transaction that was rolled back, or when another process may have changed a price. */
@@ -61,7 +67,7 @@ export class CallTables {
     this.#prices.clear()
   }
 
-  #writeRow(rows: readonly Cell[], at: number): void {
+  #writeRow(rows: readonly Cell[], at: number, uses: SecretUses): void {
     const cell = (offset: number) => rows[at + offset]!
     const name = (kind: NameKind, offset: number) => this.#names.idOrNull(kind, cell(offset) as string | null)
     const secret = name('secret', column.secret)
@@ -117,7 +123,10 @@ export class CallTables {
       digested.trouble,
       cell(column.startMs),
     )
-    if (secret !== null) this.#useSecret.run(secret, endedMs, endedMs)
+    if (secret !== null) {
+      const { firstMs, lastMs } = uses.get(secret) ?? { firstMs: endedMs, lastMs: endedMs }
+      uses.set(secret, { firstMs, lastMs: Math.max(lastMs, endedMs) })
+    }
   }
 
   #writeSum({ quarter, key, client, model, provider, counts }: QuarterSum): void {

@@ -25,7 +25,7 @@ export class Names {
   readonly #insert: StatementSync
   readonly #count: StatementSync
   readonly #maxPerKind: number
-  readonly #ids = new Map<string, number>()
+  readonly #ids = new Map<NameKind, Map<string, number>>()
 
   constructor(database: DatabaseSync, maxPerKind = maxNamesPerKind) {
     this.#maxPerKind = maxPerKind
@@ -36,13 +36,15 @@ export class Names {
 
   /** Within a transaction that writes. */
   idOf(kind: NameKind, given: string): number {
-    const known = this.#ids.get(`${kind}\n${given}`)
+    const ids = this.#idsOf(kind)
+    const known = ids.get(given)
     if (known !== undefined) return known
     const name = given.slice(0, maxNameLength)
     const found = this.#find.get(kind, name) as { id: number } | undefined
     const id = found?.id ?? this.#add(kind, name)
-    if (this.#ids.size >= 2 * this.#maxPerKind) this.#ids.clear()
-    this.#ids.set(`${kind}\n${given}`, id)
+    // Further names than are kept share a number, and are as many as clients invent.
+    if (ids.size >= 2 * this.#maxPerKind) ids.clear()
+    ids.set(given, id)
     return id
   }
 
@@ -54,6 +56,15 @@ export class Names {
   /** After a transaction that was rolled back, or when another process may have changed a name. */
   forget(): void {
     this.#ids.clear()
+  }
+
+  #idsOf(kind: NameKind): Map<string, number> {
+    let ids = this.#ids.get(kind)
+    if (ids === undefined) {
+      ids = new Map()
+      this.#ids.set(kind, ids)
+    }
+    return ids
   }
 
   #add(kind: NameKind, name: string): number {
