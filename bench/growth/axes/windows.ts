@@ -1,11 +1,12 @@
-// Calls in the window of a limit: as many are made of one model as of many, where each window stays small. The large one is
+// Calls in the window of a limit: as many are made of one model as of a hundred, where each window stays small. The large one is
 // measured in the minute before its entries leave it.
 import type { Instance } from '../../gateways/instance.ts'
 import type { Calls } from '../../gateways/tasks.ts'
 import { type At, type Axis, growthConfig, type Point } from '../axis.ts'
 import { namesOf } from './models.ts'
 
-const names = namesOf(4000)
+/** Few enough that their windows stay in the caches of the processor. */
+const names = namesOf(100)
 /** Before the first of them leave. */
 const fillingMs = 25_000
 
