@@ -39,7 +39,10 @@ const unsharable =
   'and a manager of the same user.'
 
 /** The file that a worker thread runs: TypeScript in a checkout, a bundled file in the package. */
-const packagedEntry = new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.cjs', import.meta.url)
+const packagedEntry = new URL(
+  import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.cjs',
+  import.meta.url,
+)
 
 interface WorkerPoolParts {
   readonly opened: OpenedEvents
