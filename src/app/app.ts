@@ -1,124 +1,41 @@
-// The composition root: builds the long-lived parts from a configuration, and ends them again.
+// The gateway of a process, and the composition root: it owns what calls share, the keys of clients, the reports of what happens
+// and the messages about what needs a person. Its threads serve the calls.
 import type { BudgetState } from '../admission/budget.ts'
 import type { AdmissionStore } from '../admission/stores/store.ts'
 import { Alerts } from './alerts.ts'
-import { ClientChecks } from './client-checks.ts'
-import type { LoadedKeys } from './key-application.ts'
-import type { SharedKeyCommands } from './key-source.ts'
+import { describeBudgetsOfAll } from './budget-scopes.ts'
+import type { AppliedKeys, LoadedKeys } from './key-application.ts'
+import type { KeySource, SharedKeyCommands } from './key-source.ts'
+import { keySourceOf } from './keys.ts'
 import type { Machines } from './machines/machines.ts'
-import { ownClientId, type Peers, peersOf, viewUsersOf } from './peer-identifiers.ts'
 import type { OpenedAudit } from './open-audit.ts'
+import { oldestFirst } from './open-calls.ts'
 import { type OpenedEvents, openEvents } from './open-events.ts'
 import { OwnServices } from './own-services.ts'
-import { ProviderPool } from './provider-pool.ts'
-import { describeBudgetsOfAll } from './budget-scopes.ts'
+import type { ProviderSet } from './provider-pool.ts'
 import { pseudonymsOf, usageReader } from './pseudonyms.ts'
 import { settingsToRestartFor } from './restart-settings.ts'
-import type { SharedServices } from './shared-services.ts'
-import { oldestFirst, OpenCallReporter } from './open-calls.ts'
 import type { SteeredServices } from './services/control-commands.ts'
-import { Snapshots } from './snapshots.ts'
+import { ServingThread } from './serving-thread.ts'
+import type { ServingThreads } from './serving-threads.ts'
 import { StatusReporter } from './status-reporter.ts'
-import { budgetScopesOf } from '../call/budget-request.ts'
-import { createTicker, type Ticker } from '../call/ticker.ts'
-import { type Clock, systemClock } from '../platform/clock.ts'
-import { descriptorsOf } from '../platform/descriptors.ts'
+import { WorkerPool } from './workers/worker-pool.ts'
+import type { Ticker } from '../call/ticker.ts'
+import { noKeys } from '../clients/keys/key-file.ts'
+import type { KeyFile } from '../clients/keys/key-record.ts'
 import type { OpenedAuditKey } from '../config/record-keys.ts'
 import type { Config } from '../config/types.ts'
-import { dialects as allDialects, type Dialects } from '../dialects/table.ts'
-import { callCancelled, shuttingDown } from '../errors.ts'
+import type { Dialects } from '../dialects/table.ts'
 import type { Attention } from '../observe/alerts/attention.ts'
 import type { Events } from '../observe/events.ts'
 import type { CounterReader } from '../observe/metrics/counters.ts'
-import type { CallTracing } from '../observe/tracing/call-tracing.ts'
-import { forwardedForReader } from '../clients/forwarded-for.ts'
-import type { KeyFile } from '../clients/keys/key-record.ts'
-import { originMatcher } from '../server/allowed-origins.ts'
-import { type InheritedSocket, listenInherited } from '../server/listeners/inherited.ts'
-import { guardsOf } from '../server/guards/table.ts'
-import { httpLimits } from '../server/listeners/http-server.ts'
-import { connectionLimits } from '../server/listeners/open-connections.ts'
-import { listen } from '../server/listeners/listen.ts'
-import type { Listeners } from '../server/listeners/listeners.ts'
-import { ownPageReader } from '../server/view-check.ts'
+import { type Clock, systemClock } from '../platform/clock.ts'
+import type { InheritedSocket } from '../server/listeners/inherited.ts'
+import { checkFree } from '../server/listeners/listen.ts'
 import { limitsReport } from '../server/routes/limits.ts'
-import { createHandlers } from '../server/server.ts'
-import { TimeSlicer } from '../server/time-slicer.ts'
-import type { StatusSource } from '../status/status-source.ts'
 import type { OpenCall } from '../status/open-call.ts'
-import type { Provider } from '../upstream/provider.ts'
-
-export interface App {
-  /** `http://127.0.0.1:4000` and so on. */
-  readonly addresses: readonly string[]
-  readonly events: Events
-  readonly providers: ReadonlyMap<string, Provider>
-  /**
-   * Serves by another configuration from the next call on; calls under way end as they began.
-   * @returns the keys of the file whose values changed and that only a restart applies; all others are applied.
-   */
-  reload(config: Config): string[] | Promise<string[]>
-  /**
-   * Stops accepting, lets calls under way finish for `server.shutdown_grace_ms`, then ends them: a stream with an error
-   * event, what has not begun with 503.
-   * @param reason for the log: the signal's name.
-   */
-  stop(reason: string): Promise<void>
-  /** As `GET /v1/limits` reports them, of all models. @param client as whom the report is made. */
-  limits(client: string): Promise<object>
-  /**
-   * How budgets stand by what all machines have spent; of the thread that owns them.
-   * @param keyIds of the keys whose budgets are wanted. Undefined: all budgets.
-   */
-  budgets(keyIds: ReadonlySet<string> | undefined): Promise<readonly BudgetState[]>
-  /** Reports of what happens. */
-  readonly status: StatusSource
-  /** `GET /metrics`, in slices of whole lines. */
-  metrics(): Promise<readonly string[]>
-  /** What was counted of the whole process. Undefined: nobody reads it, or another thread has it. */
-  readonly counters: CounterReader | undefined
-  /**
-   * Checks requests against these keys from now on, and ends the calls whose keys were revoked. Absent as `openCalls`.
-   * @returns how many calls it ended.
-   */
-  setKeys?(file: KeyFile): number
-  /** The same for secrets that are revoked, ahead of the keys without them. `setKeys` counts the calls. */
-  revokeKeys?(secretIds: ReadonlySet<string>): void
-  /** Loads the key file now if it has changed; resolves when every thread has it. Undefined: keys are off. */
-  reloadKeys(): Promise<LoadedKeys> | undefined
-  /** Undefined: keys are not shared with other gateways. */
-  readonly sharedKeys: SharedKeyCommands | undefined
-  /** What needs a person now, the most severe first. */
-  attention(): readonly Attention[]
-  /** Those that are started when they are called. Undefined: there are none, or another thread has them. */
-  modelServers(): SteeredServices | undefined
-  /** Those that share limits with this one. Undefined: there are none, or another thread has them. */
-  machines(): Machines | undefined
-  /** Undefined: the gateway writes no audit log. */
-  readonly audit: OpenedAudit | undefined
-  /** Absent in a gateway of several threads. */
-  openCalls?(): number
-  /** The calls under way in all threads, the oldest first. Bodies that are still being read are no calls yet. */
-  openCallReports(): Promise<OpenCall[]>
-  /**
-   * Ends a call with an error for its client, and closes its provider's connection.
-   * @param by the client id of the user who wants it: `user:ann`. Absent: the gateway's own.
-   * @returns false: no call with this request id is under way.
-   */
-  cancelCall(id: string, by?: string): Promise<boolean>
-  /** Of a gateway of several threads: whether each of them has answered since this was asked last. */
-  isAlive?(): boolean
-}
-
-/** What a worker thread has from the main thread (workers/). */
-interface WorkerServices {
-  readonly shared: SharedServices
-  readonly status: StatusSource
-  readonly events: Events
-  readonly tracing: CallTracing
-  /** The keys that are in force. */
-  readonly keyFile: KeyFile
-}
+import type { StatusSource } from '../status/status-source.ts'
+import type { Pseudonyms } from '../vault/pseudonyms.ts'
 
 export interface AppOptions {
   /** Where the log goes. */
@@ -137,9 +54,9 @@ export interface AppOptions {
   readonly auditKey?: OpenedAuditKey
   /** Opened by a service manager: served in the place of `server.hosts`, if there are any. */
   readonly sockets?: readonly InheritedSocket[]
-  /** The machine's own when absent. */
+  /** The machine's own when absent, and with several threads. */
   readonly clock?: Clock
-  /** What looks at the deadlines of calls; when absent one that runs by the clock. */
+  /** What looks at the deadlines of calls; when absent one that runs by the clock. One thread only, as the following. */
   readonly ticker?: Ticker
   /** The wire formats that are served; all that there are when absent. */
   readonly dialects?: Dialects
@@ -147,296 +64,270 @@ export interface AppOptions {
   readonly store?: AdmissionStore
   /** When the release was built, in milliseconds since 1970: no right clock shows an earlier time. The package's when absent. */
   readonly builtAtMs?: number
-  /** Absent: this thread serves alone, and owns what calls share. */
-  readonly worker?: WorkerServices
+  /** The file that worker threads run; the package's own when absent. */
+  readonly workerEntry?: URL
 }
 
 /** @throws StartError when an address can't be had, or a user to be served does not exist here. */
 export async function startApp(config: Config, options: AppOptions): Promise<App> {
-  const { stdout, isJournal = false, version, sockets = [], clock = systemClock } = options
-  const { stateDirectory, worker } = options
-  const opened =
-    worker === undefined
-      ? openEvents(config, { stdout, isJournal, clock, version, stateDirectory, auditKey: options.auditKey })
-      : undefined
-  const events = worker?.events ?? opened!.events
-  const tracing = worker?.tracing ?? opened!.tracing
-  tracing.follow(config)
-  const peers = peersOf(config, events, sockets)
-  const own =
-    worker === undefined
-      ? await OwnServices.start(config, {
-          clock,
-          events,
-          stateDirectory,
-          starterPath: options.starterPath,
-          store: options.store,
-          version,
-          ledger: opened?.ledger,
-          counts: opened?.counts,
-        })
-      : undefined
+  const { stdout, isJournal = false, version, stateDirectory, starterPath, auditKey, store } = options
+  const hasWorkers = config.server.workers > 1
+  const clock = hasWorkers ? systemClock : (options.clock ?? systemClock)
+  if (hasWorkers && (options.sockets ?? []).length === 0) await checkFree(config.server)
+  const opened = openEvents(config, { stdout, isJournal, clock, version, stateDirectory, auditKey })
+  const { events, ledger, counts } = opened
+  const owner = { clock, events, stateDirectory, starterPath, store, version, ledger, counts }
+  const services = await OwnServices.start(config, owner)
   try {
-    return await serve(config, options, { opened, own, events, tracing, peers })
+    const app = new App(config, { ...options, clock, opened, services })
+    await app.start()
+    return app
   } catch (error) {
     // An open connection of its own would keep the process alive.
-    await own?.abandon()
+    await services.abandon()
     throw error
   }
 }
 
-/** What is there before anything is served. */
-interface Ground {
-  /** Undefined in a worker thread, as `own` is. */
-  readonly opened: OpenedEvents | undefined
-  readonly own: OwnServices | undefined
-  readonly events: Events
-  readonly tracing: CallTracing
-  readonly peers: Peers
+interface AppParts extends AppOptions {
+  readonly clock: Clock
+  readonly opened: OpenedEvents
+  readonly services: OwnServices
 }
 
-/** Builds the parts that serve calls, and listens. @throws StartError as `startApp`. */
-async function serve(
-  config: Config,
-  options: AppOptions,
-  { opened, own, events, tracing, peers: { identifiers, observers, findUser } }: Ground,
-): Promise<App> {
-  const { version, configFile, sockets = [], clock = systemClock } = options
-  const { stateDirectory, worker, dialects = allDialects } = options
-  const shared: SharedServices = worker?.shared ?? own!
-  const alerts =
-    own === undefined || opened === undefined
-      ? undefined
-      : new Alerts(config, {
-          ...opened,
-          clock,
-          coordinator: own.coordinator,
-          describeServices: () => own.watch.describeModelServers(),
-          stateDirectory,
-        })
-  const { coordinator, formats } = shared
-  const ticker = options.ticker ?? createTicker(clock)
-  const { owners } = shared
-  const hasSeveralClients = mayHaveSeveralClients(config)
-  const slicer = new TimeSlicer(clock.now, setImmediate)
-  const services = { coordinator, formats, owners, events, tracing, ticker, hasSeveralClients }
-  const longLived = { dialects, ...services, ...clock, timeSlices: slicer, chance: Math.random }
-  const providers = new ProviderPool(`llm-gateway/${version}`)
-  const snapshots = new Snapshots(config, longLived, providers, (model) => shared.refreshModels(model))
-  const pseudonyms = pseudonymsOf(config.usage)
-  const readUsage = usageReader((question) => shared.readUsage(question), pseudonyms)
-  shared.onServerEnded = (name) => snapshots.current.providers.get(name)?.retireConnections?.()
-  shared.onModels = (discovered) => snapshots.setDiscovered(discovered)
-  if (shared.discovered.size > 0) snapshots.setDiscovered(shared.discovered)
-  const { cors, server } = config
-  let inForce = config
-  const draining = new AbortController()
-  const stopped = new AbortController()
+export class App {
+  readonly events: Events
+  /** Reports of what happens. */
+  readonly status: StatusSource
+  /** As it was at the start. */
+  readonly #config: Config
+  #inForce: Config
+  readonly #parts: AppParts
+  readonly #pseudonyms: Pseudonyms | undefined
+  readonly #alerts: Alerts
+  /** Undefined: keys are off. */
+  readonly #keySource: KeySource | undefined
+  /** In force, or on the way to the threads. */
+  #keyFile: KeyFile
+  readonly #threads: ServingThreads
 
-  const reporter = new OpenCallReporter(clock, pseudonyms)
-  const isOriginAllowed = originMatcher(cors)
-  const forwardedFor = forwardedForReader(server.trustedProxies.cidrs)
-  const hasRest = () => snapshots.current.rest !== undefined
-  const clients = new ClientChecks(config, {
-    clock,
-    events,
-    configFile,
-    stateDirectory,
-    ...(options.builtAtMs !== undefined && { builtAtMs: options.builtAtMs }),
-    forwardedFor,
-    floodWindows: shared.floodWindows,
-    keySets: shared.keySets,
-    keyFile: worker?.keyFile,
-    machines: own?.sharedLimits,
-    interrupt: (error, isConcerned) => snapshots.interrupt(error, isConcerned),
-  })
-  const openCallReports = () => oldestFirst(snapshots.records().map((record) => reporter.report(record)))
-  const cancelCall = (id: string, by = ownClientId()) => {
-    const records = snapshots.cancel(id, callCancelled())
-    for (const { call } of records) {
-      events.emit({ kind: 'call_cancelled', request_id: id, client: call.client.id, by })
-    }
-    return records.length > 0
+  /** Serves nothing yet. @throws StartError when a user to be served does not exist here. */
+  constructor(config: Config, parts: AppParts) {
+    const { opened, services, clock, stateDirectory, builtAtMs } = parts
+    const { events } = opened
+    this.#config = this.#inForce = config
+    this.#parts = parts
+    this.events = events
+    this.#pseudonyms = pseudonymsOf(config.usage)
+    this.#alerts = new Alerts(config, {
+      ...opened,
+      clock,
+      coordinator: services.coordinator,
+      describeServices: () => services.watch.describeModelServers(),
+      stateDirectory,
+    })
+    this.#keySource = keySourceOf(config, {
+      clock,
+      events,
+      stateDirectory,
+      configFile: parts.configFile,
+      machines: services.sharedLimits,
+      apply: (file) => this.#applyKeys(file),
+      revoke: (secretIds) => this.#threads.revokeKeys(secretIds),
+      ...(builtAtMs !== undefined && { builtAtMs }),
+    })
+    this.#keyFile = this.#keySource?.load() ?? noKeys
+    this.status = this.#statusReporter()
+    this.#threads = this.#createThreads()
+    services.describeThreads = () => this.#threads.describe()
   }
-  const status =
-    own === undefined
-      ? worker!.status
-      : new StatusReporter({
-          clock,
-          version,
-          configFile,
-          services: own,
-          readUsage,
-          pseudonyms,
-          config: () => inForce,
-          keys: () => clients.keyFile.keys,
-          routes: () => snapshots.current.routes,
-          look: async () => [{ calls: openCallReports(), recent: opened!.history.look() }],
-          workers: () => oneThread,
-          isDraining: () => draining.signal.aborted,
-          reload: () => opened!.reloads.latest,
-          attention: () => alerts?.attention() ?? [],
-          cancel: async (id, by) => cancelCall(id, by),
-        })
-  const handlers = await createHandlers({
-    guards: guardsOf(config, {
-      isOriginAllowed,
-      forwardedFor,
-      hasRest,
-      isOwnPage: ownPageReader(observers, () => inForce.status.hasPlayground),
-    }),
-    observers,
-    findUser,
-    isServedViaProxy: () => inForce.status.isServedViaProxy,
-    hasMetrics: config.metrics.enabled,
-    hasStatusPage: config.status.enabled,
-    isOriginAllowed,
-    maxBodyBytes: server.maxRequestBodyBytes,
-    bodyMemoryBytes: Math.floor(server.bodyMemoryBytes / server.workers),
-    floodWindows: shared.floodWindows,
-    floodWaitMs: () => inForce.rateLimits.perClientMaxWaitMs,
-    stopped: stopped.signal,
-    slicer,
-    clientOf: clients.clientOf,
-    keyCheck: clients.keyCheck,
-    identityCheck: clients.identityCheck,
-    dialects,
-    serveCall(call) {
-      clients.endIfRevoked(call)
-      snapshots.serve(call)
-    },
-    serveRest(call) {
-      clients.endIfRevoked(call)
-      snapshots.serveRest(call)
-    },
-    hasRest,
-    findProvider: (name) => snapshots.current.providers.get(name),
-    hasSeveralClients,
-    routes: () => snapshots.current.routes,
-    knownModels: (targets) => coordinator.knownModels(targets),
-    describeLimits: (models) => coordinator.describe(models),
-    describeStore: () => shared.describeStore(),
-    readUsage,
-    ownClientId: ownClientId(),
-    describeClient: (scope) => coordinator.describeClient(scope),
-    async describeBudgets(client) {
-      const scopes = budgetScopesOf(client, snapshots.current)
-      return scopes.length === 0 ? [] : coordinator.describeBudgets(scopes)
-    },
-    status,
-    hasPlayground: () => inForce.status.hasPlayground && !needsCredentials(config),
-    draining: draining.signal,
-    readMetrics: () => shared.readMetrics(),
-    isDraining: () => draining.signal.aborted,
-    events,
-    now: clock.now,
-    wallNow: clock.wallNow,
-    setTimer: clock.setTimer,
-  })
-  const limits = { ...httpLimits, ...connectionLimits(descriptorsOf('self'), 1 / server.workers) }
-  if (own !== undefined) {
-    own.describeThreads = async () => ({
-      isDraining: draining.signal.aborted,
-      openCalls: snapshots.openCalls,
-      workers: oneThread,
+
+  #createThreads(): ServingThreads {
+    const { opened, services, sockets = [], ...parts } = this.#parts
+    const { status } = this
+    const keyFile = this.#keyFile
+    if (this.#config.server.workers > 1)
+      return new WorkerPool(this.#config, { ...parts, opened, services, sockets, status, keyFile })
+    const { events, tracing, history } = opened
+    const { version, clock, ticker, dialects, builtAtMs } = parts
+    return new ServingThread(this.#config, {
+      shared: services,
+      status,
+      events,
+      tracing,
+      history,
+      keyFile,
+      version,
+      sockets,
+      clock,
+      sharesPort: false,
+      ticker,
+      dialects,
+      builtAtMs,
     })
   }
-  // Before the first call, which may be waiting at the socket, and may be for a model that is to be discovered.
-  own?.follow(config, snapshots.current.providers, clients.keyFile.keys)
-  const listeners = await (sockets.length > 0
-    ? listenInherited(sockets, identifiers, handlers, limits)
-    : listen({ ...server, reusePort: worker !== undefined }, identifiers, handlers, limits))
-  clients.start()
-  alerts?.follow(config)
-  events.emit({ kind: 'listening', addresses: listeners.addresses, config: configFile })
 
-  return {
-    addresses: listeners.addresses,
-    events,
-    audit: opened?.audit,
-    status,
-    attention: () => alerts?.attention() ?? [],
-    get providers() {
-      return snapshots.current.providers
-    },
-    reload(next) {
-      snapshots.replace(next)
-      own?.follow(next, snapshots.current.providers, clients.keyFile.keys)
-      clients.follow(next)
-      tracing.follow(next)
-      alerts?.follow(next)
-      inForce = next
-      observers.follow(viewUsersOf(next))
-      return settingsToRestartFor(config, next)
-    },
-    async limits(client) {
-      const reports = await coordinator.describe(snapshots.current.routes.models())
-      return limitsReport({ id: client }, reports, { store: await shared.describeStore() })
-    },
-    async budgets(keyIds) {
-      if (own === undefined) return []
-      const { keys } = clients.keyFile
-      const sources = { config: inForce, keys, book: own.coordinator.admission.budgets }
-      return describeBudgetsOfAll(sources, keyIds, pseudonyms)
-    },
-    modelServers: () => own?.watch.modelServersBy(inForce),
-    machines: () => own?.machines,
-    metrics: () => shared.readMetrics(),
-    counters: opened?.counts?.registry,
-    setKeys: (file) => clients.setKeys(file),
-    revokeKeys: (secretIds) => clients.revokeKeys(secretIds),
-    reloadKeys: () => clients.reloadKeys(),
-    sharedKeys: clients.sharedKeys,
-    openCalls: () => snapshots.openCalls,
-    openCallReports: async () => openCallReports(),
-    cancelCall: async (id, by) => cancelCall(id, by),
-    async stop(reason) {
-      draining.abort()
-      alerts?.stop()
-      own?.stopWatching()
-      events.emit({ kind: 'stopping', reason, open_calls: snapshots.openCalls })
-      await endCalls(listeners, inForce.server.shutdownGraceMs, () => {
-        stopped.abort()
-        coordinator.close()
-        own?.watch.close()
-        snapshots.interrupt(shuttingDown())
-      })
-      // A call whose connection is gone has still to be settled before that is saved.
-      await snapshots.settled()
-      await clients.stop()
-      await own?.save()
-      await alerts?.saved()
-      await snapshots.close()
-      await tracing.stop()
-      events.emit({ kind: 'stopped' })
-      await opened?.audit?.close()
-    },
+  #statusReporter(): StatusReporter {
+    const { opened, services, clock, version, configFile } = this.#parts
+    return new StatusReporter({
+      clock,
+      version,
+      configFile,
+      services,
+      readUsage: usageReader((question) => services.readUsage(question), this.#pseudonyms),
+      pseudonyms: this.#pseudonyms,
+      config: () => this.#inForce,
+      keys: () => this.#keyFile.keys,
+      routes: () => this.#threads.routes(),
+      look: () => this.#threads.look(),
+      workers: () => this.#threads.count(),
+      isDraining: () => this.#threads.isDraining,
+      reload: () => opened.reloads.latest,
+      attention: () => this.attention(),
+      cancel: (id, by) => this.#threads.cancelCall(id, by),
+    })
   }
-}
 
-/** Whether the calls of a page, which has neither a key nor an identity, are refused. */
-function needsCredentials({ keys, identity }: Config): boolean {
-  return keys.mode === 'required' || identity.isRequired
-}
+  /** @throws StartError as `startApp`. */
+  async start(): Promise<void> {
+    // Before the first call, which may be waiting at the socket, and may be for a model that is to be discovered.
+    this.#follow(this.#config)
+    await this.#threads.start()
+    this.#keySource?.start(this.#threads.count().running)
+    this.#alerts.follow(this.#config)
+    this.events.emit({ kind: 'listening', addresses: this.addresses, config: this.#parts.configFile })
+  }
 
-const oneThread = { wanted: 1, running: 1 }
+  /** `http://127.0.0.1:4000` and so on. */
+  get addresses(): readonly string[] {
+    return this.#threads.addresses
+  }
 
-/** Whether others than the gateway's own user may call it, who share the objects of its providers' accounts. */
-function mayHaveSeveralClients({ access, identity, keys, server }: Config): boolean {
-  if (keys.mode !== 'off' || identity.sources.length > 0) return true
-  const [first, ...others] = access.allowedUsers
-  return first !== 'self' || others.length > 0 || server.trustedProxies.users.length > 0
-}
+  /** As this thread asks them about models and health. */
+  get providers(): ProviderSet {
+    return this.#threads.providers
+  }
 
-/** How long the last bytes of calls that were ended may take to their clients. */
-const lastWordsMs = 1_000
+  /**
+   * Serves by another configuration from the next call on; calls under way end as they began.
+   * @returns the keys of the file whose values changed and that only a restart applies; all others are applied.
+   */
+  reload(config: Config): string[] | Promise<string[]> {
+    const reloaded = this.#threads.reload(config)
+    this.#inForce = config
+    this.#follow(config)
+    this.#alerts.follow(config)
+    const toRestartFor = settingsToRestartFor(this.#config, config)
+    return reloaded === undefined ? toRestartFor : reloaded.then(() => toRestartFor)
+  }
 
-/** Resolves when no connection is left. @param interrupt ends the calls that are still under way after the grace. */
-async function endCalls(listeners: Listeners, graceMs: number, interrupt: () => void): Promise<void> {
-  let deadline = setTimeout(() => {
-    interrupt()
-    deadline = setTimeout(() => listeners.closeNow(), lastWordsMs)
-  }, graceMs)
-  await listeners.close()
-  clearTimeout(deadline)
+  #follow(config: Config): void {
+    this.#parts.services.follow(config, this.providers, this.#keyFile.keys)
+  }
+
+  /**
+   * Stops accepting, lets calls under way finish for `server.shutdown_grace_ms`, then ends them: a stream with an error
+   * event, what has not begun with 503.
+   * @param reason for the log: the signal's name.
+   */
+  async stop(reason: string): Promise<void> {
+    const { services, opened } = this.#parts
+    this.#threads.drain()
+    this.#alerts.stop()
+    services.stopWatching()
+    await this.#threads.stop(reason, () => services.watch.close())
+    await this.#keySource?.stop()
+    await services.save()
+    await this.#alerts.saved()
+    await this.#threads.close()
+    this.events.emit({ kind: 'stopped' })
+    await opened.audit?.close()
+  }
+
+  /** As `GET /v1/limits` reports them, of all models. @param client as whom the report is made. */
+  async limits(client: string): Promise<object> {
+    const { services } = this.#parts
+    const reports = await services.coordinator.describe(this.#threads.routes().models())
+    return limitsReport({ id: client }, reports, { store: await services.describeStore() })
+  }
+
+  /**
+   * How budgets stand by what all machines have spent.
+   * @param keyIds of the keys whose budgets are wanted. Undefined: all budgets.
+   */
+  budgets(keyIds: ReadonlySet<string> | undefined): Promise<readonly BudgetState[]> {
+    const book = this.#parts.services.coordinator.admission.budgets
+    const sources = { config: this.#inForce, keys: this.#keyFile.keys, book }
+    return describeBudgetsOfAll(sources, keyIds, this.#pseudonyms)
+  }
+
+  /** `GET /metrics`, in slices of whole lines. */
+  metrics(): Promise<readonly string[]> {
+    return this.#parts.services.readMetrics()
+  }
+
+  /** What was counted of the whole process. Undefined: nobody reads it. */
+  get counters(): CounterReader | undefined {
+    return this.#parts.opened.counts?.registry
+  }
+
+  /** What needs a person now, the most severe first. */
+  attention(): readonly Attention[] {
+    return this.#alerts.attention()
+  }
+
+  /** Those that are started when they are called. Undefined: there are none. */
+  modelServers(): SteeredServices | undefined {
+    return this.#parts.services.watch.modelServersBy(this.#inForce)
+  }
+
+  /** Those that share limits with this one. Undefined: there are none. */
+  machines(): Machines | undefined {
+    return this.#parts.services.machines
+  }
+
+  /** Undefined: the gateway writes no audit log. */
+  get audit(): OpenedAudit | undefined {
+    return this.#parts.opened.audit
+  }
+
+  /** Loads the key file now if it has changed; resolves when every thread has it. Undefined: keys are off. */
+  reloadKeys(): Promise<LoadedKeys> | undefined {
+    return this.#keySource?.reload()
+  }
+
+  /** Undefined: keys are not shared with other gateways. */
+  get sharedKeys(): SharedKeyCommands | undefined {
+    return this.#keySource?.shared
+  }
+
+  async #applyKeys(file: KeyFile): Promise<AppliedKeys> {
+    this.#keyFile = file
+    return await this.#threads.setKeys(file)
+  }
+
+  /** Undefined: of several threads it is not known at once. */
+  openCalls(): number | undefined {
+    return this.#threads.openCalls()
+  }
+
+  /** The calls under way in all threads, the oldest first. */
+  async openCallReports(): Promise<OpenCall[]> {
+    const looks = await this.#threads.look()
+    return oldestFirst(looks.flatMap(({ calls }) => calls))
+  }
+
+  /**
+   * Ends a call with an error for its client, and closes its provider's connection.
+   * @param by the client id of the user who wants it: `user:ann`. Absent: the gateway's own.
+   * @returns false: no call with this request id is under way.
+   */
+  cancelCall(id: string, by?: string): Promise<boolean> {
+    return this.#threads.cancelCall(id, by)
+  }
+
+  /** Of a gateway of several threads: whether each of them has answered since this was asked last. */
+  isAlive(): boolean {
+    return this.#threads.isAlive()
+  }
 }

@@ -5,37 +5,27 @@ import type { Call } from '../call/call.ts'
 import { ClientRecords } from '../clients/client-records.ts'
 import { clientReader, type ForwardedFor } from '../clients/forwarded-for.ts'
 import type { IdentityCheck } from '../clients/identity/identity-check.ts'
-import { noKeys } from '../clients/keys/key-file.ts'
 import type { KeyFile } from '../clients/keys/key-record.ts'
 import { KeysInForce } from '../clients/keys/keys-in-force.ts'
 import type { Config } from '../config/types.ts'
 import type { Client } from '../domain.ts'
 import type { GatewayError } from '../errors.ts'
-import type { Events } from '../observe/events.ts'
 import type { Clock } from '../platform/clock.ts'
 import { builtAtMs as packageBuiltAtMs } from '../platform/package.ts'
 import { KeyCheck, keyRevoked } from '../server/key-check.ts'
 import { withCharges } from '../server/wrong-identities.ts'
 import { identityCheckOf } from './identity.ts'
-import type { LoadedKeys } from './key-application.ts'
-import type { KeySource, SharedKeyCommands } from './key-source.ts'
-import { keylessClients, keySourceOf } from './keys.ts'
-import type { MachinesOfKeys } from './machines/shared-keys.ts'
+import { keylessClients } from './keys.ts'
 import { pseudonymsOf } from './pseudonyms.ts'
 import type { SharedServices } from './shared-services.ts'
 
 interface ClientCheckParts extends Pick<SharedServices, 'floodWindows' | 'keySets'> {
   readonly clock: Clock
-  readonly events: Events
-  readonly configFile: string
-  readonly stateDirectory: string | undefined
-  /** When the release was built, in milliseconds since 1970. Default: the package's. */
-  readonly builtAtMs?: number
+  /** When the release was built, in milliseconds since 1970. Undefined: the package's. */
+  readonly builtAtMs: number | undefined
   readonly forwardedFor: ForwardedFor
-  /** Of a worker thread: the keys in force. Undefined: the key file is read and followed. */
-  readonly keyFile: KeyFile | undefined
-  /** Undefined: the gateway shares nothing with others. */
-  readonly machines: MachinesOfKeys | undefined
+  /** The keys that are in force. */
+  readonly keyFile: KeyFile
   /** Ends calls under way. @returns how many. */
   readonly interrupt: (error: GatewayError, isConcerned: (client: Client) => boolean) => number
 }
@@ -48,33 +38,26 @@ export class ClientChecks {
   /** The client, with the terms of its entry, before identity and key are looked at. */
   readonly clientOf: (request: IncomingMessage) => Client
   readonly #keys: KeysInForce
-  readonly #watch: KeySource | undefined
   readonly #interrupt: ClientCheckParts['interrupt']
   readonly #isRevoked: (client: Client) => boolean
   readonly #countedAs: ((id: string) => string) | undefined
   #records: ClientRecords
-  #keyFile: KeyFile
   /** Calls that `revokeKeys` has ended since the last `setKeys`. */
   #endedAhead = 0
 
   /** @throws StartError when the configuration names a user that does not exist here. */
   constructor(
     config: Config,
-    { interrupt, forwardedFor, floodWindows, keySets, ...parts }: ClientCheckParts,
+    { interrupt, forwardedFor, floodWindows, keySets, clock, keyFile, builtAtMs }: ClientCheckParts,
   ) {
-    const { clock, keyFile } = parts
     const { mode, prefix } = config.keys
     this.#interrupt = interrupt
     this.#countedAs = countedAs(config)
     this.#records = new ClientRecords(config.clients, this.#countedAs)
     const plainClientOf = clientReader(forwardedFor)
     this.clientOf = (request) => this.#records.withTerms(plainClientOf(request))
-    const apply = (file: KeyFile) => ({ threads: 1, ended: this.setKeys(file) })
-    this.#watch = keyFile === undefined ? keySourceOf(config, { ...parts, apply }) : undefined
     const prefixes = [prefix]
-    const { builtAtMs = packageBuiltAtMs() } = parts
-    this.#keyFile = keyFile ?? this.#watch?.load() ?? noKeys
-    const keys = new KeysInForce(this.#keyFile, prefixes, builtAtMs)
+    const keys = new KeysInForce(keyFile, prefixes, builtAtMs ?? packageBuiltAtMs())
     this.#keys = keys
     this.#isRevoked = ({ secretId }) => secretId !== undefined && keys.isRevoked(secretId)
     const isRequired = mode === 'required'
@@ -96,33 +79,8 @@ export class ClientChecks {
     this.#records = new ClientRecords(clients, this.#countedAs)
   }
 
-  /** Follows the key file from here on. */
-  start(): void {
-    this.#watch?.start(1)
-  }
-
-  async stop(): Promise<void> {
-    await this.#watch?.stop()
-  }
-
-  /** In force. */
-  get keyFile(): KeyFile {
-    return this.#keyFile
-  }
-
-  /** Loads the key file now if it has changed. Undefined: keys are off, or another thread follows it. */
-  reloadKeys(): Promise<LoadedKeys> | undefined {
-    return this.#watch?.reload()
-  }
-
-  /** Undefined: the keys are not shared with other gateways, or another thread follows them. */
-  get sharedKeys(): SharedKeyCommands | undefined {
-    return this.#watch?.shared
-  }
-
   /** Checks requests against these keys from now on. @returns how many calls were ended because their keys were revoked. */
   setKeys(file: KeyFile): number {
-    this.#keyFile = file
     const hasRevoked = this.#keys.replace(file)
     const ended = this.#endedAhead + (hasRevoked ? this.#endRevoked() : 0)
     this.#endedAhead = 0

@@ -68,7 +68,7 @@ function commandsOf(
         config: configFile,
         state_directory: stateDirectory ?? null,
         addresses: app.addresses,
-        open_calls: app.openCalls?.() ?? null,
+        open_calls: app.openCalls() ?? null,
       }),
     ],
     ['GET /-/metrics', async () => ({ text: (await app.metrics()).join('') })],

@@ -9,7 +9,6 @@ import type { Reload } from '../observe/reloads.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { RouteTable } from '../routing/route-table.ts'
 import { budgetRow } from '../status/budget-row.ts'
-import type { HistoryLook } from '../status/call-history.ts'
 import { type ExplainedName, explainName } from '../status/explained-name.ts'
 import { limitStates } from '../status/limit-states.ts'
 import type { OpenCall } from '../status/open-call.ts'
@@ -28,13 +27,8 @@ import { budgetScopesIn } from './budget-scopes.ts'
 import { oldestFirst } from './open-calls.ts'
 import type { OwnServices } from './own-services.ts'
 import { reloadState } from './reload-state.ts'
+import type { ThreadLook } from './serving-threads.ts'
 import { targetsIn, waitingFor } from './waiting-for.ts'
-
-/** What one thread knows of its calls. */
-interface ThreadLook {
-  readonly calls: readonly OpenCall[]
-  readonly recent: HistoryLook
-}
 
 export interface StatusReporterParts {
   readonly clock: Pick<Clock, 'now' | 'wallNow'>

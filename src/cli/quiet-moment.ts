@@ -11,7 +11,7 @@ export function quietMoment(app: Pick<App, 'openCalls'>, setTimer: SetTimer, max
     let isOver = false
     setTimer(() => (isOver = true), maxMs)
     const check = (): void => {
-      if (isOver || (app.openCalls?.() ?? 0) === 0) resolve()
+      if (isOver || (app.openCalls() ?? 0) === 0) resolve()
       else setTimer(check, checkEveryMs)
     }
     check()

@@ -4,7 +4,6 @@ import { startControl } from '../app/control.ts'
 import { checkProviders } from '../app/check-providers.ts'
 import { refuseCalls } from '../app/refuse-calls.ts'
 import { formatFirstError } from '../app/reload.ts'
-import { startWorkerPool } from '../app/workers/worker-pool.ts'
 import { openAuditKey } from '../config/record-keys.ts'
 import { controlSocketPath, findConfigFile, findStateDirectory, servicesSocketPath } from '../config/find.ts'
 import { type LoadedConfig, openConfig, storedSecretFiles } from '../config/load.ts'
@@ -66,8 +65,7 @@ export async function serveCommand(
   const auditKey = config.audit.enabled ? await openAuditKey(configFile, io.env) : undefined
   let app: App
   try {
-    const start = config.server.workers > 1 ? startWorkerPool : startApp
-    app = await start(config, {
+    app = await startApp(config, {
       stdout: io.stdout,
       isJournal: isJournal(io.env, 1),
       version,

@@ -96,7 +96,7 @@ function pingWatchdog(
   let stopTimer = setTimer(ping, everyMs)
   function ping(): void {
     stopTimer = setTimer(ping, everyMs!)
-    if (app.isAlive?.() ?? true) notifier.watchdog()
+    if (app.isAlive()) notifier.watchdog()
   }
   return () => stopTimer()
 }

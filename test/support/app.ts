@@ -6,7 +6,6 @@ import { PassThrough } from 'node:stream'
 import { pathToFileURL } from 'node:url'
 
 import { type App, startApp, type AppOptions } from '../../src/app/app.ts'
-import { startWorkerPool } from '../../src/app/workers/worker-pool.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import type { Config } from '../../src/config/types.ts'
 import { workerFile } from './built-checkout.ts'
@@ -71,12 +70,10 @@ export async function startGateway<Name extends string = 'scripted'>(
     version: '0.0.0-test',
     configFile: file,
     stateDirectory: undefined,
+    workerEntry,
     ...chosen,
   }
-  const app =
-    config.server.workers > 1
-      ? await startWorkerPool(config, options, workerEntry)
-      : await startApp(config, options)
+  const app = await startApp(config, options)
   let stopped: Promise<void> | undefined
   const stop = () => (stopped ??= app.stop('test'))
   t.after(async () => {

@@ -4,7 +4,7 @@ import { perClientRpmOf } from '../../admission/limits-of.ts'
 import { holdsKey } from '../../clients/keys/key-format.ts'
 import { systemClock } from '../../platform/clock.ts'
 import { StartError } from '../../errors.ts'
-import { createEvents, type GatewayEvent, type Sink } from '../../observe/events.ts'
+import { createEvents, type Sink } from '../../observe/events.ts'
 import { createLog, type LogOutput } from '../../observe/log/log.ts'
 import { appendRow, type Cell } from '../../ledger/call-row.ts'
 import { namingBy } from '../../observe/pseudonymous-events.ts'
@@ -13,10 +13,10 @@ import { logSink } from '../../observe/sinks/log.ts'
 import { CallHistory } from '../../status/call-history.ts'
 import { metricsSink } from '../../observe/sinks/metrics.ts'
 import { CallTracing } from '../../observe/tracing/call-tracing.ts'
-import { type App, startApp } from '../app.ts'
 import { LoopTime } from '../loop-time.ts'
 import { ledgerSink } from '../open-ledger.ts'
 import { pseudonymsOf } from '../pseudonyms.ts'
+import { ServingThread } from '../serving-thread.ts'
 import { deserializeConfig } from './config-transfer.ts'
 import type { Command, FromWorker, ToWorker, WorkerStart } from './messages.ts'
 import { type Batch, Outbox } from './outbox.ts'
@@ -43,19 +43,11 @@ const services = new RemoteServices({
 })
 const log: LogOutput = { write: (text) => post({ kind: 'log', text }) }
 const logLines = logSink(createLog(config.logging.level, log))
-/** The main thread reports these, once for all workers. */
-const reportedOnce: ReadonlySet<GatewayEvent['kind']> = new Set([
-  'listening',
-  'limits_loaded',
-  'stopping',
-  'stopped',
-])
+/** The main thread reports a stop, once for all workers. */
 const workerSink: Sink = {
   name: logLines.name,
-  wants: (kind) => kind !== 'attempt_ended',
-  receive(event) {
-    if (!reportedOnce.has(event.kind)) logLines.receive(event)
-  },
+  wants: (kind) => kind !== 'attempt_ended' && kind !== 'stopping',
+  receive: (event) => logLines.receive(event),
 }
 
 const ledgerRows = ledgerSink({
@@ -93,11 +85,11 @@ const sinks = [
 
 const events = createEvents(sinks, namingBy(pseudonymsOf(config.usage)))
 
-const app = startWorker()
+const starting = startWorker()
 port.on('message', ({ messages }: Batch<ToWorker>) => {
   for (const message of messages) onMessage(message)
 })
-app.then(
+starting.then(
   ({ addresses }) => post({ kind: 'listening', addresses }),
   (error: unknown) => {
     if (!(error instanceof StartError)) throw error
@@ -105,22 +97,26 @@ app.then(
   },
 )
 
-async function startWorker(): Promise<App> {
-  const { hosts, tcpPort, unixSocket, version, configFile, sockets } = start
-  const starting = startApp(
+async function startWorker(): Promise<ServingThread> {
+  const { hosts, tcpPort, unixSocket, version, sockets, keyFile } = start
+  const thread = new ServingThread(
     { ...config, server: { ...config.server, hosts, port: tcpPort, unixSocket } },
     {
-      stdout: process.stdout,
+      shared: services,
+      status: services.status,
+      events,
+      tracing,
+      history,
+      keyFile,
       version,
-      configFile,
-      stateDirectory: undefined,
       sockets,
-      worker: { shared: services, status: services.status, events, tracing, keyFile: start.keyFile },
+      clock: systemClock,
+      sharesPort: true,
     },
   )
-  const started = await starting
-  if (start.reloaded !== undefined) await started.reload(deserializeConfig(start.reloaded))
-  return started
+  await thread.start()
+  if (start.reloaded !== undefined) thread.reload(deserializeConfig(start.reloaded))
+  return thread
 }
 
 function onMessage(message: ToWorker): void {
@@ -142,20 +138,19 @@ function onMessage(message: ToWorker): void {
     case 'ping':
     case 'measure':
       // Those that come before the start is over wait for it.
-      void app.then((started) => {
+      void starting.then((started) => {
         post({ kind: 'done', command: message.command, calls: follow(started, message) })
       })
       return
     case 'cancel_call':
-      void app.then(async (started) => {
+      void starting.then(async (started) => {
         const isDone = await started.cancelCall(message.id, message.by)
         post({ kind: 'done', command: message.command, calls: isDone ? 1 : 0 })
       })
       return
     case 'look':
-      void app.then(async (started) => {
-        const look = { calls: await started.openCallReports(), recent: history.look() }
-        post({ kind: 'looked', command: message.command, look })
+      void starting.then((started) => {
+        post({ kind: 'looked', command: message.command, look: started.lookNow() })
       })
       return
     default:
@@ -164,27 +159,33 @@ function onMessage(message: ToWorker): void {
 }
 
 /** @returns how many calls it concerns, as `done` reports them. */
-function follow(started: App, command: Exclude<Command, { kind: 'cancel_call' | 'look' }>): number {
+function follow(started: ServingThread, command: Exclude<Command, { kind: 'cancel_call' | 'look' }>): number {
   switch (command.kind) {
     case 'reload':
-      void started.reload(deserializeConfig(command.config))
+      started.reload(deserializeConfig(command.config))
       return 0
     case 'keys':
-      return started.setKeys?.(command.file) ?? 0
+      return started.setKeys(command.file).ended
     case 'revoke':
-      started.revokeKeys?.(command.secretIds)
+      started.revokeKeys(command.secretIds)
       return 0
     case 'stop': {
-      const openCalls = started.openCalls?.() ?? 0
-      void started.stop(command.reason).then(() => post({ kind: 'stopped' }))
+      const openCalls = started.openCalls()
+      void stop(started, command.reason)
       return openCalls
     }
     case 'ping':
       return 0
     case 'measure':
       loopTime?.count()
-      return started.openCalls?.() ?? 0
+      return started.openCalls()
     default:
       return command satisfies never
   }
+}
+
+async function stop(started: ServingThread, reason: string): Promise<void> {
+  await started.stop(reason)
+  await started.close()
+  post({ kind: 'stopped' })
 }
