@@ -26,7 +26,16 @@ suite('the contenders', () => {
 
   test('are rivals where people pick them in place of ours', () => {
     const rivals = contenders.filter(({ isRival }) => isRival).map(({ name }) => name)
-    assert.deepEqual(rivals, ['LiteLLM', 'Olla', 'llama-swap', 'llm-router', 'Portkey', 'claude-code-router'])
+    assert.deepEqual(rivals, [
+      'LiteLLM',
+      'Olla',
+      'llama-swap',
+      'llm-router',
+      'Portkey',
+      'claude-code-router',
+      'Bifrost',
+      'agentgateway',
+    ])
   })
 })
 
