@@ -25,13 +25,20 @@ export interface Account {
     readonly knownFault?: string
   }[]
   /** Not measured, and why. */
-  readonly leftOut: readonly { readonly name: string; readonly reason: string }[]
+  readonly leftOut: readonly LeftOut[]
   readonly figures: readonly Figure[]
   readonly samples: readonly Sample[]
   readonly notes: readonly string[]
   readonly profiles: readonly Profile[]
   /** Why calls failed, by contender and figure. */
   readonly faults: ReadonlyMap<string, ReadonlyMap<string, number>>
+}
+
+interface LeftOut {
+  readonly name: string
+  readonly reason: string
+  /** One that people pick in place of ours. */
+  readonly isRival?: boolean
 }
 
 /** @param own the contender that the others are compared with. */
@@ -103,7 +110,7 @@ function targetTable({ samples, rounds }: Account, own: string): string[] {
 }
 
 /** Nothing where no rival was measured. */
-function aheadTable({ figures, samples, contenders }: Account, own: string): string[] {
+function aheadTable({ figures, samples, contenders, leftOut }: Account, own: string): string[] {
   const rivals = contenders.filter(({ isRival }) => isRival === true).map(({ name }) => name)
   const standings = standingsOf(figures, samples, own, rivals)
   if (standings.length === 0) return []
@@ -128,6 +135,7 @@ function aheadTable({ figures, samples, contenders }: Account, own: string): str
     '',
     `${own} against the best of ${rivals.join(', ')}, figure by figure. The last column is how many times as good ${own} is in the same round: median, least to most; nobody is ahead where that is above 1 in some rounds and below in others.`,
     '',
+    ...absentRivals(leftOut),
     `| figure | ${own} | best of them | ahead | times as good |`,
     '|---|--:|--:|---|--:|',
     ...rows,
@@ -135,6 +143,12 @@ function aheadTable({ figures, samples, contenders }: Account, own: string): str
     behind.length === 0 ? `${summary}.` : `${summary}, and behind in: ${behind.join('; ')}.`,
     '',
   ]
+}
+
+/** Who is ahead says nothing of them, and they may be the fastest. */
+function absentRivals(leftOut: readonly LeftOut[]): string[] {
+  const names = leftOut.filter(({ isRival }) => isRival === true).map(({ name }) => name)
+  return names.length === 0 ? [] : [`Not measured, though people pick them too: ${names.join(', ')}.`, '']
 }
 
 /** Nothing where no earlier build was measured. */

@@ -118,9 +118,9 @@ async function run(options: Options): Promise<number> {
 interface Field {
   readonly entrants: readonly Entrant[]
   readonly instances: readonly Instance[]
-  readonly leftOut: readonly { name: string; reason: string }[]
+  readonly leftOut: Reasons
   /** Those that did not start or did not answer right. */
-  readonly wrong: readonly { name: string; reason: string }[]
+  readonly wrong: Reasons
 }
 
 /** Finds the contenders, starts them, and lets in who answers right. */
@@ -129,11 +129,11 @@ async function admit({ only, baseline, isQuick }: Options, ground: Ground): Prom
   if (baseline !== undefined) chosen.splice(1, 0, createBaseline(resolve(baseline)))
   const [entrants, instances, leftOut, wrong]: [Entrant[], Instance[], Reasons, Reasons] = [[], [], [], []]
   for (const contender of chosen) {
-    const { name } = contender
+    const { name, isRival = false } = contender
     tell(`looks for ${name}`)
     const found = await contender.find({ mayDownload: !isQuick, isPacked: !isQuick })
     if (found.kind === 'absent') {
-      leftOut.push({ name, reason: found.reason })
+      leftOut.push({ name, reason: found.reason, isRival })
       tell(`${name} is left out: ${found.reason}`)
       continue
     }
@@ -158,14 +158,14 @@ async function admit({ only, baseline, isQuick }: Options, ground: Ground): Prom
       tell(`${name} ${found.version} answers right`)
     } catch (error) {
       const reason = (error as Error).message
-      wrong.push({ name, reason })
+      wrong.push({ name, reason, isRival })
       tell(`${name} is not measured: ${reason}`)
     }
   }
   return { entrants, instances, leftOut, wrong }
 }
 
-type Reasons = { name: string; reason: string }[]
+type Reasons = { name: string; reason: string; isRival?: boolean }[]
 
 function isChosen({ name }: Contender, only: readonly string[] | undefined): boolean {
   if (only === undefined) return true
@@ -217,7 +217,7 @@ async function warmUp({ load, scale }: Stage, instance: Instance): Promise<void>
 function conclude(
   { ledger, scale, entrants }: Stage,
   chosen: readonly Measurement[],
-  wrong: Reasons | Field['wrong'],
+  wrong: Reasons,
 ): number {
   const faults = wrong.map(({ name, reason }) => `${name}: ${reason}`)
   const excused = entrants.filter(({ contender }) => contender.knownFault !== undefined)

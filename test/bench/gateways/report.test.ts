@@ -102,6 +102,11 @@ suite('the list of who is ahead', () => {
         { id: 'lateness', title: 'lateness', unit: 'µs', digits: 0, isContext: true },
         { id: 'alone', title: 'alone', unit: 'ms', digits: 0 },
       ],
+      leftOut: [
+        { name: 'Olla', reason: 'not on the PATH', isRival: true },
+        { name: 'HAProxy', reason: 'not on the PATH', isRival: false },
+        { name: 'Bifrost', reason: 'answers wrong', isRival: true },
+      ],
       contenders: ['ours', 'nginx', 'Slow', 'Quick'].map((name) => ({
         name,
         version: '1.0',
@@ -153,6 +158,10 @@ suite('the list of who is ahead', () => {
 
   test('leaves out what ours alone has, and what says nothing of who is better', () => {
     assert.ok(!table.some((line) => /lateness|alone/.test(line)))
+  })
+
+  test('names the rivals that it says nothing of', () => {
+    assert.ok(table.includes('Not measured, though people pick them too: Olla, Bifrost.'))
   })
 
   test('sums up where ours is behind', () => {
