@@ -2,10 +2,12 @@
 import { type Standing, standingsOf } from './ahead.ts'
 import { describeFaults, directName, type Figure, type Profile, type Sample } from './figure.ts'
 import { type Spread, spreadOf } from './statistics.ts'
-import { hasFailed, ratiosOf, standing, targetsOf, valuesOf, verdict } from './targets.ts'
+import { hasFailed, ratiosOf, standing, targetFailed, targetsOf, valuesOf, verdict } from './targets.ts'
 
 /** Of the earlier build of ours in the same run. */
 export const baselineName = 'baseline'
+/** Behind a value of which calls failed. */
+const failedMark = ' ✗'
 
 export interface Account {
   readonly command: string
@@ -99,7 +101,7 @@ function targetTable({ samples, rounds }: Account, own: string): string[] {
       `${bound} ${show(target.target)}`,
       `${bound} ${show(target.stretch)}`,
       range,
-      verdict(target, got, rounds),
+      verdict(target, got, rounds, targetFailed(target, samples, own)),
     ])
   })
   return [
@@ -114,11 +116,11 @@ function aheadTable({ figures, samples, contenders, leftOut }: Account, own: str
   const rivals = contenders.filter(({ isRival }) => isRival === true).map(({ name }) => name)
   const standings = standingsOf(figures, samples, own, rivals)
   if (standings.length === 0) return []
-  const rows = standings.map(({ figure, best, theirs, ours, lead, leader }) => {
+  const rows = standings.map(({ figure, best, theirs, ours, lead, hasFailed, leader }) => {
     const name = { ours: own, theirs: best, nobody: 'nobody' }[leader]
     return row([
       `${figure.title}, ${figure.unit}`,
-      shown(ours, figure),
+      `${shown(ours, figure)}${hasFailed ? failedMark : ''}`,
       `${shown(theirs, figure)}, ${best}`,
       name,
       lead === undefined
@@ -160,7 +162,7 @@ function beforeTable({ figures, samples, contenders }: Account, own: string): st
     const [then, now] = [baselineName, own].map((name) => valuesOf(samples, figure.id, name))
     const ratio = ratiosOf(now!, then!)
     if (figure.isContext === true || ratio === undefined) return []
-    const [was, is] = [then, now].map((values) => shown(spreadOf([...values!.values()]).median, figure))
+    const [was, is] = [baselineName, own].map((name) => medianCell(samples, figure, name))
     const range = `${significant(ratio.median)} (${significant(ratio.min)} to ${significant(ratio.max)})`
     return [row([`${figure.title}, ${figure.unit}`, was!, is!, range])]
   })
@@ -179,11 +181,7 @@ function beforeTable({ figures, samples, contenders }: Account, own: string): st
 function medianTable({ figures, samples, contenders }: Account): string[] {
   const names = contenders.map(({ name }) => name)
   const rows = figures.map((figure) => {
-    const cells = names.map((name) => {
-      const values = [...valuesOf(samples, figure.id, name).values()]
-      const mark = hasFailed(samples, figure.id, name) ? ' ✗' : ''
-      return values.length === 0 ? '' : `${shown(spreadOf(values).median, figure)}${mark}`
-    })
+    const cells = names.map((name) => medianCell(samples, figure, name))
     return row([`${figure.title}, ${figure.unit}`, ...cells])
   })
   return [
@@ -193,6 +191,12 @@ function medianTable({ figures, samples, contenders }: Account): string[] {
     '',
     '✗: calls failed in this measurement.',
   ]
+}
+
+function medianCell(samples: readonly Sample[], figure: Figure, name: string): string {
+  const values = [...valuesOf(samples, figure.id, name).values()]
+  const mark = hasFailed(samples, figure.id, name) ? failedMark : ''
+  return values.length === 0 ? '' : `${shown(spreadOf(values).median, figure)}${mark}`
 }
 
 const method = [
