@@ -7,7 +7,7 @@ import { hasFailed, ratiosOf, standing, targetFailed, targetsOf, valuesOf, verdi
 /** Of the earlier build of ours in the same run. */
 export const baselineName = 'baseline'
 /** Behind a value of which calls failed. */
-const failedMark = ' ✗'
+export const failedMark = ' ✗'
 
 export interface Account {
   readonly command: string

@@ -223,6 +223,11 @@ suite('the chart', () => {
     assert.ok(chart().includes('aria-label="&quot;a&quot; &amp; b"'))
   })
 
+  test('marks a value of which calls failed', () => {
+    assert.match(chart(), />180 µs ✗<\/text>/)
+    assert.match(chart(), />100 µs<\/text>/)
+  })
+
   test('draws a longer bar for more', () => {
     const lengths = [...chart().matchAll(/class="bar"[^>]* width="([\d.]+)"/g)].map((match) =>
       Number(match[1]),
