@@ -6,6 +6,9 @@ import { hasFailed, ratiosOf, standing, targetFailed, targetsOf, valuesOf, verdi
 
 /** Of the earlier build of ours in the same run. */
 export const baselineName = 'baseline'
+/** Of fewer, another run may have all its values beside those of this one. */
+export const roundsThatCount = 5
+const fewRounds = `- Fewer than ${roundsThatCount} rounds: another run may have values outside of the ranges, and small differences tell nothing.`
 /** Behind a value of which calls failed. */
 export const failedMark = ' ✗'
 
@@ -51,6 +54,7 @@ export function writeReport(account: Account, own: string): string {
     `\`${account.command}\`, ${account.date}, seed ${account.seed}, ${account.rounds} rounds.`,
     '',
     ...account.machine.map((line) => `- ${line}`),
+    ...(account.rounds < roundsThatCount ? [fewRounds] : []),
     '',
     '![Medians by contender](gateways.svg)',
     '',
@@ -208,7 +212,8 @@ const method = [
   '- Every contender is warmed up with 60,000 calls, or 20 seconds of them; before CPU, latency and first events are measured, it is at work for 1.5 s, and for 0.8 s on the same connections before throughput is. What compilers and collectors do when a contender wakes up is in the figures of bodies.',
   '- Added latency and delay are the median through the gateway less that of the upstream without one; 99th percentiles are those through the gateway as they are. At a fixed rate calls are sent whatever the answers do; how late the generator itself was is a row of its own.',
   '- Events of different streams are due at different moments, as many as there are streams; the upstream’s timers are good to a millisecond.',
-  '- Memory is resident bytes, with the pages that the processes of one tree share counted for each. The kernel’s buffers of sockets are in none of the figures, and no garbage collection is forced.',
+  '- Calls come over connections that are kept. Of a new one llm-gateway looks up the Unix user in the kernel’s table of sockets, which takes longer the more there are: the upstream, and streams that were held, end with a reset, which leaves none behind.',
+  '- Memory idle is that after the second start, before any call. Memory is resident bytes, with the pages that the processes of one tree share counted for each. The kernel’s buffers of sockets are in none of the figures, and no garbage collection is forced.',
   '- Throughput is that of a contender on its core, with load generator and upstream on what is left: a contender near the value of `direct` was not at its own limit.',
 ] as const
 

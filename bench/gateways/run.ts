@@ -22,7 +22,7 @@ import { type Ground, type Instance, startInstance } from './instance.ts'
 import { describeMachine } from './machine.ts'
 import { help, type Options, readOptions, scaleOf } from './options.ts'
 import { Load } from './processes.ts'
-import { type Account, writeReport } from './report.ts'
+import { type Account, roundsThatCount, writeReport } from './report.ts'
 import { randomFrom, shuffled } from './statistics.ts'
 
 const resultsDirectory = join(import.meta.dirname, '../results')
@@ -270,7 +270,7 @@ function commandOf({ only, figures, rounds, seed, baseline }: Options): string {
   return [
     only === undefined ? '' : ` --only ${only.join(',')}`,
     figures === undefined ? '' : ` --figures ${figures.join(',')}`,
-    rounds === 5 ? '' : ` --rounds ${rounds}`,
+    rounds === roundsThatCount ? '' : ` --rounds ${rounds}`,
     seed === 1 ? '' : ` --seed ${seed}`,
     baseline === undefined ? '' : ' --baseline DIR',
   ].join('')

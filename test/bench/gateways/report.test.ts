@@ -46,6 +46,11 @@ suite('the report', () => {
     assert.ok(lines.includes('| ours | 90 | 100 | 120 |  |  |  |  |'))
   })
 
+  test('says where too few rounds were made', () => {
+    assert.ok(lines.some((line) => line.startsWith('- Fewer than 5 rounds: ')))
+    assert.doesNotMatch(writeReport({ ...account, rounds: 5 }, 'ours'), /Fewer than/)
+  })
+
   test('holds ours against the targets, unless calls failed', () => {
     const judged = (report: readonly string[]) =>
       report.find((each) => each.startsWith('| CPU per plain chat call, against Caddy'))
