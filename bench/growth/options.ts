@@ -13,13 +13,22 @@ export interface Options {
   readonly out: string | undefined
 }
 
-export const axisNames = ['models', 'windows', 'keys', 'scopes', 'ledger', 'streams', 'workers'] as const
+export const axisNames = [
+  'models',
+  'windows',
+  'keys',
+  'clients',
+  'scopes',
+  'ledger',
+  'streams',
+  'workers',
+] as const
 
 export const help = `npm run bench -- growth [options]
 
 Measures what a call costs llm-gateway as what it has to know or hold grows: models, entries in the windows of limits,
-keys, scopes of a call, rows of the ledger, open streams, worker threads. Each is measured small and large in the same
-rounds, by the CPU time of the gateway's process.
+keys, clients, scopes of a call, rows of the ledger, open streams, worker threads. Each is measured small and large in
+the same rounds, by the CPU time of the gateway's process.
 
   --quick            a smoke run: everything is measured once with small numbers; only failed calls are
                      looked at, and nothing is written

@@ -13,6 +13,7 @@ import { cpuBetween, readCpu, residentBytes } from '../gateways/process-tree.ts'
 import { randomFrom, shuffled } from '../gateways/statistics.ts'
 import type { Outcome } from '../gateways/tasks.ts'
 import type { At, Axis, Point, Scale } from './axis.ts'
+import { clients } from './axes/clients.ts'
 import { keys } from './axes/keys.ts'
 import { ledger } from './axes/ledger.ts'
 import { models } from './axes/models.ts'
@@ -24,7 +25,7 @@ import { help, type Options, readOptions } from './options.ts'
 import { type Grown, isFlat, type Sample, writeGrowth } from './report.ts'
 
 const resultsDirectory = join(import.meta.dirname, '../results')
-const axes: readonly Axis[] = [models, windows, keys, scopes, ledger, streams, workers]
+const axes: readonly Axis[] = [models, windows, keys, clients, scopes, ledger, streams, workers]
 /** No run takes longer, whatever hangs. */
 const limitMs = { fixed: 60 * 60_000, perRound: 5 * 60_000, quick: 600_000 }
 /** In closed loop: each sends its next call when it has its answer. */
