@@ -105,7 +105,9 @@ export function hasFailed(samples: readonly Sample[], figure: string, contender:
 
 /** Whether calls failed in what a target is held against: neither what they cost nor what they took says anything. */
 export function targetFailed({ figure, over }: Target, samples: readonly Sample[], own: string): boolean {
-  return hasFailed(samples, figure, own) || (over !== undefined && hasFailed(samples, over.figure, over.contender))
+  return (
+    hasFailed(samples, figure, own) || (over !== undefined && hasFailed(samples, over.figure, over.contender))
+  )
 }
 
 /** Quotients of the rounds that both have; undefined when there is none, or where a divisor is not above 0. */
@@ -133,12 +135,7 @@ export function standing(target: Target, samples: readonly Sample[], own: string
  * @param rounds of the run: rounds without a ratio are those in which the other did best.
  * @param isFailed calls failed: see `targetFailed`.
  */
-export function verdict(
-  target: Target,
-  got: Reached | undefined,
-  rounds: number,
-  isFailed = false,
-): string {
+export function verdict(target: Target, got: Reached | undefined, rounds: number, isFailed = false): string {
   if (got === undefined) return 'not measured'
   if (isFailed) return 'not judged: calls failed'
   if (got.rounds < rounds) return `not judged: only ${got.rounds} of ${rounds} rounds have a ratio`

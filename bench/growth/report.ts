@@ -126,7 +126,9 @@ function restLines({ title, sizes, samples }: Grown): string[] {
     if (rests.length === 0) return []
     // A microsecond in a millisecond is a thousandth.
     const [least, median, most] = Object.values(spreadOf(rests)).map((rest) => (rest / 10).toFixed(1))
-    return [`- ${title}: ${size.toLocaleString('en')} take ${median} % of a core without calls (${least} to ${most}).`]
+    return [
+      `- ${title}: ${size.toLocaleString('en')} take ${median} % of a core without calls (${least} to ${most}).`,
+    ]
   })
 }
 

@@ -74,7 +74,9 @@ suite('figures of calls like each other', () => {
     const options = readOptions([], 'results')
     assert.notEqual(options, 'help')
     const scale = scaleOf(options as Exclude<typeof options, 'help'>, 20_000)
-    const titles = [cpu, dialects, translation].flatMap(({ figures }) => figures(scale)).map(({ title }) => title)
+    const titles = [cpu, dialects, translation]
+      .flatMap(({ figures }) => figures(scale))
+      .map(({ title }) => title)
     assert.deepEqual(titles, [...new Set(titles)])
   })
 })

@@ -179,7 +179,9 @@ suite('the list of who is ahead', () => {
   })
 
   test('sums up where ours is behind', () => {
-    assert.ok(table.includes('ours is ahead in 3 of 6 figures, as good as they in 1, and behind in: speed; lossy.'))
+    assert.ok(
+      table.includes('ours is ahead in 3 of 6 figures, as good as they in 1, and behind in: speed; lossy.'),
+    )
   })
 
   test('is missing where no rival was measured', () => {

@@ -64,7 +64,9 @@ suite('growth', () => {
       restPerMs: each.size === 10 ? undefined : rests[each.round],
     }))
     const resting = lines({ ...grown, samples }).filter((line) => line.includes('without calls'))
-    assert.ok(resting.includes('- models configured: 10,000 take 5.2 % of a core without calls (0.3 to 7.0).'))
+    assert.ok(
+      resting.includes('- models configured: 10,000 take 5.2 % of a core without calls (0.3 to 7.0).'),
+    )
     assert.ok(!lines(grown).some((line) => line.includes('of a core')))
   })
 
