@@ -14,6 +14,8 @@ export interface Standing {
    * where a value is not above 0.
    */
   readonly lead: Spread | undefined
+  /** Calls of ours failed: whatever they cost, ours is behind a rival that failed none. */
+  readonly hasFailed: boolean
   readonly leader: 'ours' | 'theirs' | 'nobody'
 }
 
@@ -52,8 +54,10 @@ function standingOf(figure: Figure, samples: readonly Sample[], { own, ours, bes
   const lead = isPositive ? ratiosOf(more ? mine! : theirs!, more ? theirs! : mine!) : undefined
   // Where each was better in some round, neither is ahead.
   const isEven = ours === best.median || (lead !== undefined && lead.min <= 1 && lead.max >= 1)
-  const leader = isEven ? 'nobody' : isBetter(figure, ours, best.median) ? 'ours' : 'theirs'
-  return { figure, best: best.name, theirs: best.median, ours, lead, leader }
+  const better = isEven ? 'nobody' : isBetter(figure, ours, best.median) ? 'ours' : 'theirs'
+  const isFailing = hasFailed(samples, figure.id, own)
+  const leader = isFailing ? 'theirs' : better
+  return { figure, best: best.name, theirs: best.median, ours, lead, hasFailed: isFailing, leader }
 }
 
 function isBetter({ isMoreBetter }: Figure, one: number, other: number): boolean {

@@ -1,8 +1,8 @@
 // The chart: for some figures a panel of bars, on a logarithmic scale because the contenders lie far apart.
 import type { Figure, Sample } from './figure.ts'
-import { shown } from './report.ts'
+import { failedMark, shown } from './report.ts'
 import { spreadOf } from './statistics.ts'
-import { valuesOf } from './targets.ts'
+import { hasFailed, valuesOf } from './targets.ts'
 
 const width = 860
 const columns = 2
@@ -27,6 +27,7 @@ export interface ChartInput {
 
 interface Bar {
   readonly name: string
+  readonly hasFailed: boolean
   readonly min: number
   readonly median: number
   readonly max: number
@@ -75,7 +76,8 @@ function barsOf(figure: Figure, samples: readonly Sample[], contenders: readonly
   return contenders.flatMap((name) => {
     const values = [...valuesOf(samples, figure.id, name).values()]
     // What is not above 0 has no place on the scale.
-    return values.length === 0 || Math.min(...values) <= 0 ? [] : [{ name, ...spreadOf(values) }]
+    if (values.length === 0 || Math.min(...values) <= 0) return []
+    return [{ name, hasFailed: hasFailed(samples, figure.id, name), ...spreadOf(values) }]
   })
 }
 
@@ -94,7 +96,7 @@ function panel(figure: Figure, bars: readonly Bar[], own: string): string {
       `<text x="${labelWidth - 8}" y="${middle + 4}" text-anchor="end">${escapeXml(bar.name)}</text>`,
       `<rect class="bar" x="${labelWidth}" y="${y + 3}" width="${round(length! - labelWidth)}" height="${rowHeight - 6}"/>`,
       `<path class="range" d="M${from} ${middle}H${to}"/>`,
-      `<text class="value" x="${to! + 6}" y="${middle + 4}">${shown(bar.median, figure)} ${escapeXml(figure.unit)}</text>`,
+      `<text class="value" x="${to! + 6}" y="${middle + 4}">${shown(bar.median, figure)} ${escapeXml(figure.unit)}${bar.hasFailed ? failedMark : ''}</text>`,
       '</g>',
     ].join('')
   })

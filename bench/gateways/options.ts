@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util'
 
 import { countOf, namesOf } from '../command.ts'
 import type { Scale } from './figure.ts'
+import { roundsThatCount } from './report.ts'
 
 export interface Options {
   readonly isQuick: boolean
@@ -54,7 +55,7 @@ Measures llm-gateway against the gateways and proxies that are on this machine.
   --only NAMES       some contenders: ${contenderNames.join(', ')};
                      variants: ours with keys on, and with parts of it off
   --figures NAMES    some figures: ${figureNames.join(', ')}
-  --rounds N         how often each is measured (5; at least 5 for a report that counts)
+  --rounds N         how often each is measured (${roundsThatCount}; at least as often for a report that counts)
   --baseline DIR     measure another checkout of llm-gateway, its packages installed, beside this one
   --seed N           of the order within the rounds (1)
   --out DIRECTORY    where gateways.md and gateways.svg go (bench/results for a full run; a run of some
@@ -88,7 +89,7 @@ export function readOptions(args: readonly string[], defaultOut: string): Option
     isQuick: values.quick,
     only,
     figures,
-    rounds: countOf('rounds', values.rounds ?? (values.quick ? '1' : '5')),
+    rounds: countOf('rounds', values.rounds ?? (values.quick ? '1' : String(roundsThatCount))),
     seed: countOf('seed', values.seed),
     baseline: values.baseline,
     out: values.out ?? (isPartial ? undefined : defaultOut),

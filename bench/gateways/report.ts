@@ -2,10 +2,15 @@
 import { type Standing, standingsOf } from './ahead.ts'
 import { describeFaults, directName, type Figure, type Profile, type Sample } from './figure.ts'
 import { type Spread, spreadOf } from './statistics.ts'
-import { hasFailed, ratiosOf, standing, targetsOf, valuesOf, verdict } from './targets.ts'
+import { hasFailed, ratiosOf, standing, targetFailed, targetsOf, valuesOf, verdict } from './targets.ts'
 
 /** Of the earlier build of ours in the same run. */
 export const baselineName = 'baseline'
+/** Of fewer, another run may have all its values beside those of this one. */
+export const roundsThatCount = 5
+const fewRounds = `- Fewer than ${roundsThatCount} rounds: another run may have values outside of the ranges, and small differences tell nothing.`
+/** Behind a value of which calls failed. */
+export const failedMark = ' ✗'
 
 export interface Account {
   readonly command: string
@@ -25,13 +30,20 @@ export interface Account {
     readonly knownFault?: string
   }[]
   /** Not measured, and why. */
-  readonly leftOut: readonly { readonly name: string; readonly reason: string }[]
+  readonly leftOut: readonly LeftOut[]
   readonly figures: readonly Figure[]
   readonly samples: readonly Sample[]
   readonly notes: readonly string[]
   readonly profiles: readonly Profile[]
   /** Why calls failed, by contender and figure. */
   readonly faults: ReadonlyMap<string, ReadonlyMap<string, number>>
+}
+
+interface LeftOut {
+  readonly name: string
+  readonly reason: string
+  /** One that people pick in place of ours. */
+  readonly isRival?: boolean
 }
 
 /** @param own the contender that the others are compared with. */
@@ -42,6 +54,7 @@ export function writeReport(account: Account, own: string): string {
     `\`${account.command}\`, ${account.date}, seed ${account.seed}, ${account.rounds} rounds.`,
     '',
     ...account.machine.map((line) => `- ${line}`),
+    ...(account.rounds < roundsThatCount ? [fewRounds] : []),
     '',
     '![Medians by contender](gateways.svg)',
     '',
@@ -92,7 +105,7 @@ function targetTable({ samples, rounds }: Account, own: string): string[] {
       `${bound} ${show(target.target)}`,
       `${bound} ${show(target.stretch)}`,
       range,
-      verdict(target, got, rounds),
+      verdict(target, got, rounds, targetFailed(target, samples, own)),
     ])
   })
   return [
@@ -103,15 +116,15 @@ function targetTable({ samples, rounds }: Account, own: string): string[] {
 }
 
 /** Nothing where no rival was measured. */
-function aheadTable({ figures, samples, contenders }: Account, own: string): string[] {
+function aheadTable({ figures, samples, contenders, leftOut }: Account, own: string): string[] {
   const rivals = contenders.filter(({ isRival }) => isRival === true).map(({ name }) => name)
   const standings = standingsOf(figures, samples, own, rivals)
   if (standings.length === 0) return []
-  const rows = standings.map(({ figure, best, theirs, ours, lead, leader }) => {
+  const rows = standings.map(({ figure, best, theirs, ours, lead, hasFailed, leader }) => {
     const name = { ours: own, theirs: best, nobody: 'nobody' }[leader]
     return row([
       `${figure.title}, ${figure.unit}`,
-      shown(ours, figure),
+      `${shown(ours, figure)}${hasFailed ? failedMark : ''}`,
       `${shown(theirs, figure)}, ${best}`,
       name,
       lead === undefined
@@ -128,6 +141,7 @@ function aheadTable({ figures, samples, contenders }: Account, own: string): str
     '',
     `${own} against the best of ${rivals.join(', ')}, figure by figure. The last column is how many times as good ${own} is in the same round: median, least to most; nobody is ahead where that is above 1 in some rounds and below in others.`,
     '',
+    ...absentRivals(leftOut),
     `| figure | ${own} | best of them | ahead | times as good |`,
     '|---|--:|--:|---|--:|',
     ...rows,
@@ -135,6 +149,12 @@ function aheadTable({ figures, samples, contenders }: Account, own: string): str
     behind.length === 0 ? `${summary}.` : `${summary}, and behind in: ${behind.join('; ')}.`,
     '',
   ]
+}
+
+/** Who is ahead says nothing of them, and they may be the fastest. */
+function absentRivals(leftOut: readonly LeftOut[]): string[] {
+  const names = leftOut.filter(({ isRival }) => isRival === true).map(({ name }) => name)
+  return names.length === 0 ? [] : [`Not measured, though people pick them too: ${names.join(', ')}.`, '']
 }
 
 /** Nothing where no earlier build was measured. */
@@ -146,7 +166,7 @@ function beforeTable({ figures, samples, contenders }: Account, own: string): st
     const [then, now] = [baselineName, own].map((name) => valuesOf(samples, figure.id, name))
     const ratio = ratiosOf(now!, then!)
     if (figure.isContext === true || ratio === undefined) return []
-    const [was, is] = [then, now].map((values) => shown(spreadOf([...values!.values()]).median, figure))
+    const [was, is] = [baselineName, own].map((name) => medianCell(samples, figure, name))
     const range = `${significant(ratio.median)} (${significant(ratio.min)} to ${significant(ratio.max)})`
     return [row([`${figure.title}, ${figure.unit}`, was!, is!, range])]
   })
@@ -165,11 +185,7 @@ function beforeTable({ figures, samples, contenders }: Account, own: string): st
 function medianTable({ figures, samples, contenders }: Account): string[] {
   const names = contenders.map(({ name }) => name)
   const rows = figures.map((figure) => {
-    const cells = names.map((name) => {
-      const values = [...valuesOf(samples, figure.id, name).values()]
-      const mark = hasFailed(samples, figure.id, name) ? ' ✗' : ''
-      return values.length === 0 ? '' : `${shown(spreadOf(values).median, figure)}${mark}`
-    })
+    const cells = names.map((name) => medianCell(samples, figure, name))
     return row([`${figure.title}, ${figure.unit}`, ...cells])
   })
   return [
@@ -181,6 +197,12 @@ function medianTable({ figures, samples, contenders }: Account): string[] {
   ]
 }
 
+function medianCell(samples: readonly Sample[], figure: Figure, name: string): string {
+  const values = [...valuesOf(samples, figure.id, name).values()]
+  const mark = hasFailed(samples, figure.id, name) ? failedMark : ''
+  return values.length === 0 ? '' : `${shown(spreadOf(values).median, figure)}${mark}`
+}
+
 const method = [
   '## How it is measured',
   '',
@@ -190,7 +212,8 @@ const method = [
   '- Every contender is warmed up with 60,000 calls, or 20 seconds of them; before CPU, latency and first events are measured, it is at work for 1.5 s, and for 0.8 s on the same connections before throughput is. What compilers and collectors do when a contender wakes up is in the figures of bodies.',
   '- Added latency and delay are the median through the gateway less that of the upstream without one; 99th percentiles are those through the gateway as they are. At a fixed rate calls are sent whatever the answers do; how late the generator itself was is a row of its own.',
   '- Events of different streams are due at different moments, as many as there are streams; the upstream’s timers are good to a millisecond.',
-  '- Memory is resident bytes, with the pages that the processes of one tree share counted for each. The kernel’s buffers of sockets are in none of the figures, and no garbage collection is forced.',
+  '- Calls come over connections that are kept. Of a new one llm-gateway looks up the Unix user in the kernel’s table of sockets, which takes longer the more there are: the upstream, and streams that were held, end with a reset, which leaves none behind.',
+  '- Memory idle is that after the second start, before any call. Memory is resident bytes, with the pages that the processes of one tree share counted for each. The kernel’s buffers of sockets are in none of the figures, and no garbage collection is forced.',
   '- Throughput is that of a contender on its core, with load generator and upstream on what is left: a contender near the value of `direct` was not at its own limit.',
 ] as const
 

@@ -22,7 +22,7 @@ import { type Ground, type Instance, startInstance } from './instance.ts'
 import { describeMachine } from './machine.ts'
 import { help, type Options, readOptions, scaleOf } from './options.ts'
 import { Load } from './processes.ts'
-import { type Account, writeReport } from './report.ts'
+import { type Account, roundsThatCount, writeReport } from './report.ts'
 import { randomFrom, shuffled } from './statistics.ts'
 
 const resultsDirectory = join(import.meta.dirname, '../results')
@@ -118,9 +118,9 @@ async function run(options: Options): Promise<number> {
 interface Field {
   readonly entrants: readonly Entrant[]
   readonly instances: readonly Instance[]
-  readonly leftOut: readonly { name: string; reason: string }[]
+  readonly leftOut: Reasons
   /** Those that did not start or did not answer right. */
-  readonly wrong: readonly { name: string; reason: string }[]
+  readonly wrong: Reasons
 }
 
 /** Finds the contenders, starts them, and lets in who answers right. */
@@ -129,11 +129,11 @@ async function admit({ only, baseline, isQuick }: Options, ground: Ground): Prom
   if (baseline !== undefined) chosen.splice(1, 0, createBaseline(resolve(baseline)))
   const [entrants, instances, leftOut, wrong]: [Entrant[], Instance[], Reasons, Reasons] = [[], [], [], []]
   for (const contender of chosen) {
-    const { name } = contender
+    const { name, isRival = false } = contender
     tell(`looks for ${name}`)
     const found = await contender.find({ mayDownload: !isQuick, isPacked: !isQuick })
     if (found.kind === 'absent') {
-      leftOut.push({ name, reason: found.reason })
+      leftOut.push({ name, reason: found.reason, isRival })
       tell(`${name} is left out: ${found.reason}`)
       continue
     }
@@ -158,14 +158,14 @@ async function admit({ only, baseline, isQuick }: Options, ground: Ground): Prom
       tell(`${name} ${found.version} answers right`)
     } catch (error) {
       const reason = (error as Error).message
-      wrong.push({ name, reason })
+      wrong.push({ name, reason, isRival })
       tell(`${name} is not measured: ${reason}`)
     }
   }
   return { entrants, instances, leftOut, wrong }
 }
 
-type Reasons = { name: string; reason: string }[]
+type Reasons = { name: string; reason: string; isRival?: boolean }[]
 
 function isChosen({ name }: Contender, only: readonly string[] | undefined): boolean {
   if (only === undefined) return true
@@ -217,7 +217,7 @@ async function warmUp({ load, scale }: Stage, instance: Instance): Promise<void>
 function conclude(
   { ledger, scale, entrants }: Stage,
   chosen: readonly Measurement[],
-  wrong: Reasons | Field['wrong'],
+  wrong: Reasons,
 ): number {
   const faults = wrong.map(({ name, reason }) => `${name}: ${reason}`)
   const excused = entrants.filter(({ contender }) => contender.knownFault !== undefined)
@@ -260,7 +260,7 @@ function write(account: Account, out: string | undefined): void {
     samples: account.samples,
     contenders: account.contenders.map(({ name }) => name),
     own: ours.name,
-    caption: `Medians of ${account.rounds} rounds on a logarithmic scale, thin lines: least to most. ${account.date}.`,
+    caption: `Medians of ${account.rounds} rounds on a logarithmic scale, thin lines: least to most, ✗: calls failed. ${account.date}.`,
   })
   writeFileSync(join(out, 'gateways.svg'), chart)
   process.stdout.write(`${report.split('## Medians')[0]}\nThe report is in ${out}.\n`)
@@ -270,7 +270,7 @@ function commandOf({ only, figures, rounds, seed, baseline }: Options): string {
   return [
     only === undefined ? '' : ` --only ${only.join(',')}`,
     figures === undefined ? '' : ` --figures ${figures.join(',')}`,
-    rounds === 5 ? '' : ` --rounds ${rounds}`,
+    rounds === roundsThatCount ? '' : ` --rounds ${rounds}`,
     seed === 1 ? '' : ` --seed ${seed}`,
     baseline === undefined ? '' : ' --baseline DIR',
   ].join('')

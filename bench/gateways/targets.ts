@@ -103,6 +103,13 @@ export function hasFailed(samples: readonly Sample[], figure: string, contender:
   return samples.some((each) => each.figure === figure && each.contender === contender && each.failed > 0)
 }
 
+/** Whether calls failed in what a target is held against: neither what they cost nor what they took says anything. */
+export function targetFailed({ figure, over }: Target, samples: readonly Sample[], own: string): boolean {
+  return (
+    hasFailed(samples, figure, own) || (over !== undefined && hasFailed(samples, over.figure, over.contender))
+  )
+}
+
 /** Quotients of the rounds that both have; undefined when there is none, or where a divisor is not above 0. */
 export function ratiosOf(
   values: ReadonlyMap<number, number>,
@@ -126,9 +133,11 @@ export function standing(target: Target, samples: readonly Sample[], own: string
 /**
  * By the median: `stretch`, `met`, or by what part of the target it falls short.
  * @param rounds of the run: rounds without a ratio are those in which the other did best.
+ * @param isFailed calls failed: see `targetFailed`.
  */
-export function verdict(target: Target, got: Reached | undefined, rounds: number): string {
+export function verdict(target: Target, got: Reached | undefined, rounds: number, isFailed = false): string {
   if (got === undefined) return 'not measured'
+  if (isFailed) return 'not judged: calls failed'
   if (got.rounds < rounds) return `not judged: only ${got.rounds} of ${rounds} rounds have a ratio`
   if (reaches(target, got.median, target.stretch)) return 'stretch'
   if (reaches(target, got.median, target.target)) return 'met'

@@ -9,6 +9,8 @@ export interface Sample {
   readonly round: number
   /** CPU time of the gateway's process per call, in microseconds. */
   readonly perCall: number
+  /** What the process takes without calls, which is subtracted: microseconds in a millisecond. Undefined: it was not measured. */
+  readonly restPerMs: number | undefined
 }
 
 /** What has been measured of an axis. */
@@ -104,15 +106,30 @@ export function writeGrowth({ command, date, version, machine, rounds, grown, lo
     ...grown.flatMap((axis) => axis.sizes.map((size) => row(axis, size))),
     '',
     ...grown.flatMap(({ title, notes }) => notes.map((note) => `- ${title}: ${note}.`)),
+    ...grown.flatMap(restLines),
     ...grown.flatMap(({ title, faults }) => faults.map((fault) => `- ✗ ${title}: ${fault}`)),
     '',
     '## How it is measured',
     '',
-    '- The built package with every default on, and limits that refuse nothing. Each size is a process of its own; all sizes of one kind are warmed up, then measured in each round in an order that is drawn for it, after calls that wake the process up. 8 connections, each of which sends its next call when it has its answer.',
+    '- The built package with every default on where no note says otherwise, and limits that refuse nothing. Each size is a process of its own; all sizes of one kind are warmed up, then measured in each round in an order that is drawn for it, after calls that wake the process up. 8 connections, each of which sends its next call when it has its answer.',
     '- CPU is user and system time of the process, by the scheduler’s count, and not the time on the clock. Of open streams, what the process takes without calls is subtracted.',
+    '- Calls come over connections that are there: what it takes to look up the Unix user of a new one grows with the sockets of the machine, and is in no figure here.',
     '- Resident memory is read once after the last round and has the garbage of what was measured in it.',
     '',
   ].join('\n')
+}
+
+/** What is subtracted is shown, or else what grows with the size could hide in it. */
+function restLines({ title, sizes, samples }: Grown): string[] {
+  return sizes.flatMap(({ size }) => {
+    const rests = samples.flatMap((sample) => (sample.size === size ? (sample.restPerMs ?? []) : []))
+    if (rests.length === 0) return []
+    // A microsecond in a millisecond is a thousandth.
+    const [least, median, most] = Object.values(spreadOf(rests)).map((rest) => (rest / 10).toFixed(1))
+    return [
+      `- ${title}: ${size.toLocaleString('en')} take ${median} % of a core without calls (${least} to ${most}).`,
+    ]
+  })
 }
 
 function row(axis: Grown, of: Size): string {

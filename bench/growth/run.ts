@@ -156,8 +156,8 @@ async function measure(axis: Axis, stage: Stage): Promise<Grown> {
       for (const each of stage.inTurn(running)) {
         const { size } = each.point
         tell(`${axis.name}, round ${round + 1}: ${size.toLocaleString('en')}`)
-        const { outcome, perCall } = await costOf(each, stage)
-        samples.push({ axis: axis.name, size, round, perCall })
+        const { outcome, perCall, restPerMs } = await costOf(each, stage)
+        samples.push({ axis: axis.name, size, round, perCall, restPerMs })
         if (outcome.failed > 0) faults.push(`${size}: ${JSON.stringify(outcome.faults)}`)
       }
     }
@@ -211,7 +211,7 @@ async function findOursToRun(setup: Point['setup'], isPacked: boolean) {
 async function costOf({ point, at: { instance } }: Running, { load, scale }: Stage) {
   const calls = point.calls(instance)
   const task = { kind: 'closed', calls, connections } as const
-  const restPerMs = point.worksAtRest === true ? await costAtRest(instance, scale) : 0
+  const restPerMs = point.worksAtRest === true ? await costAtRest(instance, scale) : undefined
   instance.trimLog()
   // On connections that are there: looking up who opens one reads the table of all sockets of the machine.
   const running: Promise<Outcome> = load.run({ ...task, durationMs: scale.leadMs + scale.measureMs })
@@ -223,8 +223,8 @@ async function costOf({ point, at: { instance } }: Running, { load, scale }: Sta
   const after = readCpu(instance.pid)
   const last = await load.run({ kind: 'count' })
   const elapsedMs = performance.now() - startMs
-  const own = cpuBetween(before, after) - restPerMs * elapsedMs
-  return { outcome: await running, perCall: own / (last.calls - first.calls) }
+  const own = cpuBetween(before, after) - (restPerMs ?? 0) * elapsedMs
+  return { outcome: await running, perCall: own / (last.calls - first.calls), restPerMs }
 }
 
 /** The calls go on for so long after what is measured of them. */

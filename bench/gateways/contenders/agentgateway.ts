@@ -7,6 +7,7 @@ export const agentgateway: Contender = {
   setup:
     '`llm` with every model at one OpenAI-compatible `baseUrl`, no key, one worker thread, log of errors',
   entrances: { chat: { path: '/v1/chat/completions', model: 'bench' } },
+  isRival: true,
   find: () =>
     findOnPath('agentgateway', ['--version'], (command, place) => ({
       command,

@@ -4,7 +4,7 @@ import type { Contender } from '../contender.ts'
 
 export const bareNode: Contender = {
   name: 'Node',
-  setup: '`bench/gateways/bare-node.ts`: node:http in front of undici clients, on the same Node as ours',
+  setup: '`bench/gateways/bare-node.cjs`: node:http in front of undici clients, on the same Node as ours',
   entrances: { chat: { path: '/v1/chat/completions', model: 'bench' } },
   find: () =>
     Promise.resolve({
@@ -12,7 +12,7 @@ export const bareNode: Contender = {
       version: process.versions.node,
       launch: ({ port, upstreamPort }) => ({
         command: process.execPath,
-        args: [join(import.meta.dirname, '../bare-node.ts'), String(port), String(upstreamPort)],
+        args: [join(import.meta.dirname, '../bare-node.cjs'), String(port), String(upstreamPort)],
       }),
     }),
 }

@@ -6,6 +6,7 @@ export const bifrost: Contender = {
   name: 'Bifrost',
   setup: '`config.json` without a store, one OpenAI provider with its own `base_url`, no log of calls',
   entrances: { chat: { path: '/v1/chat/completions', model: 'openai/bench' } },
+  isRival: true,
   readyPath: '/health',
   find: () =>
     findOnPath('bifrost', ['-version'], (command, place) => ({

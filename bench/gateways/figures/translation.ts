@@ -9,23 +9,30 @@ import { cpuPerCall, cpuPerEvent } from './cpu.ts'
 const connections = 8
 const imageBytes = 1_000_000
 
-const microseconds = (digits: number) => ({ unit: 'µs', digits, has: isOurs })
+/**
+ * Held against each other alone: other figures have calls like these of a process that has served more before, and at half
+ * the cost.
+ */
+const figures = [
+  ['passed_call', 'CPU per plain call, chat passed', 0],
+  ['translated_call', 'CPU per plain call, Messages to chat', 0],
+  ['passed_event', 'CPU per streamed event, chat passed', 1],
+  ['translated_event', 'CPU per streamed event, chat to Messages', 1],
+  ['passed_image', 'CPU per call with an image of 1 MB, Messages passed', 0],
+  ['translated_image', 'CPU per call with an image of 1 MB, Messages to chat', 0],
+] as const
 
 export const translation: Measurement = {
   name: 'translation',
   startsItsOwn: true,
-  figures: () => [
-    { id: 'passed_call', title: 'CPU per plain call, chat passed', ...microseconds(0) },
-    { id: 'translated_call', title: 'CPU per plain call, Messages to chat', ...microseconds(0) },
-    { id: 'passed_event', title: 'CPU per streamed event, chat passed', ...microseconds(1) },
-    { id: 'translated_event', title: 'CPU per streamed event, chat to Messages', ...microseconds(1) },
-    { id: 'passed_image', title: 'CPU per call with an image of 1 MB, Messages passed', ...microseconds(0) },
-    {
-      id: 'translated_image',
-      title: 'CPU per call with an image of 1 MB, Messages to chat',
-      ...microseconds(0),
-    },
-  ],
+  figures: () =>
+    figures.map(([id, title, digits]) => ({
+      id,
+      title: `${title}, a process for translations alone`,
+      unit: 'µs',
+      digits,
+      has: isOurs,
+    })),
   async measure(stage) {
     if (!stage.entrants.some(({ contender }) => contender === ours)) return
     const contender = createOurs(ours.name, { models: [], hasNative: true })

@@ -4,8 +4,10 @@ import { contenders } from '../../../bench/gateways/contenders/all.ts'
 import { ours, variants } from '../../../bench/gateways/contenders/ours.ts'
 import { type Measurement, takesPart } from '../../../bench/gateways/figure.ts'
 import { dialects } from '../../../bench/gateways/figures/dialects.ts'
+import { cpu } from '../../../bench/gateways/figures/cpu.ts'
 import { life } from '../../../bench/gateways/figures/life.ts'
-import { readOptions } from '../../../bench/gateways/options.ts'
+import { translation } from '../../../bench/gateways/figures/translation.ts'
+import { readOptions, scaleOf } from '../../../bench/gateways/options.ts'
 
 function named(name: string) {
   return contenders.find((contender) => contender.name === name)!
@@ -26,7 +28,16 @@ suite('the contenders', () => {
 
   test('are rivals where people pick them in place of ours', () => {
     const rivals = contenders.filter(({ isRival }) => isRival).map(({ name }) => name)
-    assert.deepEqual(rivals, ['LiteLLM', 'Olla', 'llama-swap', 'llm-router', 'Portkey', 'claude-code-router'])
+    assert.deepEqual(rivals, [
+      'LiteLLM',
+      'Olla',
+      'llama-swap',
+      'llm-router',
+      'Portkey',
+      'claude-code-router',
+      'Bifrost',
+      'agentgateway',
+    ])
   })
 })
 
@@ -55,5 +66,17 @@ suite('a contender', () => {
       assert.ok(takesPart(chat, variant))
       assert.ok(!takesPart(dialects, variant))
     }
+  })
+})
+
+suite('figures of calls like each other', () => {
+  test('have titles of their own', () => {
+    const options = readOptions([], 'results')
+    assert.notEqual(options, 'help')
+    const scale = scaleOf(options as Exclude<typeof options, 'help'>, 20_000)
+    const titles = [cpu, dialects, translation]
+      .flatMap(({ figures }) => figures(scale))
+      .map(({ title }) => title)
+    assert.deepEqual(titles, [...new Set(titles)])
   })
 })

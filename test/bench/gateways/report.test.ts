@@ -46,12 +46,19 @@ suite('the report', () => {
     assert.ok(lines.includes('| ours | 90 | 100 | 120 |  |  |  |  |'))
   })
 
-  test('holds ours against the targets', () => {
-    const line = lines.find((each) => each.startsWith('| CPU per plain chat call, against Caddy'))
-    assert.equal(
-      line,
-      '| CPU per plain chat call, against Caddy | ≤ 1.00 | ≤ 0.75 | 0.50 (0.50 to 1.00) | stretch |',
-    )
+  test('says where too few rounds were made', () => {
+    assert.ok(lines.some((line) => line.startsWith('- Fewer than 5 rounds: ')))
+    assert.doesNotMatch(writeReport({ ...account, rounds: 5 }, 'ours'), /Fewer than/)
+  })
+
+  test('holds ours against the targets, unless calls failed', () => {
+    const judged = (report: readonly string[]) =>
+      report.find((each) => each.startsWith('| CPU per plain chat call, against Caddy'))
+    const row = '| CPU per plain chat call, against Caddy | ≤ 1.00 | ≤ 0.75 | 0.50 (0.50 to 1.00)'
+    const whole = samples.map((sample) => ({ ...sample, failed: 0 }))
+    const report = writeReport({ ...account, samples: whole }, 'ours')
+    assert.equal(judged(report.split('\n')), `${row} | stretch |`)
+    assert.equal(judged(lines), `${row} | not judged: calls failed |`)
   })
 
   test('marks a measurement in which calls failed, and says why', () => {
@@ -99,8 +106,14 @@ suite('the list of who is ahead', () => {
         { id: 'delay', title: 'delay', unit: 'µs', digits: 0 },
         { id: 'even', title: 'even', unit: 'µs', digits: 0 },
         { id: 'broken', title: 'broken', unit: 'µs', digits: 0 },
+        { id: 'lossy', title: 'lossy', unit: 'µs', digits: 0 },
         { id: 'lateness', title: 'lateness', unit: 'µs', digits: 0, isContext: true },
         { id: 'alone', title: 'alone', unit: 'ms', digits: 0 },
+      ],
+      leftOut: [
+        { name: 'Olla', reason: 'not on the PATH', isRival: true },
+        { name: 'HAProxy', reason: 'not on the PATH', isRival: false },
+        { name: 'Bifrost', reason: 'answers wrong', isRival: true },
       ],
       contenders: ['ours', 'nginx', 'Slow', 'Quick'].map((name) => ({
         name,
@@ -122,6 +135,8 @@ suite('the list of who is ahead', () => {
         ...sample('broken', 'ours', [10, 10, 10]),
         ...sample('broken', 'Quick', [1, 1, 1]).map((each) => ({ ...each, failed: 4 })),
         ...sample('broken', 'Slow', [20, 20, 20]),
+        ...sample('lossy', 'ours', [1, 1, 1]).map((each) => ({ ...each, failed: 4 })),
+        ...sample('lossy', 'Slow', [20, 20, 20]),
         ...sample('lateness', 'ours', [1]),
         ...sample('lateness', 'Quick', [2]),
         ...sample('alone', 'ours', [1]),
@@ -147,6 +162,10 @@ suite('the list of who is ahead', () => {
     assert.ok(table.includes('| broken, µs | 10 | 20, Slow | ours | 2.00 (2.00 to 2.00) |'))
   })
 
+  test('puts ours behind where calls of it failed', () => {
+    assert.ok(table.includes('| lossy, µs | 1 ✗ | 20, Slow | Slow | 20.0 (20.0 to 20.0) |'))
+  })
+
   test('gives no ratio where a value is not above 0', () => {
     assert.ok(table.includes('| delay, µs | 5 | 7, Slow | ours | – |'))
   })
@@ -155,8 +174,14 @@ suite('the list of who is ahead', () => {
     assert.ok(!table.some((line) => /lateness|alone/.test(line)))
   })
 
+  test('names the rivals that it says nothing of', () => {
+    assert.ok(table.includes('Not measured, though people pick them too: Olla, Bifrost.'))
+  })
+
   test('sums up where ours is behind', () => {
-    assert.ok(table.includes('ours is ahead in 3 of 5 figures, as good as they in 1, and behind in: speed.'))
+    assert.ok(
+      table.includes('ours is ahead in 3 of 6 figures, as good as they in 1, and behind in: speed; lossy.'),
+    )
   })
 
   test('is missing where no rival was measured', () => {
@@ -203,6 +228,11 @@ suite('the chart', () => {
   test('shows texts as they are, not as markup', () => {
     assert.ok(chart().includes('>CPU per &lt;call&gt;</text>'))
     assert.ok(chart().includes('aria-label="&quot;a&quot; &amp; b"'))
+  })
+
+  test('marks a value of which calls failed', () => {
+    assert.match(chart(), />180 µs ✗<\/text>/)
+    assert.match(chart(), />100 µs<\/text>/)
   })
 
   test('draws a longer bar for more', () => {

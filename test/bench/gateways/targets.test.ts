@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import type { Sample } from '../../../bench/gateways/figure.ts'
-import { ratiosOf, standing, type Target, targetsOf, verdict } from '../../../bench/gateways/targets.ts'
+import {
+  ratiosOf,
+  standing,
+  type Target,
+  targetFailed,
+  targetsOf,
+  verdict,
+} from '../../../bench/gateways/targets.ts'
 
 const target: Target = {
   title: 'a cost against theirs',
@@ -70,6 +77,19 @@ suite('a verdict', () => {
 
   test('is not given for what was not measured', () => {
     assert.equal(verdict(target, undefined, 5), 'not measured')
+  })
+
+  test('is not given where calls of either failed', () => {
+    const failing = (contender: string) => samples(contender, [1]).map((each) => ({ ...each, failed: 1 }))
+    const whole = [...samples('ours', [1]), ...samples('theirs', [1])]
+    assert.ok(!targetFailed(target, whole, 'ours'))
+    for (const all of [
+      [...failing('ours'), ...samples('theirs', [1])],
+      [...samples('ours', [1]), ...failing('theirs')],
+    ]) {
+      assert.ok(targetFailed(target, all, 'ours'))
+      assert.equal(verdict(target, standing(target, all, 'ours'), 1, true), 'not judged: calls failed')
+    }
   })
 
   test('is not given where rounds have no ratio: those are the ones in which the other did best', () => {

@@ -12,8 +12,8 @@ function grownTo(costs: readonly number[], more: Partial<Grown> = {}): Grown {
     notes: [],
     sizes: [10, 10_000].map((size) => ({ size, isAside: false, residentBytes: size * 1e5 })),
     samples: costs.flatMap((perCall, round) => [
-      { axis: 'models', size: 10, round, perCall: 100 },
-      { axis: 'models', size: 10_000, round, perCall },
+      { axis: 'models', size: 10, round, perCall: 100, restPerMs: undefined },
+      { axis: 'models', size: 10_000, round, perCall, restPerMs: undefined },
     ]),
     faults: [],
     ...more,
@@ -54,6 +54,20 @@ suite('growth', () => {
     assert.ok(isFlat([grownTo([200, 200, 200], { shouldBeFlat: false })]))
     const sizes = grownTo([]).sizes.map((size) => ({ ...size, isAside: size.size > 10 }))
     assert.ok(isFlat([grownTo([200, 200, 200], { sizes })]))
+  })
+
+  test('shows what is subtracted of a process without calls', () => {
+    const grown = grownTo([100, 100, 100])
+    const rests = [3, 52, 70]
+    const samples = grown.samples.map((each) => ({
+      ...each,
+      restPerMs: each.size === 10 ? undefined : rests[each.round],
+    }))
+    const resting = lines({ ...grown, samples }).filter((line) => line.includes('without calls'))
+    assert.ok(
+      resting.includes('- models configured: 10,000 take 5.2 % of a core without calls (0.3 to 7.0).'),
+    )
+    assert.ok(!lines(grown).some((line) => line.includes('of a core')))
   })
 
   test('is not shown by calls that failed', () => {
