@@ -3,7 +3,7 @@ import type { ModelConfig } from '../config/types.ts'
 import { BoundedNames } from '../platform/bounded-names.ts'
 import { closestName, nameThatBegins } from '../platform/did-you-mean.ts'
 import { looseName } from '../platform/loose-names.ts'
-import type { ModelFacts, Target } from '../domain.ts'
+import type { ListedModel, ModelFacts, Target } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
 import { mergedFacts } from './merged-facts.ts'
 import { noServerKinds, type ServerKinds } from './server-kinds.ts'
@@ -27,14 +27,6 @@ export interface NamedRoute {
 
 /** The lists of the providers whose models are discovered, by provider name; empty or absent until the provider has responded. */
 export type Discovered = ReadonlyMap<string, readonly ListedModel[]>
-
-/** As `dialects/openai/model-list.ts` has checked it. */
-interface ListedModel {
-  readonly id: string
-  readonly aliases: readonly string[]
-  readonly facts?: ModelFacts
-  readonly hasLooseName?: true
-}
 
 /**
  * The file's names and aliases have precedence, then its wildcards, the longest prefix first. A provider whose models are

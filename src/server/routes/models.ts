@@ -25,7 +25,7 @@ export function addModels(app: FastifyInstance, { routes }: Pick<ServerParts, 'r
 }
 
 /** A model of the list. */
-interface ListedModel {
+interface ShownModel {
   readonly id: string
   /** The provider that serves it and has reported the facts. */
   readonly owner: string
@@ -33,8 +33,8 @@ interface ListedModel {
 }
 
 interface Shape {
-  readonly one: (model: ListedModel) => object
-  readonly list: (models: readonly ListedModel[]) => object
+  readonly one: (model: ShownModel) => object
+  readonly list: (models: readonly ShownModel[]) => object
 }
 
 const openAiShape: Shape = {
@@ -100,7 +100,7 @@ interface Visible {
   readonly allowed: AllowedModels | undefined
 }
 
-function listed(id: string, route: Route | undefined, visible: Visible): ListedModel {
+function listed(id: string, route: Route | undefined, visible: Visible): ShownModel {
   return { id, owner: route?.targets[0]?.provider ?? '', facts: route && factsOf(route, visible) }
 }
 
