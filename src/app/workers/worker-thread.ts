@@ -4,6 +4,7 @@ import { StartError } from '../../errors.ts'
 import type { Cell } from '../../ledger/call-row.ts'
 import type { UnfinishedCall } from '../../ledger/unfinished-call.ts'
 import type { GatewayEvent } from '../../observe/events.ts'
+import { errorOf } from '../../platform/thrown.ts'
 import type { StatusSource } from '../../status/status-source.ts'
 import type { SharedServices } from '../shared-services.ts'
 import type { Command, CountsMessage, FromWorker, Look, ToWorker, WorkerStart } from './messages.ts'
@@ -97,9 +98,7 @@ export class WorkerThread {
     const post = (message: ToWorker) => this.#outbox.post(message)
     this.#session = new WorkerSession({ services, status, leases, post, onUnfinished })
     inbox.open(port, (message) => this.#onMessage(message))
-    this.#worker.on('error', (error: unknown) => {
-      this.#cause = error instanceof Error ? error : new Error(String(error))
-    })
+    this.#worker.on('error', (error: unknown) => (this.#cause = errorOf(error)))
     this.started = this.#starting.promise
     this.started.catch(() => {})
     this.stopped = this.#stopping.promise
