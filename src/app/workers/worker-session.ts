@@ -10,6 +10,7 @@ import type { GatewayError } from '../../errors.ts'
 import type { UnfinishedCall } from '../../ledger/unfinished-call.ts'
 import { MirroredSlots } from '../../platform/slot-table.ts'
 import type { SharedServices } from '../shared-services.ts'
+import { type Answers, answersOf, answerTo, isPlain } from './answers.ts'
 import type { FloodLeases, LeaseHolder } from './flood-leases.ts'
 import type {
   AdmissionMessage,
@@ -55,7 +56,7 @@ export interface SessionParts {
 
 export class WorkerSession implements LeaseHolder {
   readonly #services: SharedServices
-  readonly #status: StatusSource
+  readonly #answers: Answers
   readonly #leases: FloodLeases | undefined
   readonly #post: (message: OwnerMessage) => void
   readonly #onUnfinished: SessionParts['onUnfinished']
@@ -65,7 +66,7 @@ export class WorkerSession implements LeaseHolder {
 
   constructor({ services, status, leases, post, onUnfinished }: SessionParts) {
     this.#services = services
-    this.#status = status
+    this.#answers = answersOf(services, status)
     this.#leases = leases
     this.#post = post
     this.#onUnfinished = onUnfinished
@@ -81,8 +82,11 @@ export class WorkerSession implements LeaseHolder {
   }
 
   #answer(request: WorkerRequest): void {
-    const { coordinator } = this.#services
     const { id } = request
+    if (isPlain(request, this.#answers)) {
+      this.#respondLater(id, answerTo(request, this.#answers))
+      return
+    }
     switch (request.kind) {
       case 'admit':
         this.#admit(id, request.params)
@@ -98,60 +102,6 @@ export class WorkerSession implements LeaseHolder {
         return
       case 'take':
         this.#respondLater(id, this.#take(request.params.client))
-        return
-      case 'count':
-        this.#respondLater(id, Promise.resolve(coordinator.countPrompt(request.params)))
-        return
-      case 'describe':
-        this.#respondLater(id, coordinator.describe(request.params.models))
-        return
-      case 'known_models':
-        this.#respondLater(id, coordinator.knownModels(request.params.targets))
-        return
-      case 'describe_client':
-        this.#respondLater(id, coordinator.describeClient(request.params.scope))
-        return
-      case 'describe_budgets':
-        this.#respondLater(id, coordinator.describeBudgets(request.params.scopes))
-        return
-      case 'find_format': {
-        const { provider, format } = request.params
-        this.#respondLater(id, this.#services.formats.find(provider, format))
-        return
-      }
-      case 'find_keys': {
-        const { url, kid } = request.params
-        this.#respondLater(id, Promise.resolve(this.#services.keySets.find(url, kid)))
-        return
-      }
-      case 'owners':
-        this.#respondLater(id, this.#services.owners.ownersOf(request.params.ids))
-        return
-      case 'has_objects': {
-        const { client, kind } = request.params
-        this.#respondLater(id, this.#services.owners.hasAny(client, kind))
-        return
-      }
-      case 'usage':
-        this.#respondIf(id, this.#services.readUsage(request.params))
-        return
-      case 'store':
-        this.#respondIf(id, this.#services.describeStore())
-        return
-      case 'metrics':
-        this.#respondIf(id, this.#services.readMetrics())
-        return
-      case 'refresh':
-        this.#respondLater(id, this.#services.refreshModels(request.params.model))
-        return
-      case 'status':
-        this.#respondIf(id, this.#status.report(request.params))
-        return
-      case 'explain':
-        this.#respondIf(id, this.#status.explain(request.params.name))
-        return
-      case 'end_call':
-        this.#respondIf(id, this.#status.cancel(request.params.id, request.params.by))
         return
       default:
         request satisfies never
@@ -359,14 +309,6 @@ export class WorkerSession implements LeaseHolder {
 
   #respond(id: number, result: unknown): void {
     this.#post({ kind: 'response', id, result })
-  }
-
-  /** With undefined where it fails: the thread that asked reports it. */
-  #respondIf(id: number, result: Promise<unknown>): void {
-    void result.then(
-      (late) => this.#respond(id, late),
-      () => this.#respond(id, undefined),
-    )
   }
 
   #respondLater(id: number, result: unknown): void {

@@ -183,38 +183,15 @@ export class WorkerThread {
   }
 
   #take(message: FromWorker): void {
+    if ('id' in message) {
+      this.#session.onRequest(message)
+      return
+    }
+    if ('hold' in message) {
+      this.#session.onHoldMessage(message)
+      return
+    }
     switch (message.kind) {
-      case 'take':
-      case 'admit':
-      case 'move':
-      case 'enter_service':
-      case 'visit_service':
-      case 'count':
-      case 'describe':
-      case 'known_models':
-      case 'describe_client':
-      case 'describe_budgets':
-      case 'find_format':
-      case 'find_keys':
-      case 'owners':
-      case 'has_objects':
-      case 'metrics':
-      case 'store':
-      case 'usage':
-      case 'refresh':
-      case 'status':
-      case 'explain':
-      case 'end_call':
-        this.#session.onRequest(message)
-        return
-      case 'cancel':
-      case 'entry_cancelled':
-      case 'report':
-      case 'useless_usage_wish':
-      case 'grow':
-      case 'settle':
-        this.#session.onHoldMessage(message)
-        return
       case 'visit_ended':
         this.#session.onVisitMessage(message)
         return
