@@ -381,6 +381,7 @@ class WorkerPool implements App {
       onUnfinished: (call) => services.recordUnfinished(call),
       onCounts: (message) => received?.receive(message),
       onAudited: (event) => this.#parts.audit?.sink.receive(event),
+      onBug: (error) => this.events.emit({ kind: 'internal_error', error, where: 'the end of a worker' }),
     })
     this.#workers.set(number, worker)
     // A thread that starts under the flags compiles everything anew.

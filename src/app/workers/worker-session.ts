@@ -52,6 +52,8 @@ export interface SessionParts {
   readonly post: (message: OwnerMessage) => void
   /** Receives the calls that budgets apply to and that are under way when the thread ends. */
   readonly onUnfinished: (call: UnfinishedCall) => void
+  /** Receives what was thrown where nobody waits for an answer, and the worker may have ended. */
+  readonly onBug: (error: unknown) => void
 }
 
 export class WorkerSession implements LeaseHolder {
@@ -60,16 +62,18 @@ export class WorkerSession implements LeaseHolder {
   readonly #leases: FloodLeases | undefined
   readonly #post: (message: OwnerMessage) => void
   readonly #onUnfinished: SessionParts['onUnfinished']
+  readonly #onBug: SessionParts['onBug']
   #calls = new MirroredSlots<Admitting>()
   #visits = new Map<number, Visiting>()
   #hasEnded = false
 
-  constructor({ services, status, leases, post, onUnfinished }: SessionParts) {
+  constructor({ services, status, leases, post, onUnfinished, onBug }: SessionParts) {
     this.#services = services
     this.#answers = answersOf(services, status)
     this.#leases = leases
     this.#post = post
     this.#onUnfinished = onUnfinished
+    this.#onBug = onBug
   }
 
   /** Answers it, with a failure where that comes to a bug. */
@@ -174,7 +178,7 @@ export class WorkerSession implements LeaseHolder {
   /** The thread has ended. Its waiting calls leave the lines; those under way are charged as cut: what they took is unknown. */
   end(): void {
     this.#hasEnded = true
-    this.#leases?.end(this)
+    this.#try(() => this.#leases?.end(this))
     const calls = this.#calls.values()
     this.#calls = new MirroredSlots()
     // All leave first, so that nothing that gets free goes to one of them.
@@ -183,14 +187,26 @@ export class WorkerSession implements LeaseHolder {
     const waits = [...calls, ...visits].map(({ disconnect }) => disconnect)
     const entering = calls.map((call) => call.entering).filter((each) => each !== undefined)
     for (const disconnect of [...waits, ...entering]) disconnect.isGone = true
-    for (const disconnect of [...waits, ...entering]) disconnect.onGone?.()
-    for (const { visit } of visits) visit?.leave()
-    for (const { hold, spending } of calls) {
-      if (hold?.reserved !== undefined && spending !== undefined) {
-        this.#onUnfinished(unfinishedOf(hold, hold.reserved, spending))
-      }
-      hold?.settle({ kind: 'cut', tokens: 0 })
+    for (const disconnect of [...waits, ...entering]) this.#try(() => disconnect.onGone?.())
+    for (const { visit } of visits) this.#try(() => visit?.leave())
+    for (const call of calls) {
+      this.#try(() => this.#recordUnfinished(call))
+      this.#try(() => call.hold?.settle({ kind: 'cut', tokens: 0 }))
     }
+  }
+
+  /** One of several steps: a bug in it keeps none of the others from being taken. */
+  #try(step: () => void): void {
+    try {
+      step()
+    } catch (error) {
+      this.#onBug(error)
+    }
+  }
+
+  #recordUnfinished({ hold, spending }: Admitting): void {
+    if (hold?.reserved === undefined || spending === undefined) return
+    this.#onUnfinished(unfinishedOf(hold, hold.reserved, spending))
   }
 
   #admit(id: number, params: Requests['admit']['params']): void {
@@ -328,7 +344,7 @@ export class WorkerSession implements LeaseHolder {
   #fail(id: number, error: unknown): void {
     this.#post({ kind: 'failed', id, error: sentError(error) })
     this.#visits.delete(id)
-    this.#calls.take(id)?.hold?.settle({ kind: 'unsent' })
+    this.#try(() => this.#calls.take(id)?.hold?.settle({ kind: 'unsent' }))
   }
 }
 

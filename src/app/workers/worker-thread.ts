@@ -37,6 +37,8 @@ export interface WorkerThreadParts {
   /** Receives the calls that budgets apply to and that are under way when the thread ends. */
   readonly onUnfinished: (call: UnfinishedCall) => void
   readonly onAudited: (event: GatewayEvent) => void
+  /** Receives what was thrown while what the thread held was released: it cannot report that itself any more. */
+  readonly onBug: (error: unknown) => void
   /** Receives what the thread has counted. */
   readonly onCounts: (message: CountsMessage) => void
 }
@@ -79,6 +81,7 @@ export class WorkerThread {
     onRows,
     onUnfinished,
     onAudited,
+    onBug,
     onCounts,
   }: WorkerThreadParts) {
     this.#onLog = onLog
@@ -96,7 +99,7 @@ export class WorkerThread {
     })
     this.#outbox = new Outbox(port)
     const post = (message: ToWorker) => this.#outbox.post(message)
-    this.#session = new WorkerSession({ services, status, leases, post, onUnfinished })
+    this.#session = new WorkerSession({ services, status, leases, post, onUnfinished, onBug })
     inbox.open(port, (message) => this.#onMessage(message))
     this.#worker.on('error', (error: unknown) => (this.#cause = errorOf(error)))
     this.started = this.#starting.promise
