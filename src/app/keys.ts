@@ -9,6 +9,7 @@ import { readTrustedFile } from '../config/trusted-file.ts'
 import { findKeyFile } from '../config/find.ts'
 import type { Config, KeysConfig } from '../config/types.ts'
 import { fileVersion } from '../config/watch.ts'
+import type { Clock } from '../platform/clock.ts'
 import { NamedTimers } from '../platform/named-timers.ts'
 import { type Accounts, systemAccounts } from '../platform/ownership.ts'
 import { systemUsers, uidNamed } from '../platform/unix-users.ts'
@@ -125,6 +126,7 @@ export class KeyFileWatch implements KeySource {
 const maxShownFaults = 5
 
 interface KeySourceParts extends KeyApplicationParts {
+  readonly clock: Clock
   /** The key file is looked for beside it. */
   readonly configFile: string
   /** Undefined: the gateway shares nothing with others. */

@@ -158,6 +158,7 @@ function write(event: GatewayEvent, log: Log): void {
     case 'identity_keys_refused':
     case 'key_file_not_used':
     case 'keys_not_accepted':
+    case 'keys_not_stored':
     case 'ledger_waiting':
     case 'machines_in_conflict':
     case 'metrics_full':
@@ -178,6 +179,7 @@ function write(event: GatewayEvent, log: Log): void {
     case 'identity_keys_loaded':
     case 'keys_loaded':
     case 'keys_pulled':
+    case 'keys_stored':
     case 'listening':
     case 'machines_agree':
     case 'models_discovered':
