@@ -24,6 +24,7 @@ import { reasonOf } from '../../platform/thrown.ts'
 import { watchPath } from '../../platform/watch-path.ts'
 import { KeyApplication, type KeyApplicationParts, type LoadedKeys } from '../key-application.ts'
 import type { KeySource, PublishedKeys, SharedKeyCommands } from '../key-source.ts'
+import { type MissingKeys, MissingKeyReports } from '../missing-keys.ts'
 import { HeldKeys, type HeldList } from './held-keys.ts'
 import { KeptKeys } from './kept-keys.ts'
 import { Looks } from './looks.ts'
@@ -47,8 +48,6 @@ export interface SharedKeysParts extends KeyApplicationParts {
 
 /** After a removal that the kernel reports: a file may be replaced by one that is not there for a moment. */
 const quietMs = 20
-/** Between two reports that no key is valid. */
-const missingMs = 60_000
 /** Between two reports of a fault that stays as it is. */
 const faultMs = 300_000
 /** How long a start may take to get a list before that is reported. */
@@ -71,6 +70,7 @@ export class SharedKeys implements KeySource {
   readonly #list: KeyListInStore
   readonly #looks: Looks
   readonly #timers: NamedTimers<'first' | 'missing' | 'put' | 'quiet'>
+  readonly #missing: MissingKeyReports
   /** Met at each look at the store. */
   readonly #looking = new LastingFault(faultMs)
   /** Met at each try to put the list in force there. */
@@ -89,6 +89,7 @@ export class SharedKeys implements KeySource {
     this.#held = new HeldKeys(store)
     this.#looks = new Looks(() => this.#look(), clock.setTimer)
     this.#timers = new NamedTimers(clock.setTimer)
+    this.#missing = new MissingKeyReports(parts.events, this.#timers, () => this.#findMissing())
     const { machine, member } = machines.name
     this.#list = new KeyListInStore(machines.connection, {
       prefix: store.prefix,
@@ -128,7 +129,7 @@ export class SharedKeys implements KeySource {
     this.#keys.start(threads)
     if (!store.signsKeys && fileVersion(path) !== undefined)
       events.emit({ kind: 'key_file_not_used', file: path })
-    const isAwaited = () => this.#held.list === undefined && this.#missingFile() === undefined
+    const isAwaited = () => this.#held.list === undefined && this.#findMissing() === undefined
     this.#timers.set('first', () => isAwaited() && events.emit({ kind: 'keys_awaited' }), firstWaitMs)
     const removals = () => this.#timers.set('quiet', () => this.#checkRemoval(), quietMs)
     const watched = [this.#kept.path, store.signsKeys ? path : undefined]
@@ -296,7 +297,7 @@ export class SharedKeys implements KeySource {
     const { events } = this.#parts
     const { generation, signedBy, signedAtMs } = list.head
     this.#held.accept(list)
-    this.#timers.cancel('missing')
+    this.#missing.end()
     this.#lastReason = undefined
     this.#keys.refused = undefined
     events.emit({
@@ -329,7 +330,7 @@ export class SharedKeys implements KeySource {
       this.#keepHalt()
       this.#keys.replace(noKeys)
     }
-    if (!this.#timers.isPending('missing')) this.#reportMissing()
+    this.#missing.look()
   }
 
   /** So that a restart does not bring the list back. */
@@ -340,22 +341,15 @@ export class SharedKeys implements KeySource {
       .catch((cause: unknown) => events.emit({ kind: 'keys_not_kept', cause }))
   }
 
-  /** Without which no key is valid. Undefined: keys are in force, or awaited from the store. */
-  #missingFile(): string | undefined {
+  /** Undefined: keys are in force, or awaited from the store. */
+  #findMissing(): MissingKeys | undefined {
     const { path } = this.#parts
-    if (this.#held.list !== undefined) return undefined
-    if (this.#isFileRemoved()) return path
-    return this.#held.isHalted ? (this.#kept.path ?? path) : undefined
-  }
-
-  /** Again and again, while it stays so. */
-  #reportMissing(): void {
-    const file = this.#missingFile()
-    if (file === undefined) return
+    const { list, isHalted } = this.#held
+    if (list !== undefined) return undefined
     // Where none was ever in force, the first key that is created is enough.
-    const isHalted = this.#held.isHalted && { is_shared: true }
-    this.#parts.events.emit({ kind: 'keys_missing', file, ...isHalted })
-    this.#timers.set('missing', () => this.#reportMissing(), missingMs)
+    const isShared = isHalted && ({ is_shared: true } as const)
+    if (this.#isFileRemoved()) return { file: path, ...isShared }
+    return isHalted ? { file: this.#kept.path ?? path, ...isShared } : undefined
   }
 }
 
