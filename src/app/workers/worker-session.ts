@@ -3,17 +3,16 @@
 import type { BudgetRequest } from '../../admission/budget.ts'
 import type { AdmissionResult, Entry, Hold } from '../../call/coordinator.ts'
 import type { StatusSource } from '../../status/status-source.ts'
-import type { ServiceEntry, ServiceVisit } from '../../upstream/services/services.ts'
 import type { Disconnect } from '../../admission/waiting-line.ts'
 import type { Target } from '../../domain.ts'
 import type { GatewayError } from '../../errors.ts'
 import type { UnfinishedCall } from '../../ledger/unfinished-call.ts'
 import { MirroredSlots } from '../../platform/slot-table.ts'
 import type { SharedServices } from '../shared-services.ts'
+import { admittedMessage } from './admission-message.ts'
 import { type Answers, answersOf, answerTo, isPlain } from './answers.ts'
 import type { FloodLeases, LeaseHolder } from './flood-leases.ts'
 import type {
-  AdmissionMessage,
   CountMessage,
   FormatMessage,
   HoldMessage,
@@ -25,6 +24,7 @@ import type {
   Requests,
 } from './messages.ts'
 import { sentError } from './sent-error.ts'
+import { WorkerVisits } from './worker-visits.ts'
 
 /** A call from its question for admission on. */
 interface Admitting {
@@ -35,13 +35,6 @@ interface Admitting {
   hold: Hold | undefined
   /** Of its wait for a service. Undefined: it does not wait. */
   entering: Disconnect | undefined
-}
-
-/** A request that is no model call, at a service. */
-interface Visiting {
-  readonly disconnect: Disconnect
-  /** Once it is in. */
-  visit: ServiceVisit | undefined
 }
 
 export interface SessionParts {
@@ -64,12 +57,13 @@ export class WorkerSession implements LeaseHolder {
   readonly #onUnfinished: SessionParts['onUnfinished']
   readonly #onBug: SessionParts['onBug']
   #calls = new MirroredSlots<Admitting>()
-  #visits = new Map<number, Visiting>()
+  readonly #visits: WorkerVisits
   #hasEnded = false
 
   constructor({ services, status, leases, post, onUnfinished, onBug }: SessionParts) {
     this.#services = services
     this.#answers = answersOf(services, status)
+    this.#visits = new WorkerVisits(services.coordinator)
     this.#leases = leases
     this.#post = post
     this.#onUnfinished = onUnfinished
@@ -102,7 +96,7 @@ export class WorkerSession implements LeaseHolder {
         this.#respondLater(id, this.#enterService(request.params.hold))
         return
       case 'visit_service':
-        this.#respondLater(id, this.#visitService(id, request.params))
+        this.#respondLater(id, this.#visits.begin(id, request.params))
         return
       case 'take':
         this.#respondLater(id, this.#take(request.params.client))
@@ -141,12 +135,8 @@ export class WorkerSession implements LeaseHolder {
     }
   }
 
-  onVisitMessage({ visit: id }: VisitMessage): void {
-    const visiting = this.#visits.get(id)
-    if (visiting === undefined) return
-    this.#visits.delete(id)
-    leave(visiting.disconnect)
-    visiting.visit?.leave()
+  onVisitMessage({ visit }: VisitMessage): void {
+    this.#visits.end(visit)
   }
 
   onFormatMessage({ provider, format }: FormatMessage): void {
@@ -182,8 +172,7 @@ export class WorkerSession implements LeaseHolder {
     const calls = this.#calls.values()
     this.#calls = new MirroredSlots()
     // All leave first, so that nothing that gets free goes to one of them.
-    const visits = [...this.#visits.values()]
-    this.#visits = new Map()
+    const visits = this.#visits.takeAll()
     const waits = [...calls, ...visits].map(({ disconnect }) => disconnect)
     const entering = calls.map((call) => call.entering).filter((each) => each !== undefined)
     for (const disconnect of [...waits, ...entering]) disconnect.isGone = true
@@ -284,32 +273,6 @@ export class WorkerSession implements LeaseHolder {
     })
   }
 
-  #visitService(
-    id: number,
-    { provider, isPatient, ...caller }: Requests['visit_service']['params'],
-  ): Entry | undefined | Promise<Entry | undefined> {
-    const { coordinator } = this.#services
-    const disconnect: Disconnect = { isGone: false, onGone: undefined }
-    const visiting: Visiting = { disconnect, visit: undefined }
-    this.#visits.set(id, visiting)
-    const take = (entry: ServiceEntry | ServiceVisit | undefined): Entry | undefined => {
-      if (entry !== undefined && 'leave' in entry) return enter(entry, 0)
-      if (entry?.kind === 'entered') return enter(entry.visit, entry.waitedMs)
-      this.#visits.delete(id)
-      return entry
-    }
-    const enter = (visit: ServiceVisit, waitedMs: number): Entry => {
-      // What asked for it has left meanwhile.
-      if (this.#visits.get(id) === visiting) visiting.visit = visit
-      else visit.leave()
-      return { kind: 'entered', waitedMs }
-    }
-    const entering = isPatient
-      ? coordinator.visitService(provider, { ...caller, disconnect })
-      : coordinator.visitIfOpen(provider)
-    return entering instanceof Promise ? entering.then(take) : take(entering)
-  }
-
   async #take(client: string): Promise<number> {
     const waitMs = (await this.#leases?.take(client)) ?? 0
     if (waitMs === 0) this.#lease(client)
@@ -343,7 +306,7 @@ export class WorkerSession implements LeaseHolder {
   /** Who asked gets no hold and no visit. */
   #fail(id: number, error: unknown): void {
     this.#post({ kind: 'failed', id, error: sentError(error) })
-    this.#visits.delete(id)
+    this.#visits.forget(id)
     this.#try(() => this.#calls.take(id)?.hold?.settle({ kind: 'unsent' }))
   }
 }
@@ -361,30 +324,4 @@ function unfinishedOf(
 ): UnfinishedCall {
   const scope = scopes.find(({ name }) => name !== 'total')?.name
   return { ...call, scope, nano, tokens, promptTokens }
-}
-
-function admittedMessage(hold: Hold, targets: readonly Target[]): AdmissionMessage {
-  const { placement, promptTokens, tokens, waitedMs, isSlotLimited, countsAs, isBudgeted, limitStatus } = hold
-  const providers = new Set(targets.map(({ provider }) => provider))
-  return {
-    kind: 'admitted',
-    order: hold.targets.map((target) => targets.indexOf(target)),
-    target: targets.indexOf(hold.target),
-    placement,
-    promptTokens,
-    tokens,
-    waitedMs,
-    isSlotLimited,
-    countsAs,
-    isBudgeted,
-    limitStatus,
-    failureKinds: targets.flatMap((target, index) => {
-      const failureKind = hold.failureKindOf(target)
-      return failureKind === undefined ? [] : [[index, failureKind] as const]
-    }),
-    uselessUsageWishes: [...providers].flatMap((provider) => {
-      const why = hold.uselessUsageWishOf(provider)
-      return why === undefined ? [] : [[provider, why] as const]
-    }),
-  }
 }
