@@ -19,6 +19,7 @@ import { limitsReport } from '../../server/routes/limits.ts'
 import { checkFree } from '../../server/listeners/listen.ts'
 import type { OpenCall } from '../../status/open-call.ts'
 import type { StatusSource } from '../../status/status-source.ts'
+import type { Pseudonyms } from '../../vault/pseudonyms.ts'
 import { Alerts } from '../alerts.ts'
 import type { App, AppOptions } from '../app.ts'
 import type { AppliedKeys, LoadedKeys } from '../key-application.ts'
@@ -119,6 +120,7 @@ class WorkerPool implements App {
   readonly #config: Config
   #newest: Config
   readonly #parts: PoolParts
+  readonly #pseudonyms: Pseudonyms | undefined
   readonly #providers: ProviderPool
   readonly #inbox = new Inbox<FromWorker>()
   readonly #leases: FloodLeases | undefined
@@ -140,6 +142,7 @@ class WorkerPool implements App {
     this.#config = config
     this.#newest = config
     this.#parts = parts
+    this.#pseudonyms = pseudonymsOf(config.usage)
     this.events = parts.events
     const { floodWindows } = parts.services
     this.#leases = floodWindows === undefined ? undefined : new FloodLeases(floodWindows)
@@ -262,7 +265,7 @@ class WorkerPool implements App {
   budgets(keyIds: ReadonlySet<string> | undefined): ReturnType<App['budgets']> {
     const book = this.#parts.services.coordinator.admission.budgets
     const sources = { config: this.#newest, keys: this.#keyFile.keys, book }
-    return describeBudgetsOfAll(sources, keyIds, pseudonymsOf(this.#config.usage))
+    return describeBudgetsOfAll(sources, keyIds, this.#pseudonyms)
   }
 
   #routes(): RouteTable {
@@ -271,7 +274,7 @@ class WorkerPool implements App {
 
   #statusReporter(): StatusReporter {
     const { options, services, history, reloads } = this.#parts
-    const pseudonyms = pseudonymsOf(this.#config.usage)
+    const pseudonyms = this.#pseudonyms
     const { workers: wanted } = this.#config.server
     return new StatusReporter({
       clock: systemClock,
