@@ -338,6 +338,18 @@ export interface ReportedServer {
   readonly models?: ReadonlyMap<string, KnownModel> | undefined
 }
 
+/** A model as its provider lists it. The names are checked (dialects/openai/model-list.ts). */
+export interface ListedModel {
+  /** The name in requests to the provider. */
+  readonly id: string
+  /** Further names of the same model. */
+  readonly aliases: readonly string[]
+  /** What its entry says of it. Absent: nothing that passes. */
+  readonly facts?: ModelFacts
+  /** The server accepts further spellings of the name, as Ollama does. */
+  readonly hasLooseName?: true
+}
+
 /** What a provider's list says of a model, for clients: the members that pass, under the names there. */
 export type ModelFacts = { readonly [member: string]: ModelFact }
 

@@ -93,6 +93,8 @@ const narrowed: Readonly<Record<string, readonly string[]>> = {
     'observe/audit/verify.ts',
     // report names how calls ended as metrics do.
     'observe/outcome.ts',
+    'routing/discovered-names.ts',
+    'routing/route.ts',
     'routing/route-table.ts',
     'routing/server-kinds.ts',
     'routing/when-rules.ts',

@@ -13,6 +13,7 @@ import { isObject, membersOf, parseJson } from '../bytes/json/parse.ts'
 import { budgetPeriods, type ScopeBalance, type SpentInWindows } from '../domain.ts'
 import { isTimeZone } from '../platform/time-zone.ts'
 import type { SetTimer } from '../platform/clock.ts'
+import { isCount } from '../platform/number-checks.ts'
 import { readRegularFile } from '../platform/regular-file.ts'
 import type { LockResult } from '../platform/process-lock.ts'
 import { StateFile } from '../platform/state-file.ts'
@@ -361,8 +362,4 @@ function isSavedWindow(value: unknown): boolean {
   if (!Array.isArray(value) || value.length !== 4) return false
   const [per, ...amounts] = value as unknown[]
   return budgetPeriods.some((each) => each === per) && amounts.every(isCount)
-}
-
-function isCount(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= 0
 }

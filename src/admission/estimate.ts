@@ -2,6 +2,7 @@
 // Text is measured in bytes; the tokens per byte of each model and provider are observed, since no one vocabulary fits
 // all models. A guess that was too low becomes debt at settle, one that was too high is given back.
 import type { RequestSize } from '../domain.ts'
+import { isCount } from '../platform/number-checks.ts'
 
 export interface Estimate {
   readonly promptTokens: number
@@ -272,10 +273,6 @@ function knownTokens(size: RequestSize): number {
 
 function completionCount(size: RequestSize): number {
   return between(size.choices, 1, 1024) * between(size.promptCount, 1, 100_000)
-}
-
-function isCount(value: unknown): value is number {
-  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
 }
 
 function isPlausible(value: unknown): value is number {

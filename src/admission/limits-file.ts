@@ -9,6 +9,7 @@
 // calls, and writing would cost the first one its counts. A process that stops offers the file to the one that replaces it.
 import { isObject } from '../bytes/json/parse.ts'
 import type { SetTimer } from '../platform/clock.ts'
+import { isAmount, isCount } from '../platform/number-checks.ts'
 import type { LockResult } from '../platform/process-lock.ts'
 import { StateFile } from '../platform/state-file.ts'
 import { readValue } from '../platform/state-version.ts'
@@ -291,12 +292,4 @@ function isSavedFact(value: unknown): value is SavedFact {
     numbers.every((name) => isAmount(value[name])) &&
     laterNumbers.every((name) => value[name] === undefined || isAmount(value[name]))
   )
-}
-
-function isAmount(value: unknown): value is number {
-  return typeof value === 'number' && Number.isFinite(value) && value >= 0
-}
-
-function isCount(value: unknown): value is number {
-  return isAmount(value) && Number.isSafeInteger(value)
 }

@@ -10,6 +10,7 @@ import {
   openControl,
 } from '../server/control/control-server.ts'
 import { readHead } from '../clients/keys/signed-keys.ts'
+import { reasonOf } from '../platform/thrown.ts'
 import { ownTimeZone } from '../platform/time-zone.ts'
 import { readCommandEvent } from '../observe/audit/command-events.ts'
 import type { OpenCall } from '../status/open-call.ts'
@@ -152,9 +153,7 @@ async function ofStore<T>(asked: Promise<T>): Promise<T> {
   try {
     return await asked
   } catch (error) {
-    throw new ControlError(
-      `The store that the machines share: ${error instanceof Error ? error.message : String(error)}`,
-    )
+    throw new ControlError(`The store that the machines share: ${reasonOf(error)}`)
   }
 }
 
@@ -215,7 +214,7 @@ async function appendToAudit({ audit }: App, input: Readonly<Record<string, unkn
   try {
     await audit.append(event, input['required'] === true)
   } catch (error) {
-    throw new ControlError(error instanceof Error ? error.message : String(error))
+    throw new ControlError(reasonOf(error))
   }
   return { recorded: true }
 }
@@ -232,6 +231,6 @@ async function eraseInAudit(
   try {
     return { audited: true, erased_as: (await audit.erase(client, actor)) ?? null }
   } catch (error) {
-    throw new ControlError(error instanceof Error ? error.message : String(error))
+    throw new ControlError(reasonOf(error))
   }
 }

@@ -9,6 +9,7 @@ import { readTrustedFile } from '../config/trusted-file.ts'
 import { findKeyFile } from '../config/find.ts'
 import type { Config, KeysConfig } from '../config/types.ts'
 import { fileVersion } from '../config/watch.ts'
+import type { Clock } from '../platform/clock.ts'
 import { NamedTimers } from '../platform/named-timers.ts'
 import { type Accounts, systemAccounts } from '../platform/ownership.ts'
 import { systemUsers, uidNamed } from '../platform/unix-users.ts'
@@ -16,6 +17,7 @@ import { watchPath } from '../platform/watch-path.ts'
 import { KeyApplication, type KeyApplicationParts, type LoadedKeys } from './key-application.ts'
 import type { KeySource } from './key-source.ts'
 import { type MachinesOfKeys, SharedKeys } from './machines/shared-keys.ts'
+import { MissingKeyReports } from './missing-keys.ts'
 
 export interface KeyFileParts extends KeyApplicationParts {
   readonly path: string
@@ -29,21 +31,20 @@ const quietMs = 20
 /** Between two looks at the file, should the kernel's notifications miss a change. */
 const lookMs = 1_000
 
-/** Between two reports of a missing file. */
-const missingMs = 60_000
-
 export class KeyFileWatch implements KeySource {
   readonly #parts: KeyFileParts
   readonly #keys: KeyApplication
   #version: string | undefined
   #stopWatching: () => void = () => {}
   readonly #timers: NamedTimers<'look' | 'missing' | 'quiet'>
+  readonly #missing: MissingKeyReports
   #isStopped = false
 
   constructor(parts: KeyFileParts) {
     this.#parts = parts
     this.#keys = new KeyApplication(parts)
     this.#timers = new NamedTimers(parts.clock.setTimer)
+    this.#missing = new MissingKeyReports(parts.events, this.#timers, () => ({ file: parts.path }))
   }
 
   /** Reads the file before the first request. Without a good one no key is valid. */
@@ -94,8 +95,11 @@ export class KeyFileWatch implements KeySource {
   #read(): KeyFile | undefined {
     const { path, accounts = systemAccounts() } = this.#parts
     const read = readTrustedFile(path, keyFileRules, accounts)
-    if (read.kind === 'absent') return this.#readMissing()
-    this.#timers.cancel('missing')
+    if (read.kind === 'absent') {
+      this.#missing.look()
+      return noKeys
+    }
+    this.#missing.end()
     if (read.kind === 'refused') return this.#refuse([read.message])
     const parsed = parseKeyFile(read.text)
     if (parsed.kind === 'parsed') return parsed.file
@@ -111,20 +115,12 @@ export class KeyFileWatch implements KeySource {
     this.#keys.refused = faults[0]!
     return undefined
   }
-
-  #readMissing(): KeyFile {
-    const report = () => {
-      this.#parts.events.emit({ kind: 'keys_missing', file: this.#parts.path })
-      this.#timers.set('missing', report, missingMs)
-    }
-    report()
-    return noKeys
-  }
 }
 
 const maxShownFaults = 5
 
 interface KeySourceParts extends KeyApplicationParts {
+  readonly clock: Clock
   /** The key file is looked for beside it. */
   readonly configFile: string
   /** Undefined: the gateway shares nothing with others. */

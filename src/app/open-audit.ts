@@ -12,6 +12,7 @@ import type { Events, GatewayEvent, Sink } from '../observe/events.ts'
 import { auditSink, isSecurityEvent } from '../observe/sinks/audit.ts'
 import type { Pseudonyms } from '../vault/pseudonyms.ts'
 import type { Clock } from '../platform/clock.ts'
+import { reasonOf } from '../platform/thrown.ts'
 
 export interface OpenedAudit {
   readonly sink: Sink
@@ -69,7 +70,7 @@ export function openAudit(
   let names: AuditNames | undefined
   let fault = ''
   const unavailable = (cause: unknown) => {
-    fault = messageOf(cause)
+    fault = reasonOf(cause)
     emit({ kind: 'audit_unavailable', reason: fault })
   }
   const prune = async (log: AuditLog) => {
@@ -199,8 +200,4 @@ function digestOf(path: string): string | undefined {
   } catch {
     return undefined
   }
-}
-
-function messageOf(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause)
 }

@@ -21,7 +21,7 @@ import { appendUnfinished, type UnfinishedCall } from '../ledger/unfinished-call
 import type { Events } from '../observe/events.ts'
 import { MemoryObjectOwners } from '../routing/object-owners.ts'
 import { ObjectOwnersFile } from '../routing/object-owners-file.ts'
-import type { Discovered } from '../routing/route-table.ts'
+import type { Discovered } from '../routing/discovered-names.ts'
 import type { SharedStoreReport } from '../status/shared-store.ts'
 import { budgetReporter } from './budget-reporter.ts'
 import type { FormatDiscovery } from './format-discovery.ts'

@@ -1,6 +1,7 @@
 // The routes of the main thread where no snapshot has them: for those who look on.
 import type { Config } from '../config/types.ts'
-import { type Discovered, RouteTable } from '../routing/route-table.ts'
+import type { Discovered } from '../routing/discovered-names.ts'
+import { RouteTable } from '../routing/route-table.ts'
 import { serverKindsOf } from '../routing/server-kinds.ts'
 
 /** Built again when a model has come or gone: pages that are open ask each second. */

@@ -6,7 +6,7 @@ import type { KeySets } from '../clients/identity/key-set.ts'
 import type { UsageAnswer } from '../ledger/ledger.ts'
 import type { UsageQuestion } from '../ledger/report.ts'
 import type { ObjectOwners } from '../routing/object-owners.ts'
-import type { Discovered } from '../routing/route-table.ts'
+import type { Discovered } from '../routing/discovered-names.ts'
 import type { SharedStoreReport } from '../status/shared-store.ts'
 
 export interface SharedServices {

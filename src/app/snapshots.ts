@@ -12,7 +12,9 @@ import type { Client } from '../domain.ts'
 import type { GatewayError } from '../errors.ts'
 import type { PriceList } from '../prices/price-list.ts'
 import { readShippedList } from '../prices/shipped-list.ts'
-import { type Discovered, type Route, RouteTable } from '../routing/route-table.ts'
+import type { Discovered } from '../routing/discovered-names.ts'
+import type { Route } from '../routing/route.ts'
+import { RouteTable } from '../routing/route-table.ts'
 import { serverKindsOf } from '../routing/server-kinds.ts'
 import { once, priceBookOf } from './prices.ts'
 import type { ProviderPool, ProviderSet } from './provider-pool.ts'
@@ -207,7 +209,7 @@ export class Snapshots {
   async #findLate(name: string, providers: ProviderSet): Promise<Route | undefined> {
     await this.#refresh(name)
     const { routes } = this.#current
-    const route = routes.find(name) ?? routes.unlisted(name)
+    const route = routes.find(name) ?? routes.discovered.unlisted(name)
     // A reload may have happened in between; the call continues with the providers that it began with.
     return route?.targets.every(({ provider }) => providers.has(provider)) === true ? route : undefined
   }

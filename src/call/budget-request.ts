@@ -6,7 +6,7 @@ import type { ModelRequest } from '../dialects/request.ts'
 import type { Client, SpendingCall, Target } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
 import { formatPath } from '../platform/key-path.ts'
-import type { Route } from '../routing/route-table.ts'
+import type { Route } from '../routing/route.ts'
 import type { Call, Snapshot } from './call.ts'
 
 type Budgets = { readonly budgets: Pick<BudgetsConfig, 'total'> }

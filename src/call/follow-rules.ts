@@ -2,7 +2,8 @@
 import type { ModelRequest } from '../dialects/request.ts'
 import type { GatewayError } from '../errors.ts'
 import type { AllowedModels } from '../routing/allowed-models.ts'
-import { modelNotFound, type NamedRoute, type Route } from '../routing/route-table.ts'
+import { modelNotFound } from '../routing/model-not-found.ts'
+import type { NamedRoute, Route } from '../routing/route.ts'
 import { leadOf, type RuledCall } from '../routing/when-rules.ts'
 import type { Snapshot } from './call.ts'
 

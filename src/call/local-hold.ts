@@ -201,7 +201,21 @@ export class LocalHold implements Hold {
   settle(outcome: Outcome, usage?: Metered, spent?: Spent): void {
     if (this.#isSettled) return
     this.#isSettled = true
-    const { admission, calibration, load } = this.#owner
+    const { admission } = this.#owner
+    // A bug in what is learned from the call leaves no slot taken, and nothing of a budget held.
+    try {
+      this.#end(outcome, usage)
+    } finally {
+      try {
+        if (this.#spending !== undefined) admission.budgets.settle(this.#spending, outcome, spent)
+      } finally {
+        admission.settle(this.#reservation, outcome)
+      }
+    }
+  }
+
+  #end(outcome: Outcome, usage: Metered | undefined): void {
+    const { calibration, load } = this.#owner
     const { model, size } = this.#request
     const { provider } = this.target
     if (this.#isTrying) this.report({ kind: 'inconclusive' })
@@ -218,8 +232,6 @@ export class LocalHold implements Hold {
       this.#owner.scopes.refresh(provider)
     }
     this.#placed?.end(usage?.isEstimated === false ? usage : undefined)
-    if (this.#spending !== undefined) admission.budgets.settle(this.#spending, outcome, spent)
-    admission.settle(this.#reservation, outcome)
   }
 
   /** It does not count any more as a call that was at its provider before that had a service. */

@@ -12,7 +12,8 @@ import {
   targetsInside,
 } from '../routing/boundary.ts'
 import { fallbacksOf, type MayUse } from '../routing/fallbacks.ts'
-import type { NamedRoute, Route, RouteTable } from '../routing/route-table.ts'
+import type { NamedRoute, Route } from '../routing/route.ts'
+import type { RouteTable } from '../routing/route-table.ts'
 import type { Call, Snapshot } from './call.ts'
 import type { FollowedRules } from './follow-rules.ts'
 

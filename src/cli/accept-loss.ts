@@ -8,6 +8,7 @@ import { findConfigFile } from '../config/find.ts'
 import { readPartialConfig } from '../config/partial-config.ts'
 import { lockHolder } from '../platform/process-lock.ts'
 import { printable } from '../platform/printable.ts'
+import { reasonOf } from '../platform/thrown.ts'
 import { recordAfterwards } from './audit-record.ts'
 import { findLedger, type LedgerPlace } from './ledger-place.ts'
 import { type CommandIo, Output } from './output.ts'
@@ -47,7 +48,7 @@ export async function acceptLossCommand(io: CommandIo, place: LedgerPlace, nowMs
     out.line(accepted === undefined ? 'budgets begin at 0' : 'budgets begin with what the ledger has of them')
     return 0
   } catch (error) {
-    return fail(error instanceof Error ? error.message : String(error))
+    return fail(reasonOf(error))
   }
 }
 

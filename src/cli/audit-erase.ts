@@ -4,6 +4,7 @@ import { dirname, join, resolve } from 'node:path'
 import { findConfigFile } from '../config/find.ts'
 import { AuditNames } from '../observe/audit/names.ts'
 import { holdLock } from '../platform/process-lock.ts'
+import { reasonOf } from '../platform/thrown.ts'
 import { asOwnerOf, recordAfterwards } from './audit-record.ts'
 import { askControl } from './control-client.ts'
 import type { FoundLedger } from './ledger-place.ts'
@@ -62,7 +63,7 @@ async function eraseAlone(directory: string, clients: readonly string[]): Promis
     await names.save()
     return as === undefined ? { kind: 'unknown' } : { kind: 'erased', as }
   } catch (error) {
-    return { kind: 'failed', reason: error instanceof Error ? error.message : String(error) }
+    return { kind: 'failed', reason: reasonOf(error) }
   } finally {
     if (held.kind === 'held') held.lock.release()
   }

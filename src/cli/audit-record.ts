@@ -5,6 +5,7 @@ import { AuditLog } from '../observe/audit/audit-log.ts'
 import { auditEventOf, type CommandEvent } from '../observe/audit/command-events.ts'
 import { AuditNames } from '../observe/audit/names.ts'
 import { printable } from '../platform/printable.ts'
+import { reasonOf } from '../platform/thrown.ts'
 import { namesHere, openAuditKeyHere, recordedName } from './record-keys.ts'
 import type { AuditPlace } from './audit-place.ts'
 import { chosenPaths } from './chosen-paths.ts'
@@ -56,7 +57,7 @@ async function recordAlone(event: CommandEvent, { env, configFile, paths }: Audi
   try {
     return await asOwnerOf(directory, () => append(event, { directory, key, nameOf }))
   } catch (error) {
-    return failed(error instanceof Error ? error.message : String(error))
+    return failed(reasonOf(error))
   }
 }
 

@@ -4,7 +4,8 @@ import { findConfigFile } from '../config/find.ts'
 import { openConfig } from '../config/load.ts'
 import type { Config } from '../config/types.ts'
 import { printable } from '../platform/printable.ts'
-import { type Discovered, RouteTable } from '../routing/route-table.ts'
+import type { Discovered } from '../routing/discovered-names.ts'
+import { RouteTable } from '../routing/route-table.ts'
 import { serverKindsOf } from '../routing/server-kinds.ts'
 import { findDialect, readProbes, unknownDialect } from './explain-formats.ts'
 import { printExplanation } from './explain-print.ts'
@@ -41,7 +42,7 @@ export async function explainCommand(io: CommandIo, model: string, options: Expl
   const discovered = emptyLists(loaded.config)
   const routes = new RouteTable(loaded.config.models, discovered, serverKindsOf(loaded.config.providers))
   // Explains the file alone: providers are not asked which models they have now.
-  const route = routes.find(model) ?? routes.expected(model)
+  const route = routes.find(model) ?? routes.discovered.expected(model)
   if (route === undefined) {
     const discovering = [...discovered.keys()]
     printUnknown(io, { file, model, routes, discovering, isJson: options.json })

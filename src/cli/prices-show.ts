@@ -64,7 +64,7 @@ function targetsOf(model: string, config: Config): ShownTarget[] {
   )
   const lists = new Map(discovered.map(({ name }) => [name, []]))
   const routes = new RouteTable(config.models, lists, serverKindsOf(config.providers))
-  const route = routes.find(model) ?? routes.expected(model)
+  const route = routes.find(model) ?? routes.discovered.expected(model)
   const book = priceBookOf(config, readShippedList)
   return (route?.targets ?? []).map((target) => ({
     provider: target.provider,

@@ -5,6 +5,7 @@ import { openReader } from '../ledger/reader.ts'
 import { readServiceSteps, type ServiceStep } from '../ledger/service-steps.ts'
 import { durationText } from '../platform/duration.ts'
 import { printable } from '../platform/printable.ts'
+import { reasonOf } from '../platform/thrown.ts'
 import { ownTimeZone } from '../platform/time-zone.ts'
 import { askControl } from './control-client.ts'
 import type { Output } from './output.ts'
@@ -36,7 +37,7 @@ export async function serviceHistory(
   try {
     return { steps: readServiceSteps(opened.database, provider, shownSteps), fault: undefined }
   } catch (error) {
-    return fault(error instanceof Error ? error.message : String(error))
+    return fault(reasonOf(error))
   } finally {
     opened.database.close()
   }

@@ -7,6 +7,7 @@ import { repairLedger } from '../ledger/repair.ts'
 import { backUpLedger, eraseClient, pruneLedger } from '../ledger/upkeep.ts'
 import { verifyLedger } from '../ledger/verify.ts'
 import { printable } from '../platform/printable.ts'
+import { reasonOf } from '../platform/thrown.ts'
 import { eraseInAudit } from './audit-erase.ts'
 import { namesHere, recordedName } from './record-keys.ts'
 import { chosenConfig } from './secret-setting.ts'
@@ -34,7 +35,7 @@ function withLedger(io: CommandIo, place: LedgerPlace, work: Work<number>): numb
   try {
     return work(path, new Output(io.stdout, io.env))
   } catch (error) {
-    return fail(io, `${path}: ${error instanceof Error ? error.message : String(error)}`)
+    return fail(io, `${path}: ${reasonOf(error)}`)
   }
 }
 
@@ -108,7 +109,7 @@ export async function backupCommand(io: CommandIo, place: LedgerPlace, file: str
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST')
       return fail(io, `${file} exists already; choose another name`)
-    return fail(io, `${file} cannot be written: ${error instanceof Error ? error.message : String(error)}`)
+    return fail(io, `${file} cannot be written: ${reasonOf(error)}`)
   } finally {
     opened.database.close()
   }

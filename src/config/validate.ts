@@ -2,7 +2,7 @@
 // (`npm run generate`), so that a start neither loads a compiler nor compiles.
 import type { ErrorObject } from 'ajv'
 
-import { closestName, nameThatBegins } from '../platform/did-you-mean.ts'
+import { closestName, likelyName } from '../platform/did-you-mean.ts'
 import { indexProblems, quoted, type PathProblem, type HasProblem, type Path } from './problems.ts'
 import type { Schema } from './schema/schema-type.ts'
 import { validate } from './schema/validator.js'
@@ -175,7 +175,7 @@ function unknownKey(schema: Schema, key: string): Fault {
     return { message: `unknown key ${quoted(key)}`, hint: elsewhere[key]!, at: 'key' }
   }
   const known = Object.keys(schema.properties ?? {})
-  const near = closestName(key, known) ?? nameThatBegins(key, known)
+  const near = likelyName(key, () => known)
   const hint = near === undefined ? `known keys: ${known.join(', ')}` : `did you mean ${quoted(near)}?`
   return { message: `unknown key ${quoted(key)}`, hint, at: 'key' }
 }

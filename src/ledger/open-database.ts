@@ -5,10 +5,11 @@
 import { closeSync, existsSync, mkdirSync, openSync, renameSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { reasonOf } from '../platform/thrown.ts'
 import { ballastOf } from './ballast.ts'
 import { draftCopy, keepCopies, lastCopy } from './former-copies.ts'
 import { applicationId, compareVersions, migrations as allMigrations, oldestSqlite } from './schema.ts'
-import { isDamage, reasonOf } from './sqlite-error.ts'
+import { isDamage } from './sqlite-error.ts'
 
 export interface OpenOptions {
   readonly path: string

@@ -2,8 +2,9 @@
 import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { reasonOf } from '../platform/thrown.ts'
 import { applicationId, migrations } from './schema.ts'
-import { isDamage, reasonOf } from './sqlite-error.ts'
+import { isDamage } from './sqlite-error.ts'
 
 export type OpenedReader =
   | { readonly kind: 'open'; readonly database: DatabaseSync }

@@ -18,8 +18,3 @@ export function isDamage(error: unknown): boolean {
 export function isFull(error: unknown): boolean {
   return primaryCode(error) === full || (error as NodeJS.ErrnoException).code === 'ENOSPC'
 }
-
-/** For people, in one line. */
-export function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
-}

@@ -1,5 +1,6 @@
 // The writer's thread, as the ledger has it: the first message starts it, and the next one after its death starts another.
 import { Worker } from 'node:worker_threads'
+import { reasonOf } from '../platform/thrown.ts'
 import type { FromWriter, ToWriter, WriterStart } from './messages.ts'
 
 /** What writes the file. */
@@ -76,7 +77,7 @@ export class WriterThread implements Writer {
     })
     let cause = 'its thread ended'
     thread.on('message', (message: FromWriter) => this.#owner.onMessage(message))
-    thread.on('error', (error: unknown) => (cause = error instanceof Error ? error.message : String(error)))
+    thread.on('error', (error: unknown) => (cause = reasonOf(error)))
     thread.on('exit', () => {
       this.#thread = undefined
       this.#owner.onExit(cause)

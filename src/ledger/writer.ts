@@ -1,12 +1,13 @@
 // The thread that writes the ledger. SQLite waits for the disk and for locks of other processes, and so does this thread,
 // which serves nobody.
 import { parentPort, workerData } from 'node:worker_threads'
+import { reasonOf } from '../platform/thrown.ts'
 import { giveUpBallast, keepBallast } from './ballast.ts'
 import { type LedgerFile, openLedgerFile } from './ledger-file.ts'
 import type { FromWriter, RowBatch, ToWriter, WriterStart } from './messages.ts'
 import { readReport, type UsageQuestion, type UsageReport } from './report.ts'
 import type { SpendFound, SpendQuestion } from './spend-question.ts'
-import { isDamage, isFull, reasonOf } from './sqlite-error.ts'
+import { isDamage, isFull } from './sqlite-error.ts'
 
 const start = workerData as WriterStart
 const { path, busyTimeoutMs } = start

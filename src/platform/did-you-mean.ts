@@ -41,6 +41,11 @@ export function nameThatBegins(name: string, candidates: Iterable<string>): stri
   return undefined
 }
 
+/** The nearest candidate, else the first one that continues the name. */
+export function likelyName(name: string, candidates: () => Iterable<string>): string | undefined {
+  return closestName(name, candidates()) ?? nameThatBegins(name, candidates())
+}
+
 const maxNameLength = 100
 
 /**

@@ -1,5 +1,6 @@
 // Writes a state file soon after each change, one write at a time: what changes during a write is in the next one.
 import type { StateFile } from './state-file.ts'
+import { errorOf } from './thrown.ts'
 
 export interface StateWriterParts {
   readonly file: Pick<StateFile, 'replace'>
@@ -42,7 +43,7 @@ export class StateWriter {
         const content = text()
         if (content !== undefined) await file.replace(content)
       } catch (cause) {
-        onFault(cause instanceof Error ? cause : new Error(String(cause)))
+        onFault(errorOf(cause))
       }
     }
     this.#isWriting = false

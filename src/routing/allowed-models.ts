@@ -2,7 +2,8 @@
 // the call: an alias in the list stands for its model under every name, and an alias of a call opens nothing by itself.
 import type { ClientTerms } from '../domain.ts'
 import { GatewayError } from '../errors.ts'
-import type { Route, RouteTable } from './route-table.ts'
+import type { Route } from './route.ts'
+import type { RouteTable } from './route-table.ts'
 
 /** Names of a list that an error shows. */
 const maxShown = 8

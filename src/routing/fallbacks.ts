@@ -1,5 +1,6 @@
 // Which models replace one whose targets have failed, and in which order.
-import type { Route, RouteTable } from './route-table.ts'
+import type { Route } from './route.ts'
+import type { RouteTable } from './route-table.ts'
 
 /** Whether a client may use a route that a name led to. */
 export type MayUse = (name: string, route: Route) => boolean

@@ -1,7 +1,8 @@
 // Where calls of a name can go: to its own targets, and to those of the models that its rules lead to. Fallbacks do not count.
 import type { Target } from '../domain.ts'
 import type { AllowedModels } from './allowed-models.ts'
-import type { Route, RouteTable } from './route-table.ts'
+import type { Route } from './route.ts'
+import type { RouteTable } from './route-table.ts'
 
 /** @param allowed for a client that may not use every model: rules that lead to others do not count for it. */
 export function reachableTargets(
@@ -21,7 +22,7 @@ export function reachableTargets(
     for (const name of names) {
       if (name === undefined || seen.has(name)) continue
       seen.add(name)
-      const next = routes.find(name) ?? routes.expected(name)
+      const next = routes.find(name) ?? routes.discovered.expected(name)
       if (next !== undefined && allowed?.has(name, next) !== false) ahead.push(next)
     }
   }

@@ -1,7 +1,8 @@
 // Where a model's name leads, with the live state of each target: `GET /status/explain`.
 import type { ModelReport } from '../admission/admission.ts'
 import type { Target } from '../domain.ts'
-import type { Route, RouteTable } from '../routing/route-table.ts'
+import type { Route } from '../routing/route.ts'
+import type { RouteTable } from '../routing/route-table.ts'
 import type { TargetState } from '../routing/target-health.ts'
 import { limitStates } from './limit-states.ts'
 import { shownText } from './shown-text.ts'
@@ -39,7 +40,7 @@ interface ExplainedTarget {
 }
 
 export interface RouteSources {
-  readonly routes: Pick<RouteTable, 'expected' | 'find' | 'suggest'>
+  readonly routes: Pick<RouteTable, 'discovered' | 'find' | 'suggest'>
   readonly stateOf: (target: Target) => TargetState
   readonly isChecked: (provider: string) => boolean
   readonly inFlightOf: (provider: string) => number
@@ -51,7 +52,7 @@ export interface RouteSources {
 /** @param name as a client would send it. */
 export async function explainName(name: string, sources: RouteSources): Promise<ExplainedName> {
   const { routes } = sources
-  const route = routes.find(name) ?? routes.expected(name)
+  const route = routes.find(name) ?? routes.discovered.expected(name)
   if (route === undefined) {
     const suggestion = routes.suggest(name)
     return {

@@ -1,6 +1,6 @@
 // The models of a provider as the status page shows them.
 import type { Target } from '../domain.ts'
-import type { Discovered } from '../routing/route-table.ts'
+import type { Discovered } from '../routing/discovered-names.ts'
 import type { ServerFacts } from '../routing/server-facts.ts'
 import { shownText } from './shown-text.ts'
 import type { ServedModel } from './status-report.ts'

@@ -9,6 +9,7 @@ import type { AppliedKeys } from '../../src/app/key-application.ts'
 import { KeyFileWatch } from '../../src/app/keys.ts'
 import { formatKeyFile } from '../../src/clients/keys/key-file.ts'
 import type { KeyFile } from '../../src/clients/keys/key-record.ts'
+import type { GatewayEvent } from '../../src/observe/events.ts'
 import { KeyFileOnDisk, testKey } from '../support/client-keys.ts'
 import { FakeClock, settled } from '../support/fake-clock.ts'
 
@@ -64,4 +65,36 @@ test('a key that is revoked while the gateway starts is refused from the start o
   watch.start(1)
   assert.deepEqual(applied, [2])
   await watch.stop()
+})
+
+test('a missing key file is reported at once, then each minute until it is there', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'keys-'))
+  t.after(() => rmSync(directory, { recursive: true }))
+  const path = join(directory, 'keys.json')
+  const clock = new FakeClock()
+  const missing: GatewayEvent[] = []
+  const watch = new KeyFileWatch({
+    path,
+    events: {
+      emit(event) {
+        if (event.kind === 'keys_missing') missing.push(event)
+      },
+    },
+    clock,
+    stateDirectory: undefined,
+    apply: () => ({ threads: 1, ended: 0 }),
+  })
+  watch.load()
+  watch.start(1)
+  t.after(() => watch.stop())
+  assert.deepEqual(missing, [{ kind: 'keys_missing', file: path }])
+  await clock.run(60_000)
+  assert.equal(missing.length, 2)
+  writeFileSync(path, formatKeyFile({ generation: 1, keys: [] }))
+  await watch.reload()
+  await clock.run(120_000)
+  assert.equal(missing.length, 2)
+  rmSync(path)
+  await watch.reload()
+  assert.equal(missing.length, 3)
 })

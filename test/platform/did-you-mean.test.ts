@@ -3,7 +3,7 @@ import { test } from 'node:test'
 
 import { fc } from '../support/properties.ts'
 
-import { closestName, nameThatBegins } from '../../src/platform/did-you-mean.ts'
+import { closestName, likelyName, nameThatBegins } from '../../src/platform/did-you-mean.ts'
 
 test('a letter wrong, missing, too many, or two swapped are near', () => {
   for (const name of ['pork', 'prt', 'portt', 'prot', 'PORT'])
@@ -23,6 +23,11 @@ test('the beginning of a name means the first that continues it', () => {
   assert.equal(nameThatBegins('Qwen3', ['qwen', 'qwen3:8b', 'qwen3:4b']), 'qwen3:8b')
   for (const name of ['qw', 'qwen3:8bb', 'q'.repeat(200)])
     assert.equal(nameThatBegins(name, ['qwen3:8b', 'q'.repeat(300)]), undefined, name)
+})
+
+test('the likely name is the nearest one, else the one that continues it', () => {
+  const likely = (name: string) => likelyName(name, () => ['qwen3-coder:30b', 'qwen2'])
+  assert.deepEqual(['qwen3', 'Qwen3-c', 'llama'].map(likely), ['qwen2', 'qwen3-coder:30b', undefined])
 })
 
 test('a name of any length costs little', () => {

@@ -32,6 +32,8 @@ export interface AskingWorkers {
   hammer(command: AskingCommand): Promise<Counts>
   /** Has the thread begin, and waits for nothing. */
   begin(command: AskingCommand): void
+  /** What was thrown while what a thread held was released. */
+  readonly bugs: readonly unknown[]
   /** Ends a thread wherever it is; resolves when the owner has dealt with that. */
   end(thread: number): Promise<void>
 }
@@ -45,6 +47,7 @@ export async function startAskingWorkers(
   const inbox = new Inbox<FromWorker>()
   const port = new BroadcastChannel(askingChannel)
   const printed = new Map<number, (text: string) => void>()
+  const bugs: unknown[] = []
   const services = {
     coordinator,
     formats: unknownFormats,
@@ -85,7 +88,18 @@ export async function startAskingWorkers(
     const onLog = (text: string) => printed.get(number)?.(text)
     const status = unaskedStatus
     const ignored = { onRows: () => {}, onUnfinished: () => {}, onAudited: () => {}, onCounts: () => {} }
-    return new WorkerThread({ entry, start, inbox, services, status, leases: undefined, onLog, ...ignored })
+    const onBug = (error: unknown) => void bugs.push(error)
+    return new WorkerThread({
+      entry,
+      start,
+      inbox,
+      services,
+      status,
+      leases: undefined,
+      onLog,
+      onBug,
+      ...ignored,
+    })
   })
   const end = async (thread: number) => {
     await threads[thread - 1]!.terminate()
@@ -104,6 +118,7 @@ export async function startAskingWorkers(
       return soon(promise, () => `thread ${command.thread} to have made its calls`)
     },
     begin: (command) => port.postMessage(command),
+    bugs,
     end,
   }
 }

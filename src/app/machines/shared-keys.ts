@@ -16,11 +16,15 @@ import {
 import type { SharedStore } from '../../config/store-types.ts'
 import { readTrustedFile } from '../../config/trusted-file.ts'
 import { fileVersion } from '../../config/watch.ts'
+import type { Clock } from '../../platform/clock.ts'
+import { LastingFault } from '../../platform/lasting-fault.ts'
 import { NamedTimers } from '../../platform/named-timers.ts'
 import { type Accounts, systemAccounts } from '../../platform/ownership.ts'
+import { reasonOf } from '../../platform/thrown.ts'
 import { watchPath } from '../../platform/watch-path.ts'
 import { KeyApplication, type KeyApplicationParts, type LoadedKeys } from '../key-application.ts'
 import type { KeySource, PublishedKeys, SharedKeyCommands } from '../key-source.ts'
+import { type MissingKeys, MissingKeyReports } from '../missing-keys.ts'
 import { HeldKeys, type HeldList } from './held-keys.ts'
 import { KeptKeys } from './kept-keys.ts'
 import { Looks } from './looks.ts'
@@ -31,6 +35,7 @@ export interface MachinesOfKeys extends Pick<SharedLimits, 'name' | 'onConnected
 }
 
 export interface SharedKeysParts extends KeyApplicationParts {
+  readonly clock: Clock
   readonly machines: MachinesOfKeys
   readonly store: Pick<SharedStore, 'keysSignedBy' | 'prefix' | 'signsKeys'>
   /** Of this machine's key file, which is signed here, or is not in use. */
@@ -43,8 +48,8 @@ export interface SharedKeysParts extends KeyApplicationParts {
 
 /** After a removal that the kernel reports: a file may be replaced by one that is not there for a moment. */
 const quietMs = 20
-/** Between two reports that no key is valid. */
-const missingMs = 60_000
+/** Between two reports of a fault that stays as it is. */
+const faultMs = 300_000
 /** How long a start may take to get a list before that is reported. */
 const firstWaitMs = 2_000
 /** Within which one of several gateways puts a list back that the store has lost. */
@@ -65,6 +70,11 @@ export class SharedKeys implements KeySource {
   readonly #list: KeyListInStore
   readonly #looks: Looks
   readonly #timers: NamedTimers<'first' | 'missing' | 'put' | 'quiet'>
+  readonly #missing: MissingKeyReports
+  /** Met at each look at the store. */
+  readonly #looking = new LastingFault(faultMs)
+  /** Met at each try to put the list in force there. */
+  readonly #storing = new LastingFault(faultMs)
   #seen: ListInStore | undefined
   #lastReason: string | undefined
   #mayPut = false
@@ -79,6 +89,7 @@ export class SharedKeys implements KeySource {
     this.#held = new HeldKeys(store)
     this.#looks = new Looks(() => this.#look(), clock.setTimer)
     this.#timers = new NamedTimers(clock.setTimer)
+    this.#missing = new MissingKeyReports(parts.events, this.#timers, () => this.#findMissing())
     const { machine, member } = machines.name
     this.#list = new KeyListInStore(machines.connection, {
       prefix: store.prefix,
@@ -118,7 +129,7 @@ export class SharedKeys implements KeySource {
     this.#keys.start(threads)
     if (!store.signsKeys && fileVersion(path) !== undefined)
       events.emit({ kind: 'key_file_not_used', file: path })
-    const isAwaited = () => this.#held.list === undefined && this.#missingFile() === undefined
+    const isAwaited = () => this.#held.list === undefined && this.#findMissing() === undefined
     this.#timers.set('first', () => isAwaited() && events.emit({ kind: 'keys_awaited' }), firstWaitMs)
     const removals = () => this.#timers.set('quiet', () => this.#checkRemoval(), quietMs)
     const watched = [this.#kept.path, store.signsKeys ? path : undefined]
@@ -158,7 +169,7 @@ export class SharedKeys implements KeySource {
     if (head.generation <= newest) return refusal(`generation ${newest} was in force before`, newest)
     await this.#accept(verified.list, verified.file, 'publish')
     const { connection } = machines
-    const waitsFor = connection.isUp ? await this.#putAtOnce() : connection.fault
+    const waitsFor = connection.isUp ? await this.#put(true) : connection.fault
     if (waitsFor === undefined) await this.#waitForOthers(head.generation)
     const { inForce = 0, machines: all = 0 } = this.#seen ?? {}
     const loaded = await this.#keys.settled()
@@ -179,13 +190,21 @@ export class SharedKeys implements KeySource {
   async #look(): Promise<void> {
     try {
       this.#checkRemoval()
-      if (this.#parts.machines.connection.isUp) await this.#lookAtStore()
+      if (!this.#parts.machines.connection.isUp) return
+      await this.#lookAtStore()
+      this.#looking.ends()
     } catch (error) {
-      // The loss of the store is reported already.
-      if (!(error instanceof StoreFault)) this.#reportBug(error)
-      else if (error.kind === 'refused')
-        this.#reportNotAccepted(0, `the store refuses to be read: ${error.message}`)
+      this.#reportNotRead(error)
     }
+  }
+
+  #reportNotRead(error: unknown): void {
+    if (!(error instanceof StoreFault)) {
+      if (this.#looking.isNews(reasonOf(error), this.#parts.clock.now())) this.#reportBug(error)
+      return
+    }
+    // The loss of the store is reported already.
+    if (error.kind === 'refused') this.#reportNotAccepted(0, `the store refuses to be read: ${error.message}`)
   }
 
   async #lookAtStore(): Promise<void> {
@@ -194,7 +213,9 @@ export class SharedKeys implements KeySource {
     const judged = () => this.#held.judgeStored(found, this.#isFileRemoved())
     if (judged() === 'pull') await this.#pull(found)
     // It may have turned out to be no list.
-    if (judged() === 'put_back') await this.#putBack()
+    const judgement = judged()
+    if (judgement === 'put_back') await this.#putBack()
+    else if (judgement === 'leave') this.#reportStored()
   }
 
   #reportBug(error: unknown): void {
@@ -216,25 +237,39 @@ export class SharedKeys implements KeySource {
     this.#timers.set('put', put, chance() * spreadMs)
   }
 
-  /** For a command. @returns why the store does not have it. */
-  async #putAtOnce(): Promise<string | undefined> {
-    try {
-      return await this.#put(true)
-    } catch (error) {
-      if (error instanceof StoreFault) return error.message
-      this.#reportBug(error)
-      return 'the gateway failed to store it (its log has the error)'
-    }
-  }
-
-  /** @returns why the store does not have it. @throws StoreFault */
+  /** @returns why the store does not have it. */
   async #put(isCommanded: boolean): Promise<string | undefined> {
     const { list } = this.#held
     if (list === undefined) return undefined
     const { text, digest, head } = list
     const replaces = this.#held.replaceable(isCommanded)
-    const put = await this.#list.publish(text, { generation: head.generation, digest, replaces })
-    return put.kind === 'stored' ? undefined : `the store has generation ${put.generation}`
+    const { generation } = head
+    try {
+      const put = await this.#list.publish(text, { generation, digest, replaces })
+      if (put.kind !== 'stored') return `the store has generation ${put.generation}`
+      this.#reportStored()
+      return undefined
+    } catch (error) {
+      this.#reportNotStored(error, generation)
+      return error instanceof StoreFault
+        ? error.message
+        : 'the gateway failed to store it (its log has the error)'
+    }
+  }
+
+  #reportNotStored(error: unknown, generation: number): void {
+    const { clock, events } = this.#parts
+    const isOfStore = error instanceof StoreFault
+    // The loss of the store is reported already.
+    if (isOfStore && error.kind !== 'refused') return
+    const reason = reasonOf(error)
+    if (!this.#storing.isNews(reason, clock.now())) return
+    if (!isOfStore) this.#reportBug(error)
+    events.emit({ kind: 'keys_not_stored', generation, reason })
+  }
+
+  #reportStored(): void {
+    if (this.#storing.ends()) this.#parts.events.emit({ kind: 'keys_stored' })
   }
 
   async #pull(found: ListInStore): Promise<void> {
@@ -262,7 +297,7 @@ export class SharedKeys implements KeySource {
     const { events } = this.#parts
     const { generation, signedBy, signedAtMs } = list.head
     this.#held.accept(list)
-    this.#timers.cancel('missing')
+    this.#missing.end()
     this.#lastReason = undefined
     this.#keys.refused = undefined
     events.emit({
@@ -295,7 +330,7 @@ export class SharedKeys implements KeySource {
       this.#keepHalt()
       this.#keys.replace(noKeys)
     }
-    if (!this.#timers.isPending('missing')) this.#reportMissing()
+    this.#missing.look()
   }
 
   /** So that a restart does not bring the list back. */
@@ -306,22 +341,15 @@ export class SharedKeys implements KeySource {
       .catch((cause: unknown) => events.emit({ kind: 'keys_not_kept', cause }))
   }
 
-  /** Without which no key is valid. Undefined: keys are in force, or awaited from the store. */
-  #missingFile(): string | undefined {
+  /** Undefined: keys are in force, or awaited from the store. */
+  #findMissing(): MissingKeys | undefined {
     const { path } = this.#parts
-    if (this.#held.list !== undefined) return undefined
-    if (this.#isFileRemoved()) return path
-    return this.#held.isHalted ? (this.#kept.path ?? path) : undefined
-  }
-
-  /** Again and again, while it stays so. */
-  #reportMissing(): void {
-    const file = this.#missingFile()
-    if (file === undefined) return
+    const { list, isHalted } = this.#held
+    if (list !== undefined) return undefined
     // Where none was ever in force, the first key that is created is enough.
-    const isHalted = this.#held.isHalted && { is_shared: true }
-    this.#parts.events.emit({ kind: 'keys_missing', file, ...isHalted })
-    this.#timers.set('missing', () => this.#reportMissing(), missingMs)
+    const isShared = isHalted && ({ is_shared: true } as const)
+    if (this.#isFileRemoved()) return { file: path, ...isShared }
+    return isHalted ? { file: this.#kept.path ?? path, ...isShared } : undefined
   }
 }
 

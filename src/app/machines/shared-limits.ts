@@ -20,6 +20,7 @@ import { StartError } from '../../errors.ts'
 import type { Events } from '../../observe/events.ts'
 import { reachOf } from '../../platform/address-reach.ts'
 import type { Clock } from '../../platform/clock.ts'
+import { reasonOf } from '../../platform/thrown.ts'
 import type { UsageAnswer } from '../../ledger/ledger.ts'
 import type { UsageQuestion } from '../../ledger/report.ts'
 import { ConflictWatch } from './conflicts.ts'
@@ -193,7 +194,7 @@ export class SharedLimits {
       setTimer: clock.setTimer,
       chance: Math.random,
     }).catch((error: unknown) => {
-      throw new StartError(error instanceof Error ? error.message : String(error))
+      throw new StartError(reasonOf(error))
     })
     const limits = new SharedLimits(connection, { machine, member: `${machine}.${process}` }, store, parts)
     opened.limits = limits

@@ -3,8 +3,9 @@
 import { createHash } from 'node:crypto'
 import { isObject, membersOf } from '../../bytes/json/parse.ts'
 import type { HttpProvider } from '../../config/provider-types.ts'
-import { type ListedModel, maxListedNames } from '../../dialects/openai/model-list.ts'
+import { maxListedNames } from '../../dialects/openai/model-list.ts'
 import { maxModelNameLength } from '../../dialects/request.ts'
+import type { ListedModel } from '../../domain.ts'
 import { StateDocument, type StateDocumentParts } from '../../platform/state-document.ts'
 import { serverOf } from '../format-findings.ts'
 

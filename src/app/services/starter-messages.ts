@@ -1,5 +1,6 @@
 // What the process that starts model servers sends, checked before anything acts on it.
 import { membersOf, parseJson } from '../../bytes/json/parse.ts'
+import { isAmount } from '../../platform/number-checks.ts'
 import type { StarterMessage, UnitReport } from '../../platform/unit-report.ts'
 
 /** Of one message. */
@@ -28,9 +29,9 @@ export function readStarterMessage(line: string): StarterMessage | undefined {
     case 'unusable':
       return reason === 'configuration' ? { kind, reason } : undefined
     case 'done':
-      return isCount(id) ? { kind, id } : undefined
+      return isAmount(id) ? { kind, id } : undefined
     case 'refused':
-      return isCount(id) && isText(reason) ? { kind, id, reason } : undefined
+      return isAmount(id) && isText(reason) ? { kind, id, reason } : undefined
     default:
       return undefined
   }
@@ -52,8 +53,8 @@ function readReport(value: unknown): UnitReport | undefined {
     uid,
   } = membersOf(value)
   if (!isText(service) || !isText(unit) || !isText(load) || !isText(active) || !isText(sub)) return undefined
-  if (!isText(result) || !isText(invocation) || !isCount(restarts)) return undefined
-  if (![exitStatus, activeSinceMs, memoryBytes, uid].every((each) => each === undefined || isCount(each)))
+  if (!isText(result) || !isText(invocation) || !isAmount(restarts)) return undefined
+  if (![exitStatus, activeSinceMs, memoryBytes, uid].every((each) => each === undefined || isAmount(each)))
     return undefined
   return {
     service,
@@ -64,17 +65,13 @@ function readReport(value: unknown): UnitReport | undefined {
     result,
     restarts,
     invocation,
-    ...(isCount(exitStatus) && { exitStatus }),
-    ...(isCount(activeSinceMs) && { activeSinceMs }),
-    ...(isCount(memoryBytes) && { memoryBytes }),
-    ...(isCount(uid) && { uid }),
+    ...(isAmount(exitStatus) && { exitStatus }),
+    ...(isAmount(activeSinceMs) && { activeSinceMs }),
+    ...(isAmount(memoryBytes) && { memoryBytes }),
+    ...(isAmount(uid) && { uid }),
   }
 }
 
 function isText(value: unknown): value is string {
   return typeof value === 'string' && value.length <= maxText
-}
-
-function isCount(value: unknown): value is number {
-  return typeof value === 'number' && Number.isFinite(value) && value >= 0
 }

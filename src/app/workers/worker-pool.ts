@@ -245,6 +245,7 @@ export class WorkerPool implements ServingThreads {
       onUnfinished: (call) => services.recordUnfinished(call),
       onCounts: (message) => received?.receive(message),
       onAudited: (event) => audit?.sink.receive(event),
+      onBug: (error) => opened.events.emit({ kind: 'internal_error', error, where: 'the end of a worker' }),
     })
     this.#workers.set(number, worker)
     // A thread that starts under the flags compiles everything anew.

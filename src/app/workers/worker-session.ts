@@ -3,16 +3,16 @@
 import type { BudgetRequest } from '../../admission/budget.ts'
 import type { AdmissionResult, Entry, Hold } from '../../call/coordinator.ts'
 import type { StatusSource } from '../../status/status-source.ts'
-import type { ServiceEntry, ServiceVisit } from '../../upstream/services/services.ts'
 import type { Disconnect } from '../../admission/waiting-line.ts'
 import type { Target } from '../../domain.ts'
 import type { GatewayError } from '../../errors.ts'
 import type { UnfinishedCall } from '../../ledger/unfinished-call.ts'
 import { MirroredSlots } from '../../platform/slot-table.ts'
 import type { SharedServices } from '../shared-services.ts'
+import { admittedMessage } from './admission-message.ts'
+import { type Answers, answersOf, answerTo, isPlain } from './answers.ts'
 import type { FloodLeases, LeaseHolder } from './flood-leases.ts'
 import type {
-  AdmissionMessage,
   CountMessage,
   FormatMessage,
   HoldMessage,
@@ -24,6 +24,7 @@ import type {
   Requests,
 } from './messages.ts'
 import { sentError } from './sent-error.ts'
+import { WorkerVisits } from './worker-visits.ts'
 
 /** A call from its question for admission on. */
 interface Admitting {
@@ -36,13 +37,6 @@ interface Admitting {
   entering: Disconnect | undefined
 }
 
-/** A request that is no model call, at a service. */
-interface Visiting {
-  readonly disconnect: Disconnect
-  /** Once it is in. */
-  visit: ServiceVisit | undefined
-}
-
 export interface SessionParts {
   readonly services: SharedServices
   readonly status: StatusSource
@@ -51,24 +45,29 @@ export interface SessionParts {
   readonly post: (message: OwnerMessage) => void
   /** Receives the calls that budgets apply to and that are under way when the thread ends. */
   readonly onUnfinished: (call: UnfinishedCall) => void
+  /** Receives what was thrown where nobody waits for an answer, and the worker may have ended. */
+  readonly onBug: (error: unknown) => void
 }
 
 export class WorkerSession implements LeaseHolder {
   readonly #services: SharedServices
-  readonly #status: StatusSource
+  readonly #answers: Answers
   readonly #leases: FloodLeases | undefined
   readonly #post: (message: OwnerMessage) => void
   readonly #onUnfinished: SessionParts['onUnfinished']
+  readonly #onBug: SessionParts['onBug']
   #calls = new MirroredSlots<Admitting>()
-  #visits = new Map<number, Visiting>()
+  readonly #visits: WorkerVisits
   #hasEnded = false
 
-  constructor({ services, status, leases, post, onUnfinished }: SessionParts) {
+  constructor({ services, status, leases, post, onUnfinished, onBug }: SessionParts) {
     this.#services = services
-    this.#status = status
+    this.#answers = answersOf(services, status)
+    this.#visits = new WorkerVisits(services.coordinator)
     this.#leases = leases
     this.#post = post
     this.#onUnfinished = onUnfinished
+    this.#onBug = onBug
   }
 
   /** Answers it, with a failure where that comes to a bug. */
@@ -81,8 +80,11 @@ export class WorkerSession implements LeaseHolder {
   }
 
   #answer(request: WorkerRequest): void {
-    const { coordinator } = this.#services
     const { id } = request
+    if (isPlain(request, this.#answers)) {
+      this.#respondLater(id, answerTo(request, this.#answers))
+      return
+    }
     switch (request.kind) {
       case 'admit':
         this.#admit(id, request.params)
@@ -94,64 +96,10 @@ export class WorkerSession implements LeaseHolder {
         this.#respondLater(id, this.#enterService(request.params.hold))
         return
       case 'visit_service':
-        this.#respondLater(id, this.#visitService(id, request.params))
+        this.#respondLater(id, this.#visits.begin(id, request.params))
         return
       case 'take':
         this.#respondLater(id, this.#take(request.params.client))
-        return
-      case 'count':
-        this.#respondLater(id, Promise.resolve(coordinator.countPrompt(request.params)))
-        return
-      case 'describe':
-        this.#respondLater(id, coordinator.describe(request.params.models))
-        return
-      case 'known_models':
-        this.#respondLater(id, coordinator.knownModels(request.params.targets))
-        return
-      case 'describe_client':
-        this.#respondLater(id, coordinator.describeClient(request.params.scope))
-        return
-      case 'describe_budgets':
-        this.#respondLater(id, coordinator.describeBudgets(request.params.scopes))
-        return
-      case 'find_format': {
-        const { provider, format } = request.params
-        this.#respondLater(id, this.#services.formats.find(provider, format))
-        return
-      }
-      case 'find_keys': {
-        const { url, kid } = request.params
-        this.#respondLater(id, Promise.resolve(this.#services.keySets.find(url, kid)))
-        return
-      }
-      case 'owners':
-        this.#respondLater(id, this.#services.owners.ownersOf(request.params.ids))
-        return
-      case 'has_objects': {
-        const { client, kind } = request.params
-        this.#respondLater(id, this.#services.owners.hasAny(client, kind))
-        return
-      }
-      case 'usage':
-        this.#respondIf(id, this.#services.readUsage(request.params))
-        return
-      case 'store':
-        this.#respondIf(id, this.#services.describeStore())
-        return
-      case 'metrics':
-        this.#respondIf(id, this.#services.readMetrics())
-        return
-      case 'refresh':
-        this.#respondLater(id, this.#services.refreshModels(request.params.model))
-        return
-      case 'status':
-        this.#respondIf(id, this.#status.report(request.params))
-        return
-      case 'explain':
-        this.#respondIf(id, this.#status.explain(request.params.name))
-        return
-      case 'end_call':
-        this.#respondIf(id, this.#status.cancel(request.params.id, request.params.by))
         return
       default:
         request satisfies never
@@ -187,12 +135,8 @@ export class WorkerSession implements LeaseHolder {
     }
   }
 
-  onVisitMessage({ visit: id }: VisitMessage): void {
-    const visiting = this.#visits.get(id)
-    if (visiting === undefined) return
-    this.#visits.delete(id)
-    leave(visiting.disconnect)
-    visiting.visit?.leave()
+  onVisitMessage({ visit }: VisitMessage): void {
+    this.#visits.end(visit)
   }
 
   onFormatMessage({ provider, format }: FormatMessage): void {
@@ -224,23 +168,34 @@ export class WorkerSession implements LeaseHolder {
   /** The thread has ended. Its waiting calls leave the lines; those under way are charged as cut: what they took is unknown. */
   end(): void {
     this.#hasEnded = true
-    this.#leases?.end(this)
+    this.#try(() => this.#leases?.end(this))
     const calls = this.#calls.values()
     this.#calls = new MirroredSlots()
     // All leave first, so that nothing that gets free goes to one of them.
-    const visits = [...this.#visits.values()]
-    this.#visits = new Map()
+    const visits = this.#visits.takeAll()
     const waits = [...calls, ...visits].map(({ disconnect }) => disconnect)
     const entering = calls.map((call) => call.entering).filter((each) => each !== undefined)
     for (const disconnect of [...waits, ...entering]) disconnect.isGone = true
-    for (const disconnect of [...waits, ...entering]) disconnect.onGone?.()
-    for (const { visit } of visits) visit?.leave()
-    for (const { hold, spending } of calls) {
-      if (hold?.reserved !== undefined && spending !== undefined) {
-        this.#onUnfinished(unfinishedOf(hold, hold.reserved, spending))
-      }
-      hold?.settle({ kind: 'cut', tokens: 0 })
+    for (const disconnect of [...waits, ...entering]) this.#try(() => disconnect.onGone?.())
+    for (const { visit } of visits) this.#try(() => visit?.leave())
+    for (const call of calls) {
+      this.#try(() => this.#recordUnfinished(call))
+      this.#try(() => call.hold?.settle({ kind: 'cut', tokens: 0 }))
     }
+  }
+
+  /** One of several steps: a bug in it keeps none of the others from being taken. */
+  #try(step: () => void): void {
+    try {
+      step()
+    } catch (error) {
+      this.#onBug(error)
+    }
+  }
+
+  #recordUnfinished({ hold, spending }: Admitting): void {
+    if (hold?.reserved === undefined || spending === undefined) return
+    this.#onUnfinished(unfinishedOf(hold, hold.reserved, spending))
   }
 
   #admit(id: number, params: Requests['admit']['params']): void {
@@ -318,32 +273,6 @@ export class WorkerSession implements LeaseHolder {
     })
   }
 
-  #visitService(
-    id: number,
-    { provider, isPatient, ...caller }: Requests['visit_service']['params'],
-  ): Entry | undefined | Promise<Entry | undefined> {
-    const { coordinator } = this.#services
-    const disconnect: Disconnect = { isGone: false, onGone: undefined }
-    const visiting: Visiting = { disconnect, visit: undefined }
-    this.#visits.set(id, visiting)
-    const take = (entry: ServiceEntry | ServiceVisit | undefined): Entry | undefined => {
-      if (entry !== undefined && 'leave' in entry) return enter(entry, 0)
-      if (entry?.kind === 'entered') return enter(entry.visit, entry.waitedMs)
-      this.#visits.delete(id)
-      return entry
-    }
-    const enter = (visit: ServiceVisit, waitedMs: number): Entry => {
-      // What asked for it has left meanwhile.
-      if (this.#visits.get(id) === visiting) visiting.visit = visit
-      else visit.leave()
-      return { kind: 'entered', waitedMs }
-    }
-    const entering = isPatient
-      ? coordinator.visitService(provider, { ...caller, disconnect })
-      : coordinator.visitIfOpen(provider)
-    return entering instanceof Promise ? entering.then(take) : take(entering)
-  }
-
   async #take(client: string): Promise<number> {
     const waitMs = (await this.#leases?.take(client)) ?? 0
     if (waitMs === 0) this.#lease(client)
@@ -359,14 +288,6 @@ export class WorkerSession implements LeaseHolder {
 
   #respond(id: number, result: unknown): void {
     this.#post({ kind: 'response', id, result })
-  }
-
-  /** With undefined where it fails: the thread that asked reports it. */
-  #respondIf(id: number, result: Promise<unknown>): void {
-    void result.then(
-      (late) => this.#respond(id, late),
-      () => this.#respond(id, undefined),
-    )
   }
 
   #respondLater(id: number, result: unknown): void {
@@ -385,8 +306,8 @@ export class WorkerSession implements LeaseHolder {
   /** Who asked gets no hold and no visit. */
   #fail(id: number, error: unknown): void {
     this.#post({ kind: 'failed', id, error: sentError(error) })
-    this.#visits.delete(id)
-    this.#calls.take(id)?.hold?.settle({ kind: 'unsent' })
+    this.#visits.forget(id)
+    this.#try(() => this.#calls.take(id)?.hold?.settle({ kind: 'unsent' }))
   }
 }
 
@@ -403,30 +324,4 @@ function unfinishedOf(
 ): UnfinishedCall {
   const scope = scopes.find(({ name }) => name !== 'total')?.name
   return { ...call, scope, nano, tokens, promptTokens }
-}
-
-function admittedMessage(hold: Hold, targets: readonly Target[]): AdmissionMessage {
-  const { placement, promptTokens, tokens, waitedMs, isSlotLimited, countsAs, isBudgeted, limitStatus } = hold
-  const providers = new Set(targets.map(({ provider }) => provider))
-  return {
-    kind: 'admitted',
-    order: hold.targets.map((target) => targets.indexOf(target)),
-    target: targets.indexOf(hold.target),
-    placement,
-    promptTokens,
-    tokens,
-    waitedMs,
-    isSlotLimited,
-    countsAs,
-    isBudgeted,
-    limitStatus,
-    failureKinds: targets.flatMap((target, index) => {
-      const failureKind = hold.failureKindOf(target)
-      return failureKind === undefined ? [] : [[index, failureKind] as const]
-    }),
-    uselessUsageWishes: [...providers].flatMap((provider) => {
-      const why = hold.uselessUsageWishOf(provider)
-      return why === undefined ? [] : [[provider, why] as const]
-    }),
-  }
 }

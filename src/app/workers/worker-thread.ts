@@ -4,6 +4,7 @@ import { StartError } from '../../errors.ts'
 import type { Cell } from '../../ledger/call-row.ts'
 import type { UnfinishedCall } from '../../ledger/unfinished-call.ts'
 import type { GatewayEvent } from '../../observe/events.ts'
+import { errorOf } from '../../platform/thrown.ts'
 import type { StatusSource } from '../../status/status-source.ts'
 import type { SharedServices } from '../shared-services.ts'
 import type { Command, CountsMessage, FromWorker, Look, ToWorker, WorkerStart } from './messages.ts'
@@ -36,6 +37,8 @@ export interface WorkerThreadParts {
   /** Receives the calls that budgets apply to and that are under way when the thread ends. */
   readonly onUnfinished: (call: UnfinishedCall) => void
   readonly onAudited: (event: GatewayEvent) => void
+  /** Receives what was thrown while what the thread held was released: it cannot report that itself any more. */
+  readonly onBug: (error: unknown) => void
   /** Receives what the thread has counted. */
   readonly onCounts: (message: CountsMessage) => void
 }
@@ -78,6 +81,7 @@ export class WorkerThread {
     onRows,
     onUnfinished,
     onAudited,
+    onBug,
     onCounts,
   }: WorkerThreadParts) {
     this.#onLog = onLog
@@ -95,11 +99,9 @@ export class WorkerThread {
     })
     this.#outbox = new Outbox(port)
     const post = (message: ToWorker) => this.#outbox.post(message)
-    this.#session = new WorkerSession({ services, status, leases, post, onUnfinished })
+    this.#session = new WorkerSession({ services, status, leases, post, onUnfinished, onBug })
     inbox.open(port, (message) => this.#onMessage(message))
-    this.#worker.on('error', (error: unknown) => {
-      this.#cause = error instanceof Error ? error : new Error(String(error))
-    })
+    this.#worker.on('error', (error: unknown) => (this.#cause = errorOf(error)))
     this.started = this.#starting.promise
     this.started.catch(() => {})
     this.stopped = this.#stopping.promise
@@ -184,38 +186,15 @@ export class WorkerThread {
   }
 
   #take(message: FromWorker): void {
+    if ('id' in message) {
+      this.#session.onRequest(message)
+      return
+    }
+    if ('hold' in message) {
+      this.#session.onHoldMessage(message)
+      return
+    }
     switch (message.kind) {
-      case 'take':
-      case 'admit':
-      case 'move':
-      case 'enter_service':
-      case 'visit_service':
-      case 'count':
-      case 'describe':
-      case 'known_models':
-      case 'describe_client':
-      case 'describe_budgets':
-      case 'find_format':
-      case 'find_keys':
-      case 'owners':
-      case 'has_objects':
-      case 'metrics':
-      case 'store':
-      case 'usage':
-      case 'refresh':
-      case 'status':
-      case 'explain':
-      case 'end_call':
-        this.#session.onRequest(message)
-        return
-      case 'cancel':
-      case 'entry_cancelled':
-      case 'report':
-      case 'useless_usage_wish':
-      case 'grow':
-      case 'settle':
-        this.#session.onHoldMessage(message)
-        return
       case 'visit_ended':
         this.#session.onVisitMessage(message)
         return

@@ -88,7 +88,8 @@ class Dependents {
     for (const each of names) {
       // The configured name first, which may be a wildcard; a fallback may also be a model that a provider would list.
       const model =
-        this.#config.models.get(each) ?? (this.#routes.find(each) ?? this.#routes.expected(each))?.model
+        this.#config.models.get(each) ??
+        (this.#routes.find(each) ?? this.#routes.discovered.expected(each))?.model
       if (model === undefined) continue
       const { targets, fallbacks, when = [], use } = model
       found.push(...targets.map((target) => target.provider))

@@ -2,20 +2,8 @@
 // it. The names come from outside: they are checked here, and only then become names that clients can ask for. And our
 // own list, for clients.
 import { type JsonObject, membersOf, parseJson } from '../../bytes/json/parse.ts'
-import type { ModelFacts } from '../../domain.ts'
+import type { ListedModel, ModelFacts } from '../../domain.ts'
 import { factsIn } from './listed-facts.ts'
-
-/** A model as its provider names it. */
-export interface ListedModel {
-  /** The name in requests to the provider. */
-  readonly id: string
-  /** Further names of the same model. */
-  readonly aliases: readonly string[]
-  /** What its entry says of it. Absent: nothing that passes. */
-  readonly facts?: ModelFacts
-  /** The server accepts further spellings of the name, as Ollama does. */
-  readonly hasLooseName?: true
-}
 
 export interface ModelList {
   /** Sorted by id; no name stands twice. */

@@ -74,6 +74,13 @@ const begun: Partial<Record<Kind, DegradedPart & { readonly lasts?: true }>> = {
   },
   keys_not_acknowledged: notSaved('keys'),
   keys_not_kept: notSaved('keys'),
+  keys_not_stored: {
+    part: 'shared keys',
+    severity: 'warning',
+    what: 'The list of keys in force here cannot be put into the store: other machines may not get it.',
+    fix: 'Look for keys_not_stored in the log, and run `llm-gateway doctor`.',
+    lasts: true,
+  },
   keys_refused: {
     part: 'keys',
     severity: 'warning',
@@ -139,6 +146,7 @@ const ended: Partial<Record<Kind, string>> = {
   audit_head: 'audit log',
   identity_keys_loaded: 'identities',
   keys_loaded: 'keys',
+  keys_stored: 'shared keys',
   ledger_writing: 'ledger',
   limits_store_up: 'limits store',
   machines_agree: 'machines',

@@ -8,6 +8,7 @@ import { membersOf, parseJson } from '../../bytes/json/parse.ts'
 import { readRegularFile } from '../../platform/regular-file.ts'
 import { StateFile } from '../../platform/state-file.ts'
 import { laterRelease } from '../../platform/state-version.ts'
+import { reasonOf } from '../../platform/thrown.ts'
 import {
   appendLine,
   type AuditEvent,
@@ -204,7 +205,7 @@ export class AuditLog {
         this.#fault = undefined
       } catch (cause) {
         if (this.#fault === undefined) this.#parts.onFault(cause)
-        this.#fault = cause instanceof Error ? cause.message : String(cause)
+        this.#fault = reasonOf(cause)
         break
       }
     }

@@ -9,7 +9,9 @@ export type AccessEvent =
   | KeysMissing
   | KeysNotAccepted
   | KeysNotKept
+  | KeysNotStored
   | KeysPulled
+  | KeysStored
   | KeysNotAcknowledged
   | IdentityKeysLoaded
   | IdentityKeysFailed
@@ -73,6 +75,21 @@ interface KeysAwaited {
 interface KeysNotKept {
   readonly kind: 'keys_not_kept'
   readonly cause: unknown
+}
+
+/**
+ * The list of keys in force cannot be put into the store, from which the other machines take it. Once for a cause, again every five
+ * minutes while it stays.
+ */
+interface KeysNotStored {
+  readonly kind: 'keys_not_stored'
+  readonly generation: number
+  readonly reason: string
+}
+
+/** The store has it after all, or is not to have it any more. */
+interface KeysStored {
+  readonly kind: 'keys_stored'
 }
 
 /** Keys are signed by another machine, and there is a key file here. */

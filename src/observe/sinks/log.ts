@@ -1,4 +1,5 @@
 // Which line each event becomes, and how severe it is.
+import { errorOf } from '../../platform/thrown.ts'
 import { usdOfNano } from '../../prices/usd.ts'
 import type { GatewayEvent, Sink } from '../events.ts'
 import type { CallFacts } from '../events/calls.ts'
@@ -90,7 +91,7 @@ function write(event: GatewayEvent, log: Log): void {
     }
     case 'internal_error': {
       const { kind, error, where } = event
-      const cause = error instanceof Error ? error : new Error(String(error))
+      const cause = errorOf(error)
       log.error({ event: kind, where, reason: cause.message, stack: cause.stack })
       return
     }
@@ -157,6 +158,7 @@ function write(event: GatewayEvent, log: Log): void {
     case 'identity_keys_refused':
     case 'key_file_not_used':
     case 'keys_not_accepted':
+    case 'keys_not_stored':
     case 'ledger_waiting':
     case 'machines_in_conflict':
     case 'metrics_full':
@@ -177,6 +179,7 @@ function write(event: GatewayEvent, log: Log): void {
     case 'identity_keys_loaded':
     case 'keys_loaded':
     case 'keys_pulled':
+    case 'keys_stored':
     case 'listening':
     case 'machines_agree':
     case 'models_discovered':

@@ -6,6 +6,7 @@ import type { TracingConfig } from '../../config/observe-types.ts'
 import { isRequestId } from '../../http/headers.ts'
 import { exchange } from '../../outbound/exchange.ts'
 import type { Clock } from '../../platform/clock.ts'
+import { reasonOf } from '../../platform/thrown.ts'
 import type { GatewayEvent, Sink } from '../events.ts'
 import type { CallFacts } from '../events/calls.ts'
 import type { CallTrace, TracedRequest, TraceEvent, Tracing } from '../events/trace.ts'
@@ -96,7 +97,7 @@ export class CallTracing implements Tracing, Sink {
     try {
       await this.#open(config, places)
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error)
+      const reason = reasonOf(error)
       this.#parts.emit({ kind: 'exporter_failed', endpoint: new URL(config.endpoint).origin, reason })
     }
   }

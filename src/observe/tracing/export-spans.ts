@@ -9,6 +9,7 @@ import { BatchSpanProcessor, type ReadableSpan, type SpanExporter } from '@opent
 import type { TracingConfig } from '../../config/observe-types.ts'
 import { parseDurationMs } from '../../http/duration.ts'
 import type { exchange, ExchangeOutcome } from '../../outbound/exchange.ts'
+import { reasonOf } from '../../platform/thrown.ts'
 import type { CallFacts } from '../events/calls.ts'
 import type { TraceEvent } from '../events/trace.ts'
 import type { RecordedTrace } from './call-trace.ts'
@@ -175,7 +176,7 @@ class Exporter implements SpanExporter {
         if ('body' in outcome && fault === undefined) rejected = this.#rejectedIn(outcome.body)
       }
     } catch (error) {
-      fault = error instanceof Error ? error.message : String(error)
+      fault = reasonOf(error)
     }
     const failed = fault === undefined ? Math.min(rejected, spans.length) : spans.length
     this.#count('sent', spans.length - failed)

@@ -10,7 +10,9 @@ import { renderModel, renderModelList } from '../../dialects/openai/model-list.t
 import type { Client, ModelFacts } from '../../domain.ts'
 import { type AllowedModels, allowedModels } from '../../routing/allowed-models.ts'
 import { reachableTargets } from '../../routing/reachable-targets.ts'
-import { modelNotFound, type Route, type RouteTable } from '../../routing/route-table.ts'
+import { modelNotFound } from '../../routing/model-not-found.ts'
+import type { Route } from '../../routing/route.ts'
+import type { RouteTable } from '../../routing/route-table.ts'
 import type { ServerParts } from '../parts.ts'
 
 export function addModels(app: FastifyInstance, { routes }: Pick<ServerParts, 'routes'>): void {
@@ -25,7 +27,7 @@ export function addModels(app: FastifyInstance, { routes }: Pick<ServerParts, 'r
 }
 
 /** A model of the list. */
-interface ListedModel {
+interface ShownModel {
   readonly id: string
   /** The provider that serves it and has reported the facts. */
   readonly owner: string
@@ -33,8 +35,8 @@ interface ListedModel {
 }
 
 interface Shape {
-  readonly one: (model: ListedModel) => object
-  readonly list: (models: readonly ListedModel[]) => object
+  readonly one: (model: ShownModel) => object
+  readonly list: (models: readonly ShownModel[]) => object
 }
 
 const openAiShape: Shape = {
@@ -100,16 +102,16 @@ interface Visible {
   readonly allowed: AllowedModels | undefined
 }
 
-function listed(id: string, route: Route | undefined, visible: Visible): ListedModel {
+function listed(id: string, route: Route | undefined, visible: Visible): ShownModel {
   return { id, owner: route?.targets[0]?.provider ?? '', facts: route && factsOf(route, visible) }
 }
 
 /** What all targets of a model have in common, with the largest context among those that its calls reach: they go where they fit. */
 function factsOf(route: Route, { routes, allowed }: Visible): ModelFacts | undefined {
-  const common = routes.factsOf(route)
+  const common = routes.discovered.factsOf(route)
   const targets = reachableTargets(route, routes, allowed)
   const lengths = targets.flatMap((target) => {
-    const facts = routes.factsOf({ targets: [target] })
+    const facts = routes.discovered.factsOf({ targets: [target] })
     return (facts && contextLengthOf(facts)) ?? []
   })
   if (lengths.length === 0) return common

@@ -14,7 +14,9 @@ import {
 import type { Client, KnownModel, ModelFacts } from '../../domain.ts'
 import { GatewayError } from '../../errors.ts'
 import { allowedModels } from '../../routing/allowed-models.ts'
-import { modelNotFound, type Route, type RouteTable } from '../../routing/route-table.ts'
+import { modelNotFound } from '../../routing/model-not-found.ts'
+import type { Route } from '../../routing/route.ts'
+import type { RouteTable } from '../../routing/route-table.ts'
 import type { ServerParts } from '../parts.ts'
 
 type Parts = Pick<ServerParts, 'knownModels' | 'routes'>
@@ -33,7 +35,8 @@ export function addOllama(app: FastifyInstance, { routes, knownModels }: Parts):
     let at = 0
     return named.map(([name, route]) => {
       const ofTargets = known.slice(at, (at += route.targets.length))
-      return { model: modelOf(name, ofTargets, table.factsOf(route)), isLoaded: ofTargets.some(isLoaded) }
+      const facts = table.discovered.factsOf(route)
+      return { model: modelOf(name, ofTargets, facts), isLoaded: ofTargets.some(isLoaded) }
     })
   }
   app.get('/api/version', (_, reply) => reply.type(json).send({ version: ollamaVersion }))

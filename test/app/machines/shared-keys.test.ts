@@ -24,8 +24,11 @@ const signed = (generation: number) => signedText({ generation, keys, by: privat
 /** A list as the store has it. */
 class MemoryList {
   #list = { generation: 0, digest: '', packed: '' }
-  /** What the publication of a list fails with. */
+  /** What the publication of a list fails with, and how often it has. */
   fault: Error | undefined
+  failures = 0
+  /** What each question fails with. */
+  readFault: Error | undefined
   /** How often something was asked. */
   asked = 0
   /** Replies come after it. */
@@ -35,17 +38,26 @@ class MemoryList {
     this.#list = { generation, digest: digestOfSigned(text), packed: deflateRawSync(text).toString('base64') }
   }
 
+  /** As a server does that is emptied. */
+  lose(): void {
+    this.#list = { generation: 0, digest: '', packed: '' }
+  }
+
   /** Of read-keys.lua, and of publish-keys.lua for a list in one piece. */
   readonly run = async (script: string, _: readonly string[], args: readonly (string | number)[]) => {
     this.asked += 1
     await this.gate
     if (script === 'publish-keys') {
-      if (this.fault !== undefined) throw this.fault
+      if (this.fault !== undefined) {
+        this.failures += 1
+        throw this.fault
+      }
       const [, generation, digest, , , packed] = args
       this.#list = { generation: Number(generation), digest: String(digest), packed: String(packed) }
       return { kind: 'stored', generation, digest }
     }
     assert.equal(script, 'read-keys')
+    if (this.readFault !== undefined) throw this.readFault
     const { generation, digest, packed } = this.#list
     const [, , inForce, wanted, offset, length] = args
     const from = Number(offset)
@@ -170,6 +182,90 @@ suite('a list that a command publishes', () => {
     ])
   })
 })
+
+suite(
+  'a fault that stays is reported when it begins, when its reason changes, and every five minutes:',
+  () => {
+    /** A publisher with a list in force. */
+    const startPublisher = async (t: TestContext) => {
+      const place = placeOf(t, true)
+      const started = startKeys(t, place)
+      await publish(started, place.path, 1)
+      const { clock, shared, events } = started
+      /** As many looks at the store, and what they led to. */
+      const pass = async (seconds: number) => {
+        for (let count = 0; count < seconds; count++) {
+          await clock.run(1_000)
+          await shared.reload()
+        }
+      }
+      const notStored = () => events.flatMap((each) => (each.kind === 'keys_not_stored' ? [each.reason] : []))
+      return { ...started, pass, notStored }
+    }
+
+    test('of a list that cannot be put into the store again, and when it is there', async (t) => {
+      const { list, pass, seen, notStored } = await startPublisher(t)
+      list.lose()
+      list.fault = new TypeError('x is not a function')
+      await pass(30)
+      assert.ok(list.failures > 10)
+      assert.deepEqual(seen('internal_error'), [
+        { kind: 'internal_error', error: list.fault, where: 'the keys of the store' },
+      ])
+      const full = "OOM command not allowed when used memory > 'maxmemory'"
+      list.fault = new StoreFault('refused', full, 'OOM')
+      await pass(30)
+      assert.deepEqual(notStored(), ['x is not a function', full])
+      await pass(300)
+      assert.deepEqual(notStored(), ['x is not a function', full, full])
+      assert.deepEqual(seen('keys_stored'), [])
+      list.fault = undefined
+      await pass(30)
+      assert.deepEqual(seen('keys_stored'), [{ kind: 'keys_stored' }])
+      list.lose()
+      list.fault = new StoreFault('refused', full, 'OOM')
+      await pass(30)
+      assert.equal(notStored().length, 4)
+      assert.deepEqual(seen('keys_not_accepted'), [])
+    })
+
+    test('of one that another gateway puts there meanwhile', async (t) => {
+      const { list, pass, seen, notStored } = await startPublisher(t)
+      list.lose()
+      list.fault = new StoreFault('refused', 'OOM', 'OOM')
+      await pass(5)
+      assert.deepEqual(notStored(), ['OOM'])
+      list.write(2, signed(2))
+      await pass(5)
+      assert.deepEqual([seen('keys_stored').length, seen('keys_pulled').length], [1, 2])
+    })
+
+    test('of a store whose loss is reported elsewhere, nothing', async (t) => {
+      const { list, pass, notStored } = await startPublisher(t)
+      list.lose()
+      list.fault = new StoreFault('timeout', 'no reply within 2000 ms')
+      await pass(10)
+      assert.ok(list.failures > 3)
+      assert.deepEqual(notStored(), [])
+    })
+
+    test('of a look that meets a bug', async (t) => {
+      const { list, pass, seen } = await startPublisher(t)
+      list.readFault = new TypeError('y is not a function')
+      const before = list.asked
+      await pass(30)
+      assert.ok(list.asked - before >= 30)
+      assert.equal(seen('internal_error').length, 1)
+      await pass(300)
+      assert.equal(seen('internal_error').length, 2)
+      list.readFault = undefined
+      await pass(1)
+      list.readFault = new TypeError('y is not a function')
+      await pass(30)
+      assert.equal(seen('internal_error').length, 3)
+    })
+  },
+)
 
 test('an emergency stop outlives a damaged keys.newest, until another list is published', async (t) => {
   const place = placeOf(t, false)

@@ -5,7 +5,7 @@ import { suite, test, type TestContext } from 'node:test'
 
 import { type KeptLists, KeptListsFile, serverOfService } from '../../../src/app/services/kept-lists.ts'
 import type { ServiceConfig } from '../../../src/config/service-types.ts'
-import type { ListedModel } from '../../../src/dialects/openai/model-list.ts'
+import type { ListedModel } from '../../../src/domain.ts'
 import { scratchDirectory } from '../../support/config-file.ts'
 
 function fileIn(t: TestContext, directory = scratchDirectory(t)) {

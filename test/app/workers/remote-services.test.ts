@@ -1,9 +1,10 @@
 // The owner, asked by messages as worker threads do, here without a thread.
 import assert from 'node:assert/strict'
-import { suite, test } from 'node:test'
+import { suite, test, type TestContext } from 'node:test'
 import { fc } from '../../support/properties.ts'
 import type { BudgetState } from '../../../src/admission/budget.ts'
 import { MemoryFloodWindows } from '../../../src/admission/flood-windows.ts'
+import { MemoryStore } from '../../../src/admission/stores/memory.ts'
 import type { SharedServices } from '../../../src/app/shared-services.ts'
 import { FloodLeases } from '../../../src/app/workers/flood-leases.ts'
 import type { FromWorker, OwnerMessage } from '../../../src/app/workers/messages.ts'
@@ -18,11 +19,13 @@ import { LocalHold } from '../../../src/call/local-hold.ts'
 import { type Cell, column, rowWidth } from '../../../src/ledger/call-row.ts'
 import type { UsageQuestion } from '../../../src/ledger/report.ts'
 import { appendUnfinished, type UnfinishedCall } from '../../../src/ledger/unfinished-call.ts'
+import { reasonOf } from '../../../src/platform/thrown.ts'
 import { MemoryObjectOwners } from '../../../src/routing/object-owners.ts'
 import { testServices } from '../../contracts/coordinator-services.ts'
 import { a, b, request, startOwner, testCoordinator } from '../../contracts/coordinator.ts'
 import { soon, until } from '../../support/deadline.ts'
-import { spendingCall } from '../../support/spending-call.ts'
+import { FakeServices } from '../../support/fake-services.ts'
+import { spendingOf } from '../../support/spending-call.ts'
 import { unaskedStatus } from '../../support/unasked-status.ts'
 import { unknownFormats } from '../../support/unknown-formats.ts'
 
@@ -61,6 +64,7 @@ function connect(
     leases,
     post: (message) => answers.post(message),
     onUnfinished: (call) => unfinished.push(call),
+    onBug: (error) => bugs.push(reasonOf(error)),
   })
   const outbox = new Outbox<FromWorker>({
     postMessage({ messages }) {
@@ -159,10 +163,8 @@ test('permits of a worker that ends count as used, and nobody waits for their re
 test('the budgeted calls of a worker that ends are charged what they had reserved, and become rows of that', async () => {
   const { owner } = startOwner()
   const { remote, session, unfinished } = connect(owner)
-  const scopes = [
-    { name: 'key:k_1', entry: 'ci', budgets: [{ unit: 'usd', limit: 1_000, per: 'day' } as const] },
-  ]
-  const spending = { scopes, rates: { input: 1_000, output: 1_000, request: 0 }, call: spendingCall }
+  const spending = spendingOf('key:k_1')
+  const { scopes } = spending
   for (const asked of [{ spending }, {}]) {
     assert.equal((await remote.coordinator.admit(request(asked))).kind, 'admitted')
   }
@@ -192,6 +194,7 @@ test('a worker that ends while it asks is leased nothing', async () => {
     leases,
     post: () => {},
     onUnfinished: () => {},
+    onBug: assert.ifError,
   })
   await left.remote.floodWindows!.take('user:me')
   while (windows.used('user:me') < 39) windows.take('user:me')
@@ -337,6 +340,65 @@ test('a worker that ends leaves the lines, and its calls are charged as cut', as
   // What its calls still sent comes too late.
   result.hold.settle({ kind: 'unsent' })
   assert.equal((await describe()).used.requests, 2)
+})
+
+/** What throws once while what a worker held is released. */
+const releases: Readonly<Record<string, (t: TestContext, scene: ReleasingScene) => void>> = {
+  'the permits of its clients': (t) => {
+    t.mock.method(FloodLeases.prototype, 'end', failing.thrown, { times: 1 })
+  },
+  'a call that waits': (t) => {
+    t.mock.method(MemoryStore.prototype, 'reserve', failing.thrown, { times: 1 })
+  },
+  'the visit of a service': (t, { services }) => {
+    t.mock.method(services, 'enter', () => ({ isValid: true, leave: failing.thrown }), { times: 1 })
+  },
+  'the row of a call under way': (_, { unfinished }) => {
+    unfinished.push = () => {
+      Reflect.deleteProperty(unfinished, 'push')
+      return failing.thrown()
+    }
+  },
+  'the settlement of a call': (t, { owner }) => {
+    t.mock.method(owner.health, 'recordNothing', failing.thrown, { times: 1 })
+  },
+}
+
+interface ReleasingScene {
+  readonly owner: LocalCoordinator
+  readonly services: FakeServices
+  readonly unfinished: UnfinishedCall[]
+}
+
+suite('a bug in one release of a worker that ends is reported, and keeps none of the others:', () => {
+  for (const [what, fail] of Object.entries(releases)) {
+    test(what, async (t) => {
+      const { owner } = startOwner({ rpm: 100, maxParallelRequests: 2, whenLimited: 'wait' })
+      const services = new FakeServices('c')
+      owner.services = services
+      services.open('c')
+      const [first, second] = [connect(owner), connect(owner)]
+      const spending = spendingOf('key:k_1')
+      for (let count = 0; count < 2; count++)
+        assert.equal((await first.remote.coordinator.admit(request({ spending }))).kind, 'admitted')
+      void first.remote.coordinator.admit(request())
+      const waiting = second.remote.coordinator.admit(request())
+      const describe = async () => (await second.remote.coordinator.describe(['m']))[0]!
+      assert.equal((await describe()).waiting, 2)
+      fail(t, { owner, services, unfinished: first.unfinished })
+      for (let count = 0; count < 2; count++) {
+        const entry = await first.remote.coordinator.visitService('c', request())
+        assert.ok('kind' in entry && entry.kind === 'entered')
+      }
+
+      first.session.end()
+
+      assert.deepEqual(first.bugs, ['a bug'])
+      assert.equal((await waiting).kind, 'admitted')
+      const { used, waiting: left } = await describe()
+      assert.deepEqual([used.parallel, left, services.inside], [1, 0, []])
+    })
+  }
 })
 
 test('a visit that does not begin leaves no open question, whatever the reason', async () => {

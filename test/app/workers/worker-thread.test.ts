@@ -61,6 +61,24 @@ test('threads that end at any moment leave no slot, no load and no waiting call'
   assert.equal((await owner.admit(request())).kind, 'admitted')
 })
 
+test('a bug where a thread that ended is charged ends neither the process nor the release', async (t) => {
+  const { owner } = startOwner({ rpm: 100, maxParallelRequests: 2 })
+  const workers = await startAskingWorkers(t, owner, 1)
+  const held = await workers.hammer({ thread: 1, times: 2, inFlight: 2, usedTokens: undefined })
+  assert.equal(held.admitted, 2)
+  const bug = new Error('a bug')
+  const fail = () => {
+    throw bug
+  }
+  t.mock.method(owner.health, 'recordNothing', fail, { times: 1 })
+
+  await workers.end(1)
+
+  assert.deepEqual(workers.bugs, [bug])
+  const [report] = await owner.describe(['m'])
+  assert.equal(report!.used.parallel, 0)
+})
+
 function sum<Key extends string>(counts: readonly Record<Key, number>[], key: Key): number {
   return counts.reduce((total, each) => total + each[key], 0)
 }

@@ -27,6 +27,16 @@ const cases: readonly (readonly [what: string, events: readonly GatewayEvent[], 
     ['a starter that is lost', [{ kind: 'starter_lost' }], ['warning model servers']],
     ['a starter that is found again', [{ kind: 'starter_lost' }, { kind: 'starter_found' }], []],
     [
+      'a list of keys that the store does not take',
+      [{ kind: 'keys_not_stored', generation: 2, reason: 'x' }],
+      ['warning shared keys'],
+    ],
+    [
+      'a list of keys that the store takes after all',
+      [{ kind: 'keys_not_stored', generation: 2, reason: 'x' }, { kind: 'keys_stored' }],
+      [],
+    ],
+    [
       'a store of limits that is down',
       [{ kind: 'limits_store_down', reason: 'x', when_unavailable: 'share' }],
       ['warning limits store'],

@@ -1,6 +1,7 @@
 // Why something that was asked of the store has no result. Its texts have no key, argument or credential in them: errors of
 // the client library carry whole commands, so none of them gets any further.
 import { printable } from '../../../platform/printable.ts'
+import { errorOf } from '../../../platform/thrown.ts'
 
 export type StoreFaultKind =
   /** There is no connection, or it has not joined. */
@@ -28,7 +29,7 @@ export class StoreFault extends Error {
 /** What became of a command, by what the client library rejected it with. */
 export function faultOf(error: unknown): StoreFault {
   if (error instanceof StoreFault) return error
-  const { name, message } = error instanceof Error ? error : new Error(String(error))
+  const { name, message } = errorOf(error)
   if (name !== 'ReplyError') return new StoreFault('down', 'the connection has ended')
   return refusal(message)
 }
