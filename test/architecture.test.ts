@@ -451,6 +451,20 @@ test('every package of the table is a dependency', () => {
   )
 })
 
+suite('the tests', () => {
+  test('look for programs of the machine in *.system.ts, and never in what `npm test` runs', () => {
+    const looks = /\bimport \{[^}]*\b(?:missing|findProgram|noUserManager|hostsMissing)\b[^}]*\} from /
+    const found = [...readSources(join(root, 'test'))]
+      .filter(([, text]) => looks.test(text))
+      .map(([file]) => file)
+    assert.ok(found.filter((file) => file.endsWith('.system.ts')).length > 40)
+    assert.deepEqual(
+      found.filter((file) => file.endsWith('.test.ts')),
+      [],
+    )
+  })
+})
+
 suite('these tests are not blind', () => {
   test('every import line of the sources is seen', () => {
     for (const [file, text] of sources) {

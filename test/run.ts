@@ -1,4 +1,5 @@
-// npm test [-- PATH…]: runs all tests, or those of the given files and folders. Options are passed on to Node's test runner.
+// node test/run.ts KIND [PATH…]: runs all files `*.KIND.ts` of tests, or the given files, or those in the given folders.
+// `npm test` is the kind `test`, `npm run test:system` the kind `system`. Options are passed on to Node's test runner.
 import { spawnSync } from 'node:child_process'
 import { globSync, statSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
@@ -15,10 +16,12 @@ const options = tokens.flatMap((token) => {
   if (token.kind !== 'option') return []
   return [token.value === undefined ? token.rawName : `${token.rawName}=${token.value}`]
 })
-const paths = tokens.flatMap((token) => (token.kind === 'positional' ? [token.value] : []))
+const [kind = 'test', ...paths] = tokens.flatMap((token) =>
+  token.kind === 'positional' ? [token.value] : [],
+)
 const files = (paths.length === 0 ? ['test'] : paths).flatMap((path) => filesOf(path))
 if (files.length === 0) {
-  process.stderr.write(`No tests: ${paths.join(', ')}\n`)
+  process.stderr.write(`No *.${kind}.ts: ${paths.join(', ')}\n`)
   process.exit(2)
 }
 // Loading the gateway is most of the CPU time of a short test, and takes half of it with code that was compiled before.
@@ -33,10 +36,9 @@ const preload = isCached ? [`--import=${compileCacheOfWorkers}`] : []
 // Tests wait for sockets, timers and processes as long as they compute. Each may have to do with half a core.
 const concurrency = 2 * availableParallelism()
 // At the end, nothing is to be left that takes long and waits.
-const isFirst = (file: string) => /^test\/system(-users)?\/|-systemd\.test\.ts$/.test(file)
-// These change or measure their whole process, or take long by themselves.
-const isAlone = (file: string) =>
-  /^test\/(bench|bin|browser|chaos|leaks|scripts|sdk)\/|\bmemory\b|secret-kill|package/.test(file)
+const isFirst = (file: string) => /^test\/system(-users)?\/|-systemd\./.test(file)
+// These change or measure their whole process, or take long by themselves, as all system tests do.
+const isAlone = (file: string) => kind === 'system' || /^test\/(bin|leaks|scripts|sdk)\//.test(file)
 const [first, others] = divideBy(isFirst, files)
 const [alone, shared] = divideBy(isAlone, others)
 const groups = [...[...first, ...alone].map((file) => [file]), ...divide(shared, 8)]
@@ -54,5 +56,5 @@ process.exitCode = status ?? 1
 function filesOf(path: string): string[] {
   const status = statSync(join(root, path), { throwIfNoEntry: false })
   if (status?.isDirectory() !== true) return status === undefined ? [] : [path]
-  return globSync(`${path}/**/*.test.ts`, { cwd: root }).toSorted()
+  return globSync(`${path}/**/*.${kind}.ts`, { cwd: root }).toSorted()
 }

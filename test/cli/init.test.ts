@@ -1,68 +1,23 @@
-// A first configuration from what runs: asked for in a terminal, or with --yes; calls go through it.
+// A first configuration from what runs: asked for, or with --yes; calls go through it.
 import assert from 'node:assert/strict'
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { PassThrough, Readable } from 'node:stream'
-import { suite, test, type TestContext } from 'node:test'
+import { PassThrough } from 'node:stream'
+import { suite, test } from 'node:test'
 
-import { initCommand, type InitFlags } from '../../src/cli/init.ts'
+import { initCommand } from '../../src/cli/init.ts'
 import { findClouds, unusedKeys } from '../../src/cli/init/clouds.ts'
 import { firstConfig } from '../../src/cli/init/first-config.ts'
 import { findLocalServers, usualPlaces } from '../../src/cli/init/local-servers.ts'
-import { checkConfigText, loadConfig } from '../../src/config/load.ts'
+import { checkConfigText } from '../../src/config/load.ts'
 import type { RunProgram } from '../../src/systemd/programs.ts'
-import { programFile } from '../support/built-checkout.ts'
 import { post } from '../support/calls.ts'
 import { recordedIo } from '../support/command-io.ts'
-import { ownAccounts, scratchDirectory } from '../support/config-file.ts'
-import { until } from '../support/deadline.ts'
-import { freePort } from '../support/free-port.ts'
+import { ownAccounts } from '../support/config-file.ts'
 import { runGateway } from '../support/gateway-process.ts'
-import { missing } from '../support/needs.ts'
-import { startInTerminal } from '../support/pseudo-terminal.ts'
 import { refusingUrl, startUpstream } from '../support/scripted-upstream.ts'
 import { json } from '../support/upstream-script.ts'
-
-const cloudKey = 'sk-of-a-cloud-0123456789abcdef'
-
-/** As Ollama lists its models. */
-const ollamaList = (...names: readonly string[]) =>
-  json(200, {
-    object: 'list',
-    data: names.map((id) => ({ id, object: 'model', created: 1, owned_by: 'library' })),
-  })
-
-const answer = json(200, {
-  id: 'chatcmpl-1',
-  object: 'chat.completion',
-  created: 1,
-  model: 'qwen3:8b',
-  choices: [{ index: 0, message: { role: 'assistant', content: 'hello' }, finish_reason: 'stop' }],
-  usage: { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 },
-})
-
-async function scene(t: TestContext, models: readonly string[] = ['nomic-embed-text:latest', 'qwen3:8b']) {
-  const home = scratchDirectory(t)
-  const ollama = await startUpstream(t)
-  ollama.respondAlways(({ target }) => (target === '/v1/models' ? ollamaList(...models) : answer))
-  // Without systemctl there is no service to offer.
-  mkdirSync(join(home, 'bin'))
-  const env = { HOME: home, PATH: join(home, 'bin'), OLLAMA_HOST: ollama.url }
-  const file = join(home, '.config/llm-gateway/llm-gateway.yaml')
-  const port = await freePort()
-  /** Without a manager of services, unless `run` stands for one. */
-  const init = async (flags: Partial<InitFlags>, variables: NodeJS.ProcessEnv = {}, run = noManager) => {
-    const io = recordedIo({ ...env, ...variables })
-    const stdin = Readable.from([])
-    const status = await initCommand(
-      { ...io, stdin },
-      { user: true, service: true, keys: true, port, ...flags },
-      run,
-    )
-    return { status, ...io.written }
-  }
-  return { home, ollama, env, file, port, init }
-}
+import { cloudKey, noManager, scene } from './init/scene.ts'
 
 /** A manager that does all that it is asked. */
 function manager() {
@@ -73,8 +28,6 @@ function manager() {
   }
   return { asked, run }
 }
-
-const noManager: RunProgram = () => ({ status: undefined, stdout: '', stderr: 'not here' })
 
 suite('init', () => {
   test('--yes writes a configuration through which a call reaches the server that was found', async (t) => {
@@ -272,54 +225,6 @@ suite('init', () => {
     assert.ok(asked.includes('systemctl --user enable llm-gateway.socket'), asked.join('\n'))
     assert.ok(existsSync(join(home, '.config/systemd/user/llm-gateway.socket')))
   })
-})
-
-suite('init in a terminal', { skip: missing('script', 'stty', 'bash') }, () => {
-  async function start(t: TestContext, models?: readonly string[]) {
-    const found = await scene(t, models)
-    const args = ['init', '--user', '--port', String(found.port), '--no-service']
-    const command = [process.execPath, programFile, ...args]
-    const env = { ...found.env, PATH: process.env['PATH']!, OPENROUTER_API_KEY: cloudKey }
-    const terminal = await startInTerminal(t, { command, env, columns: 200 })
-    const shows = (text: string) =>
-      until(() => terminal.output().includes(text), `${text}; came: ${terminal.output()}`)
-    return { ...found, terminal, shows }
-  }
-
-  test('asks for the servers, the model and the file', async (t) => {
-    const { terminal, shows, file, home } = await start(t, ['llama3.1:8b', 'nomic-embed-text', 'qwen3:8b'])
-    await shows('Use these? [Y/n]')
-    terminal.type('y\n')
-    await shows('Which one do clients call unless they name another? [1]')
-    assert.doesNotMatch(terminal.output(), /\d {2}nomic/)
-    terminal.type('2\n')
-    await shows(`Write ${file}? [Y/n]`)
-    assert.ok(!existsSync(file))
-    terminal.type('\n')
-    assert.equal(await terminal.ended(), 0)
-    const text = readFileSync(file, 'utf8')
-    assert.match(text, /^ {2}"qwen3:8b": \{ provider: ollama \}$/m)
-    assert.match(text, /api_key: \{ env: OPENROUTER_API_KEY \}/)
-    assert.ok(!existsSync(join(home, '.config/llm-gateway/credentials')))
-    assert.doesNotMatch(terminal.output(), /of-a-cloud/)
-    assert.ok(loadConfig(file, { env: { OPENROUTER_API_KEY: cloudKey } }).ok)
-  })
-
-  for (const [what, keys] of [
-    ['no', 'n\n'],
-    ['the end of the input', '\u0004'],
-  ] as const) {
-    test(`${what} at the last question changes nothing`, async (t) => {
-      const { terminal, shows, home, file } = await start(t, ['qwen3:8b'])
-      await shows('Use these?')
-      terminal.type('\n')
-      await shows(`Write ${file}?`)
-      terminal.type(keys)
-      await shows('Nothing was changed.')
-      assert.equal(await terminal.ended(), 1)
-      assert.deepEqual(readdirSync(home), ['bin'])
-    })
-  }
 })
 
 suite('what is found', () => {

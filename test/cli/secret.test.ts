@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { execFileSync, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import fs, {
   chmodSync,
@@ -27,7 +27,6 @@ import { programFile } from '../support/built-checkout.ts'
 import { recordedIo } from '../support/command-io.ts'
 import { until } from '../support/deadline.ts'
 import { findKey } from '../support/key-forms.ts'
-import { missing } from '../support/needs.ts'
 import { contentsOf, secretScene } from './secret-scene.ts'
 
 const key = 'sk-Vb7Qe2RtYk90Lm/+=%'
@@ -420,23 +419,6 @@ suite('with the service installed', () => {
     assert.deepEqual(written.map(modeOf), ['755', '644', '644'])
   })
 })
-
-test(
-  'age opens what is stored, with the identity file and with the paper',
-  { skip: missing('age') },
-  async (t) => {
-    const scene = secretScene(t, ['a'])
-    const { printed } = await scene.set('a', 'sk-a')
-    const paper = join(scene.home, 'paper')
-    writeFileSync(paper, printed!)
-    for (const identity of [scene.identityFile, paper]) {
-      assert.equal(execFileSync('age', ['-d', '-i', identity, scene.file('a')], { encoding: 'utf8' }), 'sk-a')
-    }
-    const recipients = join(scene.directory, 'recipients.txt')
-    execFileSync('age', ['-R', recipients, '-o', scene.file('a')], { input: 'sk-from-age' })
-    assert.deepEqual(await scene.load(), { a: 'sk-from-age' })
-  },
-)
 
 suite('nothing is changed', () => {
   test('while another command changes the secrets', async (t) => {

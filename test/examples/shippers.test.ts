@@ -1,4 +1,4 @@
-// The files for programs that ship the log. Only rsyslog is run (test/system/observing.test.ts); of the others the tests parse
+// The files for programs that ship the log. Only rsyslog is run (test/system/observing.system.ts); of the others the tests parse
 // what is YAML and look for the fields of the gateway's lines that each file names.
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'

@@ -1,12 +1,10 @@
 // The gateway as a process: what it prints, how signals end it, and with which status it gives up.
 import assert from 'node:assert/strict'
-import { execFile, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
 
 import { runGateway, startGatewayProcess } from '../support/gateway-process.ts'
-import { missing } from '../support/needs.ts'
 import { connectRaw, rawRequest } from '../support/raw-client.ts'
 import { refusingUrl } from '../support/scripted-upstream.ts'
 import type { ReceivedRequest, ScriptedResponse, ScriptedUpstream } from '../support/scripted-upstream.ts'
@@ -33,17 +31,6 @@ test('the shipped configuration serves without its local servers, which one line
   assert.equal((await fetch(`${gateway.url}/healthz`)).status, 200)
   assert.equal(await gateway.stop(), 0)
   assert.doesNotMatch(gateway.stderr(), /warning/i)
-})
-
-test('the curl line that is printed works as it stands', { skip: missing('curl') }, async (t) => {
-  const { gateway } = await startGatewayProcess(t, { ...echo, logging: {} })
-  const line = await gateway.says(/(curl -N [^]*?\n[^\n]*'\n)/)
-
-  const { stdout } = await promisify(execFile)('sh', ['-c', line])
-
-  assert.match(stdout, /"content":"hello"/)
-  assert.match(stdout, /"total_tokens":\d+/)
-  assert.ok(stdout.endsWith('data: [DONE]\n\n'))
 })
 
 test('a client that left in the middle of its request does not hold the end of the process up', async (t) => {

@@ -1,63 +1,16 @@
 // The ledger with its thread: what the gateway hands over is in the file, or waits, or is reported as lost.
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
-import {
-  appendFileSync,
-  existsSync,
-  mkdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statfsSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
+import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { suite, test } from 'node:test'
 import { ballastOf } from '../../src/ledger/ballast.ts'
-import type { LedgerEvent } from '../../src/ledger/ledger-event.ts'
-import { type Ledger, type LedgerOptions, openLedger } from '../../src/ledger/ledger.ts'
-import { systemClock } from '../../src/platform/clock.ts'
+import { type Ledger, openLedger } from '../../src/ledger/ledger.ts'
 import { until } from '../support/deadline.ts'
 import { FakeClock } from '../support/fake-clock.ts'
-import { findProgram, unless } from '../support/needs.ts'
-import type { Cleanup } from '../support/scripted-upstream.ts'
 import { spendingCall } from '../support/spending-call.ts'
-import { endedCall, newPath, openFile, rowsOf } from './ended-call.ts'
-
-interface Opened {
-  readonly ledger: Ledger
-  readonly events: LedgerEvent[]
-}
-
-function open(t: Cleanup, path: string, bounds: LedgerOptions['bounds'] = {}): Opened {
-  const events: LedgerEvent[] = []
-  const ledger = openLedger({
-    path,
-    keepCallsDays: 90,
-    keepHoursDays: 400,
-    clock: systemClock,
-    onEvent: (event) => events.push(event),
-    bounds: { retryMs: 20, busyTimeoutMs: 50, ...bounds },
-  })
-  t.after(() => ledger.stop())
-  return { ledger, events }
-}
-
-function record(ledger: Ledger, count: number): void {
-  for (let index = 0; index < count; index++) ledger.record(endedCall({ request_id: `req-${index}` }))
-}
-
-/** 0 where there is no such table yet. */
-function count(path: string, sql = 'SELECT COUNT(*) AS count FROM calls'): number {
-  const database = new DatabaseSync(path, { readOnly: true, timeout: 1000 })
-  try {
-    return (database.prepare(sql).get() as { count: number }).count
-  } finally {
-    database.close()
-  }
-}
+import { newPath, openFile, rowsOf } from './ended-call.ts'
+import { count, open, record } from './opened-ledger.ts'
 
 const isWaiting = (ledger: Ledger) => () => ledger.state().state === 'waiting'
 
@@ -292,60 +245,3 @@ test('a ledger that waited and is then turned off does not write again', async (
     ['ledger_waiting', 'ledger_off'],
   )
 })
-
-test(
-  'on a full disk rows wait, old ones make room, and all of the rest are written when there is room again',
-  { skip: unless(process.getuid?.() === 0 && findProgram('mount') !== undefined, 'needs root and mount') },
-  async (t) => {
-    let folder = ''
-    // Before its own folder is removed, as these run in order.
-    t.after(() => spawnSync('umount', ['--lazy', folder]))
-    folder = join(dirname(newPath()), 'small')
-    mkdirSync(folder)
-    const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', folder], {
-      encoding: 'utf8',
-    })
-    if (mounted.status !== 0) return t.skip(`nothing can be mounted here: ${mounted.stderr.trim()}`)
-    const path = join(folder, 'usage.db')
-    const { ledger, events } = open(t, path)
-    record(ledger, 100)
-    await until(
-      () => ledger.state().waitingRows === 0 && ledger.state().state === 'writing',
-      'the first rows',
-    )
-    const filler = join(folder, 'filler')
-    // The thread tries to make its ballast meanwhile, and takes it away again, because there is no room for it. What it has
-    // taken away is room only a moment later.
-    let looksAtFull = 0
-    const isFull = () => {
-      try {
-        for (;;) appendFileSync(filler, Buffer.alloc(16 * 1024))
-      } catch {
-        const isFullNow = !existsSync(`${ballastOf(path)}.tmp`) && statfsSync(folder).bavail <= 4
-        looksAtFull = isFullNow ? looksAtFull + 1 : 0
-        return looksAtFull > 5
-      }
-    }
-    await until(isFull, 'the disk to be full')
-    let recorded = 100
-    const hasWaited = () => {
-      // What SQLite has reserved before may hold some rows. All of them must fit into the disk once it has room.
-      if (events.length === 0 && ledger.state().waitingRows === 0 && recorded < 10_000) {
-        record(ledger, 500)
-        recorded += 500
-      }
-      return events.length > 0
-    }
-    await until(hasWaited, 'the ledger to wait')
-    const [waiting] = events
-    assert.ok(waiting?.kind === 'ledger_waiting')
-    assert.match(waiting.reason, /full|disk I\/O|no space/i)
-    rmSync(filler)
-    await until(() => ledger.state().waitingRows === 0, 'the rows to be written')
-    await ledger.stop()
-
-    assert.equal(count(path), recorded)
-    assert.equal(count(path, 'SELECT SUM(calls) AS count FROM quarters'), recorded)
-    assert.equal(events.at(-1)?.kind, 'ledger_writing')
-  },
-)

@@ -92,7 +92,15 @@ test('a repair takes them over from a damaged file', (t) => {
 test('a step is in the file soon, without a call; one that cannot be written waits', async (t) => {
   const path = newPath()
   const clock = new FakeClock()
-  const ledger = openLedger({ path, keepCallsDays: 9_000, keepHoursDays: 9_000, clock, onEvent: () => {} })
+  const bounds = { busyTimeoutMs: 50 }
+  const ledger = openLedger({
+    path,
+    keepCallsDays: 9_000,
+    keepHoursDays: 9_000,
+    clock,
+    onEvent: () => {},
+    bounds,
+  })
   t.after(() => ledger.stop())
   ledger.recordStep(steps[0]!)
   clock.advance(200)

@@ -14,9 +14,9 @@ export function isBuilt(): boolean {
 export const buildScript = join(checkout, 'scripts/build.ts')
 
 /**
- * Whether `npm test` has found dist/ current, or made it so. Tests then start the gateway's processes and threads from there:
- * until it listens, that takes 0.2 s of CPU, from the sources with compiled code in a cache 0.6 s; with three threads 0.6 and
- * 2 s.
+ * Whether the run of the tests (`test/run.ts`) has found dist/ current, or made it so. Tests then start the gateway's processes
+ * and threads from there: until it listens, that takes 0.2 s of CPU, from the sources with compiled code in a cache 0.6 s; with
+ * three threads 0.6 and 2 s.
  */
 export const isBuildTested = process.env['TEST_BUILD'] === '1'
 

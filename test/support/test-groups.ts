@@ -22,7 +22,7 @@ export function writeGroups(groups: readonly (readonly string[])[]): string[] {
     const first = files[0]!
       .replace(/^test\//, '')
       .replaceAll('/', '-')
-      .replace(/\.test\.ts$/, '')
+      .replace(/\.\w+\.ts$/, '')
     const path = join(folder, `${String(index).padStart(3, '0')}-${first}.test.mjs`)
     writeFileSync(path, `import { load } from ${loader}\nawait load(${JSON.stringify(files, null, 2)})\n`)
     return path

@@ -1,4 +1,4 @@
-// Eight clients on two models of one group for a minute, beside what `services.test.ts` does for seconds: no call fails or is cut,
+// Eight clients on two models of one group for a minute, beside what `services.system.ts` does for seconds: no call fails or is cut,
 // never more than `running` units are active, and each runs for `min_run_ms`. Needs root, as all tests of units do.
 import assert from 'node:assert/strict'
 import { longRun } from '../support/long-run.ts'

@@ -1,15 +1,6 @@
 // The commands of keys beside a gateway in a process of its own: what it has in force, and what its audit log has of them.
 import assert from 'node:assert/strict'
-import {
-  chownSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { suite, test, type TestContext } from 'node:test'
@@ -19,8 +10,6 @@ import { until } from '../../support/deadline.ts'
 import { askSocket } from '../../support/control-socket.ts'
 import type { Setup } from '../../support/gateway-config.ts'
 import { type RunningProcess, startGatewayProcess } from '../../support/gateway-process.ts'
-import { unless } from '../../support/needs.ts'
-import { scratchDirectory } from '../../support/config-file.ts'
 import { connectRaw, exchange, rawRequest } from '../../support/raw-client.ts'
 import { type EndedCommand, runCommand } from '../../support/run-command.ts'
 import { chunk, hang, streamHead } from '../../support/upstream-script.ts'
@@ -334,22 +323,3 @@ test('a secret is not stored without a record, and removed all the same', async 
   assert.match(removed.stderr, /warning: it is not in the audit log/)
   assert.ok(!existsSync(join(at.gateway.folder, 'secrets/cloud.age')))
 })
-
-test(
-  "what root adds while no gateway runs belongs to the gateway's user",
-  { skip: unless(process.getuid?.() === 0, 'needs root') },
-  async (t) => {
-    const [home, state] = [scratchDirectory(t), scratchDirectory(t)]
-    const config = join(home, 'llm-gateway.yaml')
-    const yaml = 'providers: { echo: { kind: echo } }\nserver: { port: 1 }\nkeys: { mode: required }\n'
-    writeFileSync(config, yaml, { mode: 0o600 })
-    chownSync(state, 65534, 65534)
-    const env = { HOME: home, STATE_DIRECTORY: state, XDG_RUNTIME_DIR: '', PATH: '' }
-    const { status, stderr } = await runCommand(['key', 'create', 'ann', '--config', config], { env })
-    assert.equal(status, 0, stderr)
-    assert.equal(process.geteuid!(), 0)
-    const files = readdirSync(state).filter((name) => name.startsWith('audit'))
-    assert.equal(files.length, 3, files.join())
-    for (const name of files) assert.equal(statSync(join(state, name)).uid, 65534, name)
-  },
-)

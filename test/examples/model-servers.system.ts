@@ -1,4 +1,4 @@
-// The example units of model servers, as systemd reads them. What they do: test/system/model-servers.test.ts.
+// The example units of model servers, as systemd reads them. What they do: test/system/model-servers.system.ts.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs'

@@ -7,7 +7,6 @@ import { everyCommand, describeCommand } from '../../src/cli/command-tree.ts'
 import { createProgram } from '../../src/cli/program.ts'
 import { configSchema } from '../../src/config/schema/schema.ts'
 import { packagePath } from '../../src/platform/package.ts'
-import { manualFromMarkdown } from '../../scripts/manual-from-markdown.ts'
 import { roff, roffInline } from '../../scripts/roff.ts'
 import { missing } from '../support/needs.ts'
 
@@ -70,11 +69,4 @@ test('text that roff would take for a command stays text', { skip: missing('mand
     roffInline('`a|b` [x](https://y.example) [z](z.md)'),
     String.raw`\fBa|b\fR x (https://y.example) z`,
   )
-})
-
-test('a table becomes items', () => {
-  const lines = manualFromMarkdown(
-    '## server\n\nText.\n\n| key | type | default | meaning |\n|---|---|---|---|\n| `a` | text | `1` | Is \\| it. |',
-  )
-  assert.equal(lines, '.SH server\nText.\n.TP\n\\fBa\\fR\ntext, default \\fB1\\fR.\nIs | it.')
 })
