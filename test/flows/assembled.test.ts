@@ -120,6 +120,16 @@ suite('a whole call to llama.cpp', () => {
     )
   })
 
+  test('leaves the slot to the server, which its client has no say in', async (t) => {
+    const running = await startLlama(t)
+    answer(running.upstream, sse(events))
+    const response = await ask(t, running, request.replace('{', '{"id_slot":3,'))
+    assert.equal(response.header('x-llm-gateway-way'), 'assembled')
+    const { id_slot, stream } = JSON.parse(calls(running.upstream)[0]!.body.toString())
+    assert.deepEqual([id_slot, stream], [-1, true])
+    assert.deepEqual((await running.gateway.logged({ event: 'call' }))['dropped'], ['id_slot'])
+  })
+
   for (const [what, member, value] of [
     ['several choices', 'n', 2],
     ['logprobs', 'logprobs', true],

@@ -5,7 +5,7 @@ import type { ClientDialect } from '../dialect.ts'
 import { openAiDialects } from '../openai/formats.ts'
 import { type JsonFormat, jsonScannerOf, readJsonRequest } from '../openai/json-request.ts'
 import { nativeStream, nativeUsage } from './format.ts'
-import { managementMembers, managingWish } from '../management.ts'
+import { managementMembers, serverWishes } from '../management.ts'
 
 interface NativeFormat {
   /** At the provider's end. */
@@ -66,7 +66,7 @@ function clientDialectOf({ name, path, prompt, withoutRoute, defaultModel }: Nat
     guarded,
     modelHint,
     promptValues: (_, members) => (prompt ?? []).flatMap((member) => members.get(member)?.value ?? []),
-    wishesOf: managingWish,
+    wishesOf: serverWishes,
   }
   return {
     name: 'other',
