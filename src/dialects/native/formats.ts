@@ -48,7 +48,7 @@ const completion = openAiDialects.find(({ name }) => name === 'completion')!
 const rerank = openAiDialects.find(({ name }) => name === 'rerank')!
 
 /** What decides what a call costs and where it goes. */
-const decisive = ['max_tokens', 'model', 'n', 'n_predict', 'stream', ...managementMembers]
+const decisive = ['max_tokens', 'model', 'n', 'n_cmpl', 'n_predict', 'stream', ...managementMembers]
 
 /** With `/reranking`, another name of a route that all of its servers have. */
 export const nativeDialects: readonly ClientDialect[] = [

@@ -60,6 +60,9 @@ const outputCaps = [
   'num_predict',
 ] as const
 
+/** llama.cpp reads `n_cmpl` before `n`: https://github.com/ggml-org/llama.cpp/blob/master/tools/server/server-task.cpp. */
+const choiceCounts = ['best_of', 'n', 'n_cmpl'] as const
+
 /**
  * Members that decide what a call costs and where it goes. Each may occur once, in its exact spelling, so that the gateway
  * and the provider cannot read them differently.
@@ -68,14 +71,13 @@ const guardedMembers = new MemberNames(
   [
     ...outputCaps,
     'background',
-    'best_of',
     'id_slot',
     'functions',
     'input',
     'instructions',
     'messages',
     'model',
-    'n',
+    ...choiceCounts,
     'prompt',
     'service_tier',
     'store',
@@ -240,7 +242,15 @@ class JsonRequest implements ModelRequest {
 }
 
 /** Members that are read where rules may change them. */
-const factMembers = [...outputCaps, 'background', 'best_of', 'n', 'options', 'service_tier', 'speed', 'store']
+const factMembers = [
+  ...outputCaps,
+  ...choiceCounts,
+  'background',
+  'options',
+  'service_tier',
+  'speed',
+  'store',
+]
 const factNames = new MemberNames(factMembers)
 /** Longer values of these are no counts, names or options. */
 const maxFactBytes = 4096
@@ -378,7 +388,7 @@ function sizeOf({ hasOutputTokens, maxOutputIn }: JsonFormat, body: Buffer, scan
     // The texts of an embedding are not messages, which add tokens of their own.
     messageCount: hasOutputTokens ? counts.messageCount : 0,
     maxOutputTokens: hasOutputTokens ? cap : 0,
-    choices: Math.max(1, numberIn('n') ?? 1, numberIn('best_of') ?? 1),
+    choices: Math.max(1, numberIn('n') ?? 1, numberIn('best_of') ?? 1, numberIn('n_cmpl') ?? 1),
   }
 }
 

@@ -8,7 +8,7 @@ import { report } from '../../support/calls.ts'
 import { providerKey, type Setup } from '../../support/gateway-config.ts'
 import { exchange, rawRequest } from '../../support/raw-client.ts'
 import type { ScriptedUpstream } from '../../support/scripted-upstream.ts'
-import { content, hang, json, stream } from '../../support/upstream-script.ts'
+import { after, content, hang, json, stream } from '../../support/upstream-script.ts'
 
 const models = { coder: { provider: 'box', model: 'qwen' }, small: { provider: 'box' } } as const
 const setup = { providers: { box: { kind: 'llama_cpp' } }, models } as const satisfies Setup
@@ -92,6 +92,21 @@ suite('a route at the root', () => {
     assert.equal(refused.status, 429)
     assert.equal(JSON.parse(refused.body().toString()).error.code, 'rate_limit_exceeded')
     assert.equal(upstream.requests.length, 1)
+  })
+
+  test('reserves as many answers as llama.cpp makes, and counts all of them', async (t) => {
+    const rate_limit_settings = { per_client: {}, limits: { small: { tpm: 100_000 } } }
+    const { gateway, upstream } = await startGateway(t, { ...setup, rate_limit_settings })
+    const gate = Promise.withResolvers<void>()
+    const each = { content: 'x', timings: { prompt_n: 3, predicted_n: 5 } }
+    upstream.respond(after(gate.promise, json(200, [each, each])))
+    const body = '{"model":"small","prompt":"a","n_predict":200,"n_cmpl":2}'
+    const answered = exchange(t, gateway.url, rawRequest('POST /infill', {}, body))
+    await upstream.nextRequest()
+    assert.ok((await report(gateway)).used.tokens >= 400)
+    gate.resolve()
+    assert.equal((await answered).status, 200)
+    assert.equal((await report(gateway)).used.tokens, 16)
   })
 
   test('reserves its prompt by all that surrounds it', async (t) => {
@@ -246,6 +261,7 @@ suite('a request that names no model', () => {
       prompt: '  ret',
       n_predict: 128,
       stop: [],
+      n_cmpl: 1,
       n_indent: 2,
       samplers: ['top_k', 'top_p', 'infill'],
       stream: false,
