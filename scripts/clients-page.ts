@@ -85,8 +85,8 @@ export OLLAMA_HOST=http://127.0.0.1:4000
 ollama run qwen-coder
 \`\`\`
 
-\`ollama\` and its libraries read this; LangChain's \`ChatOllama\` has \`base_url\`, Open WebUI a connection of its own for Ollama. The gateway
-serves \`/api/chat\`, \`/api/generate\`, \`/api/embed\`, \`/api/embeddings\`, \`/api/show\`, \`/api/tags\`, \`/api/ps\` and \`/api/version\` for every model
+\`ollama\` and its libraries read this; LangChain's \`ChatOllama\` has \`base_url\`, Open WebUI a connection of its own for Ollama
+([tried](trials/llama-cpp.md#open-webui), beside one for OpenAI). The gateway serves \`/api/chat\`, \`/api/generate\`, \`/api/embed\`, \`/api/embeddings\`, \`/api/show\`, \`/api/tags\`, \`/api/ps\` and \`/api/version\` for every model
 of every provider. What makes, fetches or removes models is not served.
 
 - A provider of \`kind: ollama\` receives the bytes as they came, except that a call must not change how Ollama holds the model for
