@@ -85,8 +85,8 @@ export OLLAMA_HOST=http://127.0.0.1:4000
 ollama run qwen-coder
 \`\`\`
 
-\`ollama\` and its libraries read this; LangChain's \`ChatOllama\` has \`base_url\`, Open WebUI a connection of its own for Ollama. The gateway
-serves \`/api/chat\`, \`/api/generate\`, \`/api/embed\`, \`/api/embeddings\`, \`/api/show\`, \`/api/tags\`, \`/api/ps\` and \`/api/version\` for every model
+\`ollama\` and its libraries read this; LangChain's \`ChatOllama\` has \`base_url\`, Open WebUI a connection of its own for Ollama
+([tried](trials/llama-cpp.md#open-webui), beside one for OpenAI). The gateway serves \`/api/chat\`, \`/api/generate\`, \`/api/embed\`, \`/api/embeddings\`, \`/api/show\`, \`/api/tags\`, \`/api/ps\` and \`/api/version\` for every model
 of every provider. What makes, fetches or removes models is not served.
 
 - A provider of \`kind: ollama\` receives the bytes as they came, except that a call must not change how Ollama holds the model for
@@ -94,8 +94,11 @@ of every provider. What makes, fetches or removes models is not served.
   the like), are 403 \`management_not_allowed\` unless \`allow_management\` of the provider is set.
 - A request without a prompt loads the model where a provider is Ollama; for all others the gateway answers at once that it is loaded.
 - A stream that is silent for long gets a space, which JSON allows before the next line: clients of lines know no comments.
-- What is not known of a model has the value that clients take for nothing: size 0, the year 1, the architecture \`unknown\`. The digest is one of
-  the name. A model of which nothing is known has the capabilities \`completion\` and \`tools\`. \`/api/show\` never has \`modelfile\`.
+- A model without a tag is listed as \`NAME:latest\`, as Ollama does it: Open WebUI before 0.8 looks for no other, and later ones
+  tell it by that from the model of a connection for OpenAI. Both names lead to it, in the formats of OpenAI and Anthropic, too.
+- What is not known of a model has the value that clients take for nothing: size 0, the year 1, the architecture \`unknown\`, no end of its
+  stay in memory. The digest is one of the name. A model of which nothing is known has the capabilities \`completion\` and \`tools\`.
+  \`/api/show\` never has \`modelfile\`.
 
 ## Other agents
 

@@ -278,7 +278,7 @@ export interface RequestSize {
   readonly promptCount: number
   /** The client's cap on output; undefined without one, 0 where the answer is not made of tokens. */
   readonly maxOutputTokens: number | undefined
-  /** Answers per prompt: the larger of `n` and `best_of`. */
+  /** Answers per prompt: the largest of `n`, `best_of` and llama.cpp's `n_cmpl`. */
   readonly choices: number
 }
 

@@ -7,6 +7,7 @@ import { GatewayError } from '../errors.ts'
 import { allowedModels } from '../routing/allowed-models.ts'
 import { modelNotFound } from '../routing/model-not-found.ts'
 import type { NamedRoute, Route } from '../routing/route.ts'
+import { findSpelled } from '../routing/spelled-name.ts'
 import { hasRules } from '../routing/when-rules.ts'
 import { addRateHeaders, admit } from './admit.ts'
 import { type AttemptsResult, tryTargets } from './attempts.ts'
@@ -58,18 +59,13 @@ async function serve(open: OpenCall, on: Snapshot): Promise<CallResult> {
     if (foreign !== undefined) return { kind: 'refused', error: foreign } // 404 object_not_found
   }
 
-  let name = request.model
-  let asked = on.routes.find(name)
-  if (asked === undefined) {
-    // A provider that has the last word on a name gets the plain one.
-    name = call.dialect.plainModelName?.(name) ?? name
-    asked = on.routes.find(name) ?? (await on.findLate(name))
-  }
+  const found = findSpelled(request.model, on.routes) ?? (await findPlain(request.model, call, on))
   const allowed = allowedModels(call.client.terms, on.routes)
-  if (asked === undefined) {
+  if (found === undefined) {
     return { kind: 'refused', error: modelNotFound(request.model, on.routes, allowed) } // 404 model_not_found
   }
 
+  let { name, route: asked } = found
   record.model = asked.rule === 'alias' ? asked.model.name : name
   record.countedModel = asked.model.name
   if (record.model !== request.model) record.asked = request.model
@@ -120,6 +116,17 @@ async function serve(open: OpenCall, on: Snapshot): Promise<CallResult> {
     if (failures.size >= maxTargetsTried) break
   }
   return last! // 429 rate_limit_exceeded, 502, 503 no_target_available, 504, the provider's own status
+}
+
+/** A provider that has the last word on a name gets the plain one. */
+async function findPlain(
+  asked: string,
+  { dialect }: Call,
+  { routes, findLate }: Snapshot,
+): Promise<NamedRoute | undefined> {
+  const name = dialect.plainModelName?.(asked) ?? asked
+  const route = routes.find(name) ?? (await findLate(name))
+  return route && { name, route }
 }
 
 /** Whether one of the model's providers is known to speak the format of the call. */

@@ -166,7 +166,7 @@ async function passAnswer(answered: Answered, open: OpenCall, on: Snapshot): Pro
     const relayed = relaying instanceof Promise ? await relaying : relaying
 
     const isCut = relayed.kind !== 'complete'
-    usage = meter.result(relayed.kind === 'complete' || relayed.kind === 'failed' ? relayed.kind : 'cut')
+    usage = meter.result(meteredEnds[relayed.kind])
     record.addUsage(usage)
     // A translation does not carry the tier.
     const requestedTier = response.dialect === dialect.native ? answered.serviceTier : undefined
@@ -191,6 +191,9 @@ async function passAnswer(answered: Answered, open: OpenCall, on: Snapshot): Pro
     hold.settle(charge, usage, hold.isBudgeted ? record.takeSpent() : undefined)
   }
 }
+
+/** How an answer ended for its meter, by the end of the way back. */
+const meteredEnds = { complete: 'complete', failed: 'failed', gone: 'left', broken: 'cut' } as const
 
 /** Of a response that its client can fetch again. */
 function storedObject(

@@ -10,7 +10,7 @@ import { GatewayError } from '../errors.ts'
 import { parseDurationMs } from '../http/duration.ts'
 import { bytesOf, invalidRequest, maxOptionsBytes, type ServerWishes } from './request.ts'
 
-/** Names that `managementIn` looks at. Each may occur once, in its exact spelling. */
+/** Names that count as management, by their values. Each may occur once, in its exact spelling. */
 export const managementMembers = ['id_slot', 'keep_alive', 'options'] as const
 
 /** Ollama's options with which it loads a model: another value makes it load the model again, for everybody. */
@@ -18,25 +18,29 @@ const loading =
   /^(?:num_(?!predict$|keep$).*|f16_kv|logits_all|low_vram|main_gpu|numa|use_mlock|use_mmap|vocab_only)$/
 
 /**
- * The first member that counts as management: `keep_alive` that unloads a model or pins it, `options.num_*`
- * but for the two that bind only the answer, and a slot of the client's choice. Undefined: none does.
+ * The first member that counts as management in a model call: `keep_alive` that unloads a model or pins it, and `options.num_*`
+ * but for the two that bind only the answer. Undefined: none does.
  */
 export function managementIn(body: Buffer, members: ReadonlyMap<string, JsonMember>): string | undefined {
   const keepAlive = members.get('keep_alive')
   if (keepAlive !== undefined && keepingOf(body, keepAlive) !== undefined) return 'keep_alive'
-  const slot = members.get('id_slot')
-  if (slot !== undefined && slot.kind !== 'null' && !isAnySlot(body, slot)) return 'id_slot'
   const options = members.get('options')
   return options === undefined ? undefined : loadingOption(body, options)
 }
 
-/** As a wish of a model call. OpenAI's formats have only the slot, which llama.cpp reads in all of them. */
-export function managingWish(
+/**
+ * What a model call wishes of the server. OpenAI's formats have only the slot, which llama.cpp reads in all of them. It says
+ * where an answer's cache is to be, and nothing about the answer: editors send one with every request, unasked
+ * (https://github.com/ggml-org/llama.vim), so that it is left out, not refused, where it is not allowed.
+ */
+export function serverWishes(
   body: Buffer,
   members: ReadonlyMap<string, JsonMember>,
 ): ServerWishes | undefined {
   const managing = managementIn(body, members)
-  return managing === undefined ? undefined : { managing }
+  const choosesSlot = hasChosenSlot(body, members)
+  if (managing === undefined && !choosesSlot) return undefined
+  return { ...(managing !== undefined && { managing }), ...(choosesSlot && { choosesSlot }) }
 }
 
 const wanted = new MemberNames(managementMembers)
@@ -51,7 +55,7 @@ export function managementInBody(received: Buffer | LargeBody): string | Gateway
   const body = bytesOf(received)
   const scanned = received instanceof LargeBody ? received.scan : undefined
   const outcome = scanned ?? scanJson(body, wanted)
-  if (outcome.ok) return managementIn(body, outcome.scan.members)
+  if (outcome.ok) return passingManagementIn(body, outcome.scan.members)
   return invalidRequest(`Invalid JSON body: ${outcome.problem} (at byte ${outcome.offset}).`, outcome.param)
 }
 
@@ -95,9 +99,21 @@ const maxDurationBytes = 64
 const plainNumber = /^\d+(?:\.\d+)?$/
 const duration = /^"((?:\d+(?:\.\d+)?(?:ns|us|µs|ms|s|m|h))+)"$/
 
-/** llama.cpp chooses the slot itself. */
+/** Also the slot, because nothing is left out of what passes as it is. */
+function passingManagementIn(body: Buffer, members: ReadonlyMap<string, JsonMember>): string | undefined {
+  return managementIn(body, members) ?? (hasChosenSlot(body, members) ? 'id_slot' : undefined)
+}
+
+function hasChosenSlot(body: Buffer, members: ReadonlyMap<string, JsonMember>): boolean {
+  const slot = members.get('id_slot')
+  return slot !== undefined && slot.kind !== 'null' && !isAnySlot(body, slot)
+}
+
+/** As JSON: llama.cpp chooses the slot itself. */
+export const anySlot = '-1'
+
 function isAnySlot(body: Buffer, { kind, value }: JsonMember): boolean {
-  return kind === 'number' && body.toString('latin1', value.start, value.end) === '-1'
+  return kind === 'number' && body.toString('latin1', value.start, value.end) === anySlot
 }
 
 function loadingOption(body: Buffer, options: JsonMember): string | undefined {

@@ -2,9 +2,11 @@ import type { ProviderDialect } from './dialect.ts'
 import { managementNotAllowed } from './management.ts'
 import type { Reshape, Translator } from './translator.ts'
 
+const slotAlone = ['id_slot']
+
 /**
  * For a provider that supports the client's format: sends the identical bytes, except for what must be spliced in, unless they
- * change its server and that is not allowed.
+ * change its server and that is not allowed. A slot of the client's choice is left out there.
  */
 export function passTo(provider: ProviderDialect, reshape?: Reshape): Translator {
   return {
@@ -16,17 +18,20 @@ export function passTo(provider: ProviderDialect, reshape?: Reshape): Translator
       if (managing !== undefined && !allowsManagement) {
         return managementNotAllowed(`The member ${JSON.stringify(managing)}`, providerName)
       }
+      const { contentType } = request
+      const freesSlot = request.choosesSlot === true && !allowsManagement
+      const dropped = freesSlot ? slotAlone : undefined
       if (wholeAsStream !== undefined && reshape?.assemble !== undefined) {
-        const stream = request.streamBodyFor?.(model, wholeAsStream === 'progress')
-        if (stream !== undefined) {
-          const { contentType } = request
-          return { contentType, body: stream, assembly: reshape.assemble(), progressIn: reshape.progressIn }
+        const body = request.streamBodyFor?.(model, wholeAsStream === 'progress', freesSlot)
+        if (body !== undefined) {
+          const assembly = reshape.assemble()
+          return { contentType, body, dropped, assembly, progressIn: reshape.progressIn }
         }
       }
       const asksProgress = wholeAsStream === 'progress' && request.mayAskProgress === true
       const progressIn = asksProgress ? reshape?.progressIn : undefined
-      const body = request.bodyFor(model, asksUsage, progressIn !== undefined)
-      return { contentType: request.contentType, body, progressIn, reshape }
+      const body = request.bodyFor(model, asksUsage, progressIn !== undefined, freesSlot)
+      return { contentType, body, dropped, progressIn, reshape }
     },
   }
 }

@@ -21,6 +21,8 @@ interface RequestNeeds {
 export interface ServerWishes {
   /** The member that changes how the server holds the model: its memory, its threads. Absent: none does. */
   readonly managing?: string
+  /** The request names the slot of llama.cpp that is to answer it. Absent: it leaves the choice to the server. */
+  readonly choosesSlot?: true
   /** There is nothing to answer: the request only loads the model, or unloads it. Absent: it asks for an answer. */
   readonly onlyLoads?: 'load' | 'unload'
 }
@@ -52,8 +54,14 @@ export interface ModelRequest extends ServerWishes {
    * @param providerModel replaces the model's name.
    * @param asksUsage requests usage from the provider; only if `mayAskUsage`.
    * @param asksProgress only if `mayAskProgress`.
+   * @param freesSlot leaves the choice of the slot to the server; only if `choosesSlot`.
    */
-  bodyFor(providerModel: string, asksUsage: boolean, asksProgress?: boolean): Buffer | SplicedBody
+  bodyFor(
+    providerModel: string,
+    asksUsage: boolean,
+    asksProgress?: boolean,
+    freesSlot?: boolean,
+  ): Buffer | SplicedBody
   /**
    * The same request with members that its model sets, adds and drops, in what is read of it and in what `bodyFor` returns;
    * `body` stays as it came. Absent: it has no members that could be changed.
@@ -65,9 +73,14 @@ export interface ModelRequest extends ServerWishes {
   /**
    * Of a request for a whole answer: the body that asks for the same answer as a stream with usage.
    * @param asksProgress also asks how far the prompt is.
+   * @param freesSlot as above.
    * @returns undefined if the request asks for something that only a whole answer has. Absent: no stream has all of it.
    */
-  streamBodyFor?(providerModel: string, asksProgress: boolean): Buffer | SplicedBody | undefined
+  streamBodyFor?(
+    providerModel: string,
+    asksProgress: boolean,
+    freesSlot?: boolean,
+  ): Buffer | SplicedBody | undefined
 }
 
 /** Longer model names would only fill the log. */

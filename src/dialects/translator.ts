@@ -60,7 +60,7 @@ export interface Translation {
   /** Copies members that have the same form in both formats as slices of the request, and never encodes it as a whole. */
   readonly body: Buffer | SplicedBody
   /** Names of the request's members that were left out, each once: `tools.cache_control`. Absent: none. */
-  readonly dropped?: readonly string[]
+  readonly dropped?: readonly string[] | undefined
   /** Absent: the client receives the response byte for byte, without translation. */
   readonly response?: ResponseTranslation
   /** The request asks for a stream, of which the whole answer is put together that the client requested. */

@@ -120,6 +120,16 @@ suite('a whole call to llama.cpp', () => {
     )
   })
 
+  test('leaves the slot to the server, which its client has no say in', async (t) => {
+    const running = await startLlama(t)
+    answer(running.upstream, sse(events))
+    const response = await ask(t, running, request.replace('{', '{"id_slot":3,'))
+    assert.equal(response.header('x-llm-gateway-way'), 'assembled')
+    const { id_slot, stream } = JSON.parse(calls(running.upstream)[0]!.body.toString())
+    assert.deepEqual([id_slot, stream], [-1, true])
+    assert.deepEqual((await running.gateway.logged({ event: 'call' }))['dropped'], ['id_slot'])
+  })
+
   for (const [what, member, value] of [
     ['several choices', 'n', 2],
     ['logprobs', 'logprobs', true],
@@ -168,7 +178,7 @@ suite('a whole call to llama.cpp', () => {
     assert.equal(sent, `{"return_progress":true,${expected.slice(1)}`)
   })
 
-  test('that is left frees the connection at once, and is charged what was seen of it', async (t) => {
+  test('that is left frees the connection at once, and is charged what was seen of it, and a token that was under way', async (t) => {
     const running = await startLlama(t)
     answer(running.upstream, [
       streamHead(),
@@ -184,7 +194,7 @@ suite('a whole call to llama.cpp', () => {
     const line = await running.gateway.logged({ event: 'call', status: 499 })
     assert.deepEqual(
       [line['prompt_tokens'], line['completion_tokens'], line['estimated'], line['way']],
-      [40, 2, true, 'assembled'],
+      [40, 3, true, 'assembled'],
     )
   })
 

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { Ollama } from 'ollama'
 
-import { startGateway } from '../support/app.ts'
+import type { RawProvider } from '../../src/config/raw.ts'
+import { type Running, startGateway } from '../support/app.ts'
 import { json } from '../support/upstream-script.ts'
 import { startDiscovering, startModelServer } from './model-servers.ts'
 
@@ -16,7 +17,7 @@ suite('the lists of Ollama’s own API', () => {
     const { models } = await client.list()
     assert.equal(models.length, 1)
     const { name, model, digest, size, details } = models[0]!
-    assert.deepEqual([name, model, size, details.families], ['small', 'small', 0, []])
+    assert.deepEqual([name, model, size, details.families], ['small:latest', 'small:latest', 0, []])
     assert.match(digest, /^[0-9a-f]{64}$/)
     assert.deepEqual((models[0] as { capabilities?: unknown }).capabilities, ['completion', 'tools'])
     assert.deepEqual(await client.ps(), { models: [] })
@@ -48,7 +49,7 @@ suite('the lists of Ollama’s own API', () => {
     const { models } = await client.list()
     assert.deepEqual(
       models.map(({ name }) => name),
-      ['small'],
+      ['small:latest'],
     )
     assert.deepEqual(await client.ps(), { models: [] })
   })
@@ -60,7 +61,7 @@ suite('the lists of Ollama’s own API', () => {
     const { models: visible } = await client.list()
     assert.deepEqual(
       visible.map(({ name }) => name),
-      ['small'],
+      ['small:latest'],
     )
     await assert.rejects(client.show({ model: 'secret' }), { status_code: 403 })
   })
@@ -83,6 +84,73 @@ suite('the lists of Ollama’s own API', () => {
       const response = await fetch(`${gateway.url}/api/show`, { method: 'POST', body })
       const { error } = (await response.json()) as { error: unknown }
       assert.deepEqual([response.status, typeof error], [400, 'string'])
+    }
+  })
+})
+
+suite('a model without a tag', () => {
+  const chat = [{ role: 'user', content: 'Hi' }]
+  const providers: { scripted: RawProvider } = { scripted: { speaks: ['chat'] } }
+  const choice = { index: 0, message: { role: 'assistant', content: 'a' }, finish_reason: 'stop' }
+  const usage = { prompt_tokens: 2, completion_tokens: 1, total_tokens: 3 }
+  const answer = { id: 'x', object: 'chat.completion', created: 1, model: 'up', choices: [choice], usage }
+
+  test('has the one that clients add before they look it up, and is there once', async (t) => {
+    const server = await startModelServer(t)
+    const data = [{ id: 'phi:latest' }, { id: 'qwen:8b' }, { id: 'openai/gpt:free' }]
+    server.lists(json(200, { object: 'list', data }))
+    const { gateway } = await startDiscovering(t, { server })
+    const { models } = await new Ollama({ host: gateway.url }).list()
+    const names = models.map(({ name }) => name)
+    assert.deepEqual(names.toSorted(), [
+      'echo:latest',
+      'openai/gpt:free',
+      'phi:latest',
+      'qwen:8b',
+      'server/openai/gpt:free',
+      'server/phi:latest',
+      'server/qwen:8b',
+    ])
+  })
+
+  test('is served by the name of the list in every format, with or without a wildcard', async (t) => {
+    const own = { own: { provider: 'scripted', model: 'up' } }
+    for (const models of [own, { ...own, '*': { provider: 'scripted', model: '*' } }]) {
+      const { gateway, upstream }: Running = await startGateway(t, { providers, models })
+      upstream.respondAlways(json(200, answer))
+      const [listed] = (await new Ollama({ host: gateway.url }).list()).models
+      for (const path of ['/api/chat', '/v1/chat/completions', '/v1/messages']) {
+        const body = JSON.stringify({ model: listed!.model, messages: chat, stream: false, max_tokens: 9 })
+        const response = await fetch(gateway.url + path, {
+          method: 'POST',
+          body,
+          headers: { 'content-type': 'application/json', 'anthropic-version': '2023-06-01' },
+        })
+        assert.equal(response.status, 200, `${path} ${await response.text()}`)
+        assert.equal(JSON.parse((await upstream.nextRequest()).body.toString()).model, 'up', path)
+      }
+      const line = await gateway.logged({ event: 'call' })
+      assert.deepEqual([line['model'], line['asked']], ['own', 'own:latest'])
+      assert.equal((await fetch(`${gateway.url}/v1/models/own:latest`)).status, 200)
+      const shown = await new Ollama({ host: gateway.url }).show({ model: 'own:latest' })
+      assert.equal((shown.model_info as unknown as Record<string, unknown>)['general.basename'], 'own')
+    }
+  })
+
+  test('that has another model of the full name beside it is not taken for it', async (t) => {
+    const models = {
+      m: { provider: 'scripted', model: 'plain' },
+      'm:latest': { provider: 'scripted', model: 'tagged' },
+    }
+    const { gateway, upstream } = await startGateway(t, { providers, models })
+    upstream.respondAlways(json(200, answer))
+    for (const [model, sent] of [
+      ['m', 'plain'],
+      ['m:latest', 'tagged'],
+    ]) {
+      const client = new Ollama({ host: gateway.url })
+      await client.chat({ model: model!, messages: chat, stream: false })
+      assert.equal(JSON.parse((await upstream.nextRequest()).body.toString()).model, sent)
     }
   })
 })

@@ -148,17 +148,23 @@ suite('a stream at llama.cpp', () => {
     assert.deepEqual(sent.match(/"return_progress": ?\w+/g), ['"return_progress":false'])
   })
 
-  for (const [what, events, prompt, output] of [
-    ['in its prompt is charged the batch that has begun', [delta(role, progress(1))], 127, 0],
-    ['at the end of its prompt is charged all of it', [delta(role, progress(639))], 643, 0],
-    ['in its answer is charged its prompt, and a token for each piece', [...chatProgress, ...begun], 643, 3],
+  for (const [what, events, prompt, seen, output] of [
+    ['in its prompt is charged the batch that has begun', [delta(role, progress(1))], 127, 0, 0],
+    ['at the end of its prompt is charged all of it', [delta(role, progress(639))], 643, 0, 0],
+    [
+      'in its answer is charged its prompt, a token for each piece, and the one that is under way',
+      [...chatProgress, ...begun],
+      643,
+      3,
+      4,
+    ],
   ] as const) {
     test(`that is left ${what}`, async (t) => {
       const running = await startGateway(t, { providers: { scripted: llama } })
       answer(running.upstream, open(events))
       const client = await connectRaw(t, running.gateway.url)
       client.send(rawRequest(chat, {}, request))
-      await untilTokens(running, 643, output)
+      await untilTokens(running, 643, seen)
       const received = call(running.upstream)
       client.leave()
       assert.equal((await received.outcome).kind, 'aborted')

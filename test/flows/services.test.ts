@@ -191,7 +191,12 @@ suite('a server that is started when it is called', () => {
     await reported(starter, 2)
     assert.deepEqual(await offered(t, second), { echo: 'echo', own: 'qwen', m: 'qwen', 'qwen/m': 'qwen' })
     const tags = (await (await fetch(`${second.url}/api/tags`)).json()) as { models: { name: string }[] }
-    assert.deepEqual(tags.models.map(({ name }) => name).toSorted(), ['echo', 'm', 'own', 'qwen/m'])
+    assert.deepEqual(tags.models.map(({ name }) => name).toSorted(), [
+      'echo:latest',
+      'm:latest',
+      'own:latest',
+      'qwen/m:latest',
+    ])
     assert.equal(server.requests.length, before)
     assert.equal((await chat(second, 'm')).status, 200)
     assert.equal(starter.countOf('start', 'qwen'), 2)

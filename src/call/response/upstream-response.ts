@@ -161,14 +161,14 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
   }
 
   /** What an answer has used that can't be put together any more. */
-  get #used(): Metered | undefined {
-    if (this.#phase instanceof Assembling) return this.#assembly?.meter.result('cut')
+  #used(end: 'cut' | 'left'): Metered | undefined {
+    if (this.#phase instanceof Assembling) return this.#assembly?.meter.result(end)
     const meter = this.#progress?.meter
-    return meter?.hasProgress === true ? meter.result('cut') : undefined
+    return meter?.hasProgress === true ? meter.result(end) : undefined
   }
 
   get #usedIfBegun(): Metered | undefined {
-    return this.#phase.hasBegun === true ? this.#used : undefined
+    return this.#phase.hasBegun === true ? this.#used('cut') : undefined
   }
 
   /** For reports of calls under way, which are rare: nothing is kept for it. */
@@ -211,7 +211,7 @@ export class UpstreamResponse implements AnsweringResponse, ResponseHandler, Tic
   abort(): void {
     const wasSent = this.#exchange?.wasSent === true
     this.#finish()
-    this.#settle({ kind: 'gone', wasSent, used: wasSent ? this.#used : undefined })
+    this.#settle({ kind: 'gone', wasSent, used: wasSent ? this.#used('left') : undefined })
   }
 
   onHead(head: ResponseHead): void {

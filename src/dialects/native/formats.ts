@@ -5,7 +5,7 @@ import type { ClientDialect } from '../dialect.ts'
 import { openAiDialects } from '../openai/formats.ts'
 import { type JsonFormat, jsonScannerOf, readJsonRequest } from '../openai/json-request.ts'
 import { nativeStream, nativeUsage } from './format.ts'
-import { managementMembers, managingWish } from '../management.ts'
+import { managementMembers, serverWishes } from '../management.ts'
 
 interface NativeFormat {
   /** At the provider's end. */
@@ -48,7 +48,7 @@ const completion = openAiDialects.find(({ name }) => name === 'completion')!
 const rerank = openAiDialects.find(({ name }) => name === 'rerank')!
 
 /** What decides what a call costs and where it goes. */
-const decisive = ['max_tokens', 'model', 'n', 'n_predict', 'stream', ...managementMembers]
+const decisive = ['max_tokens', 'model', 'n', 'n_cmpl', 'n_predict', 'stream', ...managementMembers]
 
 /** With `/reranking`, another name of a route that all of its servers have. */
 export const nativeDialects: readonly ClientDialect[] = [
@@ -66,7 +66,7 @@ function clientDialectOf({ name, path, prompt, withoutRoute, defaultModel }: Nat
     guarded,
     modelHint,
     promptValues: (_, members) => (prompt ?? []).flatMap((member) => members.get(member)?.value ?? []),
-    wishesOf: managingWish,
+    wishesOf: serverWishes,
   }
   return {
     name: 'other',

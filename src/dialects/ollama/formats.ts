@@ -8,6 +8,7 @@ import { errorHeadOf, readErrorCode, readErrorFields } from '../openai/errors.ts
 import { type JsonFormat, jsonScannerOf, readJsonRequest } from '../openai/json-request.ts'
 import { promptMembers } from '../openai/prompt-size.ts'
 import { rateHeaders } from '../openai/rate-headers.ts'
+import { withoutDefaultTag } from '../../platform/loose-names.ts'
 import { invalidRequest, maxOptionsBytes } from '../request.ts'
 import type { UsageReader } from '../usage.ts'
 import { judgeWholeResponse } from '../whole-response.ts'
@@ -74,9 +75,6 @@ export const ollamaDialects: readonly ClientDialect[] = [
 /** As templates put them together. */
 const promptOrder = ['tools', 'system', 'messages', 'prompt', 'input'] as const
 
-/** What Ollama adds to a name that has no tag. */
-const defaultTag = ':latest'
-
 function clientDialectOf(format: Format): ClientDialect {
   const { name, path, content, textBytes } = format
   const isGenerated = textBytes !== undefined
@@ -103,8 +101,7 @@ function clientDialectOf(format: Format): ClientDialect {
     ownEvents,
     rateHeaders,
     ...(isGenerated && { renderLoaded: renderLoaded(content) }),
-    plainModelName: (model) =>
-      model.endsWith(defaultTag) && model !== defaultTag ? model.slice(0, -defaultTag.length) : undefined,
+    plainModelName: withoutDefaultTag,
   }
 }
 

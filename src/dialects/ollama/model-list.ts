@@ -1,6 +1,7 @@
 // What Ollama's own API says of models, for its clients. What is not known has the value that clients take for nothing: they
 // require most of the members. https://docs.ollama.com/api/tags
 import { createHash } from 'node:crypto'
+import { withTag } from '../../platform/loose-names.ts'
 
 /** A model as clients see it. */
 export interface OllamaModel {
@@ -18,6 +19,12 @@ export const ollamaVersion = '0.13.5'
 
 /** Go's time for none, which clients print as `never`. */
 const noTime = '0001-01-01T00:00:00Z'
+
+/**
+ * When a server takes a model out of its memory: not known. A time that has passed would mean that it is about to, and one far
+ * away is how Ollama writes that it will not; its program prints `Forever`.
+ */
+const endlessTime = '2300-01-01T00:00:00Z'
 
 /** No more than that some server makes it; the architecture names the members of `model_info`. */
 const architecture = 'unknown'
@@ -45,7 +52,7 @@ export function renderRunning(models: readonly OllamaModel[]): object {
       const { contextLength } = model
       return {
         ...entryOf(model),
-        expires_at: noTime,
+        expires_at: endlessTime,
         size_vram: 0,
         ...(contextLength !== undefined && { context_length: contextLength }),
       }
@@ -71,10 +78,12 @@ export function renderShow(model: OllamaModel): object {
   }
 }
 
+/** With a tag, as all of Ollama's names: Open WebUI before 0.8 adds it to a name that has none, and then looks for it in the list. */
 function entryOf({ name, contextLength, created }: OllamaModel) {
+  const full = withTag(name)
   return {
-    name,
-    model: name,
+    name: full,
+    model: full,
     modified_at: created === undefined ? noTime : new Date(created * 1_000).toISOString(),
     size: 0,
     digest: digestOf(name),

@@ -1,7 +1,7 @@
 // OpenAI's wire formats, sorted by path. https://platform.openai.com/docs/api-reference
 import { essenceOf } from '../../http/media-type.ts'
 import type { BodyKind, ClientDialect, ProviderDialect } from '../dialect.ts'
-import { managingWish } from '../management.ts'
+import { serverWishes } from '../management.ts'
 import { judgeWholeResponse } from '../whole-response.ts'
 import { chatStream, isEndMark, type StreamFormat } from './chat-stream.ts'
 import { standardEvent } from './error-event.ts'
@@ -141,7 +141,7 @@ function clientDialectOf(format: Format): ClientDialect {
       isMultipart(received.contentType)
         ? readMultipartRequest(hasOutputTokens, received, defaultModel)
         : readJsonRequest(
-            { isStreamable, hasStreamOptions, hasOutputTokens, stored, wishesOf: managingWish },
+            { isStreamable, hasStreamOptions, hasOutputTokens, stored, wishesOf: serverWishes },
             received,
             defaultModel,
           ),

@@ -19,6 +19,7 @@ import {
   type ServerWishes,
   tooManyMembers,
 } from '../request.ts'
+import { anySlot } from '../management.ts'
 import { includeUsageSplice } from './include-usage.ts'
 import { JsonPromptPieces } from '../prompt-pieces.ts'
 import { promptMembers, PromptSize } from './prompt-size.ts'
@@ -59,6 +60,9 @@ const outputCaps = [
   'num_predict',
 ] as const
 
+/** llama.cpp reads `n_cmpl` before `n`: https://github.com/ggml-org/llama.cpp/blob/master/tools/server/server-task.cpp. */
+const choiceCounts = ['best_of', 'n', 'n_cmpl'] as const
+
 /**
  * Members that decide what a call costs and where it goes. Each may occur once, in its exact spelling, so that the gateway
  * and the provider cannot read them differently.
@@ -67,14 +71,13 @@ const guardedMembers = new MemberNames(
   [
     ...outputCaps,
     'background',
-    'best_of',
     'id_slot',
     'functions',
     'input',
     'instructions',
     'messages',
     'model',
-    'n',
+    ...choiceCounts,
     'prompt',
     'service_tier',
     'store',
@@ -133,6 +136,8 @@ interface Parts {
   readonly inBody: string | GatewayError | undefined
   readonly isStream: boolean
   readonly usageSplice: Splice | undefined
+  /** A rule of the model has the say about the slot. Absent: none has. */
+  readonly isSlotRuled?: boolean
 }
 
 /** A class, because an object made anew with its functions and getters takes four times as long. */
@@ -148,6 +153,7 @@ class JsonRequest implements ModelRequest {
   readonly storedAs: ModelRequest['storedAs']
   declare readonly isInBackground?: true
   declare readonly managing?: string
+  declare readonly choosesSlot?: true
   declare readonly onlyLoads?: 'load' | 'unload'
   declare readonly changedMembers?: number
   readonly #parts: Parts
@@ -171,7 +177,10 @@ class JsonRequest implements ModelRequest {
     this.storedAs = storedAs(format, facts.scan)
     if (isInBackground(format, facts.scan)) this.isInBackground = true
     if (edits !== undefined) this.changedMembers = edits.changes
-    Object.assign(this, format.wishesOf?.(body, scan.members))
+    const wishes = format.wishesOf?.(body, scan.members)
+    if (wishes === undefined) return
+    const { choosesSlot, ...others } = wishes
+    Object.assign(this, others, choosesSlot === true && parts.isSlotRuled !== true && { choosesSlot })
   }
 
   get promptPieces(): JsonPromptPieces {
@@ -184,9 +193,14 @@ class JsonRequest implements ModelRequest {
     return this.isStream && this.size.choices === 1 && mayAskProgress(format, scan, this.#edits)
   }
 
-  bodyFor(name: string, asksUsage: boolean, asksProgress?: boolean): Buffer | SplicedBody {
+  bodyFor(
+    name: string,
+    asksUsage: boolean,
+    asksProgress?: boolean,
+    freesSlot?: boolean,
+  ): Buffer | SplicedBody {
     const { scan, usageSplice } = this.#parts
-    const splices = this.#modelSplices(name)
+    const splices = this.#targetSplices(name, freesSlot)
     if (asksProgress === true) splices.push(progressSplice(scan))
     if (asksUsage && usageSplice !== undefined) splices.push(usageSplice)
     if (this.#edits !== undefined) splices.push(...this.#edits.splices)
@@ -196,12 +210,12 @@ class JsonRequest implements ModelRequest {
   withMembers(rules: readonly MemberRule[]): ModelRequest | GatewayError {
     const { body, scan } = this.#parts
     const made = editMembers(body, rules, scan.members)
-    return made === undefined
-      ? tooManyMembers()
-      : new JsonRequest(this.#parts, afterRules(body, scan, rules), made)
+    if (made === undefined) return tooManyMembers()
+    const isSlotRuled = rules.some(({ kind, name }) => name === 'id_slot' && kind !== 'default')
+    return new JsonRequest({ ...this.#parts, isSlotRuled }, afterRules(body, scan, rules), made)
   }
 
-  streamBodyFor(name: string, asksProgress: boolean): Buffer | SplicedBody | undefined {
+  streamBodyFor(name: string, asksProgress: boolean, freesSlot?: boolean): Buffer | SplicedBody | undefined {
     const { format, body, scan } = this.#parts
     const { choices, maxOutputTokens } = this.size
     if (this.isStream || choices > 1 || asksDetails(scan)) return undefined
@@ -213,18 +227,30 @@ class JsonRequest implements ModelRequest {
       asksProgress && mayAskProgress(format, scan, this.#edits),
     )
     if (asking === undefined) return undefined
-    return edited(this.body, [...this.#modelSplices(name), ...asking, ...(this.#edits?.splices ?? [])])
+    const ofTarget = this.#targetSplices(name, freesSlot)
+    return edited(this.body, [...ofTarget, ...asking, ...(this.#edits?.splices ?? [])])
   }
 
-  /** None if the body has the name already. */
-  #modelSplices(name: string): Splice[] {
+  /** None for the model if the body has its name already. */
+  #targetSplices(name: string, freesSlot: boolean | undefined): Splice[] {
     const { scan, inBody } = this.#parts
-    return name === inBody ? [] : [modelSplice(name, scan, this.#edits?.isEmpty ?? scan.isEmpty)]
+    const splices = name === inBody ? [] : [modelSplice(name, scan, this.#edits?.isEmpty ?? scan.isEmpty)]
+    const slot = freesSlot === true ? scan.members.get('id_slot') : undefined
+    if (slot !== undefined) splices.push({ at: slot.value, bytes: anySlot })
+    return splices
   }
 }
 
 /** Members that are read where rules may change them. */
-const factMembers = [...outputCaps, 'background', 'best_of', 'n', 'options', 'service_tier', 'speed', 'store']
+const factMembers = [
+  ...outputCaps,
+  ...choiceCounts,
+  'background',
+  'options',
+  'service_tier',
+  'speed',
+  'store',
+]
 const factNames = new MemberNames(factMembers)
 /** Longer values of these are no counts, names or options. */
 const maxFactBytes = 4096
@@ -362,7 +388,7 @@ function sizeOf({ hasOutputTokens, maxOutputIn }: JsonFormat, body: Buffer, scan
     // The texts of an embedding are not messages, which add tokens of their own.
     messageCount: hasOutputTokens ? counts.messageCount : 0,
     maxOutputTokens: hasOutputTokens ? cap : 0,
-    choices: Math.max(1, numberIn('n') ?? 1, numberIn('best_of') ?? 1),
+    choices: Math.max(1, numberIn('n') ?? 1, numberIn('best_of') ?? 1, numberIn('n_cmpl') ?? 1),
   }
 }
 

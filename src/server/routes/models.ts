@@ -13,6 +13,7 @@ import { reachableTargets } from '../../routing/reachable-targets.ts'
 import { modelNotFound } from '../../routing/model-not-found.ts'
 import type { Route } from '../../routing/route.ts'
 import type { RouteTable } from '../../routing/route-table.ts'
+import { findSpelled } from '../../routing/spelled-name.ts'
 import type { ServerParts } from '../parts.ts'
 
 export function addModels(app: FastifyInstance, { routes }: Pick<ServerParts, 'routes'>): void {
@@ -90,10 +91,10 @@ function modelList(routes: RouteTable, shape: Shape, { terms }: Client): Buffer 
 /** @throws GatewayError `model_not_found`, `model_not_allowed`. */
 function oneModel(id: string, routes: RouteTable, shape: Shape, { terms }: Client): object {
   const allowed = allowedModels(terms, routes)
-  const route = routes.find(id)
-  if (route === undefined) throw modelNotFound(id, routes, allowed)
-  if (allowed?.has(id, route) === false) throw allowed.refusal(id)
-  return shape.one(listed(id, route, { routes, allowed }))
+  const found = findSpelled(id, routes)
+  if (found === undefined) throw modelNotFound(id, routes, allowed)
+  if (allowed?.has(found.name, found.route) === false) throw allowed.refusal(id)
+  return shape.one(listed(id, found.route, { routes, allowed }))
 }
 
 /** What a client sees of the table. */

@@ -3,7 +3,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { isObject, parseJson } from '../../bytes/json/parse.ts'
 import { createdOf, knownModelOf } from '../../dialects/model-facts.ts'
-import { chatDialect } from '../../dialects/ollama/formats.ts'
 import {
   type OllamaModel,
   ollamaVersion,
@@ -13,27 +12,26 @@ import {
 } from '../../dialects/ollama/model-list.ts'
 import type { Client, KnownModel, ModelFacts } from '../../domain.ts'
 import { GatewayError } from '../../errors.ts'
+import { withTag } from '../../platform/loose-names.ts'
 import { allowedModels } from '../../routing/allowed-models.ts'
 import { modelNotFound } from '../../routing/model-not-found.ts'
-import type { Route } from '../../routing/route.ts'
+import type { NamedRoute } from '../../routing/route.ts'
 import type { RouteTable } from '../../routing/route-table.ts'
+import { findSpelled } from '../../routing/spelled-name.ts'
 import type { ServerParts } from '../parts.ts'
 
 type Parts = Pick<ServerParts, 'knownModels' | 'routes'>
-
-/** A name of the route table, and where it leads. */
-type Named = readonly [name: string, route: Route]
 
 /** Names and a flag. */
 const maxBodyBytes = 4_096
 
 export function addOllama(app: FastifyInstance, { routes, knownModels }: Parts): void {
   const json = 'application/json; charset=utf-8'
-  const describe = async (named: readonly Named[]) => {
+  const describe = async (named: readonly NamedRoute[]) => {
     const table = routes()
-    const known = await knownModels(named.flatMap(([, { targets }]) => targets))
+    const known = await knownModels(named.flatMap(({ route }) => route.targets))
     let at = 0
-    return named.map(([name, route]) => {
+    return named.map(({ name, route }) => {
       const ofTargets = known.slice(at, (at += route.targets.length))
       const facts = table.discovered.factsOf(route)
       return { model: modelOf(name, ofTargets, facts), isLoaded: ofTargets.some(isLoaded) }
@@ -72,23 +70,22 @@ function modelIn({ body }: FastifyRequest): string {
 }
 
 /** @throws GatewayError `model_not_found`, `model_not_allowed`. */
-function find(asked: string, { terms }: Client, routes: RouteTable): Named {
+function find(asked: string, { terms }: Client, routes: RouteTable): NamedRoute {
   const allowed = allowedModels(terms, routes)
-  const names = [asked, chatDialect.plainModelName?.(asked)].filter((name) => name !== undefined)
-  for (const name of names) {
-    const route = routes.find(name)
-    if (route === undefined) continue
-    if (allowed?.has(name, route) === false) throw allowed.refusal(asked)
-    return [name, route]
-  }
-  throw modelNotFound(asked, routes, allowed)
+  const found = findSpelled(asked, routes)
+  if (found === undefined) throw modelNotFound(asked, routes, allowed)
+  if (allowed?.has(found.name, found.route) === false) throw allowed.refusal(asked)
+  return found
 }
 
-function visibleTo({ terms }: Client, routes: RouteTable): readonly Named[] {
-  const visible = allowedModels(terms, routes) ?? routes
-  return visible.list().flatMap((name) => {
-    const route = routes.find(name)
-    return route === undefined ? [] : [[name, route] as const]
+/** A model that has a name with the default tag and one without is there once. */
+function visibleTo({ terms }: Client, routes: RouteTable): readonly NamedRoute[] {
+  const names = (allowedModels(terms, routes) ?? routes).list()
+  const all = new Set(names)
+  return names.flatMap((name) => {
+    const full = withTag(name)
+    const route = full !== name && all.has(full) ? undefined : routes.find(name)
+    return route === undefined ? [] : [{ name, route }]
   })
 }
 

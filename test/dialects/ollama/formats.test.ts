@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 
+import { renderRunning } from '../../../src/dialects/ollama/model-list.ts'
 import type { ModelRequest } from '../../../src/dialects/request.ts'
 import { GatewayError } from '../../../src/errors.ts'
 import { clientDialect, readRequest } from '../translate/vector.ts'
@@ -126,3 +127,22 @@ describe('a request', () => {
     }
   })
 })
+
+test('a model in memory is neither about to leave it, nor without a tag', () => {
+  const { models } = renderRunning([{ name: 'small' }, { name: 'qwen:8b' }]) as { models: Running[] }
+  assert.deepEqual(
+    models.map(({ name, model }) => [name, model]),
+    [
+      ['small:latest', 'small:latest'],
+      ['qwen:8b', 'qwen:8b'],
+    ],
+  )
+  // As Ollama's program compares it with its clock, which then prints `Stopping...`.
+  for (const { expires_at } of models) assert.ok(Date.parse(expires_at) > Date.parse('2200-01-01'))
+})
+
+interface Running {
+  readonly name: string
+  readonly model: string
+  readonly expires_at: string
+}

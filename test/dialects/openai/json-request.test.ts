@@ -34,8 +34,9 @@ test('a response that does not consist of tokens has a cap of 0, and its inputs 
   assert.deepEqual([maxOutputTokens, messageCount], [0, 0])
 })
 
-test('choices are the larger of n and best_of, at least 1', () => {
+test('choices are the largest of n, best_of and n_cmpl, at least 1', () => {
   assert.equal(sizeOf({ n: 2, best_of: 5 }).choices, 5)
+  assert.equal(sizeOf({ n: 2, n_cmpl: 3 }).choices, 3)
   assert.equal(sizeOf({ n: 0 }).choices, 1)
   assert.equal(sizeOf({ n: 'many' }).choices, 1)
 })

@@ -2,12 +2,13 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 
+import type { RawModel } from '../../../src/config/raw.ts'
 import { startGateway } from '../../support/app.ts'
 import { report } from '../../support/calls.ts'
 import { providerKey, type Setup } from '../../support/gateway-config.ts'
 import { exchange, rawRequest } from '../../support/raw-client.ts'
 import type { ScriptedUpstream } from '../../support/scripted-upstream.ts'
-import { content, hang, json, stream } from '../../support/upstream-script.ts'
+import { after, content, hang, json, stream } from '../../support/upstream-script.ts'
 
 const models = { coder: { provider: 'box', model: 'qwen' }, small: { provider: 'box' } } as const
 const setup = { providers: { box: { kind: 'llama_cpp' } }, models } as const satisfies Setup
@@ -91,6 +92,21 @@ suite('a route at the root', () => {
     assert.equal(refused.status, 429)
     assert.equal(JSON.parse(refused.body().toString()).error.code, 'rate_limit_exceeded')
     assert.equal(upstream.requests.length, 1)
+  })
+
+  test('reserves as many answers as llama.cpp makes, and counts all of them', async (t) => {
+    const rate_limit_settings = { per_client: {}, limits: { small: { tpm: 100_000 } } }
+    const { gateway, upstream } = await startGateway(t, { ...setup, rate_limit_settings })
+    const gate = Promise.withResolvers<void>()
+    const each = { content: 'x', timings: { prompt_n: 3, predicted_n: 5 } }
+    upstream.respond(after(gate.promise, json(200, [each, each])))
+    const body = '{"model":"small","prompt":"a","n_predict":200,"n_cmpl":2}'
+    const answered = exchange(t, gateway.url, rawRequest('POST /infill', {}, body))
+    await upstream.nextRequest()
+    assert.ok((await report(gateway)).used.tokens >= 400)
+    gate.resolve()
+    assert.equal((await answered).status, 200)
+    assert.equal((await report(gateway)).used.tokens, 16)
   })
 
   test('reserves its prompt by all that surrounds it', async (t) => {
@@ -238,11 +254,14 @@ suite('a request that names no model', () => {
       routes: { default_model: { infill: 'coder' } },
     })
     const body = JSON.stringify({
+      id_slot: 0,
       input_prefix: 'int main() {\n',
       input_suffix: '\n}\n',
       input_extra: [{ text: 'x', time: [1, 2], filename: 'a.c' }],
       prompt: '  ret',
       n_predict: 128,
+      stop: [],
+      n_cmpl: 1,
       n_indent: 2,
       samplers: ['top_k', 'top_p', 'infill'],
       stream: false,
@@ -265,52 +284,72 @@ suite('a request that names no model', () => {
 })
 
 suite('a slot of the client’s choice', () => {
-  const ask = (slot: string) =>
-    rawRequest('POST /infill', {}, `{"model":"small","prompt":"a","id_slot":${slot}}`)
+  const ask = (slot: string, id = 'one') =>
+    rawRequest('POST /infill', { 'x-request-id': id }, `{"model":"small","prompt":"a","id_slot":${slot}}`)
 
-  test('counts as management', async (t) => {
+  test('is the server’s, as editors do not mean to manage it, and the log names what was left out', async (t) => {
     const { gateway, upstream } = await startGateway(t, setup)
     upstream.respondAlways(json(200, { content: '' }))
-    const refused = await exchange(t, gateway.url, ask('0'))
-    assert.equal(refused.status, 403)
-    const { code, message } = JSON.parse(refused.body().toString()).error
-    assert.equal(code, 'management_not_allowed')
-    assert.match(
-      message,
-      /^The member "id_slot" changes the server .* providers\.box\.allow_management: true/,
-    )
-    assert.equal((await exchange(t, gateway.url, ask('-1'))).status, 200)
-    assert.equal(upstream.requests.length, 1)
+    for (const [id, slot, sent, dropped] of [
+      ['number', '0', '-1', ['id_slot']],
+      ['text', '"0"', '-1', ['id_slot']],
+      ['list', '[ {} ]', '-1', ['id_slot']],
+      ['any', '-1', '-1', undefined],
+      ['none', 'null', 'null', undefined],
+    ] as const) {
+      assert.equal((await exchange(t, gateway.url, ask(slot, id))).status, 200, slot)
+      const { body } = await upstream.nextRequest()
+      assert.equal(body.toString(), `{"model":"small","prompt":"a","id_slot":${sent}}`)
+      assert.deepEqual((await gateway.logged({ request_id: id }))['dropped'], dropped, slot)
+    }
   })
 
-  test('does so in the formats of OpenAI too, on every way that passes it', async (t) => {
+  test('is so in the formats of OpenAI too, on every way that passes it', async (t) => {
     const { gateway, upstream } = await startGateway(t, setup)
     upstream.respondAlways(json(200, { choices: [], output: [], data: [] }))
     const rest = '"messages":[],"input":"a","prompt":"a"}'
     for (const path of ['/chat/completions', '/completions', '/responses', '/embeddings']) {
-      for (const [member, status] of [
-        ['"id_slot":1', 403],
-        ['"id\\u005fslot":1', 403],
-        ['"ID_SLOT":1', 400],
-        ['"id_slot":-1', 200],
-        ['"id_slot":null', 200],
+      for (const [member, slot] of [
+        ['"id_slot":1', -1],
+        ['"id\\u005fslot":1', -1],
+        ['"ID_SLOT":1', undefined],
+        ['"id_slot":-1', -1],
+        ['"id_slot":null', null],
       ] as const) {
         const request = rawRequest(`POST /v1${path}`, {}, `{"model":"small",${member},${rest}`)
-        assert.equal((await exchange(t, gateway.url, request)).status, status, `${path} ${member}`)
+        const { status } = await exchange(t, gateway.url, request)
+        assert.equal(status, slot === undefined ? 400 : 200, `${path} ${member}`)
+        if (slot === undefined) continue
+        const sent = upstream.requests.at(-1)!.body.toString()
+        assert.equal(JSON.parse(sent).id_slot, slot, `${path} ${member}`)
       }
     }
-    assert.equal(upstream.requests.length, 8)
   })
 
-  test('goes to the servers of the model that allow it', async (t) => {
-    const { gateway, upstreams } = await startGateway(t, {
-      providers: { box: { kind: 'llama_cpp' }, own: { kind: 'llama_cpp', allow_management: true } },
-      models: { small: { targets: [{ provider: 'box' }, { provider: 'own' }] } },
+  test('is the client’s at a server that allows management', async (t) => {
+    const { gateway, upstream } = await startGateway(t, {
+      ...setup,
+      providers: { box: { kind: 'llama_cpp', allow_management: true } },
     })
-    upstreams.own.respondAlways(json(200, { content: '' }))
-    for (let index = 0; index < 4; index += 1) {
+    upstream.respond(json(200, { content: '' }))
+    assert.equal((await exchange(t, gateway.url, ask('0'))).status, 200)
+    assert.equal(JSON.parse((await upstream.nextRequest()).body.toString()).id_slot, 0)
+    assert.equal((await gateway.logged({ event: 'call' }))['dropped'], undefined)
+  })
+
+  test('is what a rule of the model makes of it', async (t) => {
+    const rules: readonly (readonly [request: NonNullable<RawModel['request']>, slot: number | undefined])[] = [
+      [{ set: { id_slot: 2 } }, 2],
+      [{ set: { id_slot: 0 } }, 0],
+      [{ drop: ['id_slot'] }, undefined],
+      [{ default: { id_slot: 2 } }, -1],
+    ]
+    for (const [request, slot] of rules) {
+      const small = { provider: 'box', request }
+      const { gateway, upstream } = await startGateway(t, { ...setup, models: { small } })
+      upstream.respond(json(200, { content: '' }))
       assert.equal((await exchange(t, gateway.url, ask('0'))).status, 200)
+      assert.equal(JSON.parse((await upstream.nextRequest()).body.toString()).id_slot, slot)
     }
-    assert.deepEqual(callsOf(upstreams.box), [])
   })
 })
