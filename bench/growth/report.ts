@@ -90,16 +90,21 @@ export function isFlat(grown: readonly Grown[]): boolean {
 
 export function writeGrowth({ command, date, version, machine, rounds, grown, loads }: Account): string {
   return [
-    '# What a call costs as things grow',
+    '# CPU per call as models, limits, keys, ledger, streams and workers grow',
     '',
     `\`${command}\`, ${date}, version ${version}, ${rounds} rounds.`,
     '',
     ...machine.map((line) => `- ${line}`),
     `- load average of the machine: ${loads[0].toFixed(1)} at the start, ${loads[1].toFixed(1)} at the end`,
     '',
-    `CPU time of the gateway per plain chat call, median of the rounds (least to most). Ratios are of the same round; flat is at most ${tolerance}.`,
+    'CPU time of the gateway per plain chat call: median of the rounds (min to max). The ratio is to the smallest size in the same round: median, and min to max.',
     '',
-    '| what grows | size | CPU per call, µs | ratio | range | verdict | resident, MiB |',
+    `- **flat**: the median ratio is from ${(1 / tolerance).toFixed(2)} to ${tolerance}.`,
+    `- **grows**: it is above ${tolerance}, and the ratio is above 1 in every round.`,
+    '- **unclear**: anything else. A quieter machine or more rounds tell.',
+    '- No verdict: each further one is work for a call, or the size is there for comparison only.',
+    '',
+    '| what grows | size | CPU per call, µs | ratio | range | verdict | resident memory, MiB |',
     '|---|--:|--:|--:|--:|---|--:|',
     ...grown.flatMap((axis) => axis.sizes.map((size) => row(axis, size))),
     '',
@@ -108,9 +113,9 @@ export function writeGrowth({ command, date, version, machine, rounds, grown, lo
     '',
     '## How it is measured',
     '',
-    '- The built package with every default on, and limits that refuse nothing. Each size is a process of its own; all sizes of one kind are warmed up, then measured in each round in an order that is drawn for it, after calls that wake the process up. 8 connections, each of which sends its next call when it has its answer.',
-    '- CPU is user and system time of the process, by the scheduler’s count, and not the time on the clock. Of open streams, what the process takes without calls is subtracted.',
-    '- Resident memory is read once after the last round and has the garbage of what was measured in it.',
+    '- The built package with every default on, and limits that refuse nothing. Each size is a process of its own. All sizes are warmed up, then measured in each round in random order, after calls that wake the process up. 8 connections, each of which sends its next call when it has its answer.',
+    '- CPU is user and system time of the process, from the scheduler’s counters, not elapsed time. With open streams, the CPU that the process takes without calls is subtracted.',
+    '- Resident memory is read once, after the last round, and includes garbage that was not yet collected.',
     '',
   ].join('\n')
 }
