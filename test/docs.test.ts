@@ -156,6 +156,7 @@ describe('all documents', () => {
     'docs/keys.md',
     'docs/limits.md',
     'docs/observing.md',
+    'docs/performance.md',
     'docs/routing.md',
     'docs/secrets.md',
     'docs/security.md',

@@ -83,7 +83,7 @@ export class Connection {
       return this.#expected.oneOf.includes(this.#status) ? undefined : `status ${this.#status}`
     }
     if (this.#status !== 200) return `status ${this.#status}`
-    if (kind === 'whole') return this.#hasMarker() ? undefined : 'another answer'
+    if (kind === 'whole') return this.#hasMarker() ? undefined : 'wrong answer'
     const { events, isDone, isWrong } = this.#stream!
     if (isWrong) return 'events out of order'
     if (this.#expected.kind === 'stream' && events !== this.#expected.events) return `${events} events`

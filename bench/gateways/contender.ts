@@ -48,6 +48,8 @@ export interface Contender {
   readonly readyPath?: string
   /** True for a gateway that people pick in place of ours: the report says who of them is ahead of ours, and where. */
   readonly isRival?: boolean
+  /** True for ours with a feature on or off, and for an earlier build of it: the report has a table of its own for them. */
+  readonly isVariant?: boolean
   /** Names of the measurements that it takes part in; absent: all whose calls it understands. */
   readonly measurements?: readonly string[]
   /** The most streams that it is asked to hold open, where opening them all takes it longer than a run waits. */

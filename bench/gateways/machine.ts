@@ -23,7 +23,7 @@ export function describeMachine(cores: Cores | undefined): string[] {
   const pinning =
     cores === undefined
       ? 'nothing is pinned to a core'
-      : `contenders run on core ${cores.contender}, the load generator on ${cores.load}, the upstream on ${cores.upstream}`
+      : `contender on core ${cores.contender}, load generator on core ${cores.load}, upstream on core ${cores.upstream}`
   return [
     `${model}, ${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB, Linux ${release()}; Node ${process.version}`,
     `${pinning}; a process may open ${maxOpenFiles().toLocaleString('en')} files`,

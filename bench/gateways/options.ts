@@ -18,49 +18,59 @@ export interface Options {
   readonly out: string | undefined
 }
 
-const contenderNames = [
-  'ours',
-  'variants',
-  'nginx',
-  'haproxy',
-  'caddy',
-  'node',
-  'litellm',
-  'olla',
-  'llama-swap',
-  'llm-router',
-  'portkey',
-  'claude-code-router',
-  'bifrost',
-  'agentgateway',
-]
-const figureNames = [
-  'cpu',
-  'latency',
-  'throughput',
-  'first-event',
-  'bodies',
-  'dialects',
-  'life',
-  'translation',
-  'profile',
-]
+/** Contenders whose names do not say what they are. */
+const described = {
+  ours: 'llm-gateway',
+  variants: 'llm-gateway with keys on, or without ledger, metrics, status page',
+  node: 'a bare proxy in Node.js: the floor for a gateway on that runtime',
+} as const
+const proxies = ['nginx', 'haproxy', 'caddy', 'olla', 'llama-swap', 'bifrost', 'agentgateway'] as const
+const others = ['litellm', 'llm-router', 'portkey', 'claude-code-router'] as const
+const contenderNames: readonly string[] = [...Object.keys(described), ...proxies, ...others]
+
+const figureGroups = {
+  cpu: 'CPU time of a plain call and of a streamed event',
+  latency: 'at one connection and at 500 calls/s',
+  throughput: 'at 32 and at 256 connections',
+  'first-event': 'delay of the first event of a stream',
+  bodies: 'CPU time by size of the request; the longest event-loop stall',
+  dialects: 'CPU time where Messages and Responses are translated to chat',
+  life: 'start, idle memory, and thousands of open streams',
+  translation: 'llm-gateway alone: translated calls against calls that pass through',
+  profile: 'llm-gateway alone: where the time goes',
+} as const
+const figureNames = Object.keys(figureGroups)
 
 export const help = `npm run bench -- gateways [options]
 
-Measures llm-gateway against the gateways and proxies that are on this machine.
+Compares llm-gateway with the gateways and proxies on this machine, each in front of the same scripted
+model server. Programs are looked for on the PATH; llm-router, Portkey and claude-code-router are installed
+from npm into ~/.cache/llm-gateway-bench. What is missing is left out, and the report says so. A full run
+takes about an hour, on a machine that does nothing else meanwhile.
 
-  --quick            a smoke run: every contender answers right, every figure is measured once with
-                     small numbers; times are not looked at and nothing is written
-  --only NAMES       some contenders: ${contenderNames.join(', ')};
-                     variants: ours with keys on, and with parts of it off
-  --figures NAMES    some figures: ${figureNames.join(', ')}
-  --rounds N         how often each is measured (${roundsThatCount}; at least as often for a report that counts)
-  --baseline DIR     measure another checkout of llm-gateway, its packages installed, beside this one
-  --seed N           of the order within the rounds (1)
-  --out DIRECTORY    where gateways.md and gateways.svg go (bench/results for a full run; a run of some
-                     contenders or figures prints its report)
+  --quick            a check of some minutes: every contender answers correctly, and every figure can be
+                     measured; timings mean nothing, and nothing is downloaded or written
+  --only NAMES       only some contenders, separated by commas:
+${listOf(described)}
+                     ${proxies.join(', ')},
+                     ${others.join(', ')}
+  --figures NAMES    only some groups of figures, separated by commas:
+${listOf(figureGroups)}
+  --rounds N         how often each figure is measured; results are medians (${roundsThatCount}; fewer say little)
+  --baseline DIR     measure another checkout of llm-gateway too; its packages have to be installed
+  --seed N           seed of the order of contenders within a round (1)
+  --out DIRECTORY    write gateways.md and gateways.svg there (bench/results for a full run; with --only,
+                     --figures or --baseline the report is printed instead)
+
+The exit status is 0 when all went well; 1 when a contender answered wrong, a measurement broke off or,
+with --quick, a call failed; 2 for options that are not understood.
 `
+
+function listOf(texts: Readonly<Record<string, string>>): string {
+  return Object.entries(texts)
+    .map(([name, text]) => `${' '.repeat(21)}${name.padEnd(12)} ${text}`)
+    .join('\n')
+}
 
 /** @throws TypeError for an unknown option, RangeError for a bad number or name. */
 export function readOptions(args: readonly string[], defaultOut: string): Options | 'help' {

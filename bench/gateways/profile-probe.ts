@@ -37,7 +37,7 @@ function placeOf({ functionName, url }: { functionName: string; url: string }): 
       return 'garbage collection (main thread)'
     case '(program)':
     case '(root)':
-      return 'event loop and system, outside of any function'
+      return 'outside any function (event loop, kernel)'
     default:
       break
   }
@@ -45,5 +45,5 @@ function placeOf({ functionName, url }: { functionName: string; url: string }): 
   if (url.startsWith('node:')) return 'Node, in JavaScript (http, net, streams, timers)'
   const own = /\/src\/([^/]+)\//.exec(url)?.[1]
   if (own !== undefined) return `llm-gateway: ${own}`
-  return url === '' ? 'V8 and Node, in C++ (system calls among it)' : 'other'
+  return url === '' ? 'V8 and Node, in C++ (including system calls)' : 'other'
 }

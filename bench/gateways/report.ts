@@ -1,6 +1,7 @@
 // The report as Markdown.
 import { type Standing, standingsOf } from './ahead.ts'
 import { describeFaults, directName, type Figure, type Profile, type Sample } from './figure.ts'
+import { method, terms } from './method.ts'
 import { type Spread, spreadOf } from './statistics.ts'
 import { hasFailed, ratiosOf, standing, targetFailed, targetsOf, valuesOf, verdict } from './targets.ts'
 
@@ -26,6 +27,8 @@ export interface Account {
     readonly setup: string
     /** One that people pick in place of ours. */
     readonly isRival?: boolean
+    /** Ours, other than it is by default or is now. */
+    readonly isVariant?: boolean
     /** Why some of its calls fail. */
     readonly knownFault?: string
   }[]
@@ -58,7 +61,11 @@ export function writeReport(account: Account, own: string): string {
     '',
     '![Medians by contender](gateways.svg)',
     '',
+    ...terms,
+    '',
     '## Targets',
+    '',
+    'What the project asks of itself, with every default on. Most targets are ratios to a bare proxy, taken within a round.',
     '',
     ...targetTable(account, own),
     '',
@@ -66,11 +73,10 @@ export function writeReport(account: Account, own: string): string {
     ...beforeTable(account, own),
     '## Medians',
     '',
-    ...medianTable(account),
-    '',
+    ...medianTables(account, own),
     '## Contenders',
     '',
-    '| name | version | set up with |',
+    '| name | version | set-up |',
     '|---|---|---|',
     ...account.contenders.map(({ name, version, setup }) => row([name, version, setup])),
     '',
@@ -79,6 +85,8 @@ export function writeReport(account: Account, own: string): string {
     ),
     ...account.leftOut.map(({ name, reason }) => `- ${name} was left out: ${reason}.`),
     '',
+    '## How it is measured',
+    '',
     ...method,
     ...account.notes.map((note) => `- ${note}`),
     '',
@@ -86,9 +94,9 @@ export function writeReport(account: Account, own: string): string {
     ...account.profiles.flatMap(profileTable),
     '## All figures',
     '',
-    `The last three columns are ${own}'s value divided by the other's in the same round.`,
+    `The ratio is ${own}'s value divided by that of the row, in the same round.`,
     '',
-    ...account.figures.flatMap((figure) => figureTable(figure, account.samples, own)),
+    ...account.figures.flatMap((figure) => figureTable(figure, account, own)),
   ].join('\n')
 }
 
@@ -109,7 +117,7 @@ function targetTable({ samples, rounds }: Account, own: string): string[] {
     ])
   })
   return [
-    `| figure | target | stretch | median (least to most of ${rounds} rounds) | verdict |`,
+    `| figure | target | stretch goal | median (min to max of ${rounds} rounds) | verdict |`,
     '|---|--:|--:|--:|---|',
     ...rows,
   ]
@@ -123,7 +131,7 @@ function aheadTable({ figures, samples, contenders, leftOut }: Account, own: str
   const rows = standings.map(({ figure, best, theirs, ours, lead, hasFailed, leader }) => {
     const name = { ours: own, theirs: best, nobody: 'nobody' }[leader]
     return row([
-      `${figure.title}, ${figure.unit}`,
+      labelOf(figure),
       `${shown(ours, figure)}${hasFailed ? failedMark : ''}`,
       `${shown(theirs, figure)}, ${best}`,
       name,
@@ -134,19 +142,19 @@ function aheadTable({ figures, samples, contenders, leftOut }: Account, own: str
   })
   const behind = standings.filter(({ leader }) => leader === 'theirs').map(({ figure }) => figure.title)
   const count = (wanted: Standing['leader']) => standings.filter(({ leader }) => leader === wanted).length
-  const even = count('nobody') === 0 ? '' : `, as good as they in ${count('nobody')}`
+  const even = count('nobody') === 0 ? '' : `, level in ${count('nobody')}`
   const summary = `${own} is ahead in ${count('ours')} of ${standings.length} figures${even}`
   return [
-    '## Ahead',
+    '## Compared with other LLM gateways',
     '',
-    `${own} against the best of ${rivals.join(', ')}, figure by figure. The last column is how many times as good ${own} is in the same round: median, least to most; nobody is ahead where that is above 1 in some rounds and below in others.`,
+    `${own} and, figure by figure, the best of ${rivals.join(', ')} that failed no call in it. The factor is how many times better ${own} is in the same round, median (min to max); below 1 it is worse. Nobody is ahead where the factor is above 1 in some rounds and below 1 in others.`,
     '',
     ...absentRivals(leftOut),
-    `| figure | ${own} | best of them | ahead | times as good |`,
+    `| figure | ${own} | best of the others | ahead | factor |`,
     '|---|--:|--:|---|--:|',
     ...rows,
     '',
-    behind.length === 0 ? `${summary}.` : `${summary}, and behind in: ${behind.join('; ')}.`,
+    behind.length === 0 ? `${summary}.` : `${summary}, behind in ${behind.length}: ${behind.join('; ')}.`,
     '',
   ]
 }
@@ -168,33 +176,53 @@ function beforeTable({ figures, samples, contenders }: Account, own: string): st
     if (figure.isContext === true || ratio === undefined) return []
     const [was, is] = [baselineName, own].map((name) => medianCell(samples, figure, name))
     const range = `${significant(ratio.median)} (${significant(ratio.min)} to ${significant(ratio.max)})`
-    return [row([`${figure.title}, ${figure.unit}`, was!, is!, range])]
+    return [row([labelOf(figure), was!, is!, range])]
   })
   return [
     '## Before and after',
     '',
-    `Before is ${before}, after is ${after}, both in this run. The last column is after divided by before in the same round: median, least to most.`,
+    `Before is ${before}, after is ${after}, both measured in this run. The ratio is taken within a round: median (min to max). Below 1 is better, unless more is better.`,
     '',
-    '| figure | before | after | after by before |',
+    '| figure | before | after | after ÷ before |',
     '|---|--:|--:|--:|',
     ...rows,
     '',
   ]
 }
 
-function medianTable({ figures, samples, contenders }: Account): string[] {
-  const names = contenders.map(({ name }) => name)
+/** One table of ours beside the others, and one of ours beside its variants, with what is measured of ours alone. */
+function medianTables({ figures, samples, contenders }: Account, own: string): string[] {
+  const namesOf = (isVariant: boolean) =>
+    contenders.filter((each) => (each.isVariant === true) === isVariant).map(({ name }) => name)
+  const [others, variants] = [namesOf(false), namesOf(true)]
+  const has = (names: readonly string[], { id }: Figure) =>
+    names.some((name) => valuesOf(samples, id, name).size > 0)
+  const strangers = others.filter((name) => name !== own)
+  const ours = [...others.filter((name) => name === own), ...variants]
+  const isShared = (figure: Figure) => has(strangers, figure)
+  const isOfOurs = (figure: Figure) => has(ours, figure) && (variants.length > 0 || !isShared(figure))
+  const title = variants.length > 0 ? 'Features on or off, and an earlier build' : `Only ${own}`
+  return [
+    ...medianTable(figures.filter(isShared), others, samples),
+    ...(figures.some(isOfOurs) ? [`### ${title}`, ''] : []),
+    ...medianTable(figures.filter(isOfOurs), ours, samples),
+    ...(samples.some(({ failed }) => failed > 0)
+      ? ['✗: some calls [failed](#failed-calls) in this measurement.', '']
+      : []),
+  ]
+}
+
+function medianTable(
+  figures: readonly Figure[],
+  names: readonly string[],
+  samples: readonly Sample[],
+): string[] {
+  if (figures.length === 0) return []
   const rows = figures.map((figure) => {
     const cells = names.map((name) => medianCell(samples, figure, name))
-    return row([`${figure.title}, ${figure.unit}`, ...cells])
+    return row([labelOf(figure), ...cells])
   })
-  return [
-    row(['', ...names]),
-    row(['---', ...names.map(() => '--:')]),
-    ...rows,
-    '',
-    '✗: calls failed in this measurement.',
-  ]
+  return [row(['median', ...names]), row(['---', ...names.map(() => '--:')]), ...rows, '']
 }
 
 function medianCell(samples: readonly Sample[], figure: Figure, name: string): string {
@@ -202,20 +230,6 @@ function medianCell(samples: readonly Sample[], figure: Figure, name: string): s
   const mark = hasFailed(samples, figure.id, name) ? failedMark : ''
   return values.length === 0 ? '' : `${shown(spreadOf(values).median, figure)}${mark}`
 }
-
-const method = [
-  '## How it is measured',
-  '',
-  '- Scripted upstream, load generator and each contender are processes of their own, on loopback. Every answer is checked (status, content, events in order, end of stream); failed ones are counted. Before anything is timed, a contender must pass on whole answers, streams as they come, messages unchanged, a body of 1 MB and a 404. Where it translates Messages or Responses, the provider must be told the same, and the answer and the stream must be right in the client’s format.',
-  '- In each round every contender is measured, in an order that is drawn for the round; ratios are taken within a round.',
-  '- CPU is user and system time of the process tree, as the scheduler counts it by thread to the nanosecond (`schedstat`); where a thread has ended meanwhile, the time in `stat` of its process, which includes ended threads but is kept to 10 ms. Work of the kernel in interrupts counts for whoever was running.',
-  '- Every contender is warmed up with 60,000 calls, or 20 seconds of them; before CPU, latency and first events are measured, it is at work for 1.5 s, and for 0.8 s on the same connections before throughput is. What compilers and collectors do when a contender wakes up is in the figures of bodies.',
-  '- Added latency and delay are the median through the gateway less that of the upstream without one; 99th percentiles are those through the gateway as they are. At a fixed rate calls are sent whatever the answers do; how late the generator itself was is a row of its own.',
-  '- Events of different streams are due at different moments, as many as there are streams; the upstream’s timers are good to a millisecond.',
-  '- Calls come over connections that are kept. Of a new one llm-gateway looks up the Unix user in the kernel’s table of sockets, which takes longer the more there are: the upstream, and streams that were held, end with a reset, which leaves none behind.',
-  '- Memory idle is that after the second start, before any call. Memory is resident bytes, with the pages that the processes of one tree share counted for each. The kernel’s buffers of sockets are in none of the figures, and no garbage collection is forced.',
-  '- Throughput is that of a contender on its core, with load generator and upstream on what is left: a contender near the value of `direct` was not at its own limit.',
-] as const
 
 function profileTable({ of, us, count }: Profile): string[] {
   const total = Object.values(us).reduce((sum, each) => sum + each, 0)
@@ -226,9 +240,9 @@ function profileTable({ of, us, count }: Profile): string[] {
   return [
     `## Where the time of a ${of} goes`,
     '',
-    `llm-gateway's main thread, sampled from its sources over ${count.toLocaleString('en')} of them; sampling itself costs time.`,
+    `llm-gateway's main thread, sampled over ${count.toLocaleString('en')} of them. It runs from its sources here, and sampling slows it down: the shares count, not the µs. \`llm-gateway: NAME\` is the folder \`src/NAME\`.`,
     '',
-    '| place | µs | share |',
+    '| part | µs | share |',
     '|---|--:|--:|',
     ...rows,
     row(['all', (total / count).toFixed(1), '']),
@@ -236,41 +250,59 @@ function profileTable({ of, us, count }: Profile): string[] {
   ]
 }
 
-function faultLines({ faults }: Account): string[] {
+function faultLines({ faults, figures }: Account): string[] {
   if (faults.size === 0) return ['No call failed.', '']
-  return [...[...faults].map(([where, why]) => `- Failed, ${where}: ${describeFaults(why)}.`), '']
+  const lines = [...faults].map(([where, why]) => `- ${titled(where, figures)}: ${describeFaults(why)}.`)
+  return [
+    '## Failed calls',
+    '',
+    'Figures of the same calls, such as p50 and p99, have the same failures.',
+    '',
+    ...lines,
+    '',
+  ]
 }
 
-function figureTable(figure: Figure, samples: readonly Sample[], own: string): string[] {
-  const names = [
-    ...new Set(samples.filter((sample) => sample.figure === figure.id).map((each) => each.contender)),
-  ]
+/** `contender, id of a figure` with the title of the figure. */
+function titled(where: string, figures: readonly Figure[]): string {
+  const end = where.lastIndexOf(', ') + 2
+  const figure = figures.find(({ id }) => id === where.slice(end))
+  return figure === undefined ? where : where.slice(0, end) + figure.title
+}
+
+function figureTable(figure: Figure, { samples, contenders }: Account, own: string): string[] {
+  const measured = new Set(
+    samples.filter((sample) => sample.figure === figure.id).map((each) => each.contender),
+  )
+  const names = [...contenders.map(({ name }) => name), directName].filter((name) => measured.has(name))
   if (names.length === 0) return []
   const ours = valuesOf(samples, figure.id, own)
-  const rows = names
-    .sort((one, other) => rank(one, own) - rank(other, own))
-    .map((name) => {
-      const values = valuesOf(samples, figure.id, name)
-      const ratios = name === own || name === directName ? undefined : ratiosOf(ours, values)
-      const failed = samples
-        .filter((sample) => sample.figure === figure.id && sample.contender === name)
-        .reduce((total, sample) => total + sample.failed, 0)
-      const cells = threeOf(spreadOf([...values.values()]), (value) => shown(value, figure))
-      return row([name, ...cells, ...threeOf(ratios, significant), failed === 0 ? '' : String(failed)])
-    })
+  const hasRatios = figure.isContext !== true
+  const rows = names.map((name) => {
+    const values = valuesOf(samples, figure.id, name)
+    const ratios = !hasRatios || name === own || name === directName ? undefined : ratiosOf(ours, values)
+    const failed = samples
+      .filter((sample) => sample.figure === figure.id && sample.contender === name)
+      .reduce((total, sample) => total + sample.failed, 0)
+    const cells = threeOf(spreadOf([...values.values()]), (value) => shown(value, figure))
+    return row([name, ...cells, ...threeOf(ratios, significant), failed === 0 ? '' : String(failed)])
+  })
   return [
     `### ${capital(figure.title)}`,
     '',
-    `| ${figure.unit}${figure.isMoreBetter === true ? ', more is better' : ''} | min | median | max | ratio min | median | max | failed |`,
+    `| ${unitOf(figure)} | min | median | max | ratio: min | median | max | failed |`,
     '|---|--:|--:|--:|--:|--:|--:|--:|',
     ...rows,
     '',
   ]
 }
 
-function rank(name: string, own: string): number {
-  if (name === own) return 0
-  return name === directName ? 2 : 1
+function labelOf(figure: Figure): string {
+  return `${figure.title}, ${unitOf(figure)}`
+}
+
+function unitOf({ unit, isMoreBetter }: Figure): string {
+  return isMoreBetter === true ? `${unit} (more is better)` : unit
 }
 
 function threeOf(spread: Spread | undefined, show: (value: number) => string): string[] {

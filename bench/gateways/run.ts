@@ -260,7 +260,7 @@ function write(account: Account, out: string | undefined): void {
     samples: account.samples,
     contenders: account.contenders.map(({ name }) => name),
     own: ours.name,
-    caption: `Medians of ${account.rounds} rounds on a logarithmic scale, thin lines: least to most, ✗: calls failed. ${account.date}.`,
+    caption: `Medians of ${account.rounds} rounds on a logarithmic scale; thin lines: min to max. ✗: calls failed. Shorter is better unless noted. ${account.date}.`,
   })
   writeFileSync(join(out, 'gateways.svg'), chart)
   process.stdout.write(`${report.split('## Medians')[0]}\nThe report is in ${out}.\n`)

@@ -24,64 +24,70 @@ export function targetsOf(own: string): readonly Target[] {
   })
   return [
     {
-      title: 'CPU per plain chat call, against Caddy',
+      title: 'CPU per plain chat call, relative to Caddy',
       ...over('call_cpu', 'Caddy'),
       target: 1,
       stretch: 0.75,
     },
     {
-      title: 'CPU per plain chat call, against bare Node',
+      title: 'CPU per plain chat call, relative to bare Node',
       ...over('call_cpu', 'Node'),
       target: 1.9,
       stretch: 1.5,
     },
     {
-      title: 'translated call (Messages to chat), against a passed one',
+      title: 'CPU per translated call (Messages to chat), relative to one passed through',
       ...within('translated_call', 'passed_call'),
       target: 1.5,
       stretch: 1.25,
     },
     {
-      title: 'CPU per streamed event, against bare Node',
+      title: 'CPU per streamed event, relative to bare Node',
       ...over('event_cpu', 'Node'),
       target: 1.15,
       stretch: 1.05,
     },
     {
-      title: 'translated event, against a passed one',
+      title: 'CPU per translated event, relative to one passed through',
       ...within('translated_event', 'passed_event'),
       target: 1.6,
       stretch: 1.3,
     },
     {
-      title: 'added latency p50, one connection, against nginx',
+      title: 'added latency, one connection, p50, relative to nginx',
       ...over('latency_p50', 'nginx'),
       target: 2,
       stretch: 1.3,
     },
     {
-      title: 'first event p99, against bare Node',
+      title: 'first event, p99, relative to bare Node',
       ...over('first_event_p99', 'Node'),
       target: 3,
       stretch: 1.5,
     },
     {
-      title: 'throughput at 256 connections, against 32',
+      title: 'throughput at 256 connections, relative to 32',
       ...within('throughput_256', 'throughput_32'),
       isMoreBetter: true,
       target: 0.85,
       stretch: 0.95,
     },
     {
-      title: 'time to open the streams, against bare Node',
+      title: 'time to open thousands of streams, relative to bare Node',
       ...over('opening', 'Node'),
       target: 1.5,
       stretch: 1.1,
     },
     { title: 'memory per open stream', figure: 'stream_memory', unit: 'KiB', target: 36, stretch: 20 },
-    { title: 'memory idle', figure: 'idle_memory', unit: 'MiB', target: 100, stretch: 75 },
+    { title: 'idle memory', figure: 'idle_memory', unit: 'MiB', target: 100, stretch: 75 },
     { title: 'start to ready', figure: 'ready', unit: 'ms', target: 200, stretch: 100 },
-    { title: 'longest event-loop stall, largest body', figure: 'stall', unit: 'ms', target: 5, stretch: 3 },
+    {
+      title: 'longest event-loop stall, bodies of 10 MB',
+      figure: 'stall',
+      unit: 'ms',
+      target: 5,
+      stretch: 3,
+    },
   ]
 }
 
@@ -131,7 +137,7 @@ export function standing(target: Target, samples: readonly Sample[], own: string
 }
 
 /**
- * By the median: `stretch`, `met`, or by what part of the target it falls short.
+ * By the median: `stretch goal met`, `met`, or by what part of the target it falls short.
  * @param rounds of the run: rounds without a ratio are those in which the other did best.
  * @param isFailed calls failed: see `targetFailed`.
  */
@@ -139,7 +145,7 @@ export function verdict(target: Target, got: Reached | undefined, rounds: number
   if (got === undefined) return 'not measured'
   if (isFailed) return 'not judged: calls failed'
   if (got.rounds < rounds) return `not judged: only ${got.rounds} of ${rounds} rounds have a ratio`
-  if (reaches(target, got.median, target.stretch)) return 'stretch'
+  if (reaches(target, got.median, target.stretch)) return 'stretch goal met'
   if (reaches(target, got.median, target.target)) return 'met'
   return `missed by ${Math.ceil(Math.abs(got.median / target.target - 1) * 100)} %`
 }

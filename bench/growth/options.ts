@@ -13,32 +13,39 @@ export interface Options {
   readonly out: string | undefined
 }
 
-export const axisNames = [
-  'models',
-  'windows',
-  'keys',
-  'clients',
-  'scopes',
-  'ledger',
-  'streams',
-  'workers',
-] as const
+/** What grows. */
+const axes = {
+  models: 'models in the configuration',
+  windows: 'calls in the window of a limit',
+  keys: 'keys, ten of which call',
+  clients: 'clients that call in turn',
+  scopes: 'limits and budgets that count a call',
+  ledger: 'calls in the usage ledger',
+  streams: 'open streams',
+  workers: 'worker threads',
+} as const
+
+export const axisNames = Object.keys(axes) as readonly (keyof typeof axes)[]
 
 export const help = `npm run bench -- growth [options]
 
-Measures what a call costs llm-gateway as what it has to know or hold grows: models, entries in the windows of limits,
-keys, clients, scopes of a call, rows of the ledger, open streams, worker threads. Each is measured small and large in
-the same rounds, by the CPU time of the gateway's process.
+Measures the CPU time of a call as llm-gateway has more to know or to hold. Each of these is measured small
+and large, side by side in the same rounds:
 
-  --quick            a smoke run: everything is measured once with small numbers; only failed calls are
-                     looked at, and nothing is written
-  --only NAMES       some of ${axisNames.join(', ')}
-  --rounds N         how often each is measured (7)
-  --seed N           of the order within the rounds (1)
-  --out DIRECTORY    where growth.md goes (bench/results for a full run; a run of some prints its report)
+${Object.entries(axes)
+  .map(([name, what]) => `  ${name.padEnd(18)} ${what}`)
+  .join('\n')}
 
-The exit status is 0 when all is flat that should be, 1 when something is not or calls failed, 2 for options that are not
-understood.
+  --quick            a check of some seconds: everything is measured once with small numbers; only failed
+                     calls count, and nothing is written
+  --only NAMES       only some of the above, separated by commas
+  --rounds N         how often each size is measured (7)
+  --seed N           seed of the order of sizes within a round (1)
+  --out DIRECTORY    write growth.md there (bench/results for a full run; with --only the report is printed
+                     instead)
+
+The exit status is 0 when all is flat that should be; 1 when something is not, or calls failed; 2 for options
+that are not understood.
 `
 
 /** @throws TypeError for an unknown option, RangeError for a bad number or name. */

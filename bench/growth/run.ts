@@ -182,7 +182,7 @@ function boundOf({ name }: Axis, { scale, ground }: Stage): string[] {
     count.toLocaleString('en'),
   )
   return [
-    `${wanted} were wanted; of the ${files} files that a process may open here, ${opened} streams take two each`,
+    `${opened} instead of ${wanted}, because a process may open ${files} files here and a stream takes two`,
   ]
 }
 

@@ -58,7 +58,7 @@ const rows: readonly Row[] = [
   { name: 'Ollama to chat', weight: 2, format: 'ollama_chat', model: 'bench', script: plain },
   { name: 'Ollama to chat, streamed', weight: 3, format: 'ollama_chat', model: 'bench', script: short },
   {
-    name: 'chat, client leaves at once',
+    name: 'chat, client disconnects at once',
     weight: 2,
     format: 'chat',
     model: 'bench',
@@ -66,7 +66,7 @@ const rows: readonly Row[] = [
     leavesAfter: 0,
   },
   {
-    name: 'chat, client leaves its stream',
+    name: 'chat, client disconnects in the stream',
     weight: 3,
     format: 'chat',
     model: 'bench',
@@ -74,7 +74,7 @@ const rows: readonly Row[] = [
     leavesAfter: 5,
   },
   {
-    name: 'Messages to chat, client leaves its stream',
+    name: 'Messages to chat, client disconnects in the stream',
     weight: 2,
     format: 'messages',
     model: 'bench',

@@ -26,20 +26,20 @@ const quick = { minutes: 0.05, intervalMs: 250, ratePerSecond: 150 }
 
 export const help = `npm run bench -- soak [options]
 
-Sends mixed calls of all formats to llm-gateway at a fixed rate, streamed and whole, translated and passed, with
-clients that leave, errors and limits among them, and tells whether what a call costs, how long it takes and
-what the process holds stays flat.
+Sends mixed calls to llm-gateway at a fixed rate for an hour: all API formats, streamed and whole, translated
+and passed through, with clients that disconnect, provider errors and refusals among them. Tells whether CPU
+per call, latency, memory, open files and handles stay flat.
 
-  --minutes N        how long is measured (60), after a warm-up of about 3 minutes; up to ${most.minutes}
-  --rate R           calls in a second (200); up to ${most.rate}
-  --interval S       seconds between two samples (a sixtieth of the run, from 2 to 60)
-  --quick            a smoke run of seconds: every sample is there and no call ends otherwise than it should;
-                     nothing else is looked at and nothing is written
-  --seed N           of the order of the calls (1)
-  --out DIRECTORY    where soak.md and soak.svg go (bench/results for a run of 30 minutes and more; a shorter one
-                     prints its report)
+  --minutes N        length of the measurement, after a warm-up of about 3 minutes (60; up to ${most.minutes})
+  --rate R           calls per second (200; up to ${most.rate})
+  --interval S       seconds between samples (a sixtieth of the run, from 2 to 60)
+  --quick            a check of a few seconds: samples are complete and every call ends as it should;
+                     timings mean nothing, and nothing is written
+  --seed N           seed of the order of calls (1)
+  --out DIRECTORY    write soak.md and soak.svg there (bench/results for a run of 30 minutes or more; the
+                     report of a shorter one is printed instead)
 
-The exit status is 0 when everything was flat, 1 when something was not or a call ended otherwise than it should,
+The exit status is 0 when everything stayed flat; 1 when something did not, or a call did not end as it should;
 2 for options that are not understood.
 `
 

@@ -45,6 +45,13 @@ export function isFlat({ courses, floors }: Pick<Account, 'courses' | 'floors'>)
   )
 }
 
+function headlineOf(account: Pick<Account, 'courses' | 'floors'>): string {
+  const { courses, floors } = account
+  if (isFlat(account)) return 'Flat'
+  const isRising = !floors.every(isFloorFlat) || courses.some(({ verdict }) => verdict === 'rises')
+  return isRising ? 'Not flat' : 'Nothing rises, but something is unclear'
+}
+
 export function writeSoak(account: Account): string {
   const { samples, faults, calls, left, floors, mix } = account
   const minutes = ((samples.at(-1)?.atMs ?? 0) / 60_000).toFixed(1)
@@ -60,22 +67,24 @@ export function writeSoak(account: Account): string {
     '',
     '![CPU, latency, memory, files and ledger over time](soak.svg)',
     '',
-    `## ${isFlat(account) ? 'Flat' : 'Not flat'}${faults.size > 0 ? ', and calls failed' : ''}`,
+    `## ${headlineOf(account)}${faults.size > 0 ? ', and calls failed' : ''}`,
     '',
-    'The change is that from the first sample to the last by the slope of Theil and Sen, as a share of the median, with its range of 95 %. Flat is what stays within what is allowed with its whole range.',
+    'Change is that from the first sample to the last by the Theil–Sen slope, as a share of the median, with its 95 % confidence interval. A figure is flat where the whole interval stays within what is allowed, rises where the change is above it and the interval above 0, and is unclear otherwise.',
     '',
-    '| figure | median | change | range | allowed | verdict |',
+    '| figure | median | change | 95 % interval | allowed | verdict |',
     '|---|--:|--:|--:|--:|---|',
     ...account.courses.map(courseRow),
     ...floors.map(floorRow),
     '',
     ...(faults.size === 0
-      ? [`No call ended otherwise than it should; of ${left.toLocaleString('en')} calls the client left.`]
+      ? [
+          `Every call ended as it should; in ${left.toLocaleString('en')} the client disconnected, as planned.`,
+        ]
       : faultLines(faults)),
     '',
     '## The mix',
     '',
-    '| calls | share | must end with |',
+    '| calls | share | expected end |',
     '|---|--:|---|',
     ...mix.map(
       ({ name, weight, statuses, leavesAfter }) =>
@@ -84,11 +93,11 @@ export function writeSoak(account: Account): string {
     '',
     '## How it is measured',
     '',
-    '- The built package with every default on, limits that refuse nothing but the calls over the limit, a price for two models, a log to a file. Scripted upstream, load generator and gateway are processes of their own, on loopback. Each answer is checked.',
-    '- Calls are sent at a fixed rate, whatever the answers do. Times are those of whole answers that the upstream gives at once, and of first events, of all formats together.',
-    '- Before the first sample the gateway warms up at four times the rate, and its windows of a minute fill.',
-    '- CPU is that of the gateway’s process, by the scheduler’s count, over all calls that ended in the interval. The scripted upstream does the same work all the time: where the gateway’s cost rises and its ratio to the upstream’s does not, the machine has become slower (“the machine’s”).',
-    '- Heap, memory outside of it and handles are read on the gateway’s main thread. No collection is forced in between; what is live is what is left after one that is forced before the first sample and one after the last call has ended.',
+    '- The built package with every default on, prices for two models, a log to a file, and limits that refuse nothing but the calls named “over the limit”. Upstream (a scripted model server), load generator and gateway are separate processes on loopback. Every answer is checked.',
+    '- Calls are sent at a fixed rate, whatever the answers do. Latencies are of all formats together: of whole answers that the upstream gives at once, and of first events of streams. They count from when a call was sent; how late the load generator was is a figure of its own.',
+    '- Before the first sample the gateway warms up at four times the rate, and the one-minute windows of its limits fill.',
+    '- CPU per call is the CPU time of the gateway’s process divided by the calls that ended in the interval; about half of them are streams of 20 or 80 events, so that it is far above that of a plain call. The upstream does the same work all the time: where CPU rises for both alike, the machine has become slower (“the machine’s”).',
+    '- Heap, memory outside the heap and event-loop handles are read on the gateway’s main thread, without a forced garbage collection. “Live” is what is left after a forced collection: one before the first sample, one after the last call has ended.',
     '',
     '## Samples',
     '',
@@ -102,13 +111,13 @@ function faultLines(faults: ReadonlyMap<string, number>): string[] {
   const rest = sorted.slice(shownFaults).reduce((sum, [, count]) => sum + count, 0)
   return [
     ...sorted.slice(0, shownFaults).map(([what, count]) => `- ✗ ${count} × ${what}`),
-    ...(rest > 0 ? [`- ✗ ${rest} × of ${sorted.length - shownFaults} other kinds`] : []),
+    ...(rest > 0 ? [`- ✗ ${rest} more of ${sorted.length - shownFaults} other kinds`] : []),
   ]
 }
 
 function endOf(statuses: readonly number[] | undefined, leavesAfter: number | undefined): string {
-  if (leavesAfter !== undefined) return 'the client leaves'
-  return statuses === undefined ? 'the right answer' : statuses.join(' or ')
+  if (leavesAfter !== undefined) return 'the client disconnects'
+  return statuses === undefined ? 'the right answer' : `status ${statuses.join(' or ')}`
 }
 
 function courseRow({ measure, trend, verdict, isOfMachine }: Course): string {

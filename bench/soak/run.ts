@@ -121,7 +121,7 @@ async function soak(options: Options, ground: OpenGround, instance: Instance): P
   const after = await hold(instance, 'collect')
   const floors = [
     { title: 'live heap', beforeBytes: before.heap, afterBytes: after.heap },
-    { title: 'live memory outside of it', beforeBytes: before.external, afterBytes: after.external },
+    { title: 'live memory outside the heap', beforeBytes: before.external, afterBytes: after.external },
   ]
   return { samples, floors, calls, left, faults }
 }

@@ -67,8 +67,8 @@ export const measures: readonly Measure[] = [
   },
   {
     id: 'upstream_cpu',
-    short: 'scripted upstream',
-    title: 'CPU per call of the scripted upstream',
+    short: 'upstream',
+    title: 'CPU per call of the upstream',
     ...micro,
     panel: 'CPU per call, µs',
     valueOf: upstreamCpu,
@@ -137,8 +137,8 @@ export const measures: readonly Measure[] = [
   },
   {
     id: 'external',
-    short: 'outside',
-    title: 'memory outside of the heap',
+    short: 'outside the heap',
+    title: 'memory outside the heap',
     ...memory,
     panel: 'memory, MiB',
     valueOf: ({ externalBytes }) => externalBytes / mib,
@@ -156,7 +156,7 @@ export const measures: readonly Measure[] = [
   {
     id: 'handles',
     short: 'handles',
-    title: 'handles of the event loop',
+    title: 'event-loop handles',
     ...count,
     panel: 'open files and handles',
     valueOf: ({ handles }) => handles,
@@ -165,7 +165,7 @@ export const measures: readonly Measure[] = [
   {
     id: 'ledger',
     short: 'all',
-    title: 'size of the ledger',
+    title: 'ledger on disk',
     ...memory,
     panel: 'ledger, MiB',
     valueOf: ({ ledgerBytes }) => ledgerBytes / mib,
@@ -173,7 +173,7 @@ export const measures: readonly Measure[] = [
   {
     id: 'wal',
     short: 'write-ahead log',
-    title: 'its write-ahead log',
+    title: 'write-ahead log of the ledger',
     ...memory,
     panel: 'ledger, MiB',
     valueOf: ({ walBytes }) => walBytes / mib,

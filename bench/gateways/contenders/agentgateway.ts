@@ -5,7 +5,7 @@ import { findOnPath } from '../contender.ts'
 export const agentgateway: Contender = {
   name: 'agentgateway',
   setup:
-    '`llm` with every model at one OpenAI-compatible `baseUrl`, no key, one worker thread, log of errors',
+    '`llm` with every model at one OpenAI-compatible `baseUrl`, no key, one worker thread, errors logged only',
   entrances: { chat: { path: '/v1/chat/completions', model: 'bench' } },
   isRival: true,
   find: () =>

@@ -4,7 +4,8 @@ import type { Contender } from '../contender.ts'
 
 export const bareNode: Contender = {
   name: 'Node',
-  setup: '`bench/gateways/bare-node.cjs`: node:http in front of undici clients, on the same Node as ours',
+  setup:
+    '`bench/gateways/bare-node.cjs`: node:http in front of undici clients, on the same Node.js as llm-gateway',
   entrances: { chat: { path: '/v1/chat/completions', model: 'bench' } },
   find: () =>
     Promise.resolve({

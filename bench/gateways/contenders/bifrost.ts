@@ -4,7 +4,7 @@ import { findOnPath } from '../contender.ts'
 /** Set up as its documentation says (docs.getbifrost.ai: deployment-guides/config-json). */
 export const bifrost: Contender = {
   name: 'Bifrost',
-  setup: '`config.json` without a store, one OpenAI provider with its own `base_url`, no log of calls',
+  setup: '`config.json` without stores, one OpenAI provider with its own `base_url`, no request log',
   entrances: { chat: { path: '/v1/chat/completions', model: 'openai/bench' } },
   isRival: true,
   readyPath: '/health',

@@ -5,7 +5,7 @@ import { findOnPath } from '../contender.ts'
 export const caddy: Contender = {
   name: 'Caddy',
   setup:
-    '`reverse_proxy` with `flush_interval -1` and up to 1,024 idle connections kept, no admin, no access log, as many Go processors as it has cores',
+    '`reverse_proxy` with `flush_interval -1`, up to 1,024 idle connections to the upstream, no admin API, no access log, `GOMAXPROCS` by its cores',
   entrances: { chat: { path: '/v1/chat/completions', model: 'bench' } },
   find: () =>
     findOnPath('caddy', ['version'], (command, place) => ({

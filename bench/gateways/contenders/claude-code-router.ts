@@ -8,7 +8,7 @@ const wanted = { name: '@musistudio/claude-code-router', version: '2.0.0' }
 export const claudeCodeRouter: Contender = {
   name: 'claude-code-router',
   setup:
-    'as npm has it, on the same Node as ours; one provider of chat, no key, log off, not interactive. It takes Messages alone: figures of chat calls are not its own',
+    'from npm, on the same Node.js as llm-gateway; one chat-only provider, no key, no log, not interactive. It accepts Messages only, so it has no figures of chat calls',
   entrances: { messages: { path: '/v1/messages', model: 'scripted,bench' } },
   isRival: true,
   readyPath: '/health',

@@ -4,7 +4,7 @@ import { findOnPath } from '../contender.ts'
 /** Set up after its config.example.yaml. Its model is a process that does nothing: the calls go to `proxy`. */
 export const llamaSwap: Contender = {
   name: 'llama-swap',
-  setup: 'one model that is always up, `concurrencyLimit` raised, no captures, no log',
+  setup: 'one model that is always up, `concurrencyLimit: 100000`, no captures, no log',
   entrances: { chat: { path: '/v1/chat/completions', model: 'bench' } },
   isRival: true,
   readyPath: '/health',

@@ -18,7 +18,7 @@ const semiSpace = 128
 export const llmRouter: Contender = {
   name: 'llm-router',
   setup:
-    'as npm has it, on the same Node as ours; its local server without the terminal interface, one provider of chat, activity log off, the configuration not watched, no authentication, and a young generation of 128 MiB, without which it fails several calls of a hundred. Of a Responses call it tries `/v1/responses` at the provider first, every time',
+    'from npm, on the same Node.js as llm-gateway; its local server without the terminal interface, one chat-only provider, no activity log, no watch on the configuration, no authentication; semi-spaces of 128 MiB, without which several calls in a hundred fail. For each Responses call it tries `/v1/responses` at the provider first',
   entrances: {
     chat: { path: '/openai/v1/chat/completions', model },
     messages: { path: '/anthropic/v1/messages', model },
@@ -26,7 +26,7 @@ export const llmRouter: Contender = {
   },
   isRival: true,
   knownFault:
-    'some whole answers are empty and some streams have no events, both with status 200, where calls come side by side: their bodies are cancelled when the garbage collector takes the response of fetch that they belong to',
+    'with concurrent calls, some answers are empty and some streams have no events, with status 200. It keeps only the body of a fetch response, and the body is cancelled when the garbage collector takes the response',
   readyPath: '/health',
   find: (options) =>
     findFromNpm(wanted, options, (home, place) => ({

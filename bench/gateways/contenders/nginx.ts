@@ -5,7 +5,7 @@ import { findOnPath } from '../contender.ts'
 export const nginx: Contender = {
   name: 'nginx',
   setup:
-    'one worker, `proxy_buffering off`, request buffering off, connections to the upstream kept, no access log',
+    'one worker, `proxy_buffering off`, `proxy_request_buffering off`, keep-alive to the upstream, no access log',
   entrances: { chat: { path: '/v1/chat/completions', model: 'bench' } },
   find: () =>
     findOnPath('nginx', ['-v'], (command, place) => ({

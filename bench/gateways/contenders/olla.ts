@@ -4,7 +4,8 @@ import { findOnPath } from '../contender.ts'
 /** Set up after the configuration that comes with it, with the faster one of its two engines. */
 export const olla: Contender = {
   name: 'Olla',
-  setup: 'engine `olla`, one OpenAI-compatible endpoint, rate limits at 0 (off), log of warnings',
+  setup:
+    'engine `olla` (the faster of its two), one OpenAI-compatible endpoint, rate limits off, warnings logged only',
   entrances: { chat: { path: '/olla/openai/v1/chat/completions', model: 'bench' } },
   isRival: true,
   readyPath: '/internal/health',

@@ -45,11 +45,11 @@ export function isOurs(contender: Contender): boolean {
 
 /** Ours with a feature on or off, other than by default: what each of them costs. */
 export const variants: readonly Contender[] = [
-  createVariant('ours, keys on', 'every call with a key', { keys: true }),
-  createVariant('ours, ledger off', '`usage.enabled: false`', { ledger: false }),
-  createVariant('ours, metrics off', '`metrics.enabled: false`', { metrics: false }),
-  createVariant('ours, status off', '`status.enabled: false`', { status: false }),
-  createVariant('ours, all three off', 'ledger, metrics and status page off', {
+  createVariant('with keys', 'every call with a key', { keys: true }),
+  createVariant('without ledger', '`usage.enabled: false`', { ledger: false }),
+  createVariant('without metrics', '`metrics.enabled: false`', { metrics: false }),
+  createVariant('without status page', '`status.enabled: false`', { status: false }),
+  createVariant('without all three', 'ledger, metrics and status page off', {
     ledger: false,
     metrics: false,
     status: false,
@@ -62,20 +62,21 @@ function createVariant(name: string, difference: string, features: Features): Co
   return {
     ...createOurs(name, { models, features, ...(features.keys === true && { key: benchKey }) }),
     setup: `as \`${ours.name}\`, and ${difference}`,
+    isVariant: true,
     measurements: ['cpu', 'throughput', 'first-event', ...(isWeighed ? ['life'] : [])],
   }
 }
 
 /** Another checkout of llm-gateway with its packages installed, built and set up like ours. */
 export function createBaseline(root: string): Contender {
-  return createOurs(baselineName, { models, root })
+  return { ...createOurs(baselineName, { models, root }), isVariant: true }
 }
 
 export function createOurs(name: string, own: OwnSetup): Contender {
   return {
     name,
     setup:
-      '`bin/llm-gateway serve` of the built package, every default on; 4 models, each with `rpm` and `tpm`, and `per_client`, all set high enough to refuse nothing; JSON log to a file; limits kept in a state directory',
+      '`bin/llm-gateway serve` of the built package, every default on (keys are off by default); 4 models with `rpm` and `tpm`, and `per_client`, all too high to refuse anything; JSON log to a file; state directory on disk',
     entrances: {
       chat: { path: '/v1/chat/completions', model: 'bench' },
       messages: { path: '/v1/messages', model: 'bench' },

@@ -12,7 +12,7 @@ const wanted = {
 
 export const portkey: Contender = {
   name: 'Portkey',
-  setup: `as npm has it, \`--headless\`, on the same Node as ours; with @hono/node-server ${serverVersion}, because its streams fail with what npm picks`,
+  setup: `from npm, \`--headless\`, on the same Node.js as llm-gateway; with @hono/node-server ${serverVersion}, because streams fail with the version that npm picks`,
   entrances: { chat: { path: '/v1/chat/completions', model: 'bench' } },
   isRival: true,
   headers: ({ upstreamPort }) => ({

@@ -14,7 +14,7 @@ export const bodies: Measurement = {
   figures: ({ bodyBytes }) => [
     ...bodyBytes.map((bytes) => ({
       id: `body_${bytes}`,
-      title: `CPU per call with a body of ${sizeOf(bytes)}`,
+      title: `CPU per call with a body of ${sizeOf(bytes)}, one connection`,
       unit: 'µs',
       digits: 0,
     })),

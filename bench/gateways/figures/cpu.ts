@@ -35,7 +35,7 @@ export const cpu: Measurement = {
     },
     {
       id: 'together',
-      title: 'events that arrived together with another',
+      title: 'events that arrived in one read with another',
       unit: '%',
       digits: 1,
       isContext: true,

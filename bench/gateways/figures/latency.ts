@@ -17,7 +17,7 @@ export const latency: Measurement = {
     { id: 'open_cpu', title: `CPU per plain chat call at ${openRate} calls/s`, ...microseconds },
     {
       id: 'lateness',
-      title: 'lateness of the load generator meanwhile, p99',
+      title: `lateness of the load generator at ${openRate} calls/s, p99`,
       ...microseconds,
       isContext: true,
     },

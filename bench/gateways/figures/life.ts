@@ -15,8 +15,8 @@ export const life: Measurement = {
   figures: ({ heldStreams }) => [
     { id: 'ready', title: 'start to ready', unit: 'ms', digits: 0 },
     { id: 'ready_again', title: 'start to ready, second start', unit: 'ms', digits: 0 },
-    { id: 'first_answer', title: 'start to the first right answer', unit: 'ms', digits: 0 },
-    { id: 'idle_memory', title: 'memory idle', unit: 'MiB', digits: 1 },
+    { id: 'first_answer', title: 'start to first answer', unit: 'ms', digits: 0 },
+    { id: 'idle_memory', title: 'idle memory', unit: 'MiB', digits: 1 },
     {
       id: 'stream_memory',
       title: `memory per open stream, ${heldStreams.toLocaleString('en')} streams`,
@@ -25,7 +25,7 @@ export const life: Measurement = {
     },
     {
       id: 'opening',
-      title: `time to open them, ${atOnce} at once`,
+      title: `time to open them, ${atOnce} at a time`,
       unit: 's',
       digits: 2,
       has: ({ maxStreams = Infinity }) => maxStreams >= heldStreams,

@@ -12,7 +12,7 @@ const spanMs = 80 * dayMs
 
 export const ledger: Axis = {
   name: 'ledger',
-  title: 'rows in the ledger',
+  title: 'calls in the ledger',
   shouldBeFlat: true,
   points: ({ ledgerRows }) =>
     [0, ledgerRows].map((size) => ({

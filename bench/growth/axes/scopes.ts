@@ -7,9 +7,9 @@ const usd = 9_000_000
 
 export const scopes: Axis = {
   name: 'scopes',
-  title: 'scopes of a call',
+  title: 'limits and budgets that count a call',
   shouldBeFlat: false,
-  note: '1: the model. 3: its provider and its client, too. 8: with two budgets of the client and three of all',
+  note: '1: those of the model. 3: also of its provider and its client. 8: also two budgets of the client and three of all clients together',
   points: () => [
     pointOf(1, {}),
     pointOf(3, { clients: { default: plenty } }),

@@ -9,7 +9,7 @@ export const streams: Axis = {
   name: 'streams',
   title: 'open streams',
   shouldBeFlat: true,
-  note: 'without heartbeats: those of streams that were opened together come together, into some measurements and not into others',
+  note: 'heartbeats are off: streams that were opened together would send them together, in some measurements and not in others',
   points: ({ streams }) =>
     [0, streams].map((size) => ({
       size,

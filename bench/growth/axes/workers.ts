@@ -6,7 +6,7 @@ export const workers: Axis = {
   name: 'workers',
   title: 'worker threads',
   shouldBeFlat: false,
-  note: 'on all cores, where load generator and upstream run too; a worker asks the main thread for each admission, and one thread does without',
+  note: 'on all cores, shared with load generator and upstream; a worker asks the main thread to admit each call, a single thread does not',
   points: ({ workers }) =>
     [1, workers].map((size) => ({
       size,

@@ -10,12 +10,6 @@ function bench(...args: string[]) {
 }
 
 suite('npm run bench -- gateways', () => {
-  test('--help tells the options', () => {
-    const { status, stdout } = bench('--help')
-    assert.equal(status, 0)
-    assert.match(stdout, /--quick/)
-  })
-
   test('an unknown option is refused', () => {
     assert.equal(bench('--fast').status, 2)
   })

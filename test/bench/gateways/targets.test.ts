@@ -51,7 +51,7 @@ suite('ratios', () => {
 
 suite('a verdict', () => {
   const cases = [
-    [1.5, 'stretch'],
+    [1.5, 'stretch goal met'],
     [1.51, 'met'],
     [2, 'met'],
     [2.5, 'missed by 25 %'],
@@ -64,7 +64,7 @@ suite('a verdict', () => {
 
   const fast: Target = { ...target, isMoreBetter: true, target: 0.85, stretch: 0.95 }
   const fastCases = [
-    [0.95, 'stretch'],
+    [0.95, 'stretch goal met'],
     [0.94, 'met'],
     [0.85, 'met'],
     [0.68, 'missed by 20 %'],

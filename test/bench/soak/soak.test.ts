@@ -3,7 +3,7 @@ import { suite, test } from 'node:test'
 import { drawSoak } from '../../../bench/soak/chart.ts'
 import { cycleOf, mixAt } from '../../../bench/soak/mix.ts'
 import { type Options, readOptions } from '../../../bench/soak/options.ts'
-import { isFlat, isFloorFlat, writeSoak } from '../../../bench/soak/report.ts'
+import { type Account, isFlat, isFloorFlat, writeSoak } from '../../../bench/soak/report.ts'
 import { coursesOf, type Sample } from '../../../bench/soak/samples.ts'
 
 const mib = 2 ** 20
@@ -40,6 +40,22 @@ function samples(change: (index: number) => Partial<Sample>): Sample[] {
 }
 
 const floors = [{ title: 'live heap', beforeBytes: 30 * mib, afterBytes: 30 * mib }]
+function accountOf(measured: readonly Sample[]): Account {
+  return {
+    command: 'npm run bench -- soak',
+    date: '2026-01-02',
+    machine: ['one core'],
+    version: '1.0',
+    ratePerSecond: 200,
+    mix,
+    samples: measured,
+    courses: coursesOf(measured),
+    floors,
+    calls: 4000,
+    left: 7,
+    faults: new Map(),
+  }
+}
 const notFlat = (of: readonly Sample[]) =>
   coursesOf(of)
     .filter(({ verdict }) => verdict !== undefined && verdict !== 'flat')
@@ -116,23 +132,19 @@ suite('what a soak says', () => {
     assert.ok(isFlat({ courses: [], floors }))
   })
 
+  test('is told from what rises where it cannot be told from flat', () => {
+    const noisy = samples((index) => ({ heapBytes: (40 + 3 * ((index * 9) % 20)) * mib }))
+    assert.deepEqual(notFlat(noisy), ['heap unclear'])
+    assert.match(writeSoak(accountOf(noisy)), /^## Nothing rises, but something is unclear$/m)
+    const leaking = samples((index) => ({ rssBytes: (100 + 5 * index) * mib }))
+    assert.match(writeSoak(accountOf(leaking)), /^## Not flat$/m)
+    assert.match(writeSoak(accountOf(samples(() => ({})))), /^## Flat$/m)
+  })
+
   test('stands in the report and the chart, with each fault', () => {
-    const measured = samples(() => ({}))
-    const courses = coursesOf(measured)
-    const report = writeSoak({
-      command: 'npm run bench -- soak',
-      date: '2026-01-02',
-      machine: ['one core'],
-      version: '1.0',
-      ratePerSecond: 200,
-      mix,
-      samples: measured,
-      courses,
-      floors,
-      calls: 4000,
-      left: 7,
-      faults: new Map([['chat: status 500', 3]]),
-    })
+    const account = accountOf(samples(() => ({})))
+    const report = writeSoak({ ...account, faults: new Map([['chat: status 500', 3]]) })
+    const { courses } = account
     assert.match(report, /^## Flat, and calls failed$/m)
     assert.match(report, /^- ✗ 3 × chat: status 500$/m)
     assert.match(report, /^\| live heap \| 30\.0 → 30\.0 MiB \| 0\.0 % \|/m)
