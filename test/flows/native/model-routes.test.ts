@@ -338,12 +338,13 @@ suite('a slot of the client’s choice', () => {
   })
 
   test('is what a rule of the model makes of it', async (t) => {
-    const rules: readonly (readonly [request: NonNullable<RawModel['request']>, slot: number | undefined])[] = [
-      [{ set: { id_slot: 2 } }, 2],
-      [{ set: { id_slot: 0 } }, 0],
-      [{ drop: ['id_slot'] }, undefined],
-      [{ default: { id_slot: 2 } }, -1],
-    ]
+    const rules: readonly (readonly [request: NonNullable<RawModel['request']>, slot: number | undefined])[] =
+      [
+        [{ set: { id_slot: 2 } }, 2],
+        [{ set: { id_slot: 0 } }, 0],
+        [{ drop: ['id_slot'] }, undefined],
+        [{ default: { id_slot: 2 } }, -1],
+      ]
     for (const [request, slot] of rules) {
       const small = { provider: 'box', request }
       const { gateway, upstream } = await startGateway(t, { ...setup, models: { small } })
