@@ -63,10 +63,8 @@ const guarded = new MemberNames(
   promptMembers,
 )
 
-export const chatDialect = clientDialectOf(formats.chat)
-
 export const ollamaDialects: readonly ClientDialect[] = [
-  chatDialect,
+  clientDialectOf(formats.chat),
   clientDialectOf(formats.embed),
   clientDialectOf(formats.embeddings),
   clientDialectOf(formats.generate),
