@@ -1,12 +1,12 @@
-// Calls in the window of a limit: as many are made of one model as of a hundred, where each window stays small. The large one is
+// Calls in the window of a limit: as many are made of one model as of fifty, where each window stays small. The large one is
 // measured in the minute before its entries leave it.
 import type { Instance } from '../../gateways/instance.ts'
 import type { Calls } from '../../gateways/tasks.ts'
 import { type At, type Axis, growthConfig, type Point } from '../axis.ts'
 import { namesOf } from './models.ts'
 
-/** Few enough that their windows stay in the caches of the processor. */
-const names = namesOf(100)
+/** Few enough that their windows stay in the caches of the processor, and that the default limit refuses nothing. */
+const names = namesOf(50)
 /** Before the first of them leave. */
 const fillingMs = 25_000
 
