@@ -22,7 +22,8 @@ test('an identity file is read as it was written, with the roles during a replac
 
 test('a fault of an identity file names its line and nothing of what is in it', async () => {
   const { key } = await identity()
-  const parsed = await parseIdentities(`# comment\n${key}\n\n${key.slice(0, -1)}X\n`)
+  const mistyped = key.slice(0, -1) + (key.endsWith('Q') ? 'P' : 'Q')
+  const parsed = await parseIdentities(`# comment\n${key}\n\n${mistyped}\n`)
   assert.deepEqual(parsed, {
     kind: 'faulty',
     message: 'has no age identity (AGE-SECRET-KEY-1…) in line 4',
