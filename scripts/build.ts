@@ -16,7 +16,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join, relative } from 'node:path'
-import { moduleFunction } from '../src/cli/bundle.ts'
+import { type BundleName, bundleNames, moduleFunction } from '../src/cli/bundle.ts'
 import { pinsOf } from '../src/cli/deploy/node-package.ts'
 import { computeDigest, digestFile, packaged } from '../src/cli/program-digest.ts'
 import { buildStatusPage } from './status-page.ts'
@@ -36,22 +36,27 @@ const draft = join(workspace, 'dist')
 process.once('exit', () => rmSync(workspace, { recursive: true, force: true }))
 
 /**
- * gateway.cjs has everything but the exporter of spans, which only a gateway with `tracing.endpoint` loads, and the client of
- * a shared store. A process and a worker thread begin with small files that load it (src/cli/bundle.ts). complete.cjs is what a
- * process loads instead at a shell's Tab. The others run in the threads of the ledger and of a log transport: threads begin
- * with a file.
+ * gateway.cjs has what serves but the exporter of spans, which only a gateway with `tracing.endpoint` loads, and the client of
+ * a shared store. commands.cjs has the other commands; complete.cjs is what a process loads at a shell's Tab. A process and a
+ * worker thread begin with small files that load one of them (src/cli/bundle.ts). The others run in the threads of the ledger
+ * and of a log transport: threads begin with a file.
  */
 const entryPoints = {
   gateway: 'gateway',
+  commands: 'commands',
   main: 'src/main.ts',
   worker: 'worker',
   complete: 'src/cli/completion/complete-program.ts',
   'export-spans': 'src/observe/tracing/export-spans.ts',
   'valkey-client': 'src/admission/stores/valkey/client.ts',
+  jose: 'jose',
+  'age-encryption': 'age-encryption',
   'ledger-writer': 'src/ledger/writer.ts',
   'thread-stream-worker': 'thread-stream/lib/worker.js',
   'pino-file': 'pino/file.js',
 }
+
+const load = (name: BundleName) => `require('./src/cli/bundle.ts').loadBundle(__dirname, '${name}').run()`
 
 /** Where the parts meet. `__bundlerPathsOverrides` is how pino and thread-stream are told where bundled files lie. */
 const seams: Readonly<Record<string, string>> = {
@@ -61,19 +66,25 @@ const seams: Readonly<Record<string, string>> = {
       'thread-stream-worker': join(__dirname, 'thread-stream-worker.cjs'),
       'pino/file': join(__dirname, 'pino-file.cjs'),
     }
-    exports.program = () => require('./src/cli/program.ts')
+    exports.program = () => require('./src/cli/serve-program.ts')
     exports.worker = () => require('./src/app/workers/worker.ts')`,
-  program: "module.exports = require('./src/cli/bundle.ts').loadBundle(__dirname).run().program()",
-  worker: "require('./src/cli/bundle.ts').loadBundle(__dirname).run().worker()",
+  commands: "exports.program = () => require('./src/cli/program.ts')",
+  serve: `module.exports = ${load('gateway')}.program()`,
+  program: `module.exports = ${load('commands')}.program()`,
+  worker: `${load('gateway')}.worker()`,
 }
 
 const joinAtSeams: Plugin = {
   name: 'join-at-seams',
   setup(build) {
     const seam = (path: string) => ({ path, namespace: 'seam' })
-    build.onResolve({ filter: /^(gateway|worker)$/ }, ({ path }) => seam(path))
-    build.onResolve({ filter: /\/cli\/program\.ts$/ }, ({ importer }) =>
+    build.onResolve({ filter: /^(gateway|commands|worker)$/ }, ({ path }) => seam(path))
+    build.onResolve({ filter: /\/program\.ts$/ }, ({ importer }) =>
       importer.endsWith('/src/main.ts') ? seam('program') : undefined,
+    )
+    // The seam that asks for it is the bundle itself. A command that turns out to be `serve` loads that bundle, too.
+    build.onResolve({ filter: /\/serve-program\.ts$/ }, ({ namespace }) =>
+      namespace === 'seam' ? undefined : seam('serve'),
     )
     build.onLoad({ filter: /.*/, namespace: 'seam' }, ({ path }) => ({
       contents: seams[path]!,
@@ -89,6 +100,8 @@ const separateFiles: Plugin = {
       [/\/complete-program\.ts$/, '/src/main.ts', './complete.cjs'],
       [/\/export-spans\.ts$/, '/tracing/', './export-spans.cjs'],
       [/^\.\/client\.ts$/, '/stores/valkey/', './valkey-client.cjs'],
+      [/^jose$/, '/src/clients/', './jose.cjs'],
+      [/^age-encryption$/, '/src/vault/', './age-encryption.cjs'],
     ] as const
     for (const [filter, from, path] of outputs) {
       build.onResolve({ filter }, ({ kind, importer }) =>
@@ -167,10 +180,12 @@ const inDist = JSON.stringify(metafile).replaceAll(`"${relative(root, draft)}/`,
 writeFileSync(join(draft, 'metafile.json'), inDist)
 
 // Regular expressions and comments are what esbuild leaves as they are.
-const gateway = join(draft, 'gateway.cjs')
 const escaped = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
-const code = readFileSync(gateway, 'utf8').replaceAll(/[\u0080-\uFFFF]/g, escaped)
-writeFileSync(gateway, moduleFunction(code))
+for (const name of bundleNames) {
+  const file = join(draft, `${name}.cjs`)
+  const code = readFileSync(file, 'utf8').replaceAll(/[\u0080-\uFFFF]/g, escaped)
+  writeFileSync(file, moduleFunction(code))
+}
 if (sourceDate === undefined) {
   const command = [join(root, 'scripts/code-cache.ts'), draft]
   child_process.execFileSync(process.execPath, command, { stdio: 'inherit' })

@@ -1,4 +1,4 @@
-// Serves calls with a fresh build and writes down what V8 compiled for them. Runs in a process of its own, which ends
+// Checks a configuration and serves calls with a fresh build, and writes down what V8 compiled for them. Runs in a process of its own, which ends
 // with it: `node scripts/code-cache.ts DIST`.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, request, type Server } from 'node:http'
@@ -60,13 +60,21 @@ async function freePort(): Promise<number> {
 }
 
 const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() })
-const bundle = loadBundle(dist)
-const { createProgram } = bundle.run().program()
-void createProgram({
-  env: { STATE_DIRECTORY: join(folder, 'state') },
-  stdout: nowhere,
-  stderr: process.stderr,
-}).run(['serve', '--config', config])
+const io = { env: { STATE_DIRECTORY: join(folder, 'state') }, stdout: nowhere, stderr: process.stderr }
+
+const commands = loadBundle(dist, 'commands')
+const program = commands.run().program().createProgram(io)
+for (const args of [
+  ['validate-config', config],
+  ['explain', 'model', '--config', config],
+]) {
+  const status = await program.run(args)
+  if (status !== 0) throw new Error(`${args[0]} of the build ends with ${status}`)
+}
+writeFileSync(codeCacheFile(dist, 'commands'), commands.script.createCachedData())
+
+const gateway = loadBundle(dist, 'gateway')
+void gateway.run().program().createProgram(io).run(['serve', '--config', config])
 
 async function ask(path: string, body?: object): Promise<number> {
   const method = body === undefined ? 'GET' : 'POST'
@@ -90,5 +98,5 @@ for (const stream of [false, true]) {
 }
 // Serving sets flags of V8, and a cache is for the flags that are set when it is written.
 resetServingFlags()
-writeFileSync(codeCacheFile(dist), bundle.script.createCachedData())
+writeFileSync(codeCacheFile(dist, 'gateway'), gateway.script.createCachedData())
 process.exit(0)

@@ -304,7 +304,13 @@ suite('the sources', () => {
           .replaceAll(/^import type [^]*?from '.*'$/gm, '')
           .replaceAll(/import\('.*?'\)/g, ''),
       ).map(({ to }) => to)
-    const seen = new Set(['main.ts', 'cli/serve.ts', 'app/app.ts', 'app/workers/worker.ts'])
+    const seen = new Set([
+      'main.ts',
+      'cli/serve-program.ts',
+      'cli/serve.ts',
+      'app/app.ts',
+      'app/workers/worker.ts',
+    ])
     for (const file of seen) for (const to of loadedBy(file)) seen.add(to)
     assert.ok(seen.has('ledger/ledger.ts'))
     assert.equal(seen.has('node:sqlite'), false)

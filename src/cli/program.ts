@@ -1,19 +1,16 @@
 // The command line: commands, options and the exit status (0: success; 1: a check or the command failed; 2: invalid usage).
 // Each command is loaded only when it runs, which keeps the start of the gateway short.
 import { Command, CommanderError } from 'commander'
-import { readFileSync } from 'node:fs'
-import { packagePath } from '../platform/package.ts'
-import { asErrors, isJournal } from '../systemd/journal.ts'
 import { addAuditCommands } from './audit-commands.ts'
 import { addCallsCommands } from './calls-commands.ts'
 import { addCompletionCommands } from './completion/commands.ts'
 import { addDeployCommands } from './deploy-commands.ts'
 import { addDoctorCommand } from './doctor.ts'
 import { addReportCommand } from './report-command.ts'
-import { ReloadSignal } from './reload-signal.ts'
 import { addImportCommand } from './import/import-program.ts'
 import { addSecretCommands } from './secret-commands.ts'
-import type { ServeIo } from './serve.ts'
+import { errorStream, readVersion } from './program-io.ts'
+import type { ServeProgramIo } from './serve-program.ts'
 import { addPricesCommands } from './prices-commands.ts'
 import { addKeyCommands } from './key-commands.ts'
 import { addMachinesCommands } from './machines-commands.ts'
@@ -23,14 +20,13 @@ import { addServiceCommands } from './service-commands.ts'
 import { addServicesCommands } from './services-commands.ts'
 import { addUsageCommands } from './usage-commands.ts'
 import type { CredentialIo } from './credential-set.ts'
+import type { CommandIo } from './output.ts'
 import { withoutKeys } from './without-keys.ts'
 
 const usageErrorStatus = 2
 
-type ProgramIo = Omit<ServeIo, 'reloadSignal'>
-
 /** @returns a program whose `run` resolves to the exit status. */
-export function createProgram(given: ProgramIo & Partial<Pick<CredentialIo, 'stdin'>>): {
+export function createProgram(given: ServeProgramIo & Partial<Pick<CredentialIo, 'stdin'>>): {
   run(args: readonly string[]): Promise<number>
   /** For what is generated from the commands. */
   readonly command: Command
@@ -54,7 +50,8 @@ export function createProgram(given: ProgramIo & Partial<Pick<CredentialIo, 'std
   const done = (result: number) => {
     status = result
   }
-  addGatewayCommands(program, io, version, done)
+  addServeCommand(program, given, done)
+  addGatewayCommands(program, io, done)
   addImportCommand(program, io, done)
   addDoctorCommand(program, io, version, done)
   addAuditCommands(program, io, done)
@@ -94,26 +91,22 @@ export function createProgram(given: ProgramIo & Partial<Pick<CredentialIo, 'std
   }
 }
 
+const configOption = ['-c, --config <file>', 'configuration file (default: see llm-gateway --help)'] as const
+
 /** @param done receives the exit status of the command that ran. */
-function addGatewayCommands(
-  program: Command,
-  io: ProgramIo,
-  version: string,
-  done: (status: number) => void,
-): void {
-  const configOption = [
-    '-c, --config <file>',
-    'configuration file (default: see llm-gateway --help)',
-  ] as const
+function addServeCommand(program: Command, io: ServeProgramIo, done: (status: number) => void): void {
   program
     .command('serve')
     .description('run the gateway until SIGTERM or SIGINT')
     .option(...configOption)
     .action(async ({ config }: { config?: string }) => {
-      const reloadSignal = new ReloadSignal(process, io.stdout)
-      const { serveCommand } = await import('./serve.ts')
-      done(await serveCommand({ ...io, reloadSignal }, config, version))
+      const { serve } = await import('./serve-program.ts')
+      done(await serve(io, config))
     })
+}
+
+/** @param done receives the exit status of the command that ran. */
+function addGatewayCommands(program: Command, io: CommandIo, done: (status: number) => void): void {
   program
     .command('validate-config')
     .description('check a configuration file: report every problem, with line and column')
@@ -226,14 +219,4 @@ const excessHints: Readonly<Record<string, string>> = {
   check: asInput,
   set: asInput,
   rotate: asInput,
-}
-
-/** The journal shows lines on standard error as errors. */
-function errorStream({ stderr, env }: ProgramIo): ProgramIo['stderr'] {
-  return isJournal(env, 2) ? { write: (text: string) => stderr.write(asErrors(text)) } : stderr
-}
-
-function readVersion(): string {
-  const text = readFileSync(packagePath('package.json'), 'utf8')
-  return (JSON.parse(text) as { version: string }).version
 }

@@ -1,5 +1,5 @@
 // Whether an address is on this machine, on a private network, or neither (RFC 1918, 4193, 6598, 6890).
-import { BlockList, isIP } from 'node:net'
+import { BlockList, isIP, isIPv4 } from 'node:net'
 
 import type { Boundary } from './boundary.ts'
 
@@ -19,16 +19,17 @@ const lists = Object.entries(ranges).map(([reach, cidrs]) => {
   const list = new BlockList()
   for (const cidr of cidrs) {
     const [address = '', prefix] = cidr.split('/')
-    list.addSubnet(address, Number(prefix), isIP(address) === 6 ? 'ipv6' : 'ipv4')
+    list.addSubnet(address, Number(prefix), address.includes(':') ? 'ipv6' : 'ipv4')
   }
   return { reach: reach as Reach, list }
 })
 
 /** How far an address literal reaches (an IPv4-mapped IPv6 address as the one it maps to); undefined for a name. */
 export function reachOf(address: string): Reach | undefined {
-  const version = isIP(address)
-  if (version === 0) return undefined
-  const family = version === 6 ? 'ipv6' : 'ipv4'
+  // The first `isIP` of a text that is no IPv4 address takes 7 ms: its expression is compiled then.
+  const isLiteral = address.includes(':') ? isIP(address) === 6 : isIPv4(address)
+  if (!isLiteral) return undefined
+  const family = address.includes(':') ? 'ipv6' : 'ipv4'
   return lists.find(({ list }) => list.check(address, family))?.reach ?? 'public'
 }
 

@@ -28,16 +28,16 @@ function bundleOf(t: TestContext): string {
 
 /** What the build does. */
 function withCache(folder: string): string {
-  const bundle = loadBundle(folder)
+  const bundle = loadBundle(folder, 'gateway')
   bundle.run().program()
-  writeFileSync(codeCacheFile(folder), bundle.script.createCachedData())
+  writeFileSync(codeCacheFile(folder, 'gateway'), bundle.script.createCachedData())
   return folder
 }
 
 test('a bundle is evaluated as a CommonJS module, with a cache and without one', (t) => {
   const folder = bundleOf(t)
-  assert.deepEqual(loadBundle(folder).run().program(), loaded)
-  const bundle = loadBundle(withCache(folder)).run()
+  assert.deepEqual(loadBundle(folder, 'gateway').run().program(), loaded)
+  const bundle = loadBundle(withCache(folder), 'gateway').run()
   assert.deepEqual(bundle.program(), loaded)
   assert.equal(bundle.worker(), 'worker')
 })
@@ -45,7 +45,7 @@ test('a bundle is evaluated as a CommonJS module, with a cache and without one',
 test('another process of the same Node takes the cache', (t) => {
   const code = `
     const { loadBundle } = await import(${JSON.stringify(module)})
-    const { script, run } = loadBundle(${JSON.stringify(withCache(bundleOf(t)))})
+    const { script, run } = loadBundle(${JSON.stringify(withCache(bundleOf(t)))}, 'gateway')
     console.log(script.cachedDataRejected, run().worker())`
   const args = ['--disable-sigusr1', '--input-type=module', '-e', code]
   assert.equal(spawnSync(process.execPath, args, { encoding: 'utf8' }).stdout, 'false worker\n')
@@ -53,8 +53,8 @@ test('another process of the same Node takes the cache', (t) => {
 
 test('a cache that V8 does not take costs time and nothing else', (t) => {
   const folder = bundleOf(t)
-  writeFileSync(codeCacheFile(folder), 'what another V8 wrote')
-  const bundle = loadBundle(folder)
+  writeFileSync(codeCacheFile(folder, 'gateway'), 'what another V8 wrote')
+  const bundle = loadBundle(folder, 'gateway')
   assert.equal(bundle.script.cachedDataRejected, true)
   assert.deepEqual(bundle.run().program(), loaded)
 })
@@ -62,5 +62,5 @@ test('a cache that V8 does not take costs time and nothing else', (t) => {
 test('a cache of another source is not taken', (t) => {
   const folder = withCache(bundleOf(t))
   writeFileSync(join(folder, 'gateway.cjs'), moduleFunction("exports.program = () => 'newer'"))
-  assert.equal(loadBundle(folder).run().program(), 'newer')
+  assert.equal(loadBundle(folder, 'gateway').run().program(), 'newer')
 })

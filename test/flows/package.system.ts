@@ -208,8 +208,9 @@ suite('the package', { timeout: 120_000 }, () => {
       metafile = JSON.parse(readFileSync(join(checkout, 'dist/metafile.json'), 'utf8')) as Metafile
     })
 
+    const inputsOf = (file: string) => Object.keys(metafile.outputs[`dist/${file}`]!.inputs)
+
     test('the packages of the design, each used by its room', () => {
-      const bundled = Object.keys(metafile.outputs['dist/gateway.cjs']!.inputs)
       for (const [room, names] of Object.entries(packagesOf)) {
         const files = Object.entries(metafile.inputs).filter(([file]) => file.startsWith(`src/${room}/`))
         for (const name of names) {
@@ -217,20 +218,34 @@ suite('the package', { timeout: 120_000 }, () => {
             .flatMap(([, { imports }]) => imports)
             .find(({ original }) => original === name || original?.startsWith(`${name}/`) === true)
           assert.ok(imported !== undefined, `${room} imports ${name}`)
-          assert.ok(bundled.includes(imported.path), name)
+          const file = room === 'cli' ? 'commands.cjs' : 'gateway.cjs'
+          assert.ok(inputsOf(file).includes(imported.path), name)
         }
       }
     })
 
     test('what exports spans, in a file of its own', () => {
       const isTracing = (file: string) => file.startsWith('node_modules/@opentelemetry/')
-      const inputsOf = (file: string) => Object.keys(metafile.outputs[`dist/${file}`]!.inputs)
       assert.ok(inputsOf('export-spans.cjs').some(isTracing))
       assert.deepEqual(inputsOf('gateway.cjs').filter(isTracing), [])
       assert.deepEqual(
         inputsOf('export-spans.cjs').filter((file) => file.includes('/undici/')),
         [],
       )
+    })
+
+    test('what serves, without the other commands', () => {
+      const files = inputsOf('gateway.cjs')
+      const rare = ['commander', 'json5', 'jose', 'age-encryption'].map((name) => `node_modules/${name}/`)
+      assert.deepEqual(
+        files.filter((file) => rare.some((folder) => file.startsWith(folder))),
+        [],
+      )
+      assert.deepEqual(
+        files.filter((file) => /^src\/cli\/(?:.*-commands|doctor|key-.*|import\/.*)\.ts$/.test(file)),
+        [],
+      )
+      assert.equal(inputsOf('commands.cjs').includes('src/app/app.ts'), false)
     })
 
     test('what completes names, in a file of its own, which has few packages', () => {
@@ -242,7 +257,6 @@ suite('the package', { timeout: 120_000 }, () => {
 
     test('the client of a shared store, in a file of its own', () => {
       const isOfClient = (file: string) => /^node_modules\/(?:ioredis|debug)\//.test(file)
-      const inputsOf = (file: string) => Object.keys(metafile.outputs[`dist/${file}`]!.inputs)
       assert.ok(inputsOf('valkey-client.cjs').some(isOfClient))
       assert.deepEqual(inputsOf('gateway.cjs').filter(isOfClient), [])
       // A module of ours in both files would be two, each with a state and classes of its own.
@@ -257,7 +271,7 @@ suite('the package', { timeout: 120_000 }, () => {
         const [namespace, module] = file.split(':', 2)
         // A constant of the build that is more than a word.
         if (namespace === '<define') assert.equal(file, '<define:nodePins>')
-        else if (namespace === 'seam') assert.match(file, /^seam:(gateway|program|worker)$/)
+        else if (namespace === 'seam') assert.match(file, /^seam:(gateway|commands|serve|program|worker)$/)
         // Node's own modules, which the bundle loads later than the packages ask for them.
         else if (namespace === 'deferred') assert.ok(isBuiltin(module!), file)
         else assert.equal(bytes, statSync(join(checkout, file)).size, file)
@@ -274,10 +288,11 @@ suite('the package', { timeout: 120_000 }, () => {
     test('code that V8 compiled at the build, which every thread of a process accepts', async () => {
       const bundle = JSON.stringify(join(checkout, 'src/cli/bundle.ts'))
       const load = `import(${bundle}).then(({ loadBundle }) =>
-        console.log(loadBundle(${JSON.stringify(join(checkout, 'dist'))}).script.cachedDataRejected))`
+        console.log(...['gateway', 'commands'].map((name) =>
+          loadBundle(${JSON.stringify(join(checkout, 'dist'))}, name).script.cachedDataRejected)))`
       const code = `${load}.then(() => new (require('node:worker_threads').Worker)(${JSON.stringify(load)}, { eval: true }))`
       const { stdout } = await run(process.execPath, ['--disable-sigusr1', '-e', code], { env })
-      assert.equal(stdout, 'false\nfalse\n')
+      assert.equal(stdout, 'false false\nfalse false\n')
     })
   })
 
@@ -285,7 +300,7 @@ suite('the package', { timeout: 120_000 }, () => {
     const { stdout } = await run('tar', ['-tzf', tarball], { maxBuffer: 16 * 1024 * 1024 })
     const names = stdout.split('\n').filter((name) => name !== '')
     const allowed =
-      /^package\/(bin\/llm-gateway|config\/|docs\/|man\/llm-gateway[.a-z]*\.[15]$|systemd\/|dist\/.*\.cjs$|dist\/status-page\/|dist\/valkey\/[a-z-]+\.lua$|dist\/gateway-v[\d.]+-linux-(x64|arm64)\.cache$|package\.json$|README\.md$|LICENSE$|(CHANGELOG|ARCHITECTURE)\.md$|bench\/results\/)/
+      /^package\/(bin\/llm-gateway|config\/|docs\/|man\/llm-gateway[.a-z]*\.[15]$|systemd\/|dist\/.*\.cjs$|dist\/status-page\/|dist\/valkey\/[a-z-]+\.lua$|dist\/(gateway|commands)-v[\d.]+-linux-(x64|arm64)\.cache$|package\.json$|README\.md$|LICENSE$|(CHANGELOG|ARCHITECTURE)\.md$|bench\/results\/)/
     assert.deepEqual(
       names.filter((name) => !allowed.test(name)),
       [],
@@ -294,6 +309,9 @@ suite('the package', { timeout: 120_000 }, () => {
       'bin/llm-gateway',
       'dist/main.cjs',
       'dist/gateway.cjs',
+      'dist/commands.cjs',
+      'dist/jose.cjs',
+      'dist/age-encryption.cjs',
       'dist/worker.cjs',
       'dist/complete.cjs',
       'dist/export-spans.cjs',
@@ -303,7 +321,8 @@ suite('the package', { timeout: 120_000 }, () => {
       'dist/thread-stream-worker.cjs',
       'dist/pino-file.cjs',
       'dist/status-page/app.js',
-      codeCacheFile('dist'),
+      codeCacheFile('dist', 'gateway'),
+      codeCacheFile('dist', 'commands'),
       'config/llm-gateway.yaml',
       'man/llm-gateway.1',
       'man/llm-gateway.yaml.5',
