@@ -41,7 +41,7 @@ const isFirst = (file: string) => /^test\/system(-users)?\/|-systemd\./.test(fil
 const isAlone = (file: string) => kind === 'system' || /^test\/(bin|leaks|scripts|sdk)\//.test(file)
 const [first, others] = divideBy(isFirst, files)
 const [alone, shared] = divideBy(isAlone, others)
-const groups = [...[...first, ...alone].map((file) => [file]), ...divide(shared, 8)]
+const groups = [...[...first, ...alone].map((file) => [file]), ...divide(shared, 12)]
 const args = [
   ...preload,
   '--test',

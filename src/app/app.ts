@@ -66,15 +66,26 @@ export interface AppOptions {
   readonly builtAtMs?: number
   /** The file that worker threads run; the package's own when absent. */
   readonly workerEntry?: URL
+  /** The file that the ledger's thread runs; the package's own when absent. */
+  readonly writerEntry?: URL
 }
 
 /** @throws StartError when an address can't be had, or a user to be served does not exist here. */
 export async function startApp(config: Config, options: AppOptions): Promise<App> {
   const { stdout, isJournal = false, version, stateDirectory, starterPath, auditKey, store } = options
+  const { writerEntry } = options
   const hasWorkers = config.server.workers > 1
   const clock = hasWorkers ? systemClock : (options.clock ?? systemClock)
   if (hasWorkers && (options.sockets ?? []).length === 0) await checkFree(config.server)
-  const opened = openEvents(config, { stdout, isJournal, clock, version, stateDirectory, auditKey })
+  const opened = openEvents(config, {
+    stdout,
+    isJournal,
+    clock,
+    version,
+    stateDirectory,
+    writerEntry,
+    auditKey,
+  })
   const { events, ledger, counts } = opened
   const owner = { clock, events, stateDirectory, starterPath, store, version, ledger, counts }
   const services = await OwnServices.start(config, owner)

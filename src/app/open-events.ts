@@ -41,6 +41,7 @@ export interface EventsParts extends Pick<LogDestination, 'stdout' | 'isJournal'
   readonly clock: Clock
   readonly version: string
   readonly stateDirectory: string | undefined
+  readonly writerEntry: URL | undefined
   /** Absent: there is none. */
   readonly auditKey: OpenedAuditKey | undefined
 }
@@ -49,7 +50,7 @@ type EventsConfig = Pick<Config, 'audit' | 'logging' | 'metrics' | 'notify' | 's
 
 export function openEvents(
   { logging, usage, audit: auditConfig, metrics, notify, status }: EventsConfig,
-  { stdout, isJournal = false, clock, version, stateDirectory, auditKey }: EventsParts,
+  { stdout, isJournal = false, clock, version, stateDirectory, writerEntry, auditKey }: EventsParts,
 ): OpenedEvents {
   const logOutput = openLogOutput(logging, {
     stdout,
@@ -57,7 +58,7 @@ export function openEvents(
     onTransportFailure: (target, cause) => events.emit({ kind: 'log_transport_failed', target, cause }),
   })
   const emit: Events['emit'] = (event) => events.emit(event)
-  const ledger = openLedgerOf(usage, { clock, emit, stateDirectory })
+  const ledger = openLedgerOf(usage, { clock, emit, stateDirectory, writerEntry })
   const log = logSink(createLog(logging.level, logOutput))
   const key = auditKey ?? { kind: 'none' }
   const obstacle = auditObstacle(auditConfig, { stateDirectory, key })

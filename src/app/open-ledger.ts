@@ -13,16 +13,18 @@ export interface LedgerParts {
   readonly emit: Events['emit']
   /** Undefined: there is none. */
   readonly stateDirectory: string | undefined
+  /** The file that its thread runs; the package's own when absent. */
+  readonly writerEntry?: URL | undefined
 }
 
 /** Undefined: nothing is recorded. */
 export function openLedgerOf(
   { enabled, keepCallsDays, keepHoursDays }: UsageConfig,
-  { clock, emit, stateDirectory }: LedgerParts,
+  { clock, emit, stateDirectory, writerEntry }: LedgerParts,
 ): Ledger | undefined {
   if (!enabled || stateDirectory === undefined) return undefined
   const path = join(stateDirectory, ledgerFileName)
-  return openLedger({ path, keepCallsDays, keepHoursDays, clock, onEvent: emit })
+  return openLedger({ path, keepCallsDays, keepHoursDays, clock, onEvent: emit, writerEntry })
 }
 
 /** Whether there is something to read. */

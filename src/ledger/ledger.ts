@@ -24,6 +24,8 @@ export interface LedgerOptions {
   readonly onEvent: (event: LedgerEvent) => void
   /** Bounds, for tests; the usual ones when absent. */
   readonly bounds?: Partial<LedgerBounds>
+  /** The file that its thread runs; the package's own when absent. */
+  readonly writerEntry?: URL | undefined
   /** What writes the file, for tests; a thread when absent. */
   readonly openWriter?: (owner: WriterOwner) => Writer
 }
@@ -136,7 +138,7 @@ class ThreadLedger implements Ledger {
     this.#bounds = { ...usualBounds, ...options.bounds }
     this.#rows = new PendingRows(this.#bounds.maxWaitingRows)
     this.#spending = new SpendNews(() => this.#onSpending(), this.#bounds.maxWaitingRows)
-    const { openWriter = (owner) => new WriterThread(owner) } = options
+    const { writerEntry, openWriter = (owner) => new WriterThread(owner, writerEntry) } = options
     this.#writer = openWriter({
       start: () => this.#writerStart(),
       onMessage: (message) => this.#onMessage(message),

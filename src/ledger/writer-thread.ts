@@ -26,17 +26,20 @@ export interface WriterOwner {
 }
 
 /** TypeScript in a checkout, a bundled file in the package. */
-const writerEntry = new URL(
+const packagedEntry = new URL(
   import.meta.url.endsWith('.ts') ? './writer.ts' : './ledger-writer.cjs',
   import.meta.url,
 )
 
 export class WriterThread implements Writer {
   readonly #owner: WriterOwner
+  readonly #entry: URL
   #thread: Worker | undefined
 
-  constructor(owner: WriterOwner) {
+  /** @param entry the file that the thread runs. */
+  constructor(owner: WriterOwner, entry = packagedEntry) {
     this.#owner = owner
+    this.#entry = entry
   }
 
   get isRunning(): boolean {
@@ -68,7 +71,7 @@ export class WriterThread implements Writer {
   }
 
   #start(): Worker {
-    const thread = new Worker(writerEntry, {
+    const thread = new Worker(this.#entry, {
       workerData: this.#owner.start(),
       name: 'ledger',
       env: {},

@@ -9,7 +9,7 @@ import { readMessage } from '../dialects/translate/messages-rules.ts'
 import { roundTrips, SkippingClock, withoutConditions } from '../faults/fault.ts'
 import { type Options, startGateway, type TestGateway } from '../support/app.ts'
 import { post, used } from '../support/calls.ts'
-import { delta, usageEvent, whole } from '../support/chat-content.ts'
+import { delta, finish, piece, usageEvent, whole } from '../support/chat-content.ts'
 import { eventText, helloStream, ping } from '../support/message-events.ts'
 import { connectRaw, rawRequest } from '../support/raw-client.ts'
 import {
@@ -44,14 +44,6 @@ const callPayloads = [
 ]
 const question = { model: 'small', max_tokens: 64, messages: [{ role: 'user' as const, content: 'hi' }] }
 const streamed = JSON.stringify({ ...question, stream: true })
-
-function piece(content: object): string {
-  return delta('', { choices: [{ index: 0, delta: content, finish_reason: null }] })
-}
-
-function finish(reason: string): string {
-  return delta('', { choices: [{ index: 0, delta: {}, finish_reason: reason }] })
-}
 
 function start(t: TestContext, models: RawConfig['models'] = {}, options: Options = {}) {
   const limits = { small: { rpm: 20, tpm: 500_000 } }

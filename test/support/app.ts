@@ -8,7 +8,7 @@ import { pathToFileURL } from 'node:url'
 import { type App, startApp, type AppOptions } from '../../src/app/app.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import type { Config } from '../../src/config/types.ts'
-import { workerFile } from './built-checkout.ts'
+import { workerFile, writerFile } from './built-checkout.ts'
 import { scratchDirectory } from './config-file.ts'
 import { soon } from './deadline.ts'
 import { configText, defaultEnv, prepare, type Setup, type Started } from './gateway-config.ts'
@@ -71,6 +71,7 @@ export async function startGateway<Name extends string = 'scripted'>(
     configFile: file,
     stateDirectory: undefined,
     workerEntry,
+    writerEntry: pathToFileURL(writerFile),
     ...chosen,
   }
   const app = await startApp(config, options)

@@ -26,6 +26,9 @@ export const programFile = join(checkout, isBuildTested ? 'dist/main.cjs' : 'src
 /** What a thread of a gateway runs. */
 export const workerFile = join(checkout, isBuildTested ? 'dist/worker.cjs' : 'src/app/workers/worker.ts')
 
+/** What the thread of a ledger runs. */
+export const writerFile = join(checkout, isBuildTested ? 'dist/ledger-writer.cjs' : 'src/ledger/writer.ts')
+
 /** Builds it unless that has been done. */
 export function provideBuild(): void {
   if (isBuilt()) return

@@ -26,6 +26,24 @@ export function delta(content: string, more: object = {}): string {
   })
 }
 
+/** The data of a chunk whose only choice has this delta. */
+export function piece(content: object): string {
+  return delta('', { choices: [{ index: 0, delta: content, finish_reason: null }] })
+}
+
+/** The data of the last chunk of a choice. */
+export function finish(reason: string): string {
+  return delta('', { choices: [{ index: 0, delta: {}, finish_reason: reason }] })
+}
+
+/** The data of a chunk with a part of a tool call. @param start what its first part has besides: `id`, `type`, `name`. */
+export function callPiece(index: number, args: string, start: object = {}): string {
+  const { name, ...more } = start as { name?: string }
+  return piece({
+    tool_calls: [{ index, ...more, function: { ...(name !== undefined && { name }), arguments: args } }],
+  })
+}
+
 /** The data of the extra event with usage. */
 export function usageEvent(usage: unknown): string {
   return JSON.stringify({
