@@ -145,7 +145,7 @@ suite('a whole call that is translated for llama.cpp', () => {
       })
     }
 
-    test(`${way}: leaving ends the stream, and is charged what was seen of it, and a token that was under way`, async (t) => {
+    test(`${way}: leaving ends the stream, and is charged what was seen of it, and two tokens that were under way`, async (t) => {
       const running = await start(t)
       const begun = textEvents.slice(0, 4)
       answer(running.upstream, [streamHead(), ...begun.map((data) => chunk(`data: ${data}\n\n`)), hang])
@@ -157,7 +157,7 @@ suite('a whole call that is translated for llama.cpp', () => {
       const line = await running.gateway.logged({ event: 'call', status: 499 })
       assert.deepEqual(
         [line['way'], line['prompt_tokens'], line['completion_tokens'], line['cached_tokens']],
-        [way, 40, 3, 8],
+        [way, 40, 4, 8],
       )
     })
 

@@ -178,7 +178,7 @@ suite('a whole call to llama.cpp', () => {
     assert.equal(sent, `{"return_progress":true,${expected.slice(1)}`)
   })
 
-  test('that is left frees the connection at once, and is charged what was seen of it, and a token that was under way', async (t) => {
+  test('that is left frees the connection at once, and is charged what was seen of it, and two tokens that were under way', async (t) => {
     const running = await startLlama(t)
     answer(running.upstream, [
       streamHead(),
@@ -194,7 +194,7 @@ suite('a whole call to llama.cpp', () => {
     const line = await running.gateway.logged({ event: 'call', status: 499 })
     assert.deepEqual(
       [line['prompt_tokens'], line['completion_tokens'], line['estimated'], line['way']],
-      [40, 3, true, 'assembled'],
+      [40, 4, true, 'assembled'],
     )
   })
 

@@ -150,13 +150,20 @@ suite('a stream at llama.cpp', () => {
 
   for (const [what, events, prompt, seen, output] of [
     ['in its prompt is charged the batch that has begun', [delta(role, progress(1))], 127, 0, 0],
-    ['at the end of its prompt is charged all of it', [delta(role, progress(639))], 643, 0, 0],
     [
-      'in its answer is charged its prompt, a token for each piece, and the one that is under way',
+      'in the last batch but one is charged all of it, and the first token of the answer',
+      [delta(role, progress(127))],
+      643,
+      0,
+      1,
+    ],
+    ['in the last batch is charged the same', [delta(role, progress(639))], 643, 0, 1],
+    [
+      'in its answer is charged its prompt, a token for each piece, the one under way and the next',
       [...chatProgress, ...begun],
       643,
       3,
-      4,
+      5,
     ],
   ] as const) {
     test(`that is left ${what}`, async (t) => {

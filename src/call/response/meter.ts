@@ -202,12 +202,14 @@ export class Meter {
   }
 
   /**
-   * llama.cpp computes and counts one more token, or two, before it notices that a client has left
-   * (docs/trials/llama-cpp.md#whole-answers-put-together-of-streams).
+   * Tokens that are in no piece. llama.cpp computes and counts the one under way and the next before it notices that its client has
+   * left, and the first one where all of the prompt had begun (docs/trials/llama-cpp.md#whole-answers-put-together-of-streams).
    */
   #underWay(end: End): number {
-    const isGoingOn = this.#pieces > 0 && (this.#usage === undefined || this.#isCountOutdated)
-    return end === 'left' && this.#progress !== undefined && isGoingOn ? 1 : 0
+    if (end !== 'left' || this.#progress === undefined) return 0
+    const { totalTokens, begunTokens } = this.#progress
+    if (this.#pieces === 0) return begunTokens === totalTokens ? 1 : 0
+    return this.#usage === undefined || this.#isCountOutdated ? 2 : 0
   }
 
   /** One piece is about one token; a longer one holds more. */

@@ -13,9 +13,10 @@ const progressKey = Buffer.from(`"${progressMember}"`)
 
 /**
  * It processes batches, and ends one so many tokens before the end of a prompt, to keep its state there; a batch that has begun
- * is finished whether or not the client is still there.
+ * is finished whether or not the client is still there. It ends one 4 tokens before the end, too, and begins the last before it
+ * notices that the client has left (docs/trials/llama-cpp.md#whole-answers-put-together-of-streams).
  */
-const tokensBehindBatches = [516, 4, 0] as const
+const tokensBehindBatches = [516, 0] as const
 
 /** `n_batch`, unless its operator sets another. */
 const maxBatchTokens = 2048

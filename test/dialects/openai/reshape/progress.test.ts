@@ -11,10 +11,10 @@ function begunAt(processed: number, total: number): number | undefined {
 test('a batch that has begun is finished: up to where the next one begins, as a real llama.cpp cuts them', () => {
   assert.deepEqual(
     [begunAt(0, 643), begunAt(1, 643), begunAt(127, 643), begunAt(639, 643), begunAt(643, 643)],
-    [127, 127, 639, 643, 643],
+    [127, 127, 643, 643, 643],
   )
-  assert.deepEqual([begunAt(1, 1824), begunAt(1308, 1824)], [1308, 1820])
-  assert.deepEqual([begunAt(0, 25), begunAt(21, 25)], [21, 25])
+  assert.deepEqual([begunAt(1, 1824), begunAt(1308, 1824)], [1308, 1824])
+  assert.deepEqual([begunAt(0, 25), begunAt(21, 25)], [25, 25])
   assert.equal(begunAt(0, 3), 3)
 })
 
