@@ -7,7 +7,7 @@ import { findOnPath } from '../contender.ts'
 export const litellm: Contender = {
   name: 'LiteLLM',
   setup:
-    'one worker, `LITELLM_MODE=PRODUCTION`, errors logged only, no keys, no database, no telemetry, no retries, no cooldowns; `openai/` for chat, `hosted_vllm/` with `use_chat_completions_api` for Messages and Responses; `allowed_openai_params: [user]`, which it drops otherwise. It is asked for 1,000 open streams only: more take it too long to open',
+    'one worker, on uvloop and httptools if they are installed, `LITELLM_MODE=PRODUCTION`, errors logged only, no keys, no database, no telemetry, no retries, no cooldowns; `openai/` for chat, `hosted_vllm/` with `use_chat_completions_api` for Messages and Responses; `allowed_openai_params: [user]`, which it drops otherwise. It is asked for 1,000 open streams only: more take it too long to open',
   entrances: {
     chat: { path: '/v1/chat/completions', model: 'bench' },
     messages: { path: '/v1/messages', model: 'translated' },
