@@ -1,5 +1,5 @@
-// Checks a configuration and serves calls with a fresh build, and writes down what V8 compiled for them. Runs in a process of its own, which ends
-// with it: `node scripts/code-cache.ts DIST`.
+// Checks a configuration and serves calls with a fresh build, and writes down what V8 compiled for them. Runs in a process
+// of its own, which ends with it: `node scripts/code-cache.ts DIST`.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, request, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'

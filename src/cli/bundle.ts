@@ -1,5 +1,6 @@
 // The package's two bundles, the gateway and the other commands, and what V8 made of each when it was built. With that the
-// gateway listens 110 ms after its start, without it after 175. (Node's own compile cache would need a first start to fill it and a trusted folder, and take 140.)
+// gateway listens 110 ms after its start, without it after 175. (Node's own compile cache would need a first start to fill
+// it and a trusted folder, and take 140.)
 // V8 accepts such a cache only from the very same build of Node (its version, its flags, its snapshot), and compiles the
 // source otherwise. It trusts the cache without looking at the source, so both are written together.
 import { readFileSync } from 'node:fs'
@@ -19,6 +20,7 @@ interface Bundles {
 }
 
 export type BundleName = keyof Bundles
+
 export const bundleNames: readonly BundleName[] = ['gateway', 'commands']
 
 export interface LoadedBundle<Name extends BundleName> {

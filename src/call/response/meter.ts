@@ -202,8 +202,9 @@ export class Meter {
   }
 
   /**
-   * Tokens that are in no piece. llama.cpp computes and counts the one under way and the next before it notices that its client has
-   * left, and the first one where all of the prompt had begun (docs/trials/llama-cpp.md#whole-answers-put-together-of-streams).
+   * Tokens that are in no piece. llama.cpp computes and counts the one under way and the next before it notices that its
+   * client has left, and the first one where all of the prompt had begun
+   * (docs/trials/llama-cpp.md#whole-answers-put-together-of-streams).
    */
   #underWay(end: End): number {
     if (end !== 'left' || this.#progress === undefined) return 0
