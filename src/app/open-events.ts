@@ -41,6 +41,7 @@ export interface EventsParts extends Pick<LogDestination, 'stdout' | 'isJournal'
   readonly clock: Clock
   readonly version: string
   readonly stateDirectory: string | undefined
+  /** As in `LedgerParts`. */
   readonly writerEntry: URL | undefined
   /** Absent: there is none. */
   readonly auditKey: OpenedAuditKey | undefined
