@@ -17,6 +17,7 @@ import { providerStates } from '../status/provider-states.ts'
 import { servedModels } from '../status/served-models.ts'
 import { serviceRows } from '../status/service-rows.ts'
 import { withTurns } from '../status/service-turns.ts'
+import { shownStore } from '../status/shared-store-text.ts'
 import { withoutNames } from '../status/shared-store.ts'
 import { shownOrNull, shownText } from '../status/shown-text.ts'
 import type { ProviderState, StatusReport, Usage } from '../status/status-report.ts'
@@ -130,7 +131,7 @@ export class StatusReporter implements StatusSource {
       services: serviceStates,
       limits: limitStates(limits),
       budgets: budgets.describe(budgetScopes).map(budgetRow),
-      store: store === undefined ? null : seesAll ? store : withoutNames(store),
+      store: store === undefined ? null : shownStore(seesAll ? store : withoutNames(store)),
       usage,
       recent: recentCalls(looks, { ...past, isAll: seesAll }),
       failures: failureRows(looks, { ...past, isAll: seesAll }, nowMs),

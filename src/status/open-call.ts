@@ -43,6 +43,8 @@ export interface OpenCall {
   readonly start_ms: number
   /** Null: it waits for no other server. */
   readonly turn: ServiceTurn | null
+  /** In the phase `starting`, what it waits for, in words: `waiting for qwen to start`. */
+  readonly waits_for?: string
   /** Whether the client asked for a stream. */
   readonly stream: boolean
   /** As the provider has counted them, else an estimate; null: nothing is known of them. */

@@ -1,6 +1,15 @@
-// The machines that share limits, as text: `llm-gateway machines`, `llm-gateway status`.
+// The machines that share limits, as text: `llm-gateway machines`, `llm-gateway status`, and on the status page.
 import { durationText } from '../platform/duration.ts'
-import type { MachineRow, MachineUse, SharedStoreReport } from './shared-store.ts'
+import type { MachineRow, MachineUse, SharedStoreReport, ShownStore } from './shared-store.ts'
+
+/** A store with its texts. */
+export function shownStore(store: SharedStoreReport): ShownStore {
+  return {
+    ...store,
+    text: storeText(store),
+    machines: store.machines.map((machine) => ({ ...machine, uses_text: usesText(machine) })),
+  }
+}
 
 export const machineHeads = ['machine', 'state', 'version', 'since', 'uses']
 
@@ -12,7 +21,7 @@ const stateWords: Readonly<Record<MachineRow['state'], string>> = {
 
 /** @param nowMs milliseconds since 1970. */
 export function machineCells(machine: MachineRow, nowMs: number): string[] {
-  const { name, is_this: isThis, state, version, since, last_seen: lastSeen, uses } = machine
+  const { name, is_this: isThis, state, version, since, last_seen: lastSeen } = machine
   const ago = (iso: string) => durationText(Math.max(0, nowMs - Date.parse(iso)))
   const words = stateWords[state] ?? state
   return [
@@ -20,8 +29,12 @@ export function machineCells(machine: MachineRow, nowMs: number): string[] {
     state === 'here' ? words : `${words}, seen ${ago(lastSeen)} ago`,
     version,
     since === null ? '-' : `${ago(since)} ago`,
-    uses.length === 0 ? '-' : uses.map(useText).join('; '),
+    usesText(machine) ?? '-',
   ]
+}
+
+function usesText({ uses }: MachineRow): string | null {
+  return uses.map(useText).join('; ') || null
 }
 
 /** `qwen: 3 requests, 812 tokens, 1 under way` */

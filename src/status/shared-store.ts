@@ -23,6 +23,18 @@ export interface SharedStoreReport {
   readonly conflicts: readonly string[]
 }
 
+/** With what people read of it. */
+export interface ShownStore extends SharedStoreReport {
+  /** Whether it is up, and what is in force. */
+  readonly text: string
+  readonly machines: readonly ShownMachine[]
+}
+
+export interface ShownMachine extends MachineRow {
+  /** Its uses; null: nothing counts. */
+  readonly uses_text: string | null
+}
+
 /** For those who may not know what else there is. */
 export function withoutNames(store: SharedStoreReport): SharedStoreReport {
   return {

@@ -3,7 +3,7 @@
 // than its origin and path. Text of others is at most 300 printable characters. Times are ISO 8601 in UTC.
 import type { Attention } from '../observe/alerts/attention.ts'
 import type { OpenCall } from './open-call.ts'
-import type { SharedStoreReport } from './shared-store.ts'
+import type { ShownStore } from './shared-store.ts'
 
 export interface StatusReport {
   readonly version: string
@@ -28,7 +28,7 @@ export interface StatusReport {
   readonly limits: readonly LimitState[]
   readonly budgets: readonly BudgetRow[]
   /** Of limits that machines share, whose counts above are those of all of them; null: they are this one's alone. */
-  readonly store: SharedStoreReport | null
+  readonly store: ShownStore | null
   /** Null: the ledger is off, or cannot be read now. */
   readonly usage: Usage | null
   /** The newest first. */

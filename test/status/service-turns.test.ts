@@ -26,6 +26,17 @@ test('a call waits for its turn while others of the group keep the place', () =>
   assert.equal(waitOf([qwen, gemma, llama]), 'waiting for its turn in gpu0 (gemma, llama run)')
 })
 
+test('a call that waits for a server has it in words, and no other call has', () => {
+  const states = serviceRows([qwen, gemma].map(serviceState), true)
+  const calls = (['starting', 'waiting'] as const).map(
+    (phase) => ({ phase, provider: 'qwen', turn: null }) as OpenCall,
+  )
+  assert.deepEqual(
+    withTurns(calls, states).map((call) => call.waits_for),
+    ['waiting for its turn in gpu0 (gemma runs)', undefined],
+  )
+})
+
 test('a call waits for its own server when that starts, or nothing else has the place', () => {
   const own = 'waiting for qwen to start'
   assert.equal(waitOf([{ ...qwen, state: 'starting' }, gemma]), own)

@@ -8,6 +8,7 @@ import { after, before, suite, test, type TestContext } from 'node:test'
 import type { AxeResults } from 'axe-core'
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import type { StatusReport } from '../../../src/status/status-report.ts'
+import { shownStore } from '../../../src/status/shared-store-text.ts'
 import { missing } from '../../support/needs.ts'
 import { launchChromium } from '../chromium.ts'
 import { type Answers, type PageServer, servePage } from './page-server.ts'
@@ -123,7 +124,8 @@ suite('the status page', { skip: missing('chromium') }, () => {
         [...main.childNodes].map(({ nodeName }) => nodeName).filter((name) => name === '#text'),
       )
     assert.deepEqual(strays, [])
-    const store = { ...sharedReport.store, up: false, fault: 'db.example: no reply', in_force: 'share' }
+    const isAway = { up: false, fault: 'db.example: no reply', in_force: 'share' } as const
+    const store = shownStore({ ...sharedReport.store!, ...isAway })
     send('change', { store })
     await section
       .getByText('the store is away (db.example: no reply): this machine has its part of each limit')

@@ -8,6 +8,8 @@ import type {
   StatusReport,
   UsageRow,
 } from '../../../src/status/status-report.ts'
+import { startWaitText } from '../../../src/status/services-text.ts'
+import { shownStore } from '../../../src/status/shared-store-text.ts'
 import type { MachineRow, MachineUse } from '../../../src/status/shared-store.ts'
 
 type OpenCall = StatusReport['calls'][number]
@@ -497,6 +499,8 @@ export const brokenReport: StatusReport = {
 const attack =
   '<img src=x onerror="window.pwned=1"><script>window.pwned=1</script>\'"><svg/onload=window.pwned=1>javascript:window.pwned=1\u202egnp.exe\u0007'
 
+const gpuTurn = { group: 'gpu0', running: ['qwen'] }
+
 /** Two model servers share a GPU: one runs, calls wait for the other, and a third has failed. */
 export const servicesReport: StatusReport = {
   ...busyReport,
@@ -512,7 +516,8 @@ export const servicesReport: StatusReport = {
       first_token_ms: null,
       wait_ms: 8200,
       start_ms: 8200,
-      turn: { group: 'gpu0', running: ['qwen'] },
+      turn: gpuTurn,
+      waits_for: startWaitText({ provider: 'gemma', turn: gpuTurn }),
       age_ms: 8300,
     }),
     ...busyReport.calls,
@@ -587,7 +592,7 @@ export function hostile<Value>(value: Value): Value {
 /** One of three machines that share limits. */
 export const sharedReport: StatusReport = {
   ...busyReport,
-  store: {
+  store: shownStore({
     up: true,
     fault: null,
     server: 'Valkey 8.0.1',
@@ -600,7 +605,7 @@ export const sharedReport: StatusReport = {
       machine('box-b', { uses: [use('gpt-5.2-mini', 22, 20_900, 0), use('claude-sonnet-5', 4, 9_300, 2)] }),
       machine('box-c', { state: 'silent', last_seen: ago(400) }),
     ],
-  },
+  }),
 }
 
 function machine(name: string, facts: Partial<MachineRow>): MachineRow {
