@@ -38,7 +38,7 @@ function usesText({ uses }: MachineRow): string | null {
 }
 
 /** `qwen: 3 requests, 812 tokens, 1 under way` */
-export function useText({ kind, name, requests, tokens, parallel }: MachineUse): string {
+function useText({ kind, name, requests, tokens, parallel }: MachineUse): string {
   const counts = [
     requests > 0 && `${requests} ${requests === 1 ? 'request' : 'requests'}`,
     tokens > 0 && `${tokens} ${tokens === 1 ? 'token' : 'tokens'}`,

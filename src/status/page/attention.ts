@@ -1,119 +1,92 @@
 // What needs a person: the last failure and the conditions that hold, with why and what to do.
-import type { VNode } from 'preact'
+import type { ComponentChildren, VNode } from 'preact'
 import { hasFailed } from '../failed-call.ts'
 import type { StatusReport } from '../status-report.ts'
 import { box, h } from './element.ts'
-import { count, counted, outcomeOf, time, type Tone } from './format.ts'
-import { advice, code, facts, section, state } from './parts.ts'
-
-type Condition = StatusReport['attention'][number]
-
-const tones: Readonly<Record<Condition['severity'], Tone>> = {
-  critical: 'bad',
-  warning: 'warn',
-  info: 'calm',
-}
+import { count, counted, time } from './format.ts'
+import { advice, code, empty, facts, quiet, section, state } from './parts.ts'
+import { outcomeOf, toneOf, wordsOf } from './words.ts'
 
 /** Failures are shown on top for this long. */
 const recentMs = 24 * 3_600_000
 
 export function attentionSection(report: StatusReport): VNode {
-  const { attention, recent, reload, now } = report
-  const last = lastFailure(report)
-  const isCalm =
-    last === undefined && attention.length === 0 && !reload?.problems.length && !reload?.needs_restart.length
+  const { attention, recent, reload } = report
+  const cards = [
+    lastFailure(report),
+    reload &&
+      notes(`${counted(reload.problems.length, 'problem')}: the old configuration stays`, reload.problems),
+    reload && notes('Changed, and applied by a restart only', reload.needs_restart),
+    ...attention.map(({ subject, severity, state: stage, since, what, why, fix }) =>
+      card(
+        severity,
+        severity,
+        what,
+        advice(why, fix),
+        quiet(subject && `${subject}, `, 'since ', time(since), stage === 'pending' && ', not reported yet'),
+      ),
+    ),
+  ].filter(Boolean)
   return section(
     'attention',
     'Needs attention',
-    undefined,
-    last,
-    reload && [
-      notes(`${counted(reload.problems.length, 'problem')}: the old configuration stays`, reload.problems),
-      notes('Changed, and applied by a restart only', reload.needs_restart),
-    ],
-    attention.map(({ subject, severity, state, since, what, why, fix }) =>
-      card(
-        { tone: tones[severity], word: severity, title: what, why, fix },
-        box(
-          'p',
-          'quiet',
-          `${subject && `${subject}, `}since ${time(since, now)}${state === 'pending' ? ', not reported yet' : ''}`,
-        ),
-      ),
-    ),
-    isCalm && (recent.length === 0 ? firstCall(report) : allWell(recent)),
+    null,
+    ...cards,
+    cards.length === 0 && (recent.length === 0 ? firstCall(report) : allWell(recent)),
   )
 }
 
 function allWell(recent: StatusReport['recent']): VNode {
-  const answered = recent.filter(({ outcome }) => outcome === 'ok').length
-  return box(
-    'p',
-    'empty',
+  return empty(
     state('good', 'Nothing'),
-    `. Of the last ${counted(recent.length, 'call')}, ${count(answered)} succeeded.`,
+    `. Of the last ${counted(recent.length, 'call')}, ${count(recent.filter(isGood).length)} succeeded.`,
   )
+}
+
+function isGood({ outcome }: { readonly outcome: string }): boolean {
+  return outcome === 'ok'
 }
 
 /** The newest of the calls that are remembered. */
 function lastFailure({ recent, now }: StatusReport): VNode | undefined {
   const at = recent.findIndex(hasFailed)
   const call = recent[at]
-  if (call === undefined || Date.parse(call.at) < Date.parse(now) - recentMs) return undefined
+  if (call === undefined || Date.parse(now) - Date.parse(call.at) > recentMs) return undefined
   const { provider } = call
-  const { words, tone } = outcomeOf(call.outcome, call.code)
-  const later = recent.slice(0, at).filter(({ outcome }) => outcome === 'ok')
+  const later = recent.slice(0, at).filter(isGood)
   const there = later.filter((each) => each.provider === provider).length
-  const isMixed = provider !== null && there < later.length
+  const where = provider !== null && there < later.length && `, ${there || 'none'} at ${provider}`
+  const outcome = outcomeOf(call)
   return card(
-    {
-      tone: there > 0 ? 'warn' : tone,
-      word: 'last failed call',
-      title: `${call.model ?? 'A call'}${provider === null ? '' : ` at ${provider}`}: ${words}`,
-      why: call.reason,
-      fix: call.fix,
-    },
+    there > 0 ? 'warn' : outcome,
+    'last failed call',
+    `${call.model ?? 'A call'}${provider === null ? '' : ` at ${provider}`}: ${wordsOf(outcome)}`,
+    advice(call.reason, call.fix),
     facts(
-      ['When', time(call.at, now)],
+      ['When', time(call.at)],
       ['Client', call.client],
       ['Status', `${call.status} ${call.code ?? ''}`],
       ['Request', code(call.id)],
     ),
-    box(
-      'p',
-      'quiet',
-      later.length === 0
-        ? 'No call has succeeded since.'
-        : `${counted(later.length, 'call')} succeeded since${isMixed ? `, ${there || 'none'} at ${provider}` : ''}.`,
-    ),
+    later.length === 0
+      ? quiet('No call has succeeded since.')
+      : quiet(`${counted(later.length, 'call')} succeeded since`, where, '.'),
   )
 }
 
-interface Trouble {
-  readonly tone: Tone
-  readonly word: string
-  readonly title: string
-  readonly why: string | null
-  readonly fix: string | null
-}
-
-function card({ tone, word, title, why, fix }: Trouble, ...children: readonly VNode[]): VNode {
+/** @param name of a state, whose colour it has. */
+function card(name: string, word: string, title: string, ...children: readonly ComponentChildren[]): VNode {
   return h(
     'article',
-    { class: `card ${tone}` },
-    box('div', 'head', h('h3', null, title), state(tone, word)),
-    advice(why, fix),
+    { class: `card ${toneOf(name)}` },
+    box('div', 'head', h('h3', null, title), state(name, word)),
     ...children,
   )
 }
 
 function notes(title: string, lines: readonly string[]): VNode | false {
-  const list = h(
-    'ul',
-    null,
-    lines.map((line) => h('li', null, line)),
-  )
-  return lines.length > 0 && card({ tone: 'warn', word: 'configuration', title, why: null, fix: null }, list)
+  const list = lines.map((line) => h('li', null, line))
+  return lines.length > 0 && card('warn', 'configuration', title, h('ul', null, list))
 }
 
 /** What to type while no call has come. */
@@ -126,12 +99,12 @@ function firstCall({ providers }: StatusReport): VNode {
     'card calm',
     h('h3', null, 'No call has come yet'),
     h('p', null, 'Make the first one in a terminal:'),
-    h(
-      'pre',
-      { tabIndex: 0 },
-      `curl -N ${base}/chat/completions \\\n  -H 'content-type: application/json' \\\n  -d '${body}'`,
-    ),
+    terminal(`curl -N ${base}/chat/completions \\\n  -H 'content-type: application/json' \\\n  -d '${body}'`),
     h('p', null, "Clients that use OpenAI's SDK need two variables:"),
-    h('pre', { tabIndex: 0 }, `export OPENAI_BASE_URL=${base}\nexport OPENAI_API_KEY=not-needed`),
+    terminal(`export OPENAI_BASE_URL=${base}\nexport OPENAI_API_KEY=not-needed`),
   )
+}
+
+function terminal(text: string): VNode {
+  return h('pre', { tabIndex: 0 }, text)
 }

@@ -1,11 +1,11 @@
 // What keeps the page current: one stream of events, closed while the page is hidden. A browser opens only six connections to
 // a host, so all of its tabs together hold three streams; the others ask every five seconds.
 import type { StatusReport } from '../status-report.ts'
-import { readJson } from './format.ts'
+import { readJson, zone } from './format.ts'
 import { request } from './requests.ts'
 
 /** `lost`: the browser or the page tries again. `restarting`: the gateway has ended the stream. */
-export type Link = 'connecting' | 'live' | 'asking' | 'lost' | 'restarting'
+export type Link = 'opening' | 'live' | 'asking' | 'lost' | 'restarting'
 
 /** Hears how the link is and, where one has come, the newest report. */
 export type FeedListener = (link: Link, report?: StatusReport) => void
@@ -20,16 +20,14 @@ const locks = navigator.locks as LockManager | undefined
 
 export class Feed {
   readonly #listener: FeedListener
-  readonly #queryFor: (days: string) => string
   #days: string
   #closing = new AbortController()
   #timer: ReturnType<typeof setTimeout> | undefined
   #report: StatusReport | undefined
 
   /** @param days that the stream's sums of usage cover. */
-  constructor(queryFor: (days: string) => string, days: string, listener: FeedListener) {
+  constructor(days: string, listener: FeedListener) {
     this.#listener = listener
-    this.#queryFor = queryFor
     this.#days = days
   }
 
@@ -60,9 +58,13 @@ export class Feed {
     })
   }
 
+  #address(of: 'events' | 'data'): string {
+    return `/status/${of}?days=${this.#days}&zone=${encodeURIComponent(zone)}`
+  }
+
   /** Resolves when the stream is closed. */
   #stream(signal: AbortSignal): Promise<void> {
-    const source = new EventSource(`/status/events?${this.#queryFor(this.#days)}`)
+    const source = new EventSource(this.#address('events'))
     // The first has all members, each later one those that are new.
     const take = ({ data }: MessageEvent) =>
       this.#take({ ...this.#report, ...(readJson(data as string) as StatusReport) }, 'live')
@@ -86,7 +88,7 @@ export class Feed {
   }
 
   async #ask(signal: AbortSignal): Promise<void> {
-    const answer = await request(`/status/data?${this.#queryFor(this.#days)}`, {
+    const answer = await request(this.#address('data'), {
       signal: AbortSignal.any([signal, AbortSignal.timeout(askMs)]),
     })
     if (signal.aborted) return

@@ -1,4 +1,4 @@
-// Numbers, times and words as the page shows them. Nothing here needs a browser.
+// Numbers, times and texts as the page shows them. Nothing here needs a browser.
 import { durationText } from '../../platform/duration.ts'
 
 /** Controls, and marks that change the order or the look of the text around them. */
@@ -25,6 +25,11 @@ export const none = '–'
 
 export function count(value: number | null): string {
   return value === null ? none : whole.format(value)
+}
+
+/** Where none is not worth a number. */
+export function some(value: number | null): string {
+  return count(value || null)
 }
 
 /** `1 call`, `2 calls`. */
@@ -55,13 +60,12 @@ export const zone = Intl.DateTimeFormat().resolvedOptions().timeZone
 const clock = new Intl.DateTimeFormat('en-GB', { timeStyle: 'medium' })
 const day = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short' })
 
-/** A time in the viewer's zone: `14:03:11` on the day of `now`, else `27 Nov, 14:03:11`. Both are ISO 8601. */
-export function time(iso: string | null, now: string): string {
+/** An ISO 8601 time in the viewer's zone: `14:03:11` on the viewer's day, else `27 Nov, 14:03:11`. */
+export function time(iso: string | null): string {
   if (iso === null) return none
-  const [at, today] = [iso, now].map((each) => new Date(each))
-  if (Number.isNaN(+at!)) return iso
-  const isToday = day.format(at) === day.format(today)
-  return `${isToday ? '' : `${day.format(at)}, `}${clock.format(at)}`
+  const at = new Date(iso)
+  const date = day.format(at)
+  return `${date === day.format() ? '' : `${date}, `}${clock.format(at)}`
 }
 
 /** A day of the calendar: `2026-11-28` → `28 Nov`. */
@@ -70,40 +74,7 @@ export function shortDay(name: string): string {
   return Number.isNaN(+at) ? name : day.format(at)
 }
 
-/** `good` needs no look, `bad` does, `warn` may, and `calm` says nothing about health. */
-export type Tone = 'good' | 'warn' | 'bad' | 'calm'
-
-/** Outcomes whose names need better words. */
-const outcomes: Readonly<Record<string, string>> = {
-  call_cancelled: 'cancelled',
-  client_error: 'bad request',
-  client_gone: 'client left',
-  limited: 'over the limit',
-  no_target: 'no provider free',
-  provider_auth: 'key refused',
-  provider_bad_response: 'broken answer',
-  provider_billing: 'no credit',
-}
-
-const cancelled = 'call_cancelled'
-
-const ownOutcomes: Readonly<Record<string, Tone>> = {
-  ok: 'good',
-  [cancelled]: 'calm',
-  client_gone: 'calm',
-  internal: 'bad',
-  no_target: 'bad',
-}
-
-/** @param code of the error: cancelled calls are refused ones otherwise. */
-export function outcomeOf(
-  outcome: string,
-  code: string | null,
-): { readonly words: string; readonly tone: Tone } {
-  const name = code === cancelled ? code : outcome
-  const isProviders = name.startsWith('provider_') && name !== 'provider_limited'
-  return {
-    words: outcomes[name] ?? spaced(name),
-    tone: isProviders ? 'bad' : (ownOutcomes[name] ?? 'warn'),
-  }
+/** Of a member of all rows: a number, decimal text, or null for 0. */
+export function sum<Row>(rows: readonly Row[], member: keyof Row): number {
+  return rows.reduce((total, row) => total + Number(row[member]), 0)
 }

@@ -3,16 +3,8 @@ import type { VNode } from 'preact'
 import type { StatusReport } from '../status-report.ts'
 import { box, h } from './element.ts'
 import type { Link } from './feed.ts'
-import { duration, time, type Tone, zone } from './format.ts'
+import { duration, time, zone } from './format.ts'
 import { code, facts, state } from './parts.ts'
-
-const links: Readonly<Record<Link, readonly [words: string, tone: Tone]>> = {
-  connecting: ['Connecting', 'calm'],
-  live: ['Live', 'good'],
-  asking: ['Every 5 s', 'good'],
-  lost: ['Reconnecting', 'bad'],
-  restarting: ['The gateway restarts', 'warn'],
-}
 
 const sections = {
   calls: 'Under way',
@@ -25,7 +17,6 @@ const sections = {
 }
 
 export function head(report: StatusReport | undefined, link: Link): VNode {
-  const [words, tone] = links[link]
   const entries = Object.entries({
     ...sections,
     ...(report?.services.length ? { services: 'Services' } : {}),
@@ -38,7 +29,7 @@ export function head(report: StatusReport | undefined, link: Link): VNode {
       'div',
       'head',
       h('h1', null, 'llm-gateway ', h('small', null, report?.version)),
-      h('p', { role: 'status' }, state(tone, words)),
+      h('p', { role: 'status' }, state(link)),
     ),
     h(
       'nav',
@@ -56,16 +47,13 @@ export function surroundings(report: StatusReport): VNode {
     { class: 'surroundings', 'aria-label': 'The gateway' },
     facts(
       ['State', draining ? state('warn', 'draining') : state('good', 'serving')],
-      ['Up', duration(Math.max(0, Date.parse(now) - Date.parse(started_at)))],
+      ['Up', duration(Date.parse(now) - Date.parse(started_at))],
       ['Configuration', code(config_file)],
       [
         'Last reload',
         reload === null
           ? 'none since the start'
-          : state(
-              reload.ok ? 'good' : 'bad',
-              `${reload.ok ? 'applied' : 'rejected'} ${time(reload.at, now)}`,
-            ),
+          : state(reload.ok ? 'good' : 'bad', `${reload.ok ? 'applied' : 'rejected'} ${time(reload.at)}`),
       ],
       ['Workers', wanted > 1 && state(running < wanted ? 'bad' : 'good', `${running} of ${wanted}`)],
       ['You', viewer.user],

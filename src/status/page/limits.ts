@@ -1,10 +1,9 @@
 // Limits and budgets: how much is left and when there is room again.
 import type { ComponentChildren, VNode } from 'preact'
 import type { BudgetRow, LimitState, StatusReport } from '../status-report.ts'
-import type { MachineRow } from '../shared-store.ts'
-import { storeText, useText } from '../shared-store-text.ts'
+import type { ShownMachine } from '../shared-store.ts'
 import { h } from './element.ts'
-import { count, duration, none, time, type Tone, usd } from './format.ts'
+import { count, duration, some, time, usd } from './format.ts'
 import { code, type Column, empty, section, state, table, two } from './parts.ts'
 
 const dimensions: Readonly<Record<LimitState['dimension'], string>> = {
@@ -13,34 +12,28 @@ const dimensions: Readonly<Record<LimitState['dimension'], string>> = {
   parallel: 'at the same time',
 }
 
-export function limitsSection({ limits, budgets, store, now }: StatusReport): VNode {
+export function limitsSection({ limits, budgets, store }: StatusReport): VNode {
   return section(
     'limits',
     'Limits and budgets',
-    store && state(store.up ? 'good' : 'bad', storeText(store)),
+    store && state(store.up ? 'good' : 'bad', store.text),
     limits.length + budgets.length === 0 &&
       empty('Nothing is limited. ', code('rate_limit_settings'), ' and ', code('budgets'), ' set limits.'),
-    limits.length > 0 &&
-      table('Limits of models in the last 60 seconds', limitColumns, {
-        rows: limits,
-      }),
-    budgets.length > 0 &&
-      table('Budgets', budgetColumns(now), {
-        rows: budgets,
-      }),
-    (store?.conflicts ?? []).map((text) => h('p', null, state('bad', text))),
-    store &&
-      store.machines.length > 0 &&
-      table('Machines that share limits', machineColumns(now), { rows: store.machines }),
+    table('Limits of models in the last 60 seconds', limits, limitColumns),
+    table('Budgets', budgets, budgetColumns),
+    store && [
+      store.conflicts.map((text) => h('p', null, state('bad', text))),
+      table('Machines that share limits', store.machines, machineColumns),
+    ],
   )
 }
 
 const limitColumns: readonly Column<LimitState>[] = [
-  ['Model', '', (each) => two(each.model, dimensions[each.dimension] ?? each.dimension)],
-  ['Used', '', (each) => level(each.used, each.limit, each.model, count)],
-  ['In line', 'n m', (each) => count(each.waiting || null)],
+  ['Model', '', (each) => two(each.model, dimensions[each.dimension])],
+  ['Used', '', (each) => level(each.model, each.used, each.limit, count)],
+  ['In line', 'n m', 'waiting', some],
   ['Room again', 'n', roomCell],
-  ['All free', 'n l', (each) => inTime(each.resets_in_ms)],
+  ['All free', 'n l', 'resets_in_ms', inTime],
 ]
 
 function roomCell({ used, limit, frees_in_ms }: LimitState): string {
@@ -52,38 +45,31 @@ function inTime(ms: number | null): string {
   return ms ? `in ${duration(ms)}` : duration(null)
 }
 
-function budgetColumns(now: string): readonly Column<BudgetRow>[] {
-  const amount = ({ unit }: BudgetRow, value: number) => (unit === 'usd' ? usd(value) : count(value))
-  return [
-    ['Budget of', '', (each) => two(each.of, `${each.unit === 'usd' ? '' : `${each.unit} `}per ${each.per}`)],
-    [
-      'Spent and reserved',
-      '',
-      (each) =>
-        level(Number(each.spent) + Number(each.reserved), Number(each.limit), each.of, (value) =>
-          amount(each, value),
-        ),
-    ],
-    ['Reserved', 'n m', (each) => amount(each, Number(each.reserved))],
-    ['Starts anew', 'n', (each) => time(each.resets_at, now)],
-  ]
+function amountIn({ unit }: BudgetRow): (value: string | number) => string {
+  return unit === 'usd' ? usd : (value) => count(Number(value))
 }
 
-const tones: Readonly<Record<MachineRow['state'], Tone>> = { here: 'good', silent: 'bad', left: 'calm' }
-const stateWords = { here: 'here', silent: 'silent', left: 'stopped' } as const
+const budgetColumns: readonly Column<BudgetRow>[] = [
+  ['Budget of', '', ({ of, unit, per }) => two(of, `${unit === 'usd' ? '' : `${unit} `}per ${per}`)],
+  [
+    'Spent and reserved',
+    '',
+    (each) => level(each.of, Number(each.spent) + Number(each.reserved), Number(each.limit), amountIn(each)),
+  ],
+  ['Reserved', 'n m', (each) => amountIn(each)(each.reserved)],
+  ['Starts anew', 'n', 'resets_at', time],
+]
 
-function machineColumns(now: string): readonly Column<MachineRow>[] {
-  return [
-    ['Machine', '', (each) => two(each.name, each.is_this ? 'this one' : null)],
-    ['State', '', (each) => state(tones[each.state] ?? 'warn', stateWords[each.state] ?? each.state)],
-    ['Uses', '', (each) => each.uses.map(useText).join('; ') || none],
-    ['Version', 'm', (each) => each.version],
-    ['Since', 'n m', (each) => time(each.since, now)],
-    ['Last seen', 'n l', (each) => time(each.last_seen, now)],
-  ]
-}
+const machineColumns: readonly Column<ShownMachine>[] = [
+  ['Machine', '', (each) => two(each.name, each.is_this && 'this one')],
+  ['State', '', 'state', state],
+  ['Uses', '', 'uses_text'],
+  ['Version', 'm', 'version'],
+  ['Since', 'n m', 'since', time],
+  ['Last seen', 'n l', 'last_seen', time],
+]
 
-function level(used: number, limit: number, of: string, shown: (value: number) => string): ComponentChildren {
+function level(of: string, used: number, limit: number, shown: (value: number) => string): ComponentChildren {
   const max = limit || 1
   const text = `${shown(used)} of ${shown(limit)}`
   const meter = h('meter', {

@@ -5,7 +5,6 @@ import { attentionSection } from './attention.ts'
 import { callsSection } from './calls.ts'
 import { h } from './element.ts'
 import { Feed, type Link } from './feed.ts'
-import { zone } from './format.ts'
 import { head, surroundings } from './head.ts'
 import { limitsSection } from './limits.ts'
 import { empty } from './parts.ts'
@@ -56,7 +55,7 @@ function page({ report, link, isStale, models, days }: Seen): VNode {
 }
 
 const place = document.querySelector('#page')!
-let seen: Seen = { report: undefined, link: 'connecting', isStale: false, models: [], days: '7' }
+let seen: Seen = { report: undefined, link: 'opening', isStale: false, models: [], days: '7' }
 let staleTimer = 0
 
 function show(change: Partial<Seen>): void {
@@ -82,7 +81,7 @@ function chooseDays(days: Days): void {
   feed.open(days)
 }
 
-const feed = new Feed((days) => new URLSearchParams({ days, zone }).toString(), seen.days, follow)
+const feed = new Feed(seen.days, follow)
 
 // What stood there while the script was loading.
 place.replaceChildren()

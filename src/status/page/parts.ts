@@ -1,7 +1,8 @@
 // What the sections of the page are built of.
 import type { ComponentChildren, VNode } from 'preact'
 import { box, h } from './element.ts'
-import type { Tone } from './format.ts'
+import { none } from './format.ts'
+import { toneOf, wordsOf } from './words.ts'
 
 /** A section with its heading, which the navigation leads to. @param note stands beside the heading. */
 export function section(
@@ -18,18 +19,23 @@ export function section(
   )
 }
 
-/** Stands where a table has no rows. */
+/** Stands where there is nothing to show. */
 export function empty(...children: readonly ComponentChildren[]): VNode {
   return box('p', 'empty', ...children)
 }
 
-/** A state as a word, with its colour beside it. */
-export function state(tone: Tone, words: string): VNode {
-  return box('span', `state ${tone}`, words)
+/** Small print. */
+export function quiet(...children: readonly ComponentChildren[]): VNode {
+  return box('p', 'quiet', ...children)
+}
+
+/** A state as a word, with its colour beside it. @param name of `words.ts`, or a tone. */
+export function state(name: string, words = wordsOf(name)): VNode {
+  return box('span', `state ${toneOf(name)}`, words)
 }
 
 /** A text with a smaller one below it, whose whole the pointer shows. */
-export function two(first: ComponentChildren, second: string | 0 | null): ComponentChildren {
+export function two(first: ComponentChildren, second: string | 0 | false | null): ComponentChildren {
   if (!second) return first
   return [h('div', null, first), h('small', { title: second }, second)]
 }
@@ -48,53 +54,94 @@ export function button(words: string, onClick: () => void, attributes?: object):
 }
 
 /**
- * The head of a column, how it looks (`n`: numbers; `m`, `l`: left out below medium and large widths), and a row's cell. The
- * first column of a table names the row.
+ * The head of a column, how it looks (`n`: numbers; `m`, `l`: left out below medium and large widths), and what it has of a
+ * row: a member as it is or in a format, or whatever a function makes. The first column of a table names the row.
  */
-export type Column<Row> = readonly [head: string, look: string, cell: (row: Row) => ComponentChildren]
+export type Column<Row> =
+  | readonly [head: string, look: string, cell: (row: Row) => ComponentChildren]
+  | {
+      [Member in keyof Row]: readonly [
+        head: string,
+        look: string,
+        member: Member,
+        format?: (value: Row[Member]) => ComponentChildren,
+      ]
+    }[keyof Row]
 
-export interface Rows<Row> {
-  readonly rows: readonly Row[]
-  /** Keeps the state of a row, such as a button's, with it when others come and go. */
-  readonly keyOf?: (row: Row) => string
-  /** Stands below its row, across all columns; undefined: the row is closed. */
-  readonly detail?: (row: Row) => VNode | undefined
+export function cellOf<Row>([, , of, format]: Column<Row>, row: Row): ComponentChildren {
+  const value = typeof of === 'function' ? of(row) : row[of]
+  return (format ? format(value as Row[keyof Row]) : (value as ComponentChildren)) ?? none
 }
 
-/** A table that scrolls sideways within itself. */
-export function table<Row>(
+/**
+ * A table that scrolls sideways within itself; nothing where it has no rows. Rows with an `id` keep what is in them, such as
+ * a button's state, when others come and go. @param below what stands below a row across all columns, if anything.
+ */
+export function table<Row extends object>(
   caption: string,
+  rows: readonly Row[],
   columns: readonly Column<Row>[],
-  { rows, keyOf, detail }: Rows<Row>,
-): VNode {
+  below?: (row: Row) => ComponentChildren,
+): VNode | false {
   const line = (row: Row) => {
-    const key = keyOf?.(row)
-    const more = detail?.(row)
-    const cells = columns.map(([, look, cell], at) =>
-      at === 0 ? h('th', { class: look, scope: 'row' }, cell(row)) : h('td', { class: look }, cell(row)),
-    )
+    const { id } = row as { readonly id?: string }
+    const more = below?.(row)
+    const cells = columns.map((column, at) => {
+      const attributes = { class: column[1], scope: 'row' }
+      return at === 0
+        ? h('th', attributes, cellOf(column, row))
+        : h('td', { class: column[1] }, cellOf(column, row))
+    })
     return [
-      h('tr', { key }, cells),
-      more && h('tr', { key: `${key} more`, class: 'more' }, h('td', { colSpan: columns.length }, more)),
+      h('tr', { key: id }, cells),
+      more && h('tr', { key: `${id} more`, class: 'more' }, h('td', { colSpan: columns.length }, more)),
     ]
   }
-  const heads = columns.map(([head, look]) => h('th', { class: look, scope: 'col' }, head))
-  return h(
-    'div',
-    { class: 'scroll', role: 'region', 'aria-label': caption, tabIndex: 0 },
+  return (
+    rows.length > 0 &&
     h(
-      'table',
-      null,
-      h('caption', null, caption),
-      h('thead', null, h('tr', null, heads)),
-      h('tbody', null, rows.flatMap(line)),
-    ),
+      'div',
+      { class: 'scroll', role: 'region', 'aria-label': caption, tabIndex: 0 },
+      h(
+        'table',
+        null,
+        h('caption', null, caption),
+        h(
+          'thead',
+          null,
+          h(
+            'tr',
+            null,
+            columns.map(([head, look]) => h('th', { class: look, scope: 'col' }, head)),
+          ),
+        ),
+        h('tbody', null, rows.flatMap(line)),
+      ),
+    )
   )
 }
 
 /** A control and its name, in their order. @param look of both besides. */
 export function field(first: ComponentChildren, second: ComponentChildren, look = ''): VNode {
   return h('label', { class: `field ${look}` }, first, second)
+}
+
+/** Controls in a row, whose values are sent together. */
+export function form(
+  onSend: (values: FormData, sent: HTMLFormElement) => void,
+  ...children: readonly ComponentChildren[]
+): VNode {
+  return h(
+    'form',
+    {
+      class: 'bar',
+      onSubmit: (event) => {
+        event.preventDefault()
+        onSend(new FormData(event.currentTarget), event.currentTarget)
+      },
+    },
+    ...children,
+  )
 }
 
 /** One of a few, as radio buttons in a row. @param name that no other choice has. */
@@ -121,7 +168,7 @@ export function choice<Value extends string>(
 
 /** Names and values in a row. Those without a value are left out. */
 export function facts(...all: readonly (readonly [string, ComponentChildren])[]): VNode {
-  const known = all.filter(([, value]) => value || value === 0)
+  const known = all.filter(([, value]) => value && value !== none)
   return h(
     'dl',
     { class: 'facts' },

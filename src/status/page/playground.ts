@@ -2,9 +2,9 @@
 import { Component, type VNode } from 'preact'
 import type { RecentCall } from '../status-report.ts'
 import { startChat, type Turn } from './conversation.ts'
-import { box, h } from './element.ts'
+import { h } from './element.ts'
 import { counted, duration, rate } from './format.ts'
-import { button, field, section } from './parts.ts'
+import { button, field, form, quiet, section } from './parts.ts'
 
 interface Spoken extends Turn {
   readonly reasoning?: string
@@ -41,7 +41,7 @@ export class Playground extends Component<Properties, View> {
     return section(
       'try',
       'Try a model',
-      undefined,
+      null,
       turns.length > 0 &&
         h(
           'div',
@@ -50,16 +50,13 @@ export class Playground extends Component<Properties, View> {
         ),
       problem && h('p', { class: 'state bad', role: 'alert' }, problem),
       pace
-        ? box('p', 'quiet', paceText(pace, recent))
-        : isBusy && box('p', 'quiet', 'No answer yet. The calls under way show what it waits for.'),
-      h(
-        'form',
-        {
-          class: 'bar',
-          onSubmit: (event) => {
-            event.preventDefault()
-            this.#submit(event.currentTarget)
-          },
+        ? quiet(paceText(pace, recent))
+        : isBusy && quiet('No answer yet. The calls under way show what it waits for.'),
+      form(
+        (values, sent) => {
+          if (isBusy) return
+          sent.querySelector('textarea')!.value = ''
+          void this.#ask(values.get('model') as string, values.get('content') as string)
         },
         field(
           'Model',
@@ -77,16 +74,9 @@ export class Playground extends Component<Properties, View> {
         h('button', { class: 'main', disabled: isBusy || models.length === 0 }, 'Send'),
         button('Stop', () => stopper?.abort(), { disabled: !isBusy }),
         button('New conversation', () => this.#clear(), { disabled: turns.length === 0 }),
-        box('p', 'quiet', 'Stays in this tab; its calls count and cost like all others.'),
+        quiet('Stays in this tab; its calls count and cost like all others.'),
       ),
     )
-  }
-
-  #submit(form: HTMLFormElement): void {
-    const fields = new FormData(form)
-    if (this.state.stopper !== undefined) return
-    form.querySelector('textarea')!.value = ''
-    void this.#ask(fields.get('model') as string, fields.get('content') as string)
   }
 
   #clear(): void {

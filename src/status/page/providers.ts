@@ -1,53 +1,38 @@
 // Providers: which works, why one cools down, and until when.
 import type { ComponentChildren, VNode } from 'preact'
-import type { MinuteCell, ProviderState, StatusReport } from '../status-report.ts'
-import { h } from './element.ts'
-import { count, counted, duration, rate, spaced, time, type Tone } from './format.ts'
+import type { ProviderState, StatusReport } from '../status-report.ts'
+import { chart } from './chart.ts'
+import { count, counted, duration, rate, some, spaced, sum, time } from './format.ts'
 import { code, type Column, empty, section, state, table, two } from './parts.ts'
+import { wordsOf } from './words.ts'
 
-const states: Readonly<Record<ProviderState['state'], readonly [words: string, tone: Tone]>> = {
-  ok: ['ok', 'good'],
-  failing: ['failing', 'warn'],
-  cooling: ['cooling down', 'warn'],
-  unwell: ['unwell', 'bad'],
-  unused: ['not used yet', 'calm'],
-}
-
-export function providersSection({ providers, now }: StatusReport): VNode {
+export function providersSection({ providers }: StatusReport): VNode {
   return section(
     'providers',
     'Providers',
-    undefined,
-    providers.length === 0
-      ? empty('The configuration has no providers. Add one to ', code('providers'), '.')
-      : table('Providers and their last 15 minutes', columnsAt(now), {
-          rows: providers,
-        }),
+    null,
+    table('Providers and their last 15 minutes', providers, columns) ||
+      empty('The configuration has no providers. Add one to ', code('providers'), '.'),
   )
 }
 
-function columnsAt(now: string): readonly Column<ProviderState>[] {
-  return [
-    ['Provider', '', (each) => two(each.name, each.origin ?? each.kind)],
-    ['State', 'text', (each) => stateCell(each, now)],
-    ['Under way', 'n', slotsCell],
-    ['Last 15 min', 'm', (each) => trend(each.minutes)],
-    ['First token', 'n m', (each) => duration(each.first_token_p50_ms)],
-    ['Tokens/s', 'n m', speedCell],
-    ['Last success', 'n l', (each) => time(each.last_success, now)],
-    ['Models', 'l', modelsCell],
-    ['Boundary', 'l', (each) => each.boundary],
-    ['Key', 'l', (each) => each.key_from ?? 'none'],
-  ]
-}
+const columns: readonly Column<ProviderState>[] = [
+  ['Provider', '', (each) => two(each.name, each.origin ?? each.kind)],
+  ['State', 'text', stateCell],
+  ['Under way', 'n', slotsCell],
+  ['Last 15 min', 'm', trendCell],
+  ['First token', 'n m', 'first_token_p50_ms', duration],
+  ['Tokens/s', 'n m', speedCell],
+  ['Last success', 'n l', 'last_success', time],
+  ['Models', 'l', modelsCell],
+  ['Boundary', 'l', 'boundary'],
+  ['Key', 'l', (each) => each.key_from ?? 'none'],
+]
 
 /** Of the slots, those in use, and who waits for them. */
 function slotsCell({ in_flight, max_parallel, slots, waiting }: ProviderState): ComponentChildren {
   const most = max_parallel ?? slots
-  return two(
-    count(in_flight) + (most ? ` / ${count(most)}` : ''),
-    waiting ? `${count(waiting)} in line` : null,
-  )
+  return two(count(in_flight) + (most ? ` / ${count(most)}` : ''), waiting && `${count(waiting)} in line`)
 }
 
 /** How fast it writes, and reads what its cache does not have. */
@@ -60,43 +45,30 @@ function modelsCell({ served, models }: ProviderState): ComponentChildren {
   const words = served.map(({ name, context_length, state }) =>
     [name, context_length, state].filter(Boolean).join(' '),
   )
-  return two(count(models || words.length || null), words.join(', '))
+  return two(some(models || words.length), words.join(', '))
 }
 
-function stateCell(provider: ProviderState, now: string): ComponentChildren {
-  const { trouble, until, reason } = provider
-  const [words, tone] = states[provider.state] ?? [provider.state, 'calm']
+function stateCell(provider: ProviderState): ComponentChildren {
+  const { state: name, trouble, until, reason, reason_at, is_sleeping } = provider
   const why = trouble === null ? '' : `: ${spaced(trouble)}`
-  const end = until === null ? '' : `, next try at ${time(until, now)}`
-  const sleep = provider.is_sleeping ? ', sleeping' : ''
-  const isOver = provider.state === 'ok' || provider.state === 'unused'
-  const last = isOver && reason !== null ? `last failure ${time(provider.reason_at, now)}: ${reason}` : reason
-  return two([state(tone, `${words}${why}`), sleep, end], last)
-}
-
-const [step, height] = [6, 22]
-
-/** Calls of each minute as bars, the failed part of each in another colour. */
-function trend(minutes: readonly MinuteCell[]): VNode {
-  const most = Math.max(1, ...minutes.map(({ calls }) => calls))
-  const [calls, failed] = [sum(minutes, 'calls'), sum(minutes, 'failed')]
-  const label = calls === 0 ? 'no calls' : `${counted(calls, 'call')}, ${count(failed)} failed`
-  const bar = (look: string, at: number, value: number) => {
-    const tall = value === 0 ? 0 : Math.max(2, (value / most) * height)
-    return h('rect', { class: look, x: at * step, y: height - tall, width: step - 2, height: tall })
-  }
-  return h(
-    'svg',
-    { role: 'img', 'aria-label': label, width: minutes.length * step, height },
-    h('title', null, label),
-    minutes.map((cell, at) => [
-      bar('track', at, most / height),
-      bar('calls', at, cell.calls),
-      bar('failed', at, cell.failed),
-    ]),
+  const isOver = name === 'ok' || name === 'unused'
+  return two(
+    [
+      state(name, `${wordsOf(name)}${why}`),
+      is_sleeping && ', sleeping',
+      until !== null && `, next try at ${time(until)}`,
+    ],
+    reason && (isOver ? `last failure ${time(reason_at)}: ${reason}` : reason),
   )
 }
 
-function sum(minutes: readonly MinuteCell[], of: keyof MinuteCell): number {
-  return minutes.reduce((total, each) => total + each[of], 0)
+/** Calls of each minute, the failed ones in another colour. */
+function trendCell({ minutes }: ProviderState): VNode {
+  const calls = sum(minutes, 'calls')
+  return chart(
+    calls === 0 ? 'no calls' : `${counted(calls, 'call')}, ${count(sum(minutes, 'failed'))} failed`,
+    minutes.map((minute) => ['', ['calls', minute.calls], ['failed', minute.failed]]),
+    6,
+    22,
+  )
 }

@@ -1,22 +1,25 @@
 // The last calls, each with everything that is known of it, and the failures of a day by their cause.
-import { Component, type VNode } from 'preact'
+import { Component, type ComponentChildren, type VNode } from 'preact'
 import { hasFailed } from '../failed-call.ts'
 import type { RecentCall, StatusReport } from '../status-report.ts'
 import { box, h } from './element.ts'
-import { count, counted, duration, none, outcomeOf, rate, time, usd } from './format.ts'
+import { count, counted, duration, none, rate, time, usd } from './format.ts'
 import {
   advice,
   button,
+  cellOf,
   code,
   type Column,
   empty,
   facts,
   field,
+  quiet,
   section,
   state,
   table,
   two,
 } from './parts.ts'
+import { outcomeOf, wordsOf } from './words.ts'
 
 /** Rows until all are asked for. */
 const firstRows = 15
@@ -33,17 +36,17 @@ export class Recent extends Component<{ readonly report: StatusReport }, View> {
   override state: View = { words: '', isFailedOnly: false, hasAll: false, open: new Set() }
 
   override render(): VNode {
-    const { recent, now } = this.props.report
+    const { recent } = this.props.report
     const { words, isFailedOnly, hasAll, open } = this.state
+    if (recent.length === 0) {
+      return section('recent', 'Last calls', null, empty('No call has ended since the start.'))
+    }
     const matching = recent.filter((call) => (!isFailedOnly || hasFailed(call)) && matches(call, words))
     const rows = hasAll ? matching : matching.slice(0, firstRows)
-    if (recent.length === 0) {
-      return section('recent', 'Last calls', undefined, empty('No call has ended since the start.'))
-    }
     return section(
       'recent',
       'Last calls',
-      box('p', 'quiet', `${count(matching.length)} of ${counted(recent.length, 'call')}`),
+      quiet(`${count(matching.length)} of ${counted(recent.length, 'call')}`),
       box(
         'div',
         'bar',
@@ -64,31 +67,21 @@ export class Recent extends Component<{ readonly report: StatusReport }, View> {
           'Failed only',
         ),
       ),
-      rows.length > 0 &&
-        table('Last calls, the newest first', [this.#opener(now), ...columns], {
-          rows,
-          keyOf: ({ id }) => id,
-          detail: (call) => (open.has(call.id) ? details(call) : undefined),
-        }),
+      table(
+        'Last calls, the newest first',
+        rows,
+        [['Ended', '', (call) => this.#opener(call)], ...columns],
+        (call) => open.has(call.id) && details(call),
+      ),
       matching.length > rows.length &&
         button(`Show all ${count(matching.length)}`, () => this.setState({ hasAll: true })),
     )
   }
 
-  #opener(now: string): Column<RecentCall> {
-    return [
-      'Ended',
-      '',
-      ({ id, at }) => {
-        const isOpen = this.state.open.has(id)
-        const toggle = () => {
-          const open = new Set(this.state.open)
-          if (!open.delete(id)) open.add(id)
-          this.setState({ open })
-        }
-        return button(time(at, now), toggle, { class: 'open', 'aria-expanded': isOpen })
-      },
-    ]
+  #opener({ id, at }: RecentCall): VNode {
+    const { open } = this.state
+    const toggle = () => this.setState({ open: open.symmetricDifference(new Set([id])) })
+    return button(time(at), toggle, { class: 'open', 'aria-expanded': open.has(id) })
   }
 }
 
@@ -102,37 +95,35 @@ function matches(call: RecentCall, words: string): boolean {
 
 /** What is known of a call, as columns; `x`: in the details only, which have all of them. */
 const fields: readonly Column<RecentCall>[] = [
-  ['Model', '', (call) => call.model ?? none],
-  ['Provider', 'm', (call) => call.provider ?? none],
-  ['Client', 'm', (call) => call.client],
-  [
-    'Outcome',
-    'text',
-    ({ outcome, status, reason, code: ownCode }) => {
-      const { words, tone } = outcomeOf(outcome, ownCode)
-      return two(state(tone, `${words} ${status}`), reason ?? ownCode)
-    },
-  ],
+  ['Model', '', 'model'],
+  ['Provider', 'm', 'provider'],
+  ['Client', 'm', 'client'],
+  ['Outcome', 'text', outcomeCell],
   ['In line', 'n l', (call) => duration(call.wait_ms || null)],
-  ['First token', 'n m', (call) => duration(call.first_token_ms)],
-  ['Took', 'n', (call) => duration(call.duration_ms)],
-  ['Prompt', 'n m', (call) => count(call.prompt_tokens)],
-  ['Answer', 'n m', (call) => count(call.completion_tokens)],
-  ['Tokens/s', 'n l', (call) => rate(call.tokens_per_second)],
-  ['Cost', 'n m', (call) => usd(call.cost_usd)],
+  ['First token', 'n m', 'first_token_ms', duration],
+  ['Took', 'n', 'duration_ms', duration],
+  ['Prompt', 'n m', 'prompt_tokens', count],
+  ['Answer', 'n m', 'completion_tokens', count],
+  ['Tokens/s', 'n l', 'tokens_per_second', rate],
+  ['Cost', 'n m', 'cost_usd', usd],
   ['Counts', 'x', (call) => call.estimated && 'estimated'],
-  ['Prompt tokens/s', 'x', (call) => rate(call.prompt_per_second)],
-  ['Read from cache', 'x', (call) => count(call.cached_tokens)],
-  ['Written to cache', 'x', (call) => count(call.cache_write_tokens)],
-  ['Code', 'x', (call) => call.code],
-  ['Key', 'x', (call) => call.key],
+  ['Prompt tokens/s', 'x', 'prompt_per_second', rate],
+  ['Read from cache', 'x', 'cached_tokens', count],
+  ['Written to cache', 'x', 'cache_write_tokens', count],
+  ['Code', 'x', 'code'],
+  ['Key', 'x', 'key'],
   ['Format', 'x', (call) => `${call.dialect}${call.stream ? ', stream' : ''}`],
-  ['Model there', 'x', (call) => call.target_model],
+  ['Model there', 'x', 'target_model'],
   ['Chosen', 'x', (call) => call.placed ?? call.placement],
-  ['Attempts', 'x', (call) => count(call.attempts)],
-  ['Request', 'x', (call) => code(call.id)],
+  ['Attempts', 'x', 'attempts', count],
+  ['Request', 'x', 'id', code],
   ['Trace', 'x', traceCell],
 ]
+
+function outcomeCell(call: RecentCall): ComponentChildren {
+  const outcome = outcomeOf(call)
+  return two(state(outcome, `${wordsOf(outcome)} ${call.status}`), call.reason ?? call.code)
+}
 
 function traceCell({ trace_id, trace_url }: RecentCall): VNode | null {
   if (trace_id === null) return null
@@ -144,35 +135,25 @@ function traceCell({ trace_id, trace_url }: RecentCall): VNode | null {
 const columns = fields.filter(([, look]) => look !== 'x')
 
 function details(call: RecentCall): VNode {
+  const known = fields.filter(([, look]) => look !== 'text')
   return box(
     'div',
     'card',
     advice(call.reason, call.fix),
-    facts(
-      ...fields
-        .filter(([, look]) => look !== 'text')
-        .map(([head, , cell]) => [head, cell(call)] as const)
-        .filter(([, value]) => value !== none),
-    ),
+    facts(...known.map((each) => [each[0], cellOf(each, call)] as const)),
   )
 }
 
-export function failuresSection({ failures, now }: StatusReport): VNode {
+export function failuresSection({ failures }: StatusReport): VNode {
   return section(
     'failures',
     'Failures in 24 hours',
-    undefined,
-    failures.length === 0
-      ? empty('No call has failed.')
-      : table(
-          'Failures of the last 24 hours by code and provider',
-          [
-            ['Code', '', (each) => two(each.code, each.provider)],
-            ['Calls', 'n', (each) => count(each.count)],
-            ['Last', 'n', (each) => time(each.last_at, now)],
-            ['Why and what to do', 'text', (each) => two(each.reason ?? none, each.fix)],
-          ],
-          { rows: failures },
-        ),
+    null,
+    table('Failures of the last 24 hours by code and provider', failures, [
+      ['Code', '', (each) => two(each.code, each.provider)],
+      ['Calls', 'n', 'count', count],
+      ['Last', 'n', 'last_at', time],
+      ['Why and what to do', 'text', (each) => two(each.reason ?? none, each.fix)],
+    ]) || empty('No call has failed.'),
   )
 }

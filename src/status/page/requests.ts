@@ -14,14 +14,6 @@ export async function listModels(): Promise<string[]> {
   return (data ?? []).map(({ id }) => id)
 }
 
-export function explain(model: string): Promise<Answer> {
-  return request(`/status/explain?model=${encodeURIComponent(model)}`)
-}
-
-export function cancelCall(id: string): Promise<Answer> {
-  return request('/status/cancel', posted({ id }))
-}
-
 /** How JSON is posted. */
 export function posted(body: unknown): RequestInit {
   return {

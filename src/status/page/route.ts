@@ -1,9 +1,9 @@
 // Where a model's name leads.
 import { Component, type ComponentChildren, type VNode } from 'preact'
 import { box, h } from './element.ts'
-import { count, spaced, type Tone } from './format.ts'
-import { code, facts, field, section, state, table } from './parts.ts'
-import { type Answer, explain } from './requests.ts'
+import { count, spaced } from './format.ts'
+import { code, type Column, facts, field, form, section, state, table } from './parts.ts'
+import { type Answer, request } from './requests.ts'
 
 /** What `GET /status/explain` answers. */
 interface Explained {
@@ -29,8 +29,6 @@ interface Target {
   readonly in_flight: number
 }
 
-const tones: Readonly<Record<Target['state'], Tone>> = { ready: 'good', cooling: 'warn', unwell: 'bad' }
-
 interface View {
   readonly answer?: Answer
 }
@@ -43,16 +41,9 @@ export class Route extends Component<{ readonly models: readonly string[] }, Vie
     return section(
       'route',
       'Where does a name lead?',
-      undefined,
-      h(
-        'form',
-        {
-          class: 'bar',
-          onSubmit: (event) => {
-            event.preventDefault()
-            void this.#ask(new FormData(event.currentTarget))
-          },
-        },
+      null,
+      form(
+        (sent) => void this.#ask(sent.get('model') as string),
         field('Model', h('input', { name: 'model', list: 'models', autocomplete: 'off', required: true })),
         h(
           'datalist',
@@ -70,10 +61,19 @@ export class Route extends Component<{ readonly models: readonly string[] }, Vie
     )
   }
 
-  async #ask(form: FormData): Promise<void> {
-    this.setState({ answer: await explain(form.get('model') as string) })
+  async #ask(model: string): Promise<void> {
+    this.setState({ answer: await request(`/status/explain?model=${encodeURIComponent(model)}`) })
   }
 }
+
+const columns: readonly Column<Target>[] = [
+  ['Provider', '', 'provider'],
+  ['Model there', '', 'model'],
+  ['State', '', (each) => state(each.state, `${each.state} ${spaced(each.trouble ?? '')}`)],
+  ['Tier', 'n', 'tier', count],
+  ['Weight', 'n m', 'weight', count],
+  ['Under way', 'n m', 'in_flight', count],
+]
 
 function shown({ model, route, suggestion }: Explained): ComponentChildren {
   if (route === null) {
@@ -87,21 +87,6 @@ function shown({ model, route, suggestion }: Explained): ComponentChildren {
       ['Matches', `${route.rule} ${route.entry}`],
       ['After all targets fail', route.fallbacks.join(', ')],
     ),
-    table<Target>(
-      `Targets of ${model} in their order`,
-      [
-        ['Provider', '', (target) => target.provider],
-        ['Model there', '', (target) => target.model],
-        [
-          'State',
-          '',
-          (target) => state(tones[target.state], `${target.state} ${spaced(target.trouble ?? '')}`),
-        ],
-        ['Tier', 'n', (target) => count(target.tier)],
-        ['Weight', 'n m', (target) => count(target.weight)],
-        ['Under way', 'n m', (target) => count(target.in_flight)],
-      ],
-      { rows: route.targets },
-    ),
+    table(`Targets of ${model} in their order`, route.targets, columns),
   )
 }

@@ -1,15 +1,16 @@
 import assert from 'node:assert/strict'
-import { hasFailed } from '../../../src/status/failed-call.ts'
 import { test } from 'node:test'
 
 import {
   count,
   counted,
   duration,
-  outcomeOf,
   rate,
   readJson,
   shortDay,
+  some,
+  sum,
+  time,
   usd,
 } from '../../../src/status/page/format.ts'
 
@@ -36,6 +37,7 @@ test('what is not known is not 0', () => {
     [count(null), count(0), rate(null), rate(41.23), rate(1234.5)],
     ['–', '0', '–', '41.2', '1,235'],
   )
+  assert.deepEqual([some(null), some(0), some(3)], ['–', '–', '3'])
   assert.deepEqual([counted(1, 'call'), counted(2000, 'call')], ['1 call', '2,000 calls'])
 })
 
@@ -47,16 +49,17 @@ test('text that hides or reorders other text is written out, wherever it stands'
   })
 })
 
-test('outcomes that are not known yet have words', () => {
-  assert.deepEqual(outcomeOf('ok', null), { words: 'ok', tone: 'good' })
-  assert.deepEqual(outcomeOf('provider_auth', 'provider_auth_failed'), { words: 'key refused', tone: 'bad' })
-  assert.deepEqual(outcomeOf('provider_limited', null), { words: 'provider limited', tone: 'warn' })
-  assert.deepEqual(outcomeOf('something_new', null), { words: 'something new', tone: 'warn' })
-  assert.deepEqual(outcomeOf('refused', 'call_cancelled'), { words: 'cancelled', tone: 'calm' })
-  assert.equal(hasFailed({ outcome: 'refused', code: 'call_cancelled' }), false)
-  assert.equal(hasFailed({ outcome: 'refused', code: 'key_revoked' }), true)
-})
-
 test('days of the calendar are short', () => {
   assert.deepEqual([shortDay('2026-11-28'), shortDay('not a day')], ['28 Nov', 'not a day'])
+})
+
+test('a time of another day has its date', () => {
+  assert.match(time(new Date().toISOString()), /^\d\d:\d\d:\d\d$/)
+  assert.match(time('2001-11-28T12:00:00Z'), /^2\d Nov, \d\d:\d\d:\d\d$/)
+  assert.equal(time(null), '–')
+})
+
+test('sums are of numbers, decimal text and what is not known', () => {
+  const rows = [{ of: '0.25' }, { of: null }, { of: 2 }]
+  assert.equal(sum(rows, 'of'), 2.25)
 })
