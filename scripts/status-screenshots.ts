@@ -28,6 +28,7 @@ for (const [name, report, viewport, colorScheme] of shots) {
     timezoneId: 'Europe/Berlin',
     reducedMotion: 'reduce',
   })
+  await context.clock.setFixedTime(report.now)
   const page = await context.newPage()
   await page.goto(`${url}/status`)
   await page.locator('#providers table').waitFor()
