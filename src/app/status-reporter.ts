@@ -10,6 +10,7 @@ import type { Clock } from '../platform/clock.ts'
 import type { RouteTable } from '../routing/route-table.ts'
 import { budgetRow } from '../status/budget-row.ts'
 import { type ExplainedName, explainName } from '../status/explained-name.ts'
+import { lastFailure } from '../status/last-failure.ts'
 import { limitStates } from '../status/limit-states.ts'
 import type { OpenCall } from '../status/open-call.ts'
 import { failureRows, recentCalls } from '../status/past-rows.ts'
@@ -114,6 +115,7 @@ export class StatusReporter implements StatusSource {
     // After the limits, whose use by other machines is known then.
     const store = await services.describeStore()
     const serviceStates = serviceRows(services.watch.describeModelServers(), seesAll)
+    const recent = recentCalls(looks, { ...past, isAll: seesAll })
     const reload = reloadState(parts.reload())
     return {
       version,
@@ -125,6 +127,7 @@ export class StatusReporter implements StatusSource {
       reload: seesAll || reload === null ? reload : { ...reload, problems: [] },
       viewer: { ...viewer, user: shownOrNull(viewer.user) },
       attention: seesAll ? parts.attention() : [],
+      last_failure: lastFailure(recent, nowMs),
       calls: withTurns(calls.slice(0, maxOpenCalls).map(shownCall), serviceStates),
       calls_unshown: Math.max(0, calls.length - maxOpenCalls),
       providers: seesAll ? providers : providers.map(withoutSecondHand),
@@ -133,7 +136,7 @@ export class StatusReporter implements StatusSource {
       budgets: budgets.describe(budgetScopes).map(budgetRow),
       store: store === undefined ? null : shownStore(seesAll ? store : withoutNames(store)),
       usage,
-      recent: recentCalls(looks, { ...past, isAll: seesAll }),
+      recent,
       failures: failureRows(looks, { ...past, isAll: seesAll }, nowMs),
     }
   }

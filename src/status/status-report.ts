@@ -17,6 +17,8 @@ export interface StatusReport {
   readonly viewer: Viewer
   /** Conditions that need a person, the most severe first. */
   readonly attention: readonly Attention[]
+  /** The newest of the calls in `recent` that failed, for a day; null: there is none. */
+  readonly last_failure: LastFailure | null
   /** Calls under way, the oldest first. */
   readonly calls: readonly OpenCall[]
   /** How many more there are: beyond the bound of the list. */
@@ -230,6 +232,23 @@ export interface RecentCall {
   readonly trace_id: string | null
   /** Where the trace can be seen (`tracing.view_url`). */
   readonly trace_url: string | null
+}
+
+export interface LastFailure {
+  /** Of the call, as in `recent`. */
+  readonly id: string
+  readonly at: string
+  readonly client: string
+  readonly status: number
+  readonly code: string | null
+  /** `warning`: the cause is no fault of a provider or the gateway, or its provider has answered since. */
+  readonly severity: 'critical' | 'warning'
+  /** Texts for people: `claude-sonnet-5 at anthropic: key refused`. */
+  readonly what: string
+  readonly why: string | null
+  readonly fix: string | null
+  /** What became of the calls after it: `1 call succeeded since, none at anthropic.` */
+  readonly after: string
 }
 
 export interface FailureRow {

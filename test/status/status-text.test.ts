@@ -19,6 +19,7 @@ const quiet: StatusReport = {
   reload: null,
   viewer: { user: 'user:ann', sees_all: true, may_cancel: true, playground: false },
   attention: [],
+  last_failure: null,
   calls: [],
   calls_unshown: 0,
   providers: [],

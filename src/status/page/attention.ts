@@ -1,19 +1,15 @@
 // What needs a person: the last failure and the conditions that hold, with why and what to do.
 import type { ComponentChildren, VNode } from 'preact'
-import { hasFailed } from '../failed-call.ts'
-import type { StatusReport } from '../status-report.ts'
+import type { LastFailure, StatusReport } from '../status-report.ts'
 import { box, h } from './element.ts'
 import { count, counted, time } from './format.ts'
 import { advice, code, empty, facts, quiet, section, state } from './parts.ts'
-import { outcomeOf, toneOf, wordsOf } from './words.ts'
-
-/** Failures are shown on top for this long. */
-const recentMs = 24 * 3_600_000
+import { toneOf } from './words.ts'
 
 export function attentionSection(report: StatusReport): VNode {
-  const { attention, recent, reload } = report
+  const { attention, last_failure, recent, reload } = report
   const cards = [
-    lastFailure(report),
+    last_failure && lastFailure(last_failure),
     reload &&
       notes(`${counted(reload.problems.length, 'problem')}: the old configuration stays`, reload.problems),
     reload && notes('Changed, and applied by a restart only', reload.needs_restart),
@@ -37,40 +33,37 @@ export function attentionSection(report: StatusReport): VNode {
 }
 
 function allWell(recent: StatusReport['recent']): VNode {
+  const succeeded = recent.filter(({ outcome }) => outcome === 'ok').length
   return empty(
     state('good', 'Nothing'),
-    `. Of the last ${counted(recent.length, 'call')}, ${count(recent.filter(isGood).length)} succeeded.`,
+    `. Of the last ${counted(recent.length, 'call')}, ${count(succeeded)} succeeded.`,
   )
 }
 
-function isGood({ outcome }: { readonly outcome: string }): boolean {
-  return outcome === 'ok'
-}
-
-/** The newest of the calls that are remembered. */
-function lastFailure({ recent, now }: StatusReport): VNode | undefined {
-  const at = recent.findIndex(hasFailed)
-  const call = recent[at]
-  if (call === undefined || Date.parse(now) - Date.parse(call.at) > recentMs) return undefined
-  const { provider } = call
-  const later = recent.slice(0, at).filter(isGood)
-  const there = later.filter((each) => each.provider === provider).length
-  const where = provider !== null && there < later.length && `, ${there || 'none'} at ${provider}`
-  const outcome = outcomeOf(call)
+function lastFailure({
+  severity,
+  what,
+  why,
+  fix,
+  at,
+  client,
+  status,
+  code: cause,
+  id,
+  after,
+}: LastFailure): VNode {
   return card(
-    there > 0 ? 'warn' : outcome,
+    severity,
     'last failed call',
-    `${call.model ?? 'A call'}${provider === null ? '' : ` at ${provider}`}: ${wordsOf(outcome)}`,
-    advice(call.reason, call.fix),
+    what,
+    advice(why, fix),
     facts(
-      ['When', time(call.at)],
-      ['Client', call.client],
-      ['Status', `${call.status} ${call.code ?? ''}`],
-      ['Request', code(call.id)],
+      ['When', time(at)],
+      ['Client', client],
+      ['Status', `${status} ${cause ?? ''}`],
+      ['Request', code(id)],
     ),
-    later.length === 0
-      ? quiet('No call has succeeded since.')
-      : quiet(`${counted(later.length, 'call')} succeeded since`, where, '.'),
+    quiet(after),
   )
 }
 

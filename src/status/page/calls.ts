@@ -1,7 +1,7 @@
 // Calls under way, with the button that stops one.
-import { Component, type ComponentChildren, type VNode } from 'preact'
+import type { ComponentChildren, VNode } from 'preact'
 import type { StatusReport } from '../status-report.ts'
-import { box, h } from './element.ts'
+import { box, h, stateful } from './element.ts'
 import { count, counted, duration, none, rate } from './format.ts'
 import { button, type Column, empty, quiet, section, state, table, two } from './parts.ts'
 import { posted, request } from './requests.ts'
@@ -19,8 +19,11 @@ export function callsSection({ calls, calls_unshown, viewer }: StatusReport): VN
       calls_unshown > 0 && `, ${count(calls_unshown)} not shown`,
       !viewer.sees_all && '; you see your own',
     ),
-    table('Calls under way, the oldest first', calls, viewer.may_cancel ? [...columns, stop] : columns) ||
-      empty('No call is under way. A new one appears here within a second.'),
+    table(
+      'Calls under way, the oldest first',
+      calls,
+      viewer.may_cancel ? [...columns, stopColumn] : columns,
+    ) || empty('No call is under way. A new one appears here within a second.'),
   )
 }
 
@@ -50,40 +53,35 @@ function phaseCell({ phase, waits_for, attempt }: OpenCall): ComponentChildren {
   return two(shown, attempt > 1 && `attempt ${attempt}`)
 }
 
-const stop: Column<OpenCall> = ['Stop', 'act', ({ id, model }) => h(Stop, { id, name: model ?? id })]
-
-interface StopState {
+interface Stopping {
   /** The last two are shown as they are. */
   readonly step: 'idle' | 'asking' | 'stopping' | 'has ended'
 }
 
 /** Asks once more before it stops the call. */
-class Stop extends Component<{ readonly id: string; readonly name: string }, StopState> {
-  override state: StopState = { step: 'idle' }
-
-  override render(): VNode {
-    const label = `Stop the call to ${this.props.name}`
-    const { step } = this.state
-    if (step === 'idle') {
-      return button('Stop', () => this.setState({ step: 'asking' }), { 'aria-label': label })
+const Stop = stateful<{ readonly id: string; readonly name: string }, Stopping>(
+  { step: 'idle' },
+  ({ id, name }, { step }, change) => {
+    const label = `Stop the call to ${name}`
+    const stop = async () => {
+      change({ step: 'stopping' })
+      const answer = await request('/status/cancel', posted({ id }))
+      if (!answer.ok) change({ step: answer.status === 404 ? 'has ended' : 'idle' })
     }
+    if (step === 'idle') return button('Stop', () => change({ step: 'asking' }), { 'aria-label': label })
     if (step !== 'asking') return box('span', 'quiet', step)
     return h(
       'span',
       { class: 'ask', role: 'group', 'aria-label': label },
-      button('Stop it', () => void this.#stop(), { class: 'danger' }),
+      button('Stop it', () => void stop(), { class: 'danger' }),
       // A keyboard's focus stays where the button was, on the harmless answer.
-      button('Keep', () => this.setState({ step: 'idle' }), { ref: focus }),
+      button('Keep', () => change({ step: 'idle' }), { ref: focus }),
     )
-  }
-
-  async #stop(): Promise<void> {
-    this.setState({ step: 'stopping' })
-    const answer = await request('/status/cancel', posted({ id: this.props.id }))
-    if (!answer.ok) this.setState({ step: answer.status === 404 ? 'has ended' : 'idle' })
-  }
-}
+  },
+)
 
 function focus(element: HTMLElement | null): void {
   element?.focus()
 }
+
+const stopColumn: Column<OpenCall> = ['Stop', 'act', ({ id, model }) => h(Stop, { id, name: model ?? id })]

@@ -36,14 +36,13 @@ export async function startChat(
   return { requestId: response.headers.get('x-request-id'), pieces: readPieces(response.body!) }
 }
 
-async function* readPieces(body: ReadableStream<Uint8Array>): AsyncGenerator<Piece> {
-  const decoder = new TextDecoder()
-  const reader = body.getReader()
+async function* readPieces(body: ReadableStream<BufferSource>): AsyncGenerator<Piece> {
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader()
   let rest = ''
   for (;;) {
     const { done, value } = await reader.read()
     if (done) return
-    const lines = (rest + decoder.decode(value, { stream: true })).split('\n')
+    const lines = (rest + value).split('\n')
     rest = lines.pop()!
     for (const line of lines) {
       // What is not an object marks the end of the stream.

@@ -18,68 +18,73 @@ const mostStreams = 3
 /** Browsers have none for a page that comes over plain HTTP from another machine. */
 const locks = navigator.locks as LockManager | undefined
 
-export class Feed {
-  readonly #listener: FeedListener
-  #days: string
-  #closing = new AbortController()
-  #timer: ReturnType<typeof setTimeout> | undefined
-  #report: StatusReport | undefined
+export interface Feed {
+  /** Opens the stream unless the page is hidden. An open one is replaced. @param days that its sums of usage cover. */
+  open(days?: string): void
+  close(): void
+}
 
-  /** @param days that the stream's sums of usage cover. */
-  constructor(days: string, listener: FeedListener) {
-    this.#listener = listener
-    this.#days = days
+export function feedTo(listener: FeedListener, firstDays: string): Feed {
+  let days = firstDays
+  let closing = new AbortController()
+  let timer: ReturnType<typeof setTimeout>
+  let report: StatusReport | undefined
+
+  const addressOf = (name: string) => `/status/${name}?days=${days}&zone=${encodeURIComponent(zone)}`
+
+  const close = () => {
+    clearTimeout(timer)
+    closing.abort()
   }
 
-  /** Opens the stream unless the page is hidden. An open one is replaced. */
-  open(days: string = this.#days): void {
-    this.close()
-    this.#days = days
+  const open = (of = days) => {
+    close()
+    days = of
     if (document.hidden) return
-    this.#closing = new AbortController()
-    const { signal } = this.#closing
-    if (locks === undefined) void this.#stream(signal)
-    else this.#takeTurn(signal, locks, 1)
+    closing = new AbortController()
+    const { signal } = closing
+    if (locks === undefined) void stream(signal)
+    else takeTurn(signal, locks, 1)
   }
 
-  close(): void {
-    clearTimeout(this.#timer)
-    this.#closing.abort()
+  const again = (ms: number) => {
+    close()
+    timer = setTimeout(open, ms)
   }
 
   /** Holds one of the locks for as long as its stream is open. */
-  #takeTurn(signal: AbortSignal, from: LockManager, number: number): void {
+  const takeTurn = (signal: AbortSignal, from: LockManager, number: number) => {
     void from.request(`feed-${number}`, { ifAvailable: true }, (lock) => {
       if (signal.aborted) return undefined
-      if (lock !== null) return this.#stream(signal)
-      if (number < mostStreams) this.#takeTurn(signal, from, number + 1)
-      else void this.#ask(signal)
+      if (lock !== null) return stream(signal)
+      if (number < mostStreams) takeTurn(signal, from, number + 1)
+      else void ask(signal)
       return undefined
     })
   }
 
-  #address(of: 'events' | 'data'): string {
-    return `/status/${of}?days=${this.#days}&zone=${encodeURIComponent(zone)}`
+  const take = (change: unknown, link: Link) => {
+    report = { ...report, ...(change as StatusReport) }
+    listener(link, report)
   }
 
   /** Resolves when the stream is closed. */
-  #stream(signal: AbortSignal): Promise<void> {
-    const source = new EventSource(this.#address('events'))
+  const stream = (signal: AbortSignal) => {
+    const source = new EventSource(addressOf('events'))
     // The first has all members, each later one those that are new.
-    const take = ({ data }: MessageEvent) =>
-      this.#take({ ...this.#report, ...(readJson(data as string) as StatusReport) }, 'live')
-    source.addEventListener('report', take)
-    source.addEventListener('change', take)
+    for (const name of ['report', 'change']) {
+      source.addEventListener(name, ({ data }: MessageEvent<string>) => take(readJson(data), 'live'))
+    }
     source.addEventListener('bye', () => {
-      this.#listener('restarting')
-      this.#again(againMs)
+      listener('restarting')
+      again(againMs)
     })
     source.addEventListener('error', () => {
-      this.#listener('lost')
+      listener('lost')
       // A browser gives up on an answer that is not a stream, such as a 503.
-      if (source.readyState === source.CLOSED) this.#again(againMs)
+      if (source.readyState === source.CLOSED) again(againMs)
     })
-    return new Promise((resolve) => {
+    return new Promise<void>((resolve) => {
       signal.addEventListener('abort', () => {
         source.close()
         resolve()
@@ -87,23 +92,15 @@ export class Feed {
     })
   }
 
-  async #ask(signal: AbortSignal): Promise<void> {
-    const answer = await request(this.#address('data'), {
+  const ask = async (signal: AbortSignal) => {
+    const answer = await request(addressOf('data'), {
       signal: AbortSignal.any([signal, AbortSignal.timeout(askMs)]),
     })
     if (signal.aborted) return
-    if (answer.ok) this.#take(answer.value as StatusReport, 'asking')
-    else this.#listener('lost')
-    this.#again(askMs)
+    if (answer.ok) take(answer.value, 'asking')
+    else listener('lost')
+    again(askMs)
   }
 
-  #again(ms: number): void {
-    this.close()
-    this.#timer = setTimeout(() => this.open(), ms)
-  }
-
-  #take(report: StatusReport, link: Link): void {
-    this.#report = report
-    this.#listener(link, report)
-  }
+  return { open, close }
 }

@@ -16,11 +16,6 @@ export function readJson(text: string): unknown {
 
 const whole = new Intl.NumberFormat('en', { maximumFractionDigits: 0 })
 
-/** Words of a name: `bad_response` → `bad response`. */
-export function spaced(name: string): string {
-  return name.replaceAll('_', ' ')
-}
-
 export const none = '–'
 
 export function count(value: number | null): string {

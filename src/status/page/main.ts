@@ -4,7 +4,7 @@ import type { StatusReport } from '../status-report.ts'
 import { attentionSection } from './attention.ts'
 import { callsSection } from './calls.ts'
 import { h } from './element.ts'
-import { Feed, type Link } from './feed.ts'
+import { feedTo, type Link } from './feed.ts'
 import { head, surroundings } from './head.ts'
 import { limitsSection } from './limits.ts'
 import { empty } from './parts.ts'
@@ -81,7 +81,7 @@ function chooseDays(days: Days): void {
   feed.open(days)
 }
 
-const feed = new Feed(seen.days, follow)
+const feed = feedTo(follow, seen.days)
 
 // What stood there while the script was loading.
 place.replaceChildren()

@@ -1,8 +1,8 @@
 // One conversation with a model, kept in this tab only. Answers are text: no markup of theirs is ever read.
-import { Component, type VNode } from 'preact'
+import type { VNode } from 'preact'
 import type { RecentCall } from '../status-report.ts'
 import { startChat, type Turn } from './conversation.ts'
-import { h } from './element.ts'
+import { h, stateful } from './element.ts'
 import { counted, duration, rate } from './format.ts'
 import { button, field, form, quiet, section } from './parts.ts'
 
@@ -31,83 +31,87 @@ interface Properties {
   readonly models: readonly string[]
 }
 
-export class Playground extends Component<Properties, View> {
-  override state: View = { turns: [] }
-
-  override render(): VNode {
-    const { recent, models } = this.props
-    const { turns, pace, problem, stopper } = this.state
-    const isBusy = stopper !== undefined
-    return section(
-      'try',
-      'Try a model',
-      null,
-      turns.length > 0 &&
-        h(
-          'div',
-          { class: 'panel', role: 'log', 'aria-busy': isBusy, 'aria-label': 'Conversation', tabIndex: 0 },
-          turns.map(shownTurn),
-        ),
-      problem && h('p', { class: 'state bad', role: 'alert' }, problem),
-      pace
-        ? quiet(paceText(pace, recent))
-        : isBusy && quiet('No answer yet. The calls under way show what it waits for.'),
-      form(
-        (values, sent) => {
-          if (isBusy) return
-          sent.querySelector('textarea')!.value = ''
-          void this.#ask(values.get('model') as string, values.get('content') as string)
-        },
-        field(
-          'Model',
-          h(
-            'select',
-            { name: 'model' },
-            models.map((model) => h('option', { key: model }, model)),
-          ),
-        ),
-        field(
-          'Message',
-          h('textarea', { name: 'content', rows: 3, required: true, onKeyDown: sendOnEnter }),
-          'wide',
-        ),
-        h('button', { class: 'main', disabled: isBusy || models.length === 0 }, 'Send'),
-        button('Stop', () => stopper?.abort(), { disabled: !isBusy }),
-        button('New conversation', () => this.#clear(), { disabled: turns.length === 0 }),
-        quiet('Stays in this tab; its calls count and cost like all others.'),
+export const Playground = stateful<Properties, View>({ turns: [] }, ({ recent, models }, view, change) => {
+  const { turns, pace, problem, stopper } = view
+  const isBusy = stopper !== undefined
+  return section(
+    'try',
+    'Try a model',
+    null,
+    turns.length > 0 &&
+      h(
+        'div',
+        { class: 'panel', role: 'log', 'aria-busy': isBusy, 'aria-label': 'Conversation', tabIndex: 0 },
+        turns.map(shownTurn),
       ),
-    )
-  }
+    problem && h('p', { class: 'state bad', role: 'alert' }, problem),
+    pace
+      ? quiet(paceText(pace, recent))
+      : isBusy && quiet('No answer yet. The calls under way show what it waits for.'),
+    form(
+      (values, sent) => {
+        if (isBusy) return
+        sent.querySelector('textarea')!.value = ''
+        const asked = { role: 'user', content: values.get('content') as string } as const
+        void ask(values.get('model') as string, [...turns, asked], change)
+      },
+      field(
+        'Model',
+        h(
+          'select',
+          { name: 'model' },
+          models.map((model) => h('option', { key: model }, model)),
+        ),
+      ),
+      field(
+        'Message',
+        h('textarea', { name: 'content', rows: 3, required: true, onKeyDown: sendOnEnter }),
+        'wide',
+      ),
+      h('button', { class: 'main', disabled: isBusy || models.length === 0 }, 'Send'),
+      button('Stop', () => stopper?.abort(), { disabled: !isBusy }),
+      button(
+        'New conversation',
+        () => {
+          stopper?.abort()
+          change({ ...fresh, turns: [] })
+        },
+        { disabled: turns.length === 0 },
+      ),
+      quiet('Stays in this tab; its calls count and cost like all others.'),
+    ),
+  )
+})
 
-  #clear(): void {
-    this.state.stopper?.abort()
-    this.setState({ turns: [], pace: undefined, problem: undefined })
-  }
+const fresh = { pace: undefined, problem: undefined }
 
-  async #ask(model: string, content: string): Promise<void> {
-    const asked: Spoken[] = [...this.state.turns, { role: 'user', content }]
-    const stopper = new AbortController()
-    this.setState({ turns: asked, pace: undefined, problem: undefined, stopper })
-    const start = performance.now()
-    let [answer, reasoning, number, firstMs] = ['', '', 0, 0]
-    try {
-      const { requestId, pieces } = await startChat(model, asked, stopper.signal)
-      for await (const { text, isReasoning } of pieces) {
-        if (stopper.signal.aborted) break
-        const ms = performance.now() - start
-        if (number++ === 0) firstMs = ms
-        if (isReasoning) reasoning += text
-        else answer += text
-        this.setState({
-          turns: [...asked, { role: 'assistant', content: answer, reasoning }],
-          pace: { requestId, pieces: number, firstMs, ms },
-        })
-      }
-    } catch (error) {
-      if (!stopper.signal.aborted) this.setState({ problem: (error as Error).message })
+async function ask(
+  model: string,
+  asked: readonly Spoken[],
+  change: (members: Partial<View>) => void,
+): Promise<void> {
+  const stopper = new AbortController()
+  const { signal } = stopper
+  change({ ...fresh, turns: asked, stopper })
+  const start = performance.now()
+  let [answer, reasoning, number, firstMs] = ['', '', 0, 0]
+  try {
+    const { requestId, pieces } = await startChat(model, asked, signal)
+    for await (const { text, isReasoning } of pieces) {
+      if (signal.aborted) break
+      const ms = performance.now() - start
+      if (number++ === 0) firstMs = ms
+      if (isReasoning) reasoning += text
+      else answer += text
+      change({
+        turns: [...asked, { role: 'assistant', content: answer, reasoning }],
+        pace: { requestId, pieces: number, firstMs, ms },
+      })
     }
-    this.setState({ stopper: undefined })
+  } catch (error) {
+    if (!signal.aborted) change({ problem: (error as Error).message })
   }
+  change({ stopper: undefined })
 }
 
 function sendOnEnter(event: KeyboardEvent): void {

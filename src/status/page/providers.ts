@@ -1,8 +1,9 @@
 // Providers: which works, why one cools down, and until when.
 import type { ComponentChildren, VNode } from 'preact'
+import { spaced } from '../outcome-words.ts'
 import type { ProviderState, StatusReport } from '../status-report.ts'
 import { chart } from './chart.ts'
-import { count, counted, duration, rate, some, spaced, sum, time } from './format.ts'
+import { count, counted, duration, rate, some, sum, time } from './format.ts'
 import { code, type Column, empty, section, state, table, two } from './parts.ts'
 import { wordsOf } from './words.ts'
 

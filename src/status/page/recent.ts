@@ -1,8 +1,8 @@
 // The last calls, each with everything that is known of it, and the failures of a day by their cause.
-import { Component, type ComponentChildren, type VNode } from 'preact'
+import type { ComponentChildren, VNode } from 'preact'
 import { hasFailed } from '../failed-call.ts'
 import type { RecentCall, StatusReport } from '../status-report.ts'
-import { box, h } from './element.ts'
+import { box, h, stateful } from './element.ts'
 import { count, counted, duration, none, rate, time, usd } from './format.ts'
 import {
   advice,
@@ -32,17 +32,19 @@ interface View {
   readonly open: ReadonlySet<string>
 }
 
-export class Recent extends Component<{ readonly report: StatusReport }, View> {
-  override state: View = { words: '', isFailedOnly: false, hasAll: false, open: new Set() }
-
-  override render(): VNode {
-    const { recent } = this.props.report
-    const { words, isFailedOnly, hasAll, open } = this.state
+export const Recent = stateful<{ readonly report: StatusReport }, View>(
+  { words: '', isFailedOnly: false, hasAll: false, open: new Set() },
+  ({ report: { recent } }, { words, isFailedOnly, hasAll, open }, change) => {
     if (recent.length === 0) {
       return section('recent', 'Last calls', null, empty('No call has ended since the start.'))
     }
     const matching = recent.filter((call) => (!isFailedOnly || hasFailed(call)) && matches(call, words))
     const rows = hasAll ? matching : matching.slice(0, firstRows)
+    const opener = ({ id, at }: RecentCall) =>
+      button(time(at), () => change({ open: open.symmetricDifference(new Set([id])) }), {
+        class: 'open',
+        'aria-expanded': open.has(id),
+      })
     return section(
       'recent',
       'Last calls',
@@ -55,14 +57,14 @@ export class Recent extends Component<{ readonly report: StatusReport }, View> {
           h('input', {
             type: 'search',
             value: words,
-            onInput: (event) => this.setState({ words: event.currentTarget.value }),
+            onInput: (event) => change({ words: event.currentTarget.value }),
           }),
         ),
         field(
           h('input', {
             type: 'checkbox',
             checked: isFailedOnly,
-            onChange: (event) => this.setState({ isFailedOnly: event.currentTarget.checked }),
+            onChange: (event) => change({ isFailedOnly: event.currentTarget.checked }),
           }),
           'Failed only',
         ),
@@ -70,20 +72,14 @@ export class Recent extends Component<{ readonly report: StatusReport }, View> {
       table(
         'Last calls, the newest first',
         rows,
-        [['Ended', '', (call) => this.#opener(call)], ...columns],
+        [['Ended', '', opener], ...columns],
         (call) => open.has(call.id) && details(call),
       ),
       matching.length > rows.length &&
-        button(`Show all ${count(matching.length)}`, () => this.setState({ hasAll: true })),
+        button(`Show all ${count(matching.length)}`, () => change({ hasAll: true })),
     )
-  }
-
-  #opener({ id, at }: RecentCall): VNode {
-    const { open } = this.state
-    const toggle = () => this.setState({ open: open.symmetricDifference(new Set([id])) })
-    return button(time(at), toggle, { class: 'open', 'aria-expanded': open.has(id) })
-  }
-}
+  },
+)
 
 function matches(call: RecentCall, words: string): boolean {
   const text = Object.values(call).join(' ').toLowerCase()

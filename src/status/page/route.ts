@@ -1,7 +1,8 @@
 // Where a model's name leads.
-import { Component, type ComponentChildren, type VNode } from 'preact'
-import { box, h } from './element.ts'
-import { count, spaced } from './format.ts'
+import type { ComponentChildren } from 'preact'
+import { spaced } from '../outcome-words.ts'
+import { box, h, stateful } from './element.ts'
+import { count } from './format.ts'
 import { code, type Column, facts, field, form, section, state, table } from './parts.ts'
 import { type Answer, request } from './requests.ts'
 
@@ -33,22 +34,23 @@ interface View {
   readonly answer?: Answer
 }
 
-export class Route extends Component<{ readonly models: readonly string[] }, View> {
-  override state: View = {}
-
-  override render(): VNode {
-    const { answer } = this.state
-    return section(
+export const Route = stateful<{ readonly models: readonly string[] }, View>(
+  {},
+  ({ models }, { answer }, change) =>
+    section(
       'route',
       'Where does a name lead?',
       null,
       form(
-        (sent) => void this.#ask(sent.get('model') as string),
+        (values) =>
+          void request(`/status/explain?model=${encodeURIComponent(values.get('model') as string)}`).then(
+            (found) => change({ answer: found }),
+          ),
         field('Model', h('input', { name: 'model', list: 'models', autocomplete: 'off', required: true })),
         h(
           'datalist',
           { id: 'models' },
-          this.props.models.map((value) => h('option', { key: value, value })),
+          models.map((value) => h('option', { key: value, value })),
         ),
         h('button', null, 'Explain'),
       ),
@@ -58,13 +60,8 @@ export class Route extends Component<{ readonly models: readonly string[] }, Vie
           { role: 'status' },
           answer.ok ? shown(answer.value as Explained) : state('bad', answer.message),
         ),
-    )
-  }
-
-  async #ask(model: string): Promise<void> {
-    this.setState({ answer: await request(`/status/explain?model=${encodeURIComponent(model)}`) })
-  }
-}
+    ),
+)
 
 const columns: readonly Column<Target>[] = [
   ['Provider', '', 'provider'],

@@ -1,8 +1,8 @@
 // Usage and cost from the ledger: by day as bars, and by model, client and key of the days that are chosen.
-import { Component, type VNode } from 'preact'
+import type { VNode } from 'preact'
 import type { Usage, UsageRow } from '../status-report.ts'
 import { chart } from './chart.ts'
-import { box, h } from './element.ts'
+import { box, h, stateful } from './element.ts'
 import { count, counted, shortDay, some, sum, usd } from './format.ts'
 import { choice, code, type Column, empty, facts, section, table } from './parts.ts'
 
@@ -33,14 +33,10 @@ interface View {
   readonly grouping: Grouping
 }
 
-class Shown extends Component<{ readonly usage: Usage; readonly days: number }, View> {
-  override state: View = { grouping: 'models' }
-
-  override render(): VNode {
-    const { usage, days } = this.props
-    const { grouping } = this.state
-    const hasCost = sum(usage.days, 'cost_usd') > 0
-    const measure = this.state.measure ?? (hasCost ? 'cost' : 'tokens')
+const Shown = stateful<{ readonly usage: Usage; readonly days: number }, View>(
+  { grouping: 'models' },
+  ({ usage, days }, { grouping, measure: wanted }, change) => {
+    const measure = wanted ?? (sum(usage.days, 'cost_usd') > 0 ? 'cost' : 'tokens')
     const chosen = usage.days.slice(-days)
     const rows =
       grouping === 'days'
@@ -53,14 +49,14 @@ class Shown extends Component<{ readonly usage: Usage; readonly days: number }, 
         'div',
         'panel',
         totals(chosen),
-        choice('Bars', measures, measure, (value) => this.setState({ measure: value })),
+        choice('Bars', measures, measure, (value) => change({ measure: value })),
         figure(usage.days, measure, days),
       ),
-      choice('Table', groupings, grouping, (value) => this.setState({ grouping: value })),
+      choice('Table', groupings, grouping, (value) => change({ grouping: value })),
       table(`Usage, ${groupings[grouping].toLowerCase()}`, rows, columns) || empty('Nothing on these days.'),
     )
-  }
-}
+  },
+)
 
 const columns: readonly Column<UsageRow>[] = [
   ['Name', '', 'name'],

@@ -1,11 +1,8 @@
 // Names of the gateway's interface as the page shows them: with a tone, and with better words where a name needs them.
-import { spaced } from './format.ts'
-
-/** `good` needs no look, `bad` does, `warn` may, and `calm` says nothing about health. */
-export type Tone = 'good' | 'warn' | 'bad' | 'calm'
+import { outcomeWords, spaced, type Tone, type Words } from '../outcome-words.ts'
 
 /** What is not here is calm and has the words of its name. */
-const known: Readonly<Record<string, readonly [tone: Tone, words?: string]>> = {
+const known: Readonly<Record<string, Words>> = {
   good: ['good'],
   warn: ['warn'],
   bad: ['bad'],
@@ -24,22 +21,7 @@ const known: Readonly<Record<string, readonly [tone: Tone, words?: string]>> = {
   waiting: ['calm', 'awaiting the first token'],
   streaming: ['good'],
   whole: ['good', 'collecting the answer'],
-  // Ends of calls.
-  ok: ['good'],
-  call_cancelled: ['calm', 'cancelled'],
-  client_error: ['warn', 'bad request'],
-  client_gone: ['calm', 'client left'],
-  internal: ['bad'],
-  limited: ['warn', 'over the limit'],
-  no_target: ['bad', 'no provider free'],
-  provider_auth: ['bad', 'key refused'],
-  provider_bad_response: ['bad', 'broken answer'],
-  provider_billing: ['bad', 'no credit'],
-  provider_error: ['bad'],
-  provider_limited: ['warn'],
-  provider_timeout: ['bad'],
-  provider_unreachable: ['bad'],
-  refused: ['warn'],
+  ...outcomeWords,
   // Providers, targets, services and machines.
   cooling: ['warn', 'cooling down'],
   failed: ['bad'],

@@ -8,6 +8,7 @@ import type {
   StatusReport,
   UsageRow,
 } from '../../../src/status/status-report.ts'
+import { lastFailure } from '../../../src/status/last-failure.ts'
 import { startWaitText } from '../../../src/status/services-text.ts'
 import { shownStore } from '../../../src/status/shared-store-text.ts'
 import type { MachineRow, MachineUse } from '../../../src/status/shared-store.ts'
@@ -35,6 +36,7 @@ export const emptyReport: StatusReport = {
   reload: null,
   viewer: { user: 'ada', sees_all: true, may_cancel: true, playground: true },
   attention: [],
+  last_failure: null,
   calls: [],
   calls_unshown: 0,
   providers: [
@@ -363,6 +365,46 @@ const refusedKey = {
   fix: 'Set the key again: llm-gateway credential set anthropic, then llm-gateway systemd restart.',
 } as const
 
+const brokenCalls: readonly RecentCall[] = [
+  recentCall(0, { outcome: 'ok' }),
+  recentCall(1, {
+    ...sonnet,
+    ...refusedKey,
+    outcome: 'provider_auth',
+    status: 502,
+    cost_usd: null,
+    first_token_ms: null,
+    completion_tokens: null,
+    prompt_tokens: null,
+    cached_tokens: null,
+    prompt_per_second: null,
+    tokens_per_second: null,
+    duration_ms: 412,
+    trace_id: '4bf92f3577b34da6a3ce929d0e0e4736',
+    trace_url: 'https://traces.example/4bf92f3577b34da6a3ce929d0e0e4736',
+    attempts: 2,
+  }),
+  recentCall(2, {
+    outcome: 'provider_unreachable',
+    status: 502,
+    code: 'provider_unreachable',
+    reason: 'connect ECONNREFUSED 127.0.0.1:11434',
+    fix: 'Start ollama: systemctl start ollama.',
+    first_token_ms: null,
+    duration_ms: 3,
+  }),
+  recentCall(3, {
+    outcome: 'limited',
+    status: 429,
+    code: 'rate_limit_exceeded',
+    reason: 'qwen3:8b: 60 of 60 requests of the last minute are used',
+    fix: 'Retry in 7 s, or raise rpm.',
+    provider: null,
+    duration_ms: 1,
+  }),
+  ...Array.from({ length: 8 }, (_, at) => recentCall(at + 4, {})),
+]
+
 /** A key is refused, a server is away, a budget is nearly spent and the last reload was rejected. */
 export const brokenReport: StatusReport = {
   ...busyReport,
@@ -435,45 +477,8 @@ export const brokenReport: StatusReport = {
     }),
   ],
   usage: null,
-  recent: [
-    recentCall(0, { outcome: 'ok' }),
-    recentCall(1, {
-      ...sonnet,
-      ...refusedKey,
-      outcome: 'provider_auth',
-      status: 502,
-      cost_usd: null,
-      first_token_ms: null,
-      completion_tokens: null,
-      prompt_tokens: null,
-      cached_tokens: null,
-      prompt_per_second: null,
-      tokens_per_second: null,
-      duration_ms: 412,
-      trace_id: '4bf92f3577b34da6a3ce929d0e0e4736',
-      trace_url: 'https://traces.example/4bf92f3577b34da6a3ce929d0e0e4736',
-      attempts: 2,
-    }),
-    recentCall(2, {
-      outcome: 'provider_unreachable',
-      status: 502,
-      code: 'provider_unreachable',
-      reason: 'connect ECONNREFUSED 127.0.0.1:11434',
-      fix: 'Start ollama: systemctl start ollama.',
-      first_token_ms: null,
-      duration_ms: 3,
-    }),
-    recentCall(3, {
-      outcome: 'limited',
-      status: 429,
-      code: 'rate_limit_exceeded',
-      reason: 'qwen3:8b: 60 of 60 requests of the last minute are used',
-      fix: 'Retry in 7 s, or raise rpm.',
-      provider: null,
-      duration_ms: 1,
-    }),
-    ...Array.from({ length: 8 }, (_, at) => recentCall(at + 4, {})),
-  ],
+  recent: brokenCalls,
+  last_failure: lastFailure(brokenCalls, nowMs),
   failures: [
     { ...refusedKey, provider: 'anthropic', count: 6, last_at: ago(33) },
     {
