@@ -9,8 +9,8 @@ const source = join(root, 'src/status/page')
 
 /** Members of the page's own objects, which get short names: none of them is a member of JSON, of the browser or of preact. */
 const ownMembers =
-  'report|isFailedOnly|hasAll|requestId|firstMs|isReasoning|isStale|keyOf|detail|grouping|measure|stopper|turns|pace|problem|pieces|' +
-  'words|tone|reasoning|step|link|answer'
+  'report|isFailedOnly|hasAll|requestId|firstMs|isReasoning|isStale|grouping|measure|stopper|turns|pace|problem|pieces|' +
+  'words|reasoning|step|link|answer'
 
 /** Custom properties get names of one letter, and lose the blanks that esbuild leaves in their values. */
 function withShortNames(css: string): string {
@@ -55,6 +55,6 @@ export function buildStatusPage(): Record<string, string> {
     'app.css': withShortNames(styles.outputFiles[0]!.text),
     'app.js': outputFiles[0]!.text,
     'icon.svg': readFileSync(join(source, 'icon.svg'), 'utf8'),
-    'index.html': readFileSync(join(source, 'index.html'), 'utf8').replaceAll(/\n\s*| (?=\/>)/g, ''),
+    'index.html': readFileSync(join(source, 'index.html'), 'utf8').replaceAll(/\n\s*| \/(?=>)/g, ''),
   }
 }

@@ -86,6 +86,7 @@ suite('the status page', { skip: missing('chromium') }, () => {
       'Where does a name lead?',
       'Try a model',
     ])
+    assert.equal(await page.locator('header').count(), 1, 'nothing is left of what stood there before')
     const calls = await page.locator('#calls tbody tr').allInnerTexts()
     assert.match(calls[0]!, /qwen3:8b.*streaming.*14\.3 s.*412.*38\.4/s)
     assert.match(calls[3]!, /in line.*8\.2 s/s)
