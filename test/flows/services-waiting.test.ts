@@ -130,11 +130,14 @@ for (const workers of [1, 2]) {
         await client.seen('one')
         const other = chat(gateway, 'other')
         await waitingFor(t, gateway, 1)
-        const turns = (await readReport(t, gateway)).calls.map(({ provider, turn }) => [provider, turn])
-        assert.deepEqual(turns, [
-          ['qwen', null],
-          ['gemma', { group: 'gpu', running: ['qwen'] }],
-        ])
+        const { calls } = await readReport(t, gateway)
+        assert.deepEqual(
+          calls.map((call) => [call.provider, call.turn, call.waits_for]),
+          [
+            ['qwen', null, undefined],
+            ['gemma', { group: 'gpu', running: ['qwen'] }, 'waiting for its turn in gpu (qwen runs)'],
+          ],
+        )
         assert.equal(starter.countOf('stop', 'qwen'), 0)
 
         gate.resolve()

@@ -31,6 +31,7 @@ suite('the report', onlyLinux, () => {
       'reload',
       'viewer',
       'attention',
+      'last_failure',
       'calls',
       'calls_unshown',
       'providers',
@@ -47,6 +48,7 @@ suite('the report', onlyLinux, () => {
     assert.equal(report.draining, false)
     assert.equal(report.reload, null)
     assert.equal(report.usage, null)
+    assert.equal(report.last_failure, null)
     assert.deepEqual([report.calls, report.recent, report.failures, report.limits], [[], [], [], []])
     const [provider] = report.providers
     assert.equal(provider!.state, 'unused')
@@ -89,13 +91,18 @@ suite('the report', onlyLinux, () => {
     const { gateway, upstream } = await startGateway(t, { routing })
     upstream.respond(json(401, { error: { message: 'bad key', code: 'invalid_api_key' } }))
     await chat(gateway, 'plain')
-    const { providers, recent, failures } = await readReport(t, gateway)
+    const { providers, recent, failures, last_failure: last } = await readReport(t, gateway)
     const [provider] = providers
     assert.deepEqual([provider!.state, provider!.trouble], ['cooling', 'auth'])
     assert.ok(Date.parse(provider!.until!) > Date.now())
     assert.match(provider!.reason!, /scripted|401/)
     assert.deepEqual(provider!.minutes.at(-1), { calls: 1, failed: 1 })
     assert.match(recent[0]!.fix!, /key of provider scripted/)
+    assert.deepEqual(
+      [last!.id, last!.severity, last!.fix, last!.after],
+      [recent[0]!.id, 'critical', recent[0]!.fix, 'No call has succeeded since.'],
+    )
+    assert.match(last!.what, / at scripted: key refused$/)
     assert.deepEqual(
       failures.map(({ code, provider: of, count }) => [code, of, count]),
       [['provider_auth_failed', 'scripted', 1]],
