@@ -20,7 +20,7 @@ function withShortNames(css: string): string {
       if (!names.has(name)) names.set(name, `--${String.fromCodePoint(97 + names.size)}`)
       return `${names.get(name)}${colon}`
     })
-    .replaceAll(/light-dark\((\S+) /g, 'light-dark($1')
+    .replaceAll(/(?<=light-dark\([^ ,)]+,) /g, '')
 }
 
 /** Name of each file → its text. */
