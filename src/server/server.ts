@@ -29,7 +29,7 @@ import { ownHeaders } from './reply.ts'
 import { requestIdOf } from './request-id.ts'
 import { addHealth } from './routes/health.ts'
 import { findApiPath } from '../dialects/openai/api-routes.ts'
-import { deploymentPrefix, isProviderPath, isViewPath, splitTarget, targetReader } from './paths.ts'
+import { isProviderPath, isViewPath, splitTarget, type TargetReader, targetReader } from './paths.ts'
 import { addLimits } from './routes/limits.ts'
 import { addModelCalls } from './routes/model-calls.ts'
 import { addModels } from './routes/models.ts'
@@ -102,12 +102,13 @@ async function createRoutes(parts: ServerParts, refuse: Refuse): Promise<Fastify
     const render = errorRenderer(format, request.id, parts)
     refuse(takeExchange(request, reply, render), asGatewayError(error, parts))
   }
-  const readTarget = targetReader(Array.from(parts.dialects.keys(), ({ path }) => path))
   const app = fastify({
     logger: false,
     genReqId: (raw) => requestIdOf(raw),
-    routerOptions: { maxParamLength, ignoreTrailingSlash: true },
-    rewriteUrl: ({ url = '' }) => readTarget(url),
+    routerOptions: { ignoreTrailingSlash: true },
+    // A twin of each route for HEAD would be a second one, with hooks of its own.
+    exposeHeadRoutes: false,
+    rewriteUrl: ({ url = '' }) => targets.read(url),
     // No route has a schema; the default compilers would be loaded all the same.
     schemaController: { compilersFactory: { buildValidator: noSchemas, buildSerializer: noSchemas } },
     frameworkErrors: fail,
@@ -119,6 +120,8 @@ async function createRoutes(parts: ServerParts, refuse: Refuse): Promise<Fastify
   })
   app.decorateRequest('viewer', undefined)
   const methods = collectMethods(app)
+  const endpoints = Array.from(parts.dialects.keys(), ({ path }) => path)
+  const targets = targetReader(endpoints, (path) => hasOwnRoute(path, methods))
   const isRest = ({ url }: FastifyRequest) =>
     parts.hasRest() && url.startsWith('/v1/') && !hasOwnRoute(url, methods)
   app.addHook('onRequest', (request, _, done) => {
@@ -151,7 +154,7 @@ async function createRoutes(parts: ServerParts, refuse: Refuse): Promise<Fastify
   })
   addHealth(app, parts)
   addRoot(app, sendPage)
-  await addApi(app, parts, { refuse, methods })
+  await addApi(app, parts, { refuse, methods, targets })
   await app.ready()
   return app
 }
@@ -167,20 +170,21 @@ function addClientCheck(app: FastifyInstance, clientCheck: ServerParts['identity
   })
 }
 
-/** Of a deployment's or a model's name in a path, in characters. */
-const maxParamLength = 1_024
-
 /** Requests of one client for lists, per thread: far above what people and agents ask for. */
 const listsPerMinute = 1_200
 
-/** API routes exist with and without `/v1`: clients disagree on whether the base URL ends with it. */
-const prefixes = ['/v1', '']
+/** Of all routes but the page's and the metrics'. A target without it is rewritten (paths.ts). */
+const prefix = '/v1'
 
 /** Model calls count against the client's limit, before anything else about a request is looked at; lists against their own. */
 async function addApi(
   app: FastifyInstance,
   parts: ServerParts,
-  { refuse, methods }: { readonly refuse: Refuse; readonly methods: PathMethods },
+  {
+    refuse,
+    methods,
+    targets,
+  }: { readonly refuse: Refuse; readonly methods: PathMethods; readonly targets: TargetReader },
 ): Promise<void> {
   const { floodWindows } = parts
   const memory = new BodyMemory(parts.setTimer)
@@ -194,14 +198,13 @@ async function addApi(
     const limit = { rpm: floodWindows.rpm, windows: floodWindows, key, line, departures }
     await addFloodLimit(calls, limit, parts)
   }
-  await app.register(async (calls) => {
-    await limitCalls(calls)
-    for (const prefix of [...prefixes, deploymentPrefix]) {
-      await calls.register(async (routes) => addModelCalls(routes, { ...parts, ...bodies, refuse }), {
-        prefix,
-      })
-    }
-  })
+  await app.register(
+    async (calls) => {
+      await limitCalls(calls)
+      addModelCalls(calls, { ...parts, ...bodies, refuse, targets })
+    },
+    { prefix },
+  )
   await app.register(
     async (rest) => {
       rest.addHook('onRequest', (request, reply, done) => {
@@ -215,7 +218,7 @@ async function addApi(
       await limitCalls(rest)
       addRest(rest, { ...parts, ...bodies, refuse })
     },
-    { prefix: '/v1' },
+    { prefix },
   )
   await app.register(async (native) => {
     native.addHook('onRequest', (request, reply, done) => {
@@ -227,17 +230,15 @@ async function addApi(
   })
   await app.register(async (lists) => {
     if (floodWindows !== undefined) await addFloodLimit(lists, { rpm: listsPerMinute, departures }, parts)
-    for (const prefix of prefixes) {
-      await lists.register(
-        async (routes) => {
-          addModels(routes, parts)
-          addOllama(routes, parts)
-          addLimits(routes, parts)
-          addUsage(routes, parts)
-        },
-        { prefix },
-      )
-    }
+    await lists.register(
+      async (routes) => {
+        addModels(routes, parts)
+        addOllama(routes, parts)
+        addLimits(routes, parts)
+        addUsage(routes, parts)
+      },
+      { prefix },
+    )
     if (parts.hasMetrics) {
       await lists.register(async (routes) => {
         addViewCheck(routes, 'metrics', parts)
@@ -265,12 +266,6 @@ function asGatewayError(
   if (error instanceof GatewayError) return error
   if (error.code === 'FST_ERR_BAD_URL') {
     return new GatewayError('invalid_request', 'The path is not valid percent-encoded UTF-8.')
-  }
-  if (error.code === 'FST_ERR_MAX_PARAM_LENGTH') {
-    return new GatewayError(
-      'invalid_request',
-      `A name in the path is longer than ${maxParamLength} characters.`,
-    )
   }
   if (error.statusCode !== undefined && error.statusCode >= 400 && error.statusCode < 500) {
     return new GatewayError('invalid_request', `The request cannot be read (${error.code ?? 'malformed'}).`)
