@@ -16,7 +16,7 @@ import { BodyBudget } from './body-budget.ts'
 import { DecoderQueue } from './coded-body.ts'
 import { corsHeaderNames, corsOptions, finishPreflight } from './cors.ts'
 import { errorFormatOf, errorRenderer } from './error-format.ts'
-import { addFloodLimit } from './flood-limit.ts'
+import { floodLimitHook } from './flood-limit.ts'
 import { FloodLine } from './flood-line.ts'
 import { firstRefusal } from './guards/guard.ts'
 import type { Handlers } from './listeners/http-server.ts'
@@ -193,43 +193,45 @@ async function addApi(
   const departures = new Departures()
   const key = 'rate_limit_settings.per_client'
   const line = new FloodLine({ ...parts, maxWaitMs: parts.floodWaitMs })
-  const limitCalls = async (calls: FastifyInstance) => {
-    if (floodWindows === undefined) return
-    const limit = { rpm: floodWindows.rpm, windows: floodWindows, key, line, departures }
-    await addFloodLimit(calls, limit, parts)
-  }
-  await app.register(
-    async (calls) => {
-      await limitCalls(calls)
-      addModelCalls(calls, { ...parts, ...bodies, refuse, targets })
-    },
-    { prefix },
-  )
-  await app.register(
-    async (rest) => {
-      rest.addHook('onRequest', (request, reply, done) => {
-        const path = splitTarget(request.url)[0].slice('/v1'.length)
-        const isOwn = hasOwnRoute(request.url, methods) && findApiPath(path) === undefined
-        if (isOwn || !parts.hasRest()) return done(notFound(request, methods))
-        // What passes to a provider as it is has no CORS headers, whatever the configuration allows.
+  await app.register(async (calls) => {
+    const limited = floodWindows && { rpm: floodWindows.rpm, windows: floodWindows, key, line, departures }
+    const limit = limited && (await floodLimitHook(calls, limited, parts))
+    await calls.register(
+      async (models) => {
+        if (limit !== undefined) models.addHook('onRequest', limit)
+        addModelCalls(models, { ...parts, ...bodies, refuse, targets })
+      },
+      { prefix },
+    )
+    await calls.register(
+      async (rest) => {
+        rest.addHook('onRequest', (request, reply, done) => {
+          const path = splitTarget(request.url)[0].slice('/v1'.length)
+          const isOwn = hasOwnRoute(request.url, methods) && findApiPath(path) === undefined
+          if (isOwn || !parts.hasRest()) return done(notFound(request, methods))
+          // What passes to a provider as it is has no CORS headers, whatever the configuration allows.
+          for (const name of corsHeaderNames(request.headers.origin)) reply.removeHeader(name)
+          done()
+        })
+        if (limit !== undefined) rest.addHook('onRequest', limit)
+        addRest(rest, { ...parts, ...bodies, refuse })
+      },
+      { prefix },
+    )
+    await calls.register(async (native) => {
+      native.addHook('onRequest', (request, reply, done) => {
         for (const name of corsHeaderNames(request.headers.origin)) reply.removeHeader(name)
         done()
       })
-      await limitCalls(rest)
-      addRest(rest, { ...parts, ...bodies, refuse })
-    },
-    { prefix },
-  )
-  await app.register(async (native) => {
-    native.addHook('onRequest', (request, reply, done) => {
-      for (const name of corsHeaderNames(request.headers.origin)) reply.removeHeader(name)
-      done()
+      if (limit !== undefined) native.addHook('onRequest', limit)
+      addNative(native, { ...parts, ...bodies, refuse })
     })
-    await limitCalls(native)
-    addNative(native, { ...parts, ...bodies, refuse })
   })
   await app.register(async (lists) => {
-    if (floodWindows !== undefined) await addFloodLimit(lists, { rpm: listsPerMinute, departures }, parts)
+    if (floodWindows !== undefined) {
+      const limited = { rpm: listsPerMinute, departures }
+      lists.addHook('onRequest', await floodLimitHook(lists, limited, parts))
+    }
     await lists.register(
       async (routes) => {
         addModels(routes, parts)
