@@ -51,6 +51,10 @@ const entryPoints = {
   'valkey-client': 'src/admission/stores/valkey/client.ts',
   jose: 'jose',
   'age-encryption': 'age-encryption',
+  validator: 'src/config/schema/validator.js',
+  'undici-llhttp': 'undici/lib/llhttp/llhttp-wasm.js',
+  'undici-milo': 'undici/lib/milo/no-simd.js',
+  'undici-milo-simd': 'undici/lib/milo/simd.js',
   'ledger-writer': 'src/ledger/writer.ts',
   'thread-stream-worker': 'thread-stream/lib/worker.js',
   'pino-file': 'pino/file.js',
@@ -72,6 +76,7 @@ const seams: Readonly<Record<string, string>> = {
   serve: `module.exports = ${load('gateway')}.program()`,
   program: `module.exports = ${load('commands')}.program()`,
   worker: `${load('gateway')}.worker()`,
+  'load-validator': "exports.loadValidator = () => require('./validator.cjs')",
 }
 
 const joinAtSeams: Plugin = {
@@ -82,6 +87,8 @@ const joinAtSeams: Plugin = {
     build.onResolve({ filter: /\/program\.ts$/ }, ({ importer }) =>
       importer.endsWith('/src/main.ts') ? seam('program') : undefined,
     )
+    build.onResolve({ filter: /\/load-validator\.ts$/ }, () => seam('load-validator'))
+    build.onResolve({ filter: /\/validator\.cjs$/ }, ({ path }) => ({ path, external: true }))
     // The seam that asks for it is the bundle itself. A command that turns out to be `serve` loads that bundle, too.
     build.onResolve({ filter: /\/serve-program\.ts$/ }, ({ namespace }) =>
       namespace === 'seam' ? undefined : seam('serve'),
@@ -102,10 +109,13 @@ const separateFiles: Plugin = {
       [/^\.\/client\.ts$/, '/stores/valkey/', './valkey-client.cjs'],
       [/^jose$/, '/src/clients/', './jose.cjs'],
       [/^age-encryption$/, '/src/vault/', './age-encryption.cjs'],
+      [/\/llhttp-wasm\.js$/, '/undici/', './undici-llhttp.cjs'],
+      [/\/milo\/no-simd\.js$/, '/undici/', './undici-milo.cjs'],
+      [/\/milo\/simd\.js$/, '/undici/', './undici-milo-simd.cjs'],
     ] as const
     for (const [filter, from, path] of outputs) {
       build.onResolve({ filter }, ({ kind, importer }) =>
-        kind === 'dynamic-import' && importer.includes(from) ? { path, external: true } : undefined,
+        kind !== 'entry-point' && importer.includes(from) ? { path, external: true } : undefined,
       )
     }
   },

@@ -170,7 +170,7 @@ const readsEnvironment = new Set(['config', 'cli', 'systemd'])
 /** Lines of a file: beyond the first number it is listed as a hint, beyond the second the test fails. */
 const [longLines, maxLines] = [300, 500]
 
-const generatedFiles = new Set(['config/schema/validator.js'])
+const generatedFiles = new Set(['config/schema/is-valid.js', 'config/schema/validator.js'])
 
 /** Circles of imports, types included, that are known and are to go. A listed one that is gone fails the test. */
 const knownCycles: readonly string[] = []

@@ -4,7 +4,7 @@ import { isObject } from '../bytes/json/parse.ts'
 import { type Range, readDocument } from '../config/document.ts'
 import { maskedLines } from '../config/masked-lines.ts'
 import { indexProblems } from '../config/problems.ts'
-import { configSchema } from '../config/schema/schema.ts'
+import { loadValidator } from '../config/schema/load-validator.ts'
 import { secretPaths } from '../config/secret-paths.ts'
 import { readPieces, type TextPieces, type TextScalar } from '../config/text-scalars.ts'
 import { violations } from '../config/validate.ts'
@@ -91,7 +91,9 @@ function rangesBySchema(text: string): Range[] {
     ...document.problems,
     ...violations(document.value, document.problems),
   ])
-  const ranges = [...secretPaths(configSchema, document.value, hasProblem)].map(document.rangeOf)
+  const ranges = [...secretPaths(loadValidator().configSchema, document.value, hasProblem)].map(
+    document.rangeOf,
+  )
   return [...document.unread, ...ranges.filter((range) => range !== undefined)]
 }
 

@@ -17,14 +17,22 @@ export function plainAddress(text: string | undefined): string | undefined {
 
 const mapped = '::ffff:'
 
-/** @param cidrs validated by the configuration: addresses, or addresses with a prefix length. */
+/**
+ * @param cidrs validated by the configuration: addresses, or addresses with a prefix length.
+ * @returns takes an address, and throws for any other text.
+ */
 export function cidrMatcher(cidrs: readonly string[]): (address: string) => boolean {
   const list = new BlockList()
   for (const cidr of cidrs) {
     const [address = '', length] = cidr.split('/')
-    const family = isIP(address) === 6 ? 'ipv6' : 'ipv4'
+    const family = familyOf(address)
     if (length === undefined) list.addAddress(address, family)
     else list.addSubnet(address, Number(length), family)
   }
-  return (address) => list.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4')
+  return (address) => list.check(address, familyOf(address))
+}
+
+/** Of what is known to be an address. The first `isIP` of one of IPv6 takes 7 ms, in which its expression is compiled. */
+function familyOf(address: string): 'ipv4' | 'ipv6' {
+  return address.includes(':') ? 'ipv6' : 'ipv4'
 }

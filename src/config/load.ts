@@ -24,7 +24,7 @@ import type { RawConfig, RawSecret } from './raw.ts'
 import { findPriceList } from './price-file.ts'
 import { findProxies } from './proxy.ts'
 import { resolve } from './resolve.ts'
-import { configSchema } from './schema/schema.ts'
+import { loadValidator } from './schema/load-validator.ts'
 import { secretPaths } from './secret-paths.ts'
 import { isSecretName, secretFile } from '../vault/secret-files.ts'
 import { findSecret, type SecretSources } from './secrets.ts'
@@ -59,7 +59,10 @@ export interface LoadOptions {
 
 export type LoadedConfig =
   | { ok: true; config: Config; raw: RawConfig; warnings: Problem[]; lines: string[] }
-  /** `lines` are the file's, with everything masked that may be a secret; empty if it could not be read. */
+  /**
+   * `lines` are the file's, with everything masked that may be a secret; empty if it could not be read, or if there is nothing
+   * to report.
+   */
   | { ok: false; problems: Problem[]; lines: string[] }
 
 /** As `loadConfig`, for those who need the values of secrets: the stored ones that the file refers to are opened first. */
@@ -210,14 +213,19 @@ function checkDocument(
     })),
     ...inFile.map((problem) => located(withReference(problem, text, document), file, document.positionOf)),
   ])
-  const ranges = [...secretPaths(configSchema, document.value, hasProblem)].map(document.rangeOf)
-  const lines = maskedLines(text, [...document.unread, ...ranges.filter((range) => range !== undefined)])
+  const lines = problems.length === 0 ? [] : linesOf(text, document, hasProblem)
   if (problems.some(({ severity }) => severity === 'error')) return { ok: false, problems, lines }
   const target = found?.kind === 'found' ? found.target : undefined
   const ownPrices = prices.kind === 'found' ? { file: prices.file, text: prices.text } : undefined
   const storeCa = ca.kind === 'found' ? ca.pem : undefined
   const config = resolve(effective, secrets.found, target, proxies.found, ownPrices, storeCa)
   return { ok: true, config, raw: effective, warnings: problems, lines }
+}
+
+/** The lines of a file, with everything masked that may be a secret. */
+function linesOf(text: string, { value, unread, rangeOf }: ReadDocument, hasProblem: HasProblem): string[] {
+  const ranges = [...secretPaths(loadValidator().configSchema, value, hasProblem)].map(rangeOf)
+  return maskedLines(text, [...unread, ...ranges.filter((range) => range !== undefined)])
 }
 
 /** Where the file has `api_key: ${NAME}`, the reference to write in its place. */

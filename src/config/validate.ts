@@ -1,11 +1,12 @@
-// Validates a configuration against its schema, and words what ajv reports. The validator is generated from the schema
-// (`npm run generate`), so that a start neither loads a compiler nor compiles.
+// Validates a configuration against its schema, and words what ajv reports. What judges and what reports are generated from the
+// schema (`npm run generate`), so that a start neither loads a compiler nor compiles.
 import type { ErrorObject } from 'ajv'
 
 import { closestName, likelyName } from '../platform/did-you-mean.ts'
 import { indexProblems, quoted, type PathProblem, type HasProblem, type Path } from './problems.ts'
 import type { Schema } from './schema/schema-type.ts'
-import { validate } from './schema/validator.js'
+import { isValid } from './schema/is-valid.js'
+import { loadValidator } from './schema/load-validator.ts'
 
 /** A way in which a value violates the schema. */
 export interface Violation extends PathProblem {
@@ -20,7 +21,9 @@ export interface Violation extends PathProblem {
  * @param reported what was found while the value was read; what could not be read is `undefined` in it.
  */
 export function violations(value: unknown, reported: readonly PathProblem[]): Violation[] {
-  if (validate(value)) return []
+  if (isValid(value)) return []
+  const { validate } = loadValidator()
+  validate(value)
   const errors = (validate.errors ?? []).filter(concernsValue)
   const found = new Map<string, Violation>()
   // A duplicate key is reported at the position of the second one; the first value may have faults of its own.

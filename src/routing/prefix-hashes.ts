@@ -1,5 +1,6 @@
 // Hashes of a prompt's prefixes, by which two prompts are found to begin alike without keeping either: one for each of its
 // messages and for every so many bytes. They are keyed anew in every process and never leave it.
+import { randomFillSync } from 'node:crypto'
 
 /** A prompt in the bytes of its request. */
 export interface HashedPrompt {
@@ -14,7 +15,7 @@ export interface HashedPrompt {
 export type PrefixKey = readonly [number, number]
 
 export function newPrefixKey(): PrefixKey {
-  const [one, other] = crypto.getRandomValues(new Int32Array(2)) as unknown as [number, number]
+  const [one, other] = randomFillSync(new Int32Array(2)) as unknown as [number, number]
   return [one, other]
 }
 

@@ -1,6 +1,12 @@
 // The flood limit: how many requests one client may send, before a byte of any body is read.
 import rateLimit, { type FastifyRateLimitStore, type FastifyRateLimitStoreCtor } from '@fastify/rate-limit'
-import type { FastifyInstance, FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify'
+import type {
+  FastifyInstance,
+  FastifyReply,
+  FastifyRequest,
+  HookHandlerDoneFunction,
+  onRequestHookHandler,
+} from 'fastify'
 import { floodWindowMs, type FloodWindows } from '../admission/flood-windows.ts'
 import { GatewayError } from '../errors.ts'
 import { floodError } from './flood-error.ts'
@@ -22,14 +28,14 @@ export interface FloodLimit {
 }
 
 /**
- * Adds a flood limit to all routes that are added to `api` from now on. The hook is ours, because the plugin's own would
- * add headers and an error that the gateway does not send.
+ * The hook that applies a flood limit to the routes below `api` that have it: one count for all of them. It is ours, because
+ * the plugin's own would add headers and an error that the gateway does not send.
  */
-export async function addFloodLimit(
+export async function floodLimitHook(
   api: FastifyInstance,
   { rpm, windows, key, line, departures }: FloodLimit,
   { now, events }: Pick<ServerParts, 'now' | 'events'>,
-): Promise<void> {
+): Promise<onRequestHookHandler> {
   await api.register(rateLimit, {
     global: false,
     max: rpm,
@@ -71,14 +77,14 @@ export async function addFloodLimit(
       if (call !== undefined) events.emit({ kind: 'call_ended', call })
     }, done)
   }
-  api.addHook('onRequest', (request, reply, done) => {
+  return (request, reply, done) => {
     const sinceMs = now()
     count(request).then((result) => {
       // Nearly every request goes on at once.
       if (!isOverLimit(result) && !request.raw.socket.destroyed) done()
       else refuse(result, { request, reply, sinceMs }, done)
     }, done)
-  })
+  }
 }
 
 type Count = Awaited<ReturnType<ReturnType<FastifyInstance['createRateLimit']>>>

@@ -1,47 +1,69 @@
 // Paths as clients write them: base URLs are set with too much, and Azure's SDKs have paths of their own. Where it is plain
 // which route is meant, the target is rewritten before it is routed.
 
-/** `/openai/deployments/NAME/chat/completions`; the deployment is the model. */
-export const deploymentPrefix = '/openai/deployments/:deployment'
-
+/** `/openai/deployments/NAME/chat/completions`: the deployment is the model. */
 const deployments = '/openai/deployments/'
 /** Azure's newer path, which Groq has as well, and its older one for what is of no deployment. */
 const azurePrefix = /^(?:\/v1)*\/openai(?:\/v1)*(?=\/|$)/
 const repeatedPrefix = /^(?:\/v1)+(?=\/|$)/
 
+export interface TargetReader {
+  /** The target that is routed, for a target as it was received. */
+  readonly read: (target: string) => string
+  /** The deployment that a target names as it was received, percent-encoded; undefined if it names none. */
+  readonly deploymentIn: (target: string) => string | undefined
+}
+
 /**
- * The target that is routed, for a target as it was received.
  * @param endpoints paths of the dialects, below `/v1`.
+ * @param hasRoute whether a path has a route of the gateway's own.
  */
-export function targetReader(endpoints: readonly string[]): (target: string) => string {
+export function targetReader(
+  endpoints: readonly string[],
+  hasRoute: (path: string) => boolean,
+): TargetReader {
   const longestFirst = endpoints.toSorted((one, other) => other.length - one.length)
-  return (target) => {
+  const read = (target: string) => {
     // Most targets are as they should be.
-    if (!target.startsWith('/v1/v1') && !target.startsWith('/openai') && !target.startsWith('/v1/openai')) {
+    if (target.startsWith('/v1/') && !target.startsWith('/v1/v1') && !target.startsWith('/v1/openai')) {
       return target
     }
     const [path, query] = splitTarget(target)
     const azure = azurePrefix.exec(path)?.[0]
-    if (azure === undefined) return path.replace(repeatedPrefix, '/v1') + query
+    if (azure === undefined) return withPrefix(path, hasRoute) + query
     const below = path.slice(azure.length)
-    const ownPath = below.startsWith('/deployments/')
-      ? deploymentPath(`/openai${below}`, longestFirst)
-      : `/v1${below}`
     // The version is that of Azure's paths, which end here.
-    return ownPath + query.replaceAll(/(?<=[?&])api-version=[^&]*&?/g, '').replace(/[?&]$/, '')
+    const ownQuery = query.replaceAll(/(?<=[?&])api-version=[^&]*&?/g, '').replace(/[?&]$/, '')
+    if (!below.startsWith('/deployments/')) return `/v1${below}${ownQuery}`
+    const deployment = deploymentOf(`/openai${below}`, longestFirst)
+    return (deployment === undefined ? `/openai${below}` : `/v1${deployment.endpoint}`) + ownQuery
   }
+  const deploymentIn = (target: string) => {
+    const [path] = splitTarget(target)
+    const azure = azurePrefix.exec(path)?.[0]
+    return azure && deploymentOf(`/openai${path.slice(azure.length)}`, longestFirst)?.name
+  }
+  return { read, deploymentIn }
 }
 
-/** Some SDKs write the slashes of a name as they are; the router takes one segment. */
-function deploymentPath(path: string, endpoints: readonly string[]): string {
+/** Clients disagree on whether the base URL ends with `/v1`: the routes of the API have it. */
+function withPrefix(path: string, hasRoute: (path: string) => boolean): string {
+  if (path.startsWith('/v1')) return path.replace(repeatedPrefix, '/v1')
+  return path !== '/' && hasRoute(`/v1${path}`) ? `/v1${path}` : path
+}
+
+/** Some SDKs write the slashes of a name as they are. */
+function deploymentOf(
+  path: string,
+  endpoints: readonly string[],
+): { readonly name: string; readonly endpoint: string } | undefined {
   const plain = path.replace(/\/$/, '')
+  if (!plain.startsWith(deployments)) return undefined
   const endpoint = endpoints.find(
     (each) => plain.endsWith(each) && plain.length > deployments.length + each.length,
   )
-  // The router decodes: only the name may be encoded, and what is no endpoint as it is written must not become one.
-  if (endpoint === undefined) return path.replaceAll('%', '%25')
-  const name = plain.slice(deployments.length, -endpoint.length)
-  return deployments + name.replaceAll('/', '%2F') + endpoint
+  if (endpoint === undefined) return undefined
+  return { endpoint, name: plain.slice(deployments.length, -endpoint.length) }
 }
 
 /** Path and query, the latter with its `?` or empty. */

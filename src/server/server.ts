@@ -16,7 +16,7 @@ import { BodyBudget } from './body-budget.ts'
 import { DecoderQueue } from './coded-body.ts'
 import { corsHeaderNames, corsOptions, finishPreflight } from './cors.ts'
 import { errorFormatOf, errorRenderer } from './error-format.ts'
-import { addFloodLimit } from './flood-limit.ts'
+import { floodLimitHook } from './flood-limit.ts'
 import { FloodLine } from './flood-line.ts'
 import { firstRefusal } from './guards/guard.ts'
 import type { Handlers } from './listeners/http-server.ts'
@@ -29,7 +29,7 @@ import { ownHeaders } from './reply.ts'
 import { requestIdOf } from './request-id.ts'
 import { addHealth } from './routes/health.ts'
 import { findApiPath } from '../dialects/openai/api-routes.ts'
-import { deploymentPrefix, isProviderPath, isViewPath, splitTarget, targetReader } from './paths.ts'
+import { isProviderPath, isViewPath, splitTarget, type TargetReader, targetReader } from './paths.ts'
 import { addLimits } from './routes/limits.ts'
 import { addModelCalls } from './routes/model-calls.ts'
 import { addModels } from './routes/models.ts'
@@ -102,12 +102,13 @@ async function createRoutes(parts: ServerParts, refuse: Refuse): Promise<Fastify
     const render = errorRenderer(format, request.id, parts)
     refuse(takeExchange(request, reply, render), asGatewayError(error, parts))
   }
-  const readTarget = targetReader(Array.from(parts.dialects.keys(), ({ path }) => path))
   const app = fastify({
     logger: false,
     genReqId: (raw) => requestIdOf(raw),
-    routerOptions: { maxParamLength, ignoreTrailingSlash: true },
-    rewriteUrl: ({ url = '' }) => readTarget(url),
+    routerOptions: { ignoreTrailingSlash: true },
+    // A twin of each route for HEAD would be a second one, with hooks of its own.
+    exposeHeadRoutes: false,
+    rewriteUrl: ({ url = '' }) => targets.read(url),
     // No route has a schema; the default compilers would be loaded all the same.
     schemaController: { compilersFactory: { buildValidator: noSchemas, buildSerializer: noSchemas } },
     frameworkErrors: fail,
@@ -119,6 +120,8 @@ async function createRoutes(parts: ServerParts, refuse: Refuse): Promise<Fastify
   })
   app.decorateRequest('viewer', undefined)
   const methods = collectMethods(app)
+  const endpoints = Array.from(parts.dialects.keys(), ({ path }) => path)
+  const targets = targetReader(endpoints, (path) => hasOwnRoute(path, methods))
   const isRest = ({ url }: FastifyRequest) =>
     parts.hasRest() && url.startsWith('/v1/') && !hasOwnRoute(url, methods)
   app.addHook('onRequest', (request, _, done) => {
@@ -151,7 +154,7 @@ async function createRoutes(parts: ServerParts, refuse: Refuse): Promise<Fastify
   })
   addHealth(app, parts)
   addRoot(app, sendPage)
-  await addApi(app, parts, { refuse, methods })
+  await addApi(app, parts, { refuse, methods, targets })
   await app.ready()
   return app
 }
@@ -167,20 +170,21 @@ function addClientCheck(app: FastifyInstance, clientCheck: ServerParts['identity
   })
 }
 
-/** Of a deployment's or a model's name in a path, in characters. */
-const maxParamLength = 1_024
-
 /** Requests of one client for lists, per thread: far above what people and agents ask for. */
 const listsPerMinute = 1_200
 
-/** API routes exist with and without `/v1`: clients disagree on whether the base URL ends with it. */
-const prefixes = ['/v1', '']
+/** Of all routes but the page's and the metrics'. A target without it is rewritten (paths.ts). */
+const prefix = '/v1'
 
 /** Model calls count against the client's limit, before anything else about a request is looked at; lists against their own. */
 async function addApi(
   app: FastifyInstance,
   parts: ServerParts,
-  { refuse, methods }: { readonly refuse: Refuse; readonly methods: PathMethods },
+  {
+    refuse,
+    methods,
+    targets,
+  }: { readonly refuse: Refuse; readonly methods: PathMethods; readonly targets: TargetReader },
 ): Promise<void> {
   const { floodWindows } = parts
   const memory = new BodyMemory(parts.setTimer)
@@ -189,55 +193,54 @@ async function addApi(
   const departures = new Departures()
   const key = 'rate_limit_settings.per_client'
   const line = new FloodLine({ ...parts, maxWaitMs: parts.floodWaitMs })
-  const limitCalls = async (calls: FastifyInstance) => {
-    if (floodWindows === undefined) return
-    const limit = { rpm: floodWindows.rpm, windows: floodWindows, key, line, departures }
-    await addFloodLimit(calls, limit, parts)
-  }
   await app.register(async (calls) => {
-    await limitCalls(calls)
-    for (const prefix of [...prefixes, deploymentPrefix]) {
-      await calls.register(async (routes) => addModelCalls(routes, { ...parts, ...bodies, refuse }), {
-        prefix,
-      })
-    }
-  })
-  await app.register(
-    async (rest) => {
-      rest.addHook('onRequest', (request, reply, done) => {
-        const path = splitTarget(request.url)[0].slice('/v1'.length)
-        const isOwn = hasOwnRoute(request.url, methods) && findApiPath(path) === undefined
-        if (isOwn || !parts.hasRest()) return done(notFound(request, methods))
-        // What passes to a provider as it is has no CORS headers, whatever the configuration allows.
+    const limited = floodWindows && { rpm: floodWindows.rpm, windows: floodWindows, key, line, departures }
+    const limit = limited && (await floodLimitHook(calls, limited, parts))
+    await calls.register(
+      async (models) => {
+        if (limit !== undefined) models.addHook('onRequest', limit)
+        addModelCalls(models, { ...parts, ...bodies, refuse, targets })
+      },
+      { prefix },
+    )
+    await calls.register(
+      async (rest) => {
+        rest.addHook('onRequest', (request, reply, done) => {
+          const path = splitTarget(request.url)[0].slice('/v1'.length)
+          const isOwn = hasOwnRoute(request.url, methods) && findApiPath(path) === undefined
+          if (isOwn || !parts.hasRest()) return done(notFound(request, methods))
+          // What passes to a provider as it is has no CORS headers, whatever the configuration allows.
+          for (const name of corsHeaderNames(request.headers.origin)) reply.removeHeader(name)
+          done()
+        })
+        if (limit !== undefined) rest.addHook('onRequest', limit)
+        addRest(rest, { ...parts, ...bodies, refuse })
+      },
+      { prefix },
+    )
+    await calls.register(async (native) => {
+      native.addHook('onRequest', (request, reply, done) => {
         for (const name of corsHeaderNames(request.headers.origin)) reply.removeHeader(name)
         done()
       })
-      await limitCalls(rest)
-      addRest(rest, { ...parts, ...bodies, refuse })
-    },
-    { prefix: '/v1' },
-  )
-  await app.register(async (native) => {
-    native.addHook('onRequest', (request, reply, done) => {
-      for (const name of corsHeaderNames(request.headers.origin)) reply.removeHeader(name)
-      done()
+      if (limit !== undefined) native.addHook('onRequest', limit)
+      addNative(native, { ...parts, ...bodies, refuse })
     })
-    await limitCalls(native)
-    addNative(native, { ...parts, ...bodies, refuse })
   })
   await app.register(async (lists) => {
-    if (floodWindows !== undefined) await addFloodLimit(lists, { rpm: listsPerMinute, departures }, parts)
-    for (const prefix of prefixes) {
-      await lists.register(
-        async (routes) => {
-          addModels(routes, parts)
-          addOllama(routes, parts)
-          addLimits(routes, parts)
-          addUsage(routes, parts)
-        },
-        { prefix },
-      )
+    if (floodWindows !== undefined) {
+      const limited = { rpm: listsPerMinute, departures }
+      lists.addHook('onRequest', await floodLimitHook(lists, limited, parts))
     }
+    await lists.register(
+      async (routes) => {
+        addModels(routes, parts)
+        addOllama(routes, parts)
+        addLimits(routes, parts)
+        addUsage(routes, parts)
+      },
+      { prefix },
+    )
     if (parts.hasMetrics) {
       await lists.register(async (routes) => {
         addViewCheck(routes, 'metrics', parts)
@@ -265,12 +268,6 @@ function asGatewayError(
   if (error instanceof GatewayError) return error
   if (error.code === 'FST_ERR_BAD_URL') {
     return new GatewayError('invalid_request', 'The path is not valid percent-encoded UTF-8.')
-  }
-  if (error.code === 'FST_ERR_MAX_PARAM_LENGTH') {
-    return new GatewayError(
-      'invalid_request',
-      `A name in the path is longer than ${maxParamLength} characters.`,
-    )
   }
   if (error.statusCode !== undefined && error.statusCode >= 400 && error.statusCode < 500) {
     return new GatewayError('invalid_request', `The request cannot be read (${error.code ?? 'malformed'}).`)

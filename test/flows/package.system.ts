@@ -11,7 +11,9 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs'
+import { createServer } from 'node:http'
 import { isBuiltin } from 'node:module'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join, relative } from 'node:path'
 import { after, before, suite, test } from 'node:test'
@@ -173,6 +175,57 @@ suite('the package', { timeout: 120_000 }, () => {
     assert.match(stdout, /^echo,1,0,/m)
   })
 
+  test('reports what is wrong with a configuration, which the schema in a file of its own knows', async () => {
+    const prefix = await installed()
+    const home = mkdtempSync(join(folder, 'home-'))
+    const config = join(home, 'llm-gateway.yaml')
+    writeFileSync(config, stringify({ ...minimal, server: { prot: 4001 } }), { mode: 0o600 })
+    const env = { HOME: home, PATH: withPinnedNode }
+    for (const command of ['serve', 'validate-config']) {
+      const program = run(join(prefix, 'bin/llm-gateway'), [command, '--config', config], { env })
+      await assert.rejects(program, (error: Error & { code: number; stderr: string }) => {
+        assert.equal(error.code, 1)
+        assert.match(error.stderr, /unknown key "prot" +hint: did you mean "port"\?|"prot".*"port"/s)
+        return true
+      })
+    }
+  })
+
+  for (const parser of [
+    { UNDICI_NO_WASM_SIMD: '1' },
+    { UNDICI_USE_MILO: '1' },
+    { UNDICI_USE_MILO: '1', UNDICI_NO_WASM_SIMD: '1' },
+  ]) {
+    test(`reads responses with another parser of undici: ${JSON.stringify(parser)}`, async (t) => {
+      const prefix = await installed()
+      const home = mkdtempSync(join(folder, 'home-'))
+      const config = join(home, 'llm-gateway.yaml')
+      const provider = createServer((_, response) =>
+        response.setHeader('content-type', 'application/json').end('{"object":"chat.completion"}'),
+      ).listen(0, '127.0.0.1')
+      t.after(() => provider.close())
+      await once(provider, 'listening')
+      const { port } = provider.address() as AddressInfo
+      const providers = { local: { base_url: `http://127.0.0.1:${port}/v1` } }
+      const logging = { format: 'json' }
+      writeFileSync(config, stringify({ providers, models: { any: { provider: 'local' } }, logging }), {
+        mode: 0o600,
+      })
+      const env = { HOME: home, PATH: withPinnedNode, LLM_GATEWAY_PORT: '0', ...parser }
+      const gateway = spawn(join(prefix, 'bin/llm-gateway'), ['serve', '--config', config], { env })
+      t.after(() => gateway.kill('SIGKILL'))
+      let log = ''
+      gateway.stdout.on('data', (more: Buffer) => (log += more.toString()))
+      const addressIn = () => /"addresses":\["([^"]+)"/.exec(log)?.[1]
+      while (addressIn() === undefined) await once(gateway.stdout, 'data')
+      const body = JSON.stringify({ model: 'any', messages: [] })
+      const headers = { 'content-type': 'application/json' }
+      const response = await fetch(`${addressIn()}/v1/chat/completions`, { method: 'POST', headers, body })
+      assert.equal(response.status, 200, await response.clone().text())
+      assert.equal(await response.text(), '{"object":"chat.completion"}')
+    })
+  }
+
   for (const [name, target] of [
     ['its own', 'pino/file'],
     ["the operator's", './transport.mjs'],
@@ -246,6 +299,11 @@ suite('the package', { timeout: 120_000 }, () => {
         [],
       )
       assert.equal(inputsOf('commands.cjs').includes('src/app/app.ts'), false)
+      // Loaded for a configuration in which something is to be reported.
+      assert.equal(inputsOf('validator.cjs').includes('src/config/schema/schema.ts'), true)
+      for (const bundle of ['gateway.cjs', 'commands.cjs']) {
+        assert.equal(inputsOf(bundle).includes('src/config/schema/schema.ts'), false, bundle)
+      }
     })
 
     test('what completes names, in a file of its own, which has few packages', () => {
@@ -271,7 +329,8 @@ suite('the package', { timeout: 120_000 }, () => {
         const [namespace, module] = file.split(':', 2)
         // A constant of the build that is more than a word.
         if (namespace === '<define') assert.equal(file, '<define:nodePins>')
-        else if (namespace === 'seam') assert.match(file, /^seam:(gateway|commands|serve|program|worker)$/)
+        else if (namespace === 'seam')
+          assert.match(file, /^seam:(gateway|commands|serve|program|worker|load-validator)$/)
         // Node's own modules, which the bundle loads later than the packages ask for them.
         else if (namespace === 'deferred') assert.ok(isBuiltin(module!), file)
         else assert.equal(bytes, statSync(join(checkout, file)).size, file)
@@ -312,6 +371,8 @@ suite('the package', { timeout: 120_000 }, () => {
       'dist/commands.cjs',
       'dist/jose.cjs',
       'dist/age-encryption.cjs',
+      'dist/validator.cjs',
+      'dist/undici-llhttp.cjs',
       'dist/worker.cjs',
       'dist/complete.cjs',
       'dist/export-spans.cjs',

@@ -3,13 +3,21 @@
 import type { FastifyInstance } from 'fastify'
 import { shuttingDown } from '../../errors.ts'
 import type { ServerParts } from '../parts.ts'
+import { readMethods } from './read-methods.ts'
 
 export function addHealth(app: FastifyInstance, { isDraining }: Pick<ServerParts, 'isDraining'>): void {
-  for (const prefix of ['', '/v1']) {
-    app.get(`${prefix}/healthz`, { config: { isOpen: true } }, () => ({ status: 'ok' }))
-    app.get(`${prefix}/readyz`, () => {
+  app.route({
+    method: readMethods,
+    url: '/v1/healthz',
+    config: { isOpen: true },
+    handler: () => ({ status: 'ok' }),
+  })
+  app.route({
+    method: readMethods,
+    url: '/v1/readyz',
+    handler() {
       if (!isDraining()) return { status: 'ok' }
       throw shuttingDown()
-    })
-  }
+    },
+  })
 }

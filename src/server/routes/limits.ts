@@ -1,5 +1,5 @@
 // `GET /v1/limits`: how the limits of all models stand. Field names are part of the interface: they are added to, never changed.
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { ModelReport, ScopeReport } from '../../admission/admission.ts'
 import type { BudgetState } from '../../admission/budget.ts'
 import type { CalibrationFact } from '../../admission/estimate.ts'
@@ -9,6 +9,7 @@ import { allowedModels } from '../../routing/allowed-models.ts'
 import { budgetRow } from '../../status/budget-row.ts'
 import { type SharedStoreReport, withoutNames } from '../../status/shared-store.ts'
 import type { ServerParts } from '../parts.ts'
+import { readMethods } from './read-methods.ts'
 
 type LimitsParts = Pick<
   ServerParts,
@@ -19,7 +20,9 @@ export function addLimits(
   app: FastifyInstance,
   { describeLimits, describeClient, describeBudgets, describeStore, ownClientId, routes }: LimitsParts,
 ): void {
-  app.get('/limits', async ({ client }) => {
+  app.route({ method: readMethods, url: '/limits', handler })
+
+  async function handler({ client }: FastifyRequest): Promise<object> {
     const table = routes()
     const allowed = client.isMaster === true ? undefined : allowedModels(client.terms, table)
     const scope = clientScope(client)
@@ -37,7 +40,7 @@ export function addLimits(
       budgets,
       store: seesAll ? store : store && withoutNames(store),
     })
-  })
+  }
 }
 
 /**

@@ -1,7 +1,7 @@
 // Model calls: from a request whose head has passed the guards to a call with its body. fastify routes them and runs their
 // hooks; the last hook takes the response over, so that none of fastify's body parsing and sending runs.
 import type { IncomingHttpHeaders } from 'node:http'
-import type { FastifyInstance, onRequestHookHandler } from 'fastify'
+import type { FastifyInstance, FastifyRequest, onRequestHookHandler } from 'fastify'
 import { holdsKey } from '../../clients/keys/key-format.ts'
 import type { ClientDialect } from '../../dialects/dialect.ts'
 import { GatewayError } from '../../errors.ts'
@@ -15,6 +15,7 @@ import { type DecoderQueue, readCodedBody } from '../coded-body.ts'
 import { errorRenderer } from '../error-format.ts'
 import { bodyTooLarge } from '../guards/body-size.ts'
 import type { ServerParts } from '../parts.ts'
+import type { TargetReader } from '../paths.ts'
 import { type Refuse, takeExchange } from '../refusal.ts'
 import { HttpReply } from '../reply.ts'
 import { readBody } from '../request-body.ts'
@@ -31,6 +32,7 @@ export interface ModelCallParts extends Pick<
   readonly budget: BodyBudget
   readonly queue: DecoderQueue
   readonly refuse: Refuse
+  readonly targets: Pick<TargetReader, 'deploymentIn'>
 }
 
 /** Adds a route for each dialect. */
@@ -43,7 +45,18 @@ export function addModelCalls(app: FastifyInstance, parts: ModelCallParts): void
 
 /** The last hook: takes the response over from fastify, and reads the body. */
 function takeOver(dialect: ClientDialect, parts: ModelCallParts): onRequestHookHandler {
-  const { maxBodyBytes: maxBytes, slicer, memory, budget, queue, refuse, serveCall, events, now } = parts
+  const {
+    maxBodyBytes: maxBytes,
+    slicer,
+    memory,
+    budget,
+    queue,
+    refuse,
+    targets,
+    serveCall,
+    events,
+    now,
+  } = parts
   const { scannerOf } = dialect
   return (fastifyRequest, fastifyReply, done) => {
     const startedAtMs = now()
@@ -54,10 +67,11 @@ function takeOver(dialect: ClientDialect, parts: ModelCallParts): onRequestHookH
     const boundary = askedBoundary(fastifyRequest.raw.headers)
     if (boundary instanceof GatewayError) return done(boundary)
     const renderError = errorRenderer(dialect.renderError, fastifyRequest.id, parts)
+    const model = deploymentName(fastifyRequest, targets)
+    if (model instanceof GatewayError) return done(model)
     const exchange = takeExchange(fastifyRequest, fastifyReply, renderError)
     const { request, response, requestId, headers } = exchange
     const { client } = fastifyRequest
-    const { deployment: model } = fastifyRequest.params as { readonly deployment?: string }
     const query = forwardedQuery(request.url ?? '', holdsKey)
     // Only now can the head no longer be refused: a final status earlier spares the client the body. HTTP/1.0 has no interim
     // responses, so that a server ignores the expectation there (RFC 9110 §10.1.1).
@@ -94,6 +108,26 @@ function takeOver(dialect: ClientDialect, parts: ModelCallParts): onRequestHookH
 
 function unreachable(): never {
   throw new Error('the last hook takes model calls over')
+}
+
+/** The model that an Azure path names, in characters. */
+const maxNameLength = 1_024
+
+function deploymentName(
+  { url, originalUrl }: FastifyRequest,
+  { deploymentIn }: ModelCallParts['targets'],
+): string | GatewayError | undefined {
+  const written = url === originalUrl ? undefined : deploymentIn(originalUrl)
+  if (written === undefined) return undefined
+  if (written.length > maxNameLength) {
+    const message = `The deployment's name in the path is longer than ${maxNameLength} characters.`
+    return new GatewayError('invalid_request', message)
+  }
+  try {
+    return decodeURIComponent(written)
+  } catch {
+    return new GatewayError('invalid_request', 'The path is not valid percent-encoded UTF-8.')
+  }
 }
 
 function undecodable(coding: string): GatewayError {

@@ -15,16 +15,22 @@ import type { Route } from '../../routing/route.ts'
 import type { RouteTable } from '../../routing/route-table.ts'
 import { findSpelled } from '../../routing/spelled-name.ts'
 import type { ServerParts } from '../parts.ts'
+import { readMethods } from './read-methods.ts'
 
 export function addModels(app: FastifyInstance, { routes }: Pick<ServerParts, 'routes'>): void {
-  app.get('/models', (request, reply) =>
-    reply
-      .type('application/json; charset=utf-8')
-      .send(modelList(routes(), shapeFor(request), request.client)),
-  )
-  app.get<{ Params: { '*': string } }>('/models/*', (request) =>
-    oneModel(request.params['*'], routes(), shapeFor(request), request.client),
-  )
+  app.route({
+    method: readMethods,
+    url: '/models',
+    handler: (request, reply) =>
+      reply
+        .type('application/json; charset=utf-8')
+        .send(modelList(routes(), shapeFor(request), request.client)),
+  })
+  app.route<{ Params: { '*': string } }>({
+    method: readMethods,
+    url: '/models/*',
+    handler: (request) => oneModel(request.params['*'], routes(), shapeFor(request), request.client),
+  })
 }
 
 /** A model of the list. */

@@ -4,7 +4,7 @@ import { isServerState } from '../../dialects/native/routes.ts'
 import { findApiPath } from '../../dialects/openai/api-routes.ts'
 import { dialects } from '../../dialects/table.ts'
 import { GatewayError } from '../../errors.ts'
-import { deploymentPrefix, isOllamaPath, splitTarget } from '../paths.ts'
+import { isOllamaPath, splitTarget } from '../paths.ts'
 import { baseUrlOf } from './root.ts'
 
 /** The methods of each path. */
@@ -45,9 +45,8 @@ export function hasOwnRoute(target: string, methods: PathMethods): boolean {
 
 /** The path as its route has it. */
 function routeOf(path: string): string {
-  if (/^(?:\/v1)?\/models\/./.test(path)) return '/v1/models/*'
-  const plain = path.length > 1 ? path.replace(/\/$/, '') : path
-  return plain.replace(/^\/openai\/deployments\/[^/]+/, deploymentPrefix)
+  if (/^\/v1\/models\/./.test(path)) return '/v1/models/*'
+  return path.length > 1 ? path.replace(/\/$/, '') : path
 }
 
 /** What a client's user can see of a request that has no route. */

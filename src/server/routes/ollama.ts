@@ -19,6 +19,7 @@ import type { NamedRoute } from '../../routing/route.ts'
 import type { RouteTable } from '../../routing/route-table.ts'
 import { findSpelled } from '../../routing/spelled-name.ts'
 import type { ServerParts } from '../parts.ts'
+import { readMethods } from './read-methods.ts'
 
 type Parts = Pick<ServerParts, 'knownModels' | 'routes'>
 
@@ -37,15 +38,27 @@ export function addOllama(app: FastifyInstance, { routes, knownModels }: Parts):
       return { model: modelOf(name, ofTargets, facts), isLoaded: ofTargets.some(isLoaded) }
     })
   }
-  app.get('/api/version', (_, reply) => reply.type(json).send({ version: ollamaVersion }))
-  app.get('/api/tags', async ({ client }, reply) => {
-    const models = await describe(visibleTo(client, routes()))
-    return reply.type(json).send(renderTags(models.map(({ model }) => model)))
+  app.route({
+    method: readMethods,
+    url: '/api/version',
+    handler: (_, reply) => reply.type(json).send({ version: ollamaVersion }),
   })
-  app.get('/api/ps', async ({ client }, reply) => {
-    const models = await describe(visibleTo(client, routes()))
-    const running = models.filter((each) => each.isLoaded).map(({ model }) => model)
-    return reply.type(json).send(renderRunning(running))
+  app.route({
+    method: readMethods,
+    url: '/api/tags',
+    async handler({ client }, reply) {
+      const models = await describe(visibleTo(client, routes()))
+      return reply.type(json).send(renderTags(models.map(({ model }) => model)))
+    },
+  })
+  app.route({
+    method: readMethods,
+    url: '/api/ps',
+    async handler({ client }, reply) {
+      const models = await describe(visibleTo(client, routes()))
+      const running = models.filter((each) => each.isLoaded).map(({ model }) => model)
+      return reply.type(json).send(renderRunning(running))
+    },
   })
   // Clients leave the media type out, or write that of a form.
   app.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit: maxBodyBytes }, (_, body, done) =>

@@ -18,7 +18,7 @@ import type { ModelCallParts } from './model-calls.ts'
 
 export interface PassingParts
   extends
-    Omit<ModelCallParts, 'dialects' | 'serveCall'>,
+    Omit<ModelCallParts, 'dialects' | 'serveCall' | 'targets'>,
     Pick<ServerParts, 'serveRest' | 'hasSeveralClients'> {}
 
 /** Content of others is data here, whatever a browser takes it for. */

@@ -1,18 +1,21 @@
 // `GET /` and `GET /v1`: what people open, and clients probe, to see whether something is there.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { readMethods } from './read-methods.ts'
 
 type SendPage = (request: FastifyRequest, reply: FastifyReply) => FastifyReply
 
 /** @param sendPage of the gateway's status, to a browser of somebody who may see it. */
 export function addRoot(app: FastifyInstance, sendPage: SendPage): void {
-  for (const path of ['/', '/v1']) {
-    app.get(path, (request, reply) => {
-      if (request.viewer !== undefined) return sendPage(request, reply)
-      const { host } = request.headers
-      return reply
-        .type('text/plain; charset=utf-8')
-        .send(`llm-gateway is running. Its base URL is ${baseUrlOf(host)}\n`)
-    })
+  for (const url of ['/', '/v1']) {
+    app.route({ method: readMethods, url, handler })
+  }
+
+  function handler(request: FastifyRequest, reply: FastifyReply): FastifyReply {
+    if (request.viewer !== undefined) return sendPage(request, reply)
+    const { host } = request.headers
+    return reply
+      .type('text/plain; charset=utf-8')
+      .send(`llm-gateway is running. Its base URL is ${baseUrlOf(host)}\n`)
   }
 }
 

@@ -13,6 +13,7 @@ import { ownHeaders } from '../reply.ts'
 import { StatusFeed } from '../status-page/feed.ts'
 import { statusHeaders } from '../status-page/headers.ts'
 import { addPage } from '../status-page/page.ts'
+import { readMethods } from './read-methods.ts'
 
 type StatusParts = Pick<
   ServerParts,
@@ -52,41 +53,53 @@ export function addStatus(routes: FastifyInstance, parts: StatusParts): void {
     const report = await status.report(viewOf(request as FastifyRequest<Asked>))
     return `${statusText(report, wallNow()).join('\n')}\n`
   })
-  routes.get<Asked>('/status/data', async (request, reply) => {
-    const report = await status.report(viewOf(request))
-    return reply.type('application/json; charset=utf-8').send(report)
+  routes.route<Asked>({
+    method: readMethods,
+    url: '/status/data',
+    async handler(request, reply) {
+      const report = await status.report(viewOf(request))
+      return reply.type('application/json; charset=utf-8').send(report)
+    },
   })
-  routes.get<Asked>('/status/explain', async ({ query }, reply) => {
-    const { model } = query
-    if (typeof model !== 'string' || model === '' || model.length > maxNameLength) {
-      throw new GatewayError('invalid_request', 'Name one model: ?model=NAME.', { param: 'model' })
-    }
-    return reply.type('application/json; charset=utf-8').send(await status.explain(model))
+  routes.route<Asked>({
+    method: readMethods,
+    url: '/status/explain',
+    async handler({ query }, reply) {
+      const { model } = query
+      if (typeof model !== 'string' || model === '' || model.length > maxNameLength) {
+        throw new GatewayError('invalid_request', 'Name one model: ?model=NAME.', { param: 'model' })
+      }
+      return reply.type('application/json; charset=utf-8').send(await status.explain(model))
+    },
   })
-  routes.get<Asked>('/status/events', (request, reply) => {
-    const view = viewOf(request)
-    const type = 'text/event-stream'
-    if (request.method === 'HEAD') return reply.type(type).send()
-    if (draining.aborted) throw shuttingDown()
-    if (feed.isFullFor(view)) {
-      throw new GatewayError(
-        'overloaded',
-        'Eight pages are open already. Close one of them, and this one connects.',
-      )
-    }
-    reply.hijack()
-    reply.raw.writeHead(200, [
-      'content-type',
-      type,
-      'x-accel-buffering',
-      'no',
-      'x-request-id',
-      request.id,
-      ...ownHeaders,
-      ...statusHeaders,
-    ])
-    feed.open(reply.raw, view)
-    return reply
+  routes.route<Asked>({
+    method: readMethods,
+    url: '/status/events',
+    handler(request, reply) {
+      const view = viewOf(request)
+      const type = 'text/event-stream'
+      if (request.method === 'HEAD') return reply.type(type).send()
+      if (draining.aborted) throw shuttingDown()
+      if (feed.isFullFor(view)) {
+        throw new GatewayError(
+          'overloaded',
+          'Eight pages are open already. Close one of them, and this one connects.',
+        )
+      }
+      reply.hijack()
+      reply.raw.writeHead(200, [
+        'content-type',
+        type,
+        'x-accel-buffering',
+        'no',
+        'x-request-id',
+        request.id,
+        ...ownHeaders,
+        ...statusHeaders,
+      ])
+      feed.open(reply.raw, view)
+      return reply
+    },
   })
   addCancel(routes, parts)
 }

@@ -7,6 +7,7 @@ import { renderReport, renderSpending } from '../../ledger/render.ts'
 import { budgetRow } from '../../status/budget-row.ts'
 import { corsHeaderNames } from '../cors.ts'
 import type { ServerParts } from '../parts.ts'
+import { readMethods } from './read-methods.ts'
 
 interface UsageQuery {
   readonly Querystring: Readonly<Record<string, unknown>>
@@ -52,7 +53,7 @@ export function addUsage(
       },
     }
   }
-  app.get<UsageQuery>('/usage', { onRequest }, (request) => report(request))
+  app.route<UsageQuery>({ method: readMethods, url: '/usage', onRequest, handler: report })
 }
 
 interface HeaderRemover {

@@ -2,20 +2,35 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { statusHeaders } from './headers.ts'
 import { type PageFile, pageFiles } from '../../status/page-files.ts'
+import { readMethods } from '../routes/read-methods.ts'
 
 /** @param readText the report as text, for clients that accept nothing else. */
 export function addPage(
   routes: FastifyInstance,
   readText: (request: FastifyRequest) => Promise<string>,
 ): void {
-  routes.get('/status', async (request, reply) => {
-    if (!wantsText(request.headers.accept)) return send(request, reply, pageFiles().html)
-    return reply.type('text/plain; charset=utf-8').send(await readText(request))
+  routes.route({
+    method: readMethods,
+    url: '/status',
+    async handler(request, reply) {
+      if (!wantsText(request.headers.accept)) return send(request, reply, pageFiles().html)
+      return reply.type('text/plain; charset=utf-8').send(await readText(request))
+    },
   })
-  routes.get('/status/app.js', (request, reply) => send(request, reply, pageFiles().js))
-  routes.get('/status/app.css', (request, reply) => send(request, reply, pageFiles().css))
-  routes.get('/status/icon.svg', (request, reply) => send(request, reply, pageFiles().icon))
+  for (const [url, name] of files) {
+    routes.route({
+      method: readMethods,
+      url,
+      handler: (request, reply) => send(request, reply, pageFiles()[name]),
+    })
+  }
 }
+
+const files = [
+  ['/status/app.js', 'js'],
+  ['/status/app.css', 'css'],
+  ['/status/icon.svg', 'icon'],
+] as const
 
 /** Browsers accept HTML first, and curl everything. */
 function wantsText(accept = ''): boolean {
