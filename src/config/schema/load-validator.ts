@@ -2,8 +2,10 @@
 // something is to be reported or masked. The build has a module of its own in place of this one (scripts/build.ts).
 import { createRequire } from 'node:module'
 
+import type * as validator from './validator.js'
+
 const require = createRequire(import.meta.url)
 
-export function loadValidator(): typeof import('./validator.js') {
-  return require('./validator.js') as typeof import('./validator.js')
+export function loadValidator(): typeof validator {
+  return require('./validator.js') as typeof validator
 }
