@@ -38,8 +38,9 @@ process.once('exit', () => rmSync(workspace, { recursive: true, force: true }))
 /**
  * gateway.cjs has what serves but the exporter of spans, which only a gateway with `tracing.endpoint` loads, and the client of
  * a shared store. commands.cjs has the other commands; complete.cjs is what a process loads at a shell's Tab. A process and a
- * worker thread begin with small files that load one of them (src/cli/bundle.ts). The others run in the threads of the ledger
- * and of a log transport: threads begin with a file.
+ * worker thread begin with small files that load one of them (src/cli/bundle.ts). ledger-writer.cjs, thread-stream-worker.cjs and
+ * pino-file.cjs run in the threads of the ledger and of a log transport: threads begin with a file. The others are loaded when
+ * they are first used.
  */
 const entryPoints = {
   gateway: 'gateway',
@@ -76,7 +77,7 @@ const seams: Readonly<Record<string, string>> = {
   serve: `module.exports = ${load('gateway')}.program()`,
   program: `module.exports = ${load('commands')}.program()`,
   worker: `${load('gateway')}.worker()`,
-  'load-validator': "exports.loadValidator = () => require('./validator.cjs')",
+  'require-validator': "exports.requireValidator = () => require('./validator.cjs')",
 }
 
 const joinAtSeams: Plugin = {
@@ -87,7 +88,7 @@ const joinAtSeams: Plugin = {
     build.onResolve({ filter: /\/program\.ts$/ }, ({ importer }) =>
       importer.endsWith('/src/main.ts') ? seam('program') : undefined,
     )
-    build.onResolve({ filter: /\/load-validator\.ts$/ }, () => seam('load-validator'))
+    build.onResolve({ filter: /\/require-validator\.ts$/ }, () => seam('require-validator'))
     build.onResolve({ filter: /\/validator\.cjs$/ }, ({ path }) => ({ path, external: true }))
     // The seam that asks for it is the bundle itself. A command that turns out to be `serve` loads that bundle, too.
     build.onResolve({ filter: /\/serve-program\.ts$/ }, ({ namespace }) =>

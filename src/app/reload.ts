@@ -4,6 +4,7 @@ import { type LoadedConfig, openConfig, storedSecretFiles } from '../config/load
 import type { Problem } from '../config/problems.ts'
 import type { Config } from '../config/types.ts'
 import { fileVersion, watchForChanges } from '../config/watch.ts'
+import { reasonOf } from '../platform/thrown.ts'
 import type { App } from './app.ts'
 
 export interface ReloaderParts {
@@ -64,7 +65,7 @@ export class Reloader {
     onBegin()
     this.#version = fileVersion(configFile)
     const before = versionsOf([...this.#secrets.keys()])
-    const loaded = await openConfig(configFile, { env })
+    const loaded = await openConfig(configFile, { env }).catch((error: unknown) => notRead(configFile, error))
     if (this.#isStopped) return
     onRead(loaded)
     if (!loaded.ok) {
@@ -99,6 +100,20 @@ export class Reloader {
     const stops = files.map(([path, version]) => watchForChanges(path, version, () => void this.reload()))
     this.#stopWatching = () => stops.forEach((stop) => stop())
   }
+}
+
+/** What a reload lacks that a start has: the program's own files may have been replaced or removed since. */
+function notRead(file: string, error: unknown): LoadedConfig {
+  const problem = {
+    file,
+    line: 0,
+    column: 0,
+    path: '',
+    message: `cannot be checked by the running program: ${reasonOf(error)}`,
+    hint: 'restart the gateway if its program was replaced or removed since it started',
+    severity: 'error',
+  } as const
+  return { ok: false, problems: [problem], lines: [] }
 }
 
 function versionsOf(paths: readonly string[]): Map<string, string | undefined> {

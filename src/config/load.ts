@@ -58,11 +58,9 @@ export interface LoadOptions {
 }
 
 export type LoadedConfig =
+  /** `lines` as below; empty if there are no warnings. */
   | { ok: true; config: Config; raw: RawConfig; warnings: Problem[]; lines: string[] }
-  /**
-   * `lines` are the file's, with everything masked that may be a secret; empty if it could not be read, or if there is nothing
-   * to report.
-   */
+  /** `lines` are the file's, with everything masked that may be a secret; empty if it could not be read. */
   | { ok: false; problems: Problem[]; lines: string[] }
 
 /** As `loadConfig`, for those who need the values of secrets: the stored ones that the file refers to are opened first. */

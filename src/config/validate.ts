@@ -19,11 +19,12 @@ export interface Violation extends PathProblem {
  * and rules between several values are not applied where one of the values is faulty by itself.
  *
  * @param reported what was found while the value was read; what could not be read is `undefined` in it.
+ * @throws Error when the validator cannot be loaded.
  */
 export function violations(value: unknown, reported: readonly PathProblem[]): Violation[] {
   if (isValid(value)) return []
   const { validate } = loadValidator()
-  validate(value)
+  if (validate(value)) throw new Error('is-valid.js refuses what validator.js accepts')
   const errors = (validate.errors ?? []).filter(concernsValue)
   const found = new Map<string, Violation>()
   // A duplicate key is reported at the position of the second one; the first value may have faults of its own.

@@ -1,8 +1,8 @@
 // Paths as clients write them: base URLs are set with too much, and Azure's SDKs have paths of their own. Where it is plain
 // which route is meant, the target is rewritten before it is routed.
 
-/** `/openai/deployments/NAME/chat/completions`: the deployment is the model. */
-const deployments = '/openai/deployments/'
+/** Below `/openai`: `/deployments/NAME/chat/completions`. The deployment is the model. */
+const deployments = '/deployments/'
 /** Azure's newer path, which Groq has as well, and its older one for what is of no deployment. */
 const azurePrefix = /^(?:\/v1)*\/openai(?:\/v1)*(?=\/|$)/
 const repeatedPrefix = /^(?:\/v1)+(?=\/|$)/
@@ -29,21 +29,30 @@ export function targetReader(
       return target
     }
     const [path, query] = splitTarget(target)
-    const azure = azurePrefix.exec(path)?.[0]
-    if (azure === undefined) return withPrefix(path, hasRoute) + query
-    const below = path.slice(azure.length)
+    const below = belowAzure(path)
+    if (below === undefined) return withPrefix(path, hasRoute) + query
     // The version is that of Azure's paths, which end here.
     const ownQuery = query.replaceAll(/(?<=[?&])api-version=[^&]*&?/g, '').replace(/[?&]$/, '')
-    if (!below.startsWith('/deployments/')) return `/v1${below}${ownQuery}`
-    const deployment = deploymentOf(`/openai${below}`, longestFirst)
+    if (!below.startsWith(deployments)) return `/v1${below}${ownQuery}`
+    const deployment = deploymentOf(below, longestFirst)
     return (deployment === undefined ? `/openai${below}` : `/v1${deployment.endpoint}`) + ownQuery
   }
   const deploymentIn = (target: string) => {
-    const [path] = splitTarget(target)
-    const azure = azurePrefix.exec(path)?.[0]
-    return azure && deploymentOf(`/openai${path.slice(azure.length)}`, longestFirst)?.name
+    const below = belowAzure(splitTarget(target)[0])
+    return below === undefined ? undefined : deploymentOf(below, longestFirst)?.name
   }
   return { read, deploymentIn }
+}
+
+/** What follows `/openai` in a path; undefined for another path. */
+function belowAzure(path: string): string | undefined {
+  const prefix = azurePrefix.exec(path)?.[0]
+  return prefix === undefined ? undefined : path.slice(prefix.length)
+}
+
+/** Whether a target has `/v1` or stands for one that has, as it was received; a deployment has its endpoints alone. */
+export function isBelowV1(target: string, { deploymentIn }: Pick<TargetReader, 'deploymentIn'>): boolean {
+  return /^\/(?:v1|openai)(?:[/?]|$)/.test(target) && deploymentIn(target) === undefined
 }
 
 /** Clients disagree on whether the base URL ends with `/v1`: the routes of the API have it. */
@@ -52,7 +61,10 @@ function withPrefix(path: string, hasRoute: (path: string) => boolean): string {
   return path !== '/' && hasRoute(`/v1${path}`) ? `/v1${path}` : path
 }
 
-/** Some SDKs write the slashes of a name as they are. */
+/**
+ * The deployment and the endpoint that a path below `/openai` names; undefined unless it ends in an endpoint. The name is what
+ * stands between: some SDKs write the slashes of a name as they are.
+ */
 function deploymentOf(
   path: string,
   endpoints: readonly string[],

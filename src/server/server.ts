@@ -29,7 +29,14 @@ import { ownHeaders } from './reply.ts'
 import { requestIdOf } from './request-id.ts'
 import { addHealth } from './routes/health.ts'
 import { findApiPath } from '../dialects/openai/api-routes.ts'
-import { isProviderPath, isViewPath, splitTarget, type TargetReader, targetReader } from './paths.ts'
+import {
+  isBelowV1,
+  isProviderPath,
+  isViewPath,
+  splitTarget,
+  type TargetReader,
+  targetReader,
+} from './paths.ts'
 import { addLimits } from './routes/limits.ts'
 import { addModelCalls } from './routes/model-calls.ts'
 import { addModels } from './routes/models.ts'
@@ -173,7 +180,7 @@ function addClientCheck(app: FastifyInstance, clientCheck: ServerParts['identity
 /** Requests of one client for lists, per thread: far above what people and agents ask for. */
 const listsPerMinute = 1_200
 
-/** Of all routes but the page's and the metrics'. A target without it is rewritten (paths.ts). */
+/** Of the routes of the API. A target without it is rewritten (paths.ts). */
 const prefix = '/v1'
 
 /** Model calls count against the client's limit, before anything else about a request is looked at; lists against their own. */
@@ -208,7 +215,8 @@ async function addApi(
         rest.addHook('onRequest', (request, reply, done) => {
           const path = splitTarget(request.url)[0].slice('/v1'.length)
           const isOwn = hasOwnRoute(request.url, methods) && findApiPath(path) === undefined
-          if (isOwn || !parts.hasRest()) return done(notFound(request, methods))
+          const isMeant = isBelowV1(request.originalUrl, targets)
+          if (isOwn || !isMeant || !parts.hasRest()) return done(notFound(request, methods))
           // What passes to a provider as it is has no CORS headers, whatever the configuration allows.
           for (const name of corsHeaderNames(request.headers.origin)) reply.removeHeader(name)
           done()

@@ -191,6 +191,47 @@ suite('the package', { timeout: 120_000 }, () => {
     }
   })
 
+  for (const [name, replace] of [
+    ['gone', (file: string) => rmSync(file)],
+    [
+      'of another version',
+      (file: string) => {
+        const text = readFileSync(file, 'utf8').replace(/(schemaDigest\s*=\s*)(["'])[0-9a-f]{64}\2/, '$1""')
+        writeFileSync(file, text)
+      },
+    ],
+  ] as const) {
+    test(`refuses a faulty configuration when its own files are ${name}, and goes on`, async (t) => {
+      const program = join(folder, name)
+      cpSync(join(checkout, 'dist'), join(program, 'dist'), { recursive: true })
+      cpSync(join(checkout, 'package.json'), join(program, 'package.json'))
+      const home = mkdtempSync(join(folder, 'home-'))
+      const config = join(home, 'llm-gateway.yaml')
+      const text = { ...minimal, server: { hosts: ['127.0.0.1'] }, logging: { format: 'json' } }
+      writeFileSync(config, stringify(text), { mode: 0o600 })
+      const env = { HOME: home, PATH: withPinnedNode, LLM_GATEWAY_PORT: '0' }
+      const main = join(program, 'dist/main.cjs')
+      const gateway = spawn(process.execPath, ['--disable-sigusr1', main, 'serve', '--config', config], {
+        env,
+      })
+      t.after(() => gateway.kill('SIGKILL'))
+      let log = ''
+      gateway.stdout.on('data', (more: Buffer) => (log += more.toString()))
+      const addressIn = () => /"addresses":\["([^"]+)"/.exec(log)?.[1]
+      while (addressIn() === undefined) await once(gateway.stdout, 'data')
+      const validator = join(program, 'dist/validator.cjs')
+      const before = readFileSync(validator, 'utf8')
+      replace(validator)
+      assert.notEqual(existsSync(validator) && readFileSync(validator, 'utf8'), before)
+      writeFileSync(config, stringify({ ...text, server: { hosts: ['127.0.0.1'], prot: 1 } }))
+      gateway.kill('SIGHUP')
+      while (!log.includes('"event":"reload_refused"')) await once(gateway.stdout, 'data')
+
+      assert.match(log, /cannot be checked by the running program/)
+      assert.equal((await fetch(`${addressIn()}/readyz`)).status, 200)
+    })
+  }
+
   for (const parser of [
     { UNDICI_NO_WASM_SIMD: '1' },
     { UNDICI_USE_MILO: '1' },
@@ -330,7 +371,7 @@ suite('the package', { timeout: 120_000 }, () => {
         // A constant of the build that is more than a word.
         if (namespace === '<define') assert.equal(file, '<define:nodePins>')
         else if (namespace === 'seam')
-          assert.match(file, /^seam:(gateway|commands|serve|program|worker|load-validator)$/)
+          assert.match(file, /^seam:(gateway|commands|serve|program|worker|require-validator)$/)
         // Node's own modules, which the bundle loads later than the packages ask for them.
         else if (namespace === 'deferred') assert.ok(isBuiltin(module!), file)
         else assert.equal(bytes, statSync(join(checkout, file)).size, file)
@@ -373,6 +414,8 @@ suite('the package', { timeout: 120_000 }, () => {
       'dist/age-encryption.cjs',
       'dist/validator.cjs',
       'dist/undici-llhttp.cjs',
+      'dist/undici-milo.cjs',
+      'dist/undici-milo-simd.cjs',
       'dist/worker.cjs',
       'dist/complete.cjs',
       'dist/export-spans.cjs',

@@ -185,6 +185,16 @@ suite('Clients of the HTTP surface', () => {
     assert.equal(upstream.connections, 0)
   })
 
+  test('a name in a path is measured as it is meant, not as it is encoded', async (t) => {
+    const { gateway } = await startGateway(t)
+    const path = `/openai/deployments/${encodeURIComponent('ö'.repeat(250))}/chat/completions`
+
+    const response = await exchange(t, gateway.url, rawRequest(`POST ${path}`, {}, body))
+
+    assert.equal(response.status, 404)
+    assert.match(response.body().toString(), /"model_not_found"/)
+  })
+
   test('images to edit are served as JSON too', async (t) => {
     const { gateway, upstream } = await startGateway(t)
     upstream.respondAlways(json(200, { created: 1, data: [] }))

@@ -1,5 +1,6 @@
 // The JSON Schema (draft-07) of the configuration file, written once, here and in the files beside it. `npm run generate`
-// makes of it the loader's validator (validator.js), the copy in config/ that editors read, and docs/config.md.
+// makes of it what judges a file (is-valid.js) and what reports on one (validator.js), the copy in config/ that editors read, and
+// docs/config.md.
 import { clientsSchema, keysSchema } from './keys.ts'
 import { identitySchema } from './identity.ts'
 import { rateLimitsSchema } from './limits.ts'

@@ -3,4 +3,6 @@ import type { ValidateFunction } from 'ajv'
 import type { Schema } from './schema-type.ts'
 
 export declare const configSchema: Schema
+/** Of the schema that it was made of. */
+export declare const schemaDigest: string
 export declare const validate: ValidateFunction

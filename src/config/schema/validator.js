@@ -2,6 +2,7 @@
 import { configSchema } from './schema.ts'
 import runtime1 from 'ajv/dist/runtime/ucs2length.js'
 export { configSchema }
+export const schemaDigest = '9d578ccfa58b27839c2b86aea8f66b98763d448818bd0a4245c1f3231196aa15'
 export const validate = validate21;
 const schema6 = configSchema;
 const func2 = Object.prototype.hasOwnProperty;

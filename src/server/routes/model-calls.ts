@@ -119,14 +119,20 @@ function deploymentName(
 ): string | GatewayError | undefined {
   const written = url === originalUrl ? undefined : deploymentIn(originalUrl)
   if (written === undefined) return undefined
-  if (written.length > maxNameLength) {
-    const message = `The deployment's name in the path is longer than ${maxNameLength} characters.`
-    return new GatewayError('invalid_request', message)
-  }
-  try {
-    return decodeURIComponent(written)
-  } catch {
+  const name = decoded(written)
+  if (name === undefined) {
     return new GatewayError('invalid_request', 'The path is not valid percent-encoded UTF-8.')
+  }
+  if (name.length <= maxNameLength) return name
+  const message = `The deployment's name in the path is longer than ${maxNameLength} characters.`
+  return new GatewayError('invalid_request', message)
+}
+
+function decoded(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return undefined
   }
 }
 

@@ -186,6 +186,9 @@ suite('what does not pass', () => {
     ['GET /v1/files\\x', 400, 'invalid_request'],
     ['GET /v1/embeddings', 405, 'method_not_allowed'],
     ['GET /files', 404, 'unknown_url'],
+    ['GET /chat/completions', 405, 'method_not_allowed'],
+    ['GET /openai/deployments/a/chat/completions', 405, 'method_not_allowed'],
+    ['DELETE /v1/openai/deployments/a/responses', 405, 'method_not_allowed'],
   ]
 
   test("a route of Anthropic's API is refused in its format", async (t) => {
