@@ -129,6 +129,15 @@ async function createRoutes(parts: ServerParts, refuse: Refuse): Promise<Fastify
   const methods = collectMethods(app)
   const endpoints = Array.from(parts.dialects.keys(), ({ path }) => path)
   const targets = targetReader(endpoints, (path) => hasOwnRoute(path, methods))
+  // Before any route is added, the one for preflights included: routes keep the handlers that they find.
+  app.setNotFoundHandler((request, reply) => fail(notFound(request, methods), request, reply))
+  app.setErrorHandler<FastifyError>((error, request, reply) => {
+    // fastify expects a body with some methods (QUERY), and one that it can parse with OPTIONS, before it looks for a route.
+    const isUnrouted =
+      error.code === 'FST_ERR_ROUTE_MISSING_CONTENT_TYPE' ||
+      (request.method === 'OPTIONS' && error.code.startsWith('FST_ERR_CTP_'))
+    fail(isUnrouted ? notFound(request, methods) : error, request, reply)
+  })
   const isRest = ({ url }: FastifyRequest) =>
     parts.hasRest() && url.startsWith('/v1/') && !hasOwnRoute(url, methods)
   app.addHook('onRequest', (request, _, done) => {
@@ -153,12 +162,6 @@ async function createRoutes(parts: ServerParts, refuse: Refuse): Promise<Fastify
     done()
   })
   app.removeAllContentTypeParsers()
-  app.setNotFoundHandler((request, reply) => fail(notFound(request, methods), request, reply))
-  app.setErrorHandler<FastifyError>((error, request, reply) => {
-    // fastify expects a body with some methods (QUERY) before it looks for a route.
-    const isUnrouted = error.code === 'FST_ERR_ROUTE_MISSING_CONTENT_TYPE'
-    fail(isUnrouted ? notFound(request, methods) : error, request, reply)
-  })
   addHealth(app, parts)
   addRoot(app, sendPage)
   await addApi(app, parts, { refuse, methods, targets })

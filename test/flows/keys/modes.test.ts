@@ -215,6 +215,25 @@ suite('a presented key', () => {
     })
   }
 
+  for (const method of ['OPTIONS', 'HEAD', 'TRACE']) {
+    test(`by ${method}, a wrong one is refused and logged as by any other method`, async (t) => {
+      const { gateway } = await startWith(t, 'required')
+      const headers = { 'x-api-key': other, 'content-type': 'application/json' }
+      const response = await exchange(t, gateway.url, rawRequest(`${method} /v1/chat/completions`, headers))
+      assert.equal(response.status, 401)
+      assert.equal(response.header('x-llm-gateway-error'), 'invalid_api_key')
+      await gateway.logged({ event: 'invalid_api_key' })
+    })
+  }
+
+  test('by OPTIONS, with a type of a body and without an origin, a good one finds no route', async (t) => {
+    const { gateway, key } = await startWith(t, 'required')
+    const headers = { 'x-api-key': key, 'content-type': 'application/json' }
+    const response = await exchange(t, gateway.url, rawRequest('OPTIONS /v1/chat/completions', headers))
+    assert.equal(response.status, 405)
+    assert.equal(response.header('allow'), 'POST')
+  })
+
   test('is not seen in the query, a cookie or the body', async (t) => {
     const { gateway, key } = await startWith(t, 'required')
     const path = `/v1/chat/completions?api_key=${key}&key=${key}`
