@@ -11,7 +11,6 @@ import type { Snapshot } from './call.ts'
 import type { Hold } from './coordinator.ts'
 import { conclusionOf, type Failure, failureOf, sameRefusals } from './failures.ts'
 import { hasTimeLeft, nextTarget } from './next-target.ts'
-import { loggableWords } from './provider-words.ts'
 import type { CallRecord } from './record.ts'
 import type { Metered } from './response/meter.ts'
 import { RetryBudget } from './retry-budget.ts'
@@ -65,7 +64,6 @@ export async function tryTargets(
       const cut: Outcome = { kind: 'cut', tokens: outcome.used?.totalTokens ?? promptTokens }
       return { kind: 'client-gone', charge: maxCharge(charge, cut) }
     }
-    record.providerWords = wordsOf(outcome, admitted, target)
     charge = maxCharge(charge, chargeFor(outcome, promptTokens))
     const hasBegun = outcome.kind === 'failed' && outcome.hasBegun
     if (hasBegun || outcome.used !== undefined) chargeUsed(outcome.used, admitted, target, on, record)
@@ -97,17 +95,6 @@ export async function tryTargets(
     if (next !== target) record.placement = 'failover'
     target = next
   }
-}
-
-function wordsOf(
-  failure: AttemptFailure,
-  { call: { body }, request }: AdmittedCall,
-  target: Target,
-): string | undefined {
-  const status = failure.kind === 'refused' ? failure.head.status : failure.providerStatus
-  if (status === undefined) return undefined
-  const names = [target.model, request.model]
-  return loggableWords({ status, message: failure.providerMessage, body, names })
 }
 
 interface RepeatInput {

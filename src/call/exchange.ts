@@ -6,7 +6,7 @@ import type { AttemptOutcome } from './attempt-outcome.ts'
 import type { Call, Snapshot } from './call.ts'
 import { internalError } from './internal-error.ts'
 import { keptInside } from './kept-inside.ts'
-import { withLoggableCode } from './provider-words.ts'
+import { loggableWords, withLoggableCode } from './provider-words.ts'
 import type { CallRecord } from './record.ts'
 import type { UpstreamResponse } from './response/upstream-response.ts'
 import { troubleOf } from './retry-rule.ts'
@@ -17,7 +17,7 @@ export interface ExchangeInput {
   readonly provider: Provider
   /** In which the attempt has started. */
   readonly record: CallRecord
-  /** Of the request: a provider's code that quotes it is not logged. Undefined: it was not kept. */
+  /** Of the request: words and a code of a provider that quote it are not logged. Undefined: it was not kept, and words are never logged. */
   readonly searchedBody: Buffer | LargeBody | undefined
 }
 
@@ -46,6 +46,7 @@ export async function exchange(
   // A server that only repeats ours has none of its own.
   const { requestId } = response
   record.providerRequestId = requestId === call.requestId ? undefined : requestId
+  record.providerWords = wordsOf(outcome, record, searchedBody)
   end(outcome, record, on)
   return outcome
 }
@@ -56,4 +57,17 @@ function end(
   on: Pick<Snapshot, 'events' | 'now' | 'wallNow'>,
 ): void {
   on.events.emit(record.endAttempt(outcome, troubleOf(outcome, on.wallNow()), on.now()))
+}
+
+/** What the provider wrote in its error, as far as it may be logged. */
+function wordsOf(
+  outcome: AttemptOutcome,
+  { targetModel, asked, model }: CallRecord,
+  body: ExchangeInput['searchedBody'],
+): string | undefined {
+  if ((outcome.kind !== 'refused' && outcome.kind !== 'failed') || body === undefined) return undefined
+  const status = outcome.kind === 'refused' ? outcome.head.status : outcome.providerStatus
+  if (status === undefined) return undefined
+  const names = [targetModel, asked ?? model].filter((name) => name !== undefined)
+  return loggableWords({ status, message: outcome.providerMessage, body, names })
 }

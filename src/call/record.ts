@@ -167,6 +167,7 @@ export class CallRecord {
       outcome: outcome.kind,
       status: statusOf(outcome),
       code: codeOf(outcome),
+      reason: this.#reasonOf(outcome),
       trouble,
       ms: round(nowMs - this.#attemptSentAtMs),
     }
@@ -310,6 +311,11 @@ export class CallRecord {
       provider_code: this.providerCode,
       provider_request_id: this.providerRequestId,
     }
+  }
+
+  #reasonOf(outcome: AttemptOutcome): string | undefined {
+    if (outcome.kind === 'refused') return this.providerWords
+    return outcome.kind === 'failed' ? this.#reason(outcome.error) : undefined
   }
 
   #reason(error: GatewayError | undefined): string | undefined {

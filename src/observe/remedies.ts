@@ -31,6 +31,7 @@ const remedies: Readonly<Partial<Record<ErrorCode | OutcomeOfProvider, string>>>
   internal_error: 'This is a fault of the gateway; its log has the cause under the id of the request.',
   invalid_api_key: 'Check the key of the client: llm-gateway key check.',
   invalid_identity: 'Check the source of identities and the clock: llm-gateway doctor.',
+  invalid_request: 'Change what the client sends; the reason names what is wrong with it.',
   ip_not_allowed: 'Add the address to access.allowed_ips, if it may call.',
   key_disabled: 'Allow the key again, if its owner may call: llm-gateway key enable.',
   key_expired: 'Make a new secret for the key: llm-gateway key rotate.',

@@ -74,7 +74,7 @@ export class CallHistory implements Sink {
       this.#calls[this.#next] = { endedMs, call }
       this.#next = (this.#next + 1) % maxCalls
     }
-    const { provider, status, trouble } = call
+    const { provider, status } = call
     const outcome = outcomeOf(call)
     if (!hasFailed({ outcome, code: call.code })) {
       if (provider !== undefined && status < 400) this.#past(provider).addMeasures(call, endedMs)
@@ -82,23 +82,23 @@ export class CallHistory implements Sink {
     }
     const { code = outcome, reason } = call
     this.#failures.add({ code, provider: provider ?? null, reason }, endedMs)
-    if (provider === undefined || call.attempts === 0) return
+    // What failed before a response has the words of its own attempt: those of the call may be about several providers.
+    if (provider === undefined || call.attempts === 0 || status >= 400) return
     // A response that has begun was a good attempt until it broke off.
-    if (status < 400) this.#past(provider).addBreak(endedMs)
-    // A refusal that shows nothing bad of the provider is a fault of the request.
-    const isItsFault = trouble !== undefined || status < 400
-    if (reason !== undefined && isItsFault) this.#past(provider).setReason(reason, endedMs)
+    const past = this.#past(provider)
+    past.addBreak(endedMs)
+    if (reason !== undefined) past.setReason(reason, endedMs)
   }
 
-  #onAttempt({ provider, outcome, status, code, trouble }: AttemptEnded): void {
+  #onAttempt(attempt: AttemptEnded): void {
+    const { provider, outcome, trouble } = attempt
     const isBad = trouble !== undefined
     // Nothing is known of a provider where the client left, or the attempt failed by no fault of its own.
     if (!isBad && (outcome === 'gone' || outcome === 'failed')) return
     const past = this.#past(provider)
     const nowMs = this.#parts.wallNow()
     past.addAttempt(isBad, nowMs)
-    // The end of the call may have more words.
-    if (isBad) past.setReason(status === undefined ? (code ?? 'failed') : `status ${status}`, nowMs)
+    if (isBad) past.setReason(reasonOf(attempt), nowMs)
   }
 
   #onRefused({ code, reason, has_left: hasLeft, unlogged = 0 }: Refused): void {
@@ -126,3 +126,11 @@ export class CallHistory implements Sink {
 }
 
 type Refused = Extract<GatewayEvent, { readonly kind: 'refused' }>
+
+/** What the gateway says of the attempt, or the provider's refusal: `status 429, code slow_down: Too many requests.` */
+function reasonOf({ outcome, status, code, reason }: AttemptEnded): string {
+  if (outcome === 'failed' && reason !== undefined) return reason
+  if (status === undefined) return code ?? 'failed'
+  const head = `status ${status}${outcome === 'failed' || code === undefined ? '' : `, code ${code}`}`
+  return reason === undefined ? head : `${head}: ${reason}`
+}

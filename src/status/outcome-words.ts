@@ -13,7 +13,7 @@ export const outcomeWords: Readonly<Record<string, Words>> = {
   client_gone: ['calm', 'client left'],
   internal: ['bad'],
   limited: ['warn', 'over the limit'],
-  no_target: ['bad', 'no provider free'],
+  no_target: ['bad', 'no provider works'],
   provider_auth: ['bad', 'key refused'],
   provider_bad_response: ['bad', 'broken answer'],
   provider_billing: ['bad', 'no credit'],
@@ -22,6 +22,27 @@ export const outcomeWords: Readonly<Record<string, Words>> = {
   provider_timeout: ['bad'],
   provider_unreachable: ['bad'],
   refused: ['warn'],
+}
+
+/** The name of `outcomeWords` for how a call ended. Some are told apart by their code alone: they are refused ones otherwise. */
+export function shownOutcome({ outcome, code }: EndedCall): string {
+  if (code === 'call_cancelled') return code
+  return code === 'invalid_request' ? 'client_error' : outcome
+}
+
+export function outcomeTone(call: EndedCall): Tone {
+  return outcomeWords[shownOutcome(call)]?.[0] ?? 'warn'
+}
+
+export function outcomeText(call: EndedCall): string {
+  const name = shownOutcome(call)
+  return outcomeWords[name]?.[1] ?? spaced(name)
+}
+
+interface EndedCall {
+  /** One of `observe/outcome.ts`. */
+  readonly outcome: string
+  readonly code: string | null
 }
 
 /** Words of a name: `bad_response` → `bad response`. */

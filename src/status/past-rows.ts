@@ -37,10 +37,13 @@ function visibleCalls(looks: readonly HistoryLook[], isVisible: PastView['isVisi
 function recentCall({ call, endedMs }: PastCall, { viewUrl, isAll }: PastView): RecentCall {
   const traceId = call.trace_id ?? null
   const outcome = outcomeOf(call)
+  const model = call.fallback_model ?? call.model ?? call.asked
+  const asked = call.asked ?? call.model
   return {
     id: shownText(call.request_id),
     at: new Date(endedMs).toISOString(),
-    model: shownOrNull(call.fallback_model ?? call.model ?? call.asked),
+    model: shownOrNull(model),
+    asked: asked === model ? null : shownOrNull(asked),
     client: shownText(call.client),
     key: shownOrNull(call.key),
     provider: shownOrNull(call.provider),

@@ -197,7 +197,10 @@ export interface RecentCall {
   readonly id: string
   /** When it ended. */
   readonly at: string
+  /** Of the configuration, or listed: the one that answered, or was tried last. */
   readonly model: string | null
+  /** The name that the client used: an alias, or a model whose rules or fallbacks led to `model`. Null: `model` itself. */
+  readonly asked: string | null
   readonly client: string
   readonly key: string | null
   readonly provider: string | null

@@ -47,6 +47,35 @@ test('where calls have succeeded since it, their provider matters', () => {
   assert.equal(last({ ...ok, provider: 'anthropic' }, failed)!.after, '1 call succeeded since.')
 })
 
+test('a call that fell back is told by the name that its client used', () => {
+  const { what } = last({ ...failed, model: 'qwen', asked: 'safe' })!
+  assert.equal(what, 'safe → qwen at anthropic: key refused')
+})
+
+test('where no provider works, none is blamed, and calls of the same name matter', () => {
+  const none = { ...failed, outcome: 'no_target', code: 'no_target_available', model: 'qwen', asked: 'safe' }
+  const other = last({ ...ok, model: 'qwen', asked: null, provider: 'anthropic' }, none)!
+  assert.deepEqual(
+    [other.what, other.severity, other.after],
+    ['safe → qwen: no provider works', 'critical', '1 call succeeded since, none for safe.'],
+  )
+  const same = last({ ...ok, model: 'safe', asked: null }, none)!
+  assert.deepEqual([same.severity, same.after], ['warning', '1 call succeeded since.'])
+})
+
+test('a bad request hides no outage that goes on', () => {
+  const at = (minutes: number) => new Date(nowMs - minutes * 60_000).toISOString()
+  const refused = { id: 'bad', outcome: 'refused', code: 'invalid_request', provider: null, model: null }
+  const bad = { ...refused, at: at(1), reason: 'No JSON.', fix: 'Change it.' }
+  const fault = { ...failed, at: at(10) }
+  assert.deepEqual([last(bad, fault)!.id, last(bad, fault)!.severity], ['req_1', 'critical'])
+  assert.equal(last(bad, { ...ok, outcome: 'client_error' }, fault)!.id, 'req_1')
+  const what = last(bad, { ...failed, at: at(20) })!
+  assert.deepEqual([what.id, what.what, what.severity], ['bad', 'A call: bad request', 'warning'])
+  assert.equal(last(bad, { ...ok, provider: 'anthropic' }, fault)!.id, 'bad')
+  assert.equal(last(bad, { ...ok, provider: 'other' }, fault)!.id, 'req_1')
+})
+
 test('what is no fault of a provider is a warning', () => {
   const refusal = { ...failed, outcome: 'refused', code: 'key_revoked', provider: null, model: null }
   assert.deepEqual([last(refusal)!.severity, last(refusal)!.what], ['warning', 'A call: refused'])

@@ -127,6 +127,8 @@ export interface AttemptEnded {
   readonly status: number | undefined
   /** The provider's code of a refusal, the gateway's of a failure. */
   readonly code: string | undefined
+  /** Of a refusal, the provider's words as far as they may be logged; of a failure, the gateway's and those. */
+  readonly reason?: string | undefined
   /** What that shows of the provider. Absent: nothing is wrong with it. */
   readonly trouble?: FailureKind | undefined
   /** From the sending of the request until the outcome was known. */

@@ -1,6 +1,8 @@
 // The last calls, each with everything that is known of it, and the failures of a day by their cause.
 import type { ComponentChildren, VNode } from 'preact'
+import { calledName } from '../called-name.ts'
 import { hasFailed } from '../failed-call.ts'
+import { shownOutcome } from '../outcome-words.ts'
 import type { RecentCall, StatusReport } from '../status-report.ts'
 import { box, h, stateful } from './element.ts'
 import { count, counted, duration, none, rate, time, usd } from './format.ts'
@@ -19,7 +21,7 @@ import {
   table,
   two,
 } from './parts.ts'
-import { outcomeOf, wordsOf } from './words.ts'
+import { wordsOf } from './words.ts'
 
 /** Rows until all are asked for. */
 const firstRows = 15
@@ -91,7 +93,7 @@ function matches(call: RecentCall, words: string): boolean {
 
 /** What is known of a call, as columns; `x`: in the details only, which have all of them. */
 const fields: readonly Column<RecentCall>[] = [
-  ['Model', '', 'model'],
+  ['Model', '', calledName],
   ['Provider', 'm', 'provider'],
   ['Client', 'm', 'client'],
   ['Outcome', 'text', outcomeCell],
@@ -117,7 +119,7 @@ const fields: readonly Column<RecentCall>[] = [
 ]
 
 function outcomeCell(call: RecentCall): ComponentChildren {
-  const outcome = outcomeOf(call)
+  const outcome = shownOutcome(call)
   return two(state(outcome, `${wordsOf(outcome)} ${call.status}`), call.reason ?? call.code)
 }
 

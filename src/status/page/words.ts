@@ -41,14 +41,3 @@ export function toneOf(name: string): Tone {
 export function wordsOf(name: string): string {
   return known[name]?.[1] ?? spaced(name)
 }
-
-/** The name of how a call ended. Cancelled ones are refused ones otherwise. */
-export function outcomeOf({
-  outcome,
-  code,
-}: {
-  readonly outcome: string
-  readonly code: string | null
-}): string {
-  return code === 'call_cancelled' ? code : outcome
-}

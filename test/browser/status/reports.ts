@@ -135,6 +135,7 @@ function recentCall(number: number, facts: Partial<RecentCall>): RecentCall {
     id: `req_${String(number).padStart(6, '0')}`,
     at: ago(12 + number * 21),
     model: 'qwen3:8b',
+    asked: null,
     client: 'ada',
     key: null,
     provider: 'ollama',

@@ -11,6 +11,7 @@ import { until } from '../../support/deadline.ts'
 import { at, echo } from '../../support/gateway-config.ts'
 import { unless } from '../../support/needs.ts'
 import { connectRaw, exchange, rawRequest } from '../../support/raw-client.ts'
+import { refusingUrl } from '../../support/scripted-upstream.ts'
 import { chunk, hang, json, streamHead } from '../../support/upstream-script.ts'
 import { ask, readReport } from './status-client.ts'
 
@@ -108,6 +109,59 @@ suite('the report', onlyLinux, () => {
       [['provider_auth_failed', 'scripted', 1]],
     )
     assert.match(failures[0]!.fix!, /doctor --provider scripted/)
+  })
+
+  test('knows a call that fell back by the name that its client used, and each provider by its own words', async (t) => {
+    const { gateway, upstreams } = await startGateway(t, {
+      providers: { cloud: {}, gpu: {} },
+      models: {
+        safe: { provider: 'cloud', fallbacks: ['coder'], aliases: ['s'] },
+        coder: { provider: 'gpu' },
+      },
+    })
+    const words = { error: { message: 'The account is closed.', code: 'account_closed' } }
+    upstreams.cloud.respond(json(401, words))
+    upstreams.gpu.respond(whole())
+    await chat(gateway, 's')
+    const reasonsOf = async () => {
+      const { providers } = await readReport(t, gateway)
+      return Object.fromEntries(providers.map(({ name, reason }) => [name, reason]))
+    }
+    const first = await reasonsOf()
+    assert.match(first['cloud']!, /^Provider "cloud" rejected .* Provider "cloud": The account is closed\.$/)
+    assert.equal(first['gpu'], null)
+    upstreams.cloud.respond(json(429, { error: { message: 'Slower, please.', code: 'slow_down' } }))
+    upstreams.gpu.respond(json(503, { error: { message: 'The queue is full.' } }))
+    await chat(gateway, 'safe')
+    const { cloud, gpu } = await reasonsOf()
+    assert.equal(cloud, 'status 429, code slow_down: Slower, please.')
+    assert.equal(gpu, 'status 503: The queue is full.')
+    const { recent, last_failure: last } = await readReport(t, gateway)
+    assert.deepEqual(
+      recent.map(({ asked, model }) => [asked, model]),
+      [
+        ['safe', 'coder'],
+        ['s', 'coder'],
+      ],
+    )
+    assert.equal(last!.what, 'safe → coder: no provider works')
+  })
+
+  test('says why a provider failed whose client has left', async (t) => {
+    const routing = { retries: 3, restart_wait_ms: 60_000, cooldown_ms: 60_000 }
+    const { gateway } = await startGateway(t, {
+      providers: { away: at({ url: await refusingUrl(t) }) },
+      models: { plain: { provider: 'away' } },
+      routing,
+    })
+    const client = await connectRaw(t, gateway.url)
+    const body = JSON.stringify({ model: 'plain', messages: [] })
+    client.send(rawRequest('POST /v1/chat/completions', {}, body))
+    await until(async () => (await readReport(t, gateway)).providers[0]!.reason !== null, 'an attempt')
+    client.leave()
+    await gateway.logged({ status: 499 })
+    const { providers } = await readReport(t, gateway)
+    assert.match(providers[0]!.reason!, /^Provider "away" cannot be reached: .*ECONNREFUSED/)
   })
 
   test('has the conditions that need a person, for who sees all calls', async (t) => {

@@ -2,10 +2,11 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
 import { outcomes } from '../../../src/observe/outcome.ts'
-import { outcomeOf, toneOf, wordsOf } from '../../../src/status/page/words.ts'
+import { shownOutcome } from '../../../src/status/outcome-words.ts'
+import { toneOf, wordsOf } from '../../../src/status/page/words.ts'
 
 function shown(outcome: string, code: string | null = null): string[] {
-  const name = outcomeOf({ outcome, code })
+  const name = shownOutcome({ outcome, code })
   return [wordsOf(name), toneOf(name)]
 }
 
@@ -14,6 +15,7 @@ test('ends of calls have words and a tone', () => {
   assert.deepEqual(shown('provider_auth', 'provider_auth_failed'), ['key refused', 'bad'])
   assert.deepEqual(shown('provider_limited'), ['provider limited', 'warn'])
   assert.deepEqual(shown('refused', 'call_cancelled'), ['cancelled', 'calm'])
+  assert.deepEqual(shown('refused', 'invalid_request'), ['bad request', 'warn'])
 })
 
 test('every way in which a call can fail is told by its colour', () => {
