@@ -35,14 +35,17 @@ export function outcomeTone(call: EndedCall): Tone {
 }
 
 export function outcomeText(call: EndedCall): string {
-  const name = shownOutcome(call)
-  return outcomeWords[name]?.[1] ?? spaced(name)
+  return wordsIn(outcomeWords, shownOutcome(call))
 }
 
 interface EndedCall {
   /** One of `observe/outcome.ts`. */
   readonly outcome: string
   readonly code: string | null
+}
+
+export function wordsIn(table: Readonly<Record<string, Words>>, name: string): string {
+  return table[name]?.[1] ?? spaced(name)
 }
 
 /** Words of a name: `bad_response` → `bad response`. */

@@ -1,4 +1,6 @@
 // The providers of the report as text: `llm-gateway providers`.
+import { spaced, wordsIn } from './outcome-words.ts'
+import { providerWords } from './state-words.ts'
 import type { ProviderState } from './status-report.ts'
 import { columns } from './text-columns.ts'
 
@@ -28,10 +30,16 @@ function lines(provider: ProviderState): string[] {
   ]
 }
 
-function stateWords({ state, trouble, is_sleeping, reason }: ProviderState): string {
+function stateWords(provider: ProviderState): string {
+  const { state, trouble, is_sleeping, reason } = provider
   const sleep = is_sleeping ? ', sleeping: its next call waits for the model to load' : ''
-  if (trouble === null && state !== 'failing') return `${state}${sleep}`
-  return `${state}${trouble === null ? '' : ` (${trouble})`}${reason === null ? '' : `: ${reason}`}${sleep}`
+  const isWrong = trouble !== null || state === 'failing'
+  return `${providerText(provider)}${isWrong && reason !== null ? `: ${reason}` : ''}${sleep}`
+}
+
+/** Its state, with what is wrong: `cooling down (missing model)`. */
+export function providerText({ state, trouble }: Pick<ProviderState, 'state' | 'trouble'>): string {
+  return `${wordsIn(providerWords, state)}${trouble === null ? '' : ` (${spaced(trouble)})`}`
 }
 
 /** What it does now, and has done in the last 15 minutes. */

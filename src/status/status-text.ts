@@ -1,5 +1,10 @@
 // The report as text: `llm-gateway status`, and `GET /status` for clients that accept plain text only.
 import { durationText } from '../platform/duration.ts'
+import { calledName } from './called-name.ts'
+import { dimensionWords, roomText } from './limit-words.ts'
+import { outcomeText, wordsIn } from './outcome-words.ts'
+import { providerText } from './providers-text.ts'
+import { phaseWords } from './state-words.ts'
 import type { StatusReport, UsageRow } from './status-report.ts'
 import { failureText, serviceCells, serviceHeads, startWaitText } from './services-text.ts'
 import { machineCells, machineHeads, storeNotes, storeText } from './shared-store-text.ts'
@@ -13,6 +18,7 @@ const shownFailures = 10
 export function statusText(report: StatusReport, nowMs: number): string[] {
   return [
     head,
+    failedCall,
     attention,
     openCalls,
     providers,
@@ -46,6 +52,19 @@ function head(report: StatusReport, nowMs: number): string[] {
   return lines
 }
 
+/** A gateway of an older version reports none. */
+function failedCall({ last_failure: last = null }: Partial<StatusReport>, nowMs: number): string[] {
+  if (last === null) return []
+  const { severity, what, at, why, fix, id, client, status, code, after } = last
+  return [
+    'Last failed call',
+    `  ${severity} ${what}, ${ago(at, nowMs)}`,
+    ...(why === null ? [] : [`    ${why}`]),
+    ...(fix === null ? [] : [`    ${fix}`]),
+    `    ${id} of ${client}, status ${status}${code === null ? '' : ` ${code}`}. ${after}`,
+  ]
+}
+
 function attention({ attention: conditions }: StatusReport, nowMs: number): string[] {
   if (conditions.length === 0) return []
   return [
@@ -67,7 +86,7 @@ function openCalls({ calls, calls_unshown }: StatusReport): string[] {
       call.model ?? '-',
       call.client,
       call.provider ?? '-',
-      call.phase === 'starting' ? startWaitText(call) : phaseWords[call.phase],
+      call.phase === 'starting' ? startWaitText(call) : wordsIn(phaseWords, call.phase),
       durationText(call.age_ms),
       `${call.tokens} tokens`,
       speed(call.tokens_per_second),
@@ -80,21 +99,11 @@ function openCalls({ calls, calls_unshown }: StatusReport): string[] {
   ]
 }
 
-const phaseWords = {
-  reading: 'reading',
-  in_line: 'in line',
-  starting: 'starting',
-  connecting: 'connecting',
-  waiting: 'waiting',
-  streaming: 'streaming',
-  whole: 'whole response',
-} as const
-
 function providers({ providers: states }: StatusReport, nowMs: number): string[] {
   if (states.length === 0) return []
   const rows = states.map((each) => [
     each.name,
-    each.trouble === null ? each.state : `${each.state} (${each.trouble})`,
+    providerText(each),
     `${each.in_flight}${each.max_parallel === null ? '' : `/${each.max_parallel}`}`,
     each.first_token_p50_ms === null ? '-' : durationText(each.first_token_p50_ms),
     speed(each.tokens_per_second),
@@ -106,7 +115,7 @@ function providers({ providers: states }: StatusReport, nowMs: number): string[]
       ({ name, reason, until }) =>
         `  ${name}: ${reason}${until === null ? '' : `; tried again ${ahead(until, nowMs)}`}`,
     )
-  const names = ['provider', 'state', 'under way', 'first token', 'speed', 'last answer']
+  const names = ['provider', 'state', 'under way', 'first token', 'speed', 'last success']
   return ['Providers', ...columns(names, rows), ...reasons]
 }
 
@@ -123,24 +132,25 @@ function services({ services: rows = [] }: Partial<StatusReport>, nowMs: number)
 
 function limits({ limits: states }: StatusReport): string[] {
   if (states.length === 0) return []
-  const rows = states.map(({ model, dimension, used, limit, waiting, frees_in_ms }) => [
-    model,
-    dimension,
-    `${used}/${limit}`,
-    `${waiting}`,
-    frees_in_ms === null ? '-' : frees_in_ms === 0 ? 'now' : `in ${durationText(frees_in_ms)}`,
+  const rows = states.map((each) => [
+    each.model,
+    dimensionWords[each.dimension],
+    `${each.used}/${each.limit}`,
+    `${each.waiting}`,
+    roomText(each),
   ])
-  return ['Limits of the last 60 seconds', ...columns(['model', 'of', 'used', 'in line', 'room'], rows)]
+  const names = ['model', 'of', 'used', 'in line', 'room again']
+  return ['Limits of the last 60 seconds', ...columns(names, rows)]
 }
 
 function budgets({ budgets: rows }: StatusReport, nowMs: number): string[] {
   if (rows.length === 0) return []
   const shown = rows.map(({ of, unit, per, limit, spent, resets_at }) => [
     of,
-    `${spent} of ${limit} ${unit}/${per}`,
+    `${spent} of ${limit} ${unit === 'usd' ? 'USD' : unit} per ${per}`,
     resets_at === null ? '-' : ahead(resets_at, nowMs),
   ])
-  return ['Budgets', ...columns(['of', 'spent', 'anew'], shown)]
+  return ['Budgets', ...columns(['of', 'spent', 'starts anew'], shown)]
 }
 
 /** A gateway of an older version reports none. */
@@ -171,10 +181,10 @@ function recentCalls({ recent }: StatusReport, nowMs: number): string[] {
     .slice(0, shownCalls)
     .map((call) => [
       ago(call.at, nowMs),
-      call.model ?? '-',
+      calledName(call) ?? '-',
       call.client,
       call.provider ?? '-',
-      `${call.status} ${call.code === 'call_cancelled' ? 'cancelled' : call.outcome}`,
+      `${outcomeText(call)} ${call.status}`,
       call.first_token_ms === null ? '-' : durationText(call.first_token_ms),
       durationText(call.duration_ms),
       call.completion_tokens === null ? '-' : `${call.prompt_tokens ?? 0}+${call.completion_tokens}`,
@@ -186,10 +196,10 @@ function recentCalls({ recent }: StatusReport, nowMs: number): string[] {
     'model',
     'client',
     'provider',
-    'end',
+    'outcome',
     'first token',
     'took',
-    'tokens',
+    'prompt+answer',
     'speed',
     'cost',
   ]
@@ -210,7 +220,11 @@ function usage({ usage: found }: StatusReport): string[] {
 
 function usageWords({ calls, failed, prompt_tokens, completion_tokens, cost_usd }: UsageRow): string {
   const cost = cost_usd === null ? '' : `, ${cost_usd} USD`
-  return `${calls} ${calls === 1 ? 'call' : 'calls'}, ${failed} failed, ${prompt_tokens}+${completion_tokens} tokens${cost}`
+  const tokens =
+    prompt_tokens + completion_tokens === 0
+      ? ''
+      : `, ${prompt_tokens} tokens of prompts, ${completion_tokens} of answers`
+  return `${calls} ${calls === 1 ? 'call' : 'calls'}, ${failed} failed${tokens}${cost}`
 }
 
 function speed(tokensPerSecond: number | null): string {

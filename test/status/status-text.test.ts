@@ -3,8 +3,10 @@ import { test } from 'node:test'
 
 import type { StatusReport, UsageRow } from '../../src/status/status-report.ts'
 import { serviceRows } from '../../src/status/service-rows.ts'
+import { recentCalls } from '../../src/status/past-rows.ts'
 import { statusText } from '../../src/status/status-text.ts'
 import { serviceState } from '../support/service-state.ts'
+import { factsOf } from './facts.ts'
 
 const now = '2026-11-28T12:00:00.000Z'
 const minutesAgo = (minutes: number) => new Date(Date.parse(now) - minutes * 60_000).toISOString()
@@ -70,6 +72,18 @@ test('a busy one has a section for each thing', () => {
         fix: 'Start it.',
       },
     ],
+    last_failure: {
+      id: 'req_0',
+      at: minutesAgo(2),
+      client: 'user:ann',
+      status: 503,
+      code: 'no_target_available',
+      severity: 'critical',
+      what: 'safe → qwen: no provider works',
+      why: 'No target of the model is available.',
+      fix: 'Look at the providers.',
+      after: 'No call has succeeded since.',
+    },
     calls: [
       {
         id: 'req_1',
@@ -133,6 +147,15 @@ test('a busy one has a section for each thing', () => {
         frees_in_ms: 12_000,
         resets_in_ms: 60_000,
       },
+      {
+        model: 'qwen',
+        dimension: 'parallel',
+        used: 0,
+        limit: 2,
+        waiting: 1,
+        frees_in_ms: null,
+        resets_in_ms: null,
+      },
     ],
     budgets: [
       {
@@ -145,7 +168,12 @@ test('a busy one has a section for each thing', () => {
         resets_at: null,
       },
     ],
-    usage: { days: [used], models: [used], clients: [], keys: [] },
+    usage: {
+      days: [used],
+      models: [{ ...used, prompt_tokens: 0, completion_tokens: 0, cost_usd: null }],
+      clients: [],
+      keys: [],
+    },
     failures: [
       {
         code: 'provider_unreachable',
@@ -165,6 +193,12 @@ configuration /etc/gateway.yaml
 last reload 1 min ago: refused, the old one stays in use
   line 3: no such key
 
+Last failed call
+  critical safe → qwen: no provider works, 2 min ago
+    No target of the model is available.
+    Look at the providers.
+    req_0 of user:ann, status 503 no_target_available. No call has succeeded since.
+
 Needs attention
   critical local: The provider local cannot be used. It began 1 h 30 min ago.
     connection refused
@@ -176,17 +210,18 @@ Calls under way
   and 2 more
 
 Providers
-  provider  state                  under way  first token  speed          last answer
-  local     cooling (unreachable)  1/2        340 ms       31.5 tokens/s  3 d ago
+  provider  state                       under way  first token  speed          last success
+  local     cooling down (unreachable)  1/2        340 ms       31.5 tokens/s  3 d ago
   local: connection refused; tried again in 5 s
 
 Limits of the last 60 seconds
-  model  of        used  in line  room
-  qwen   requests  5/5   1        in 12 s
+  model  of                   used  in line  room again
+  qwen   requests per minute  5/5   1        in 12 s
+  qwen   at the same time     0/2   1        now
 
 Budgets
-  of           spent              anew
-  all clients  1.25 of 5 usd/day  -
+  of           spent                  starts anew
+  all clients  1.25 of 5 USD per day  -
 
 Failures of the last 24 hours
   3 × provider_unreachable at local, last 2 min ago
@@ -194,8 +229,8 @@ Failures of the last 24 hours
     Start the server.
 
 Usage
-  today: 4 calls, 1 failed, 100+20 tokens, 0.5 USD
-  qwen: 4 calls, 1 failed, 100+20 tokens, 0.5 USD`,
+  today: 4 calls, 1 failed, 100 tokens of prompts, 20 of answers, 0.5 USD
+  qwen: 4 calls, 1 failed`,
   )
 })
 
@@ -228,4 +263,26 @@ test('model servers have a section of their own, where there are any', () => {
   )
   const ofOthers = text({ services: serviceRows([serviceState({ failure: 'oom-kill' })], false) })
   assert.doesNotMatch(ofOthers, /oom-kill/)
+})
+
+test('the last calls are told in the words of the page', () => {
+  const rows = recentCalls(
+    [
+      {
+        calls: [
+          { status: 499, model: 'qwen', stream: false },
+          { status: 503, code: 'no_target_available', model: 'safe', fallback_model: 'qwen' },
+          { status: 403, code: 'call_cancelled', model: 'qwen' },
+        ].map((facts) => ({ endedMs: Date.parse(now), call: factsOf(facts) })),
+        providers: [],
+        failures: [],
+      },
+    ],
+    { isVisible: () => true, isAll: true, maxCalls: 9 },
+  )
+  const lines = text({ recent: rows }).split('\n')
+  assert.match(lines.at(-4)!, /^ {2}ended +model +client +provider +outcome /)
+  assert.match(lines.at(-3)!, / qwen +user:ann +local +cancelled 403 /)
+  assert.match(lines.at(-2)!, / safe → qwen +user:ann +local +no provider works 503 /)
+  assert.match(lines.at(-1)!, / qwen +user:ann +local +client left 499 /)
 })

@@ -11,6 +11,8 @@ export interface TopReport {
   readonly isDraining: boolean
   /** Undefined: this gateway does not report it. */
   readonly attention: readonly ShownAttention[] | undefined
+  /** Undefined: there is none, or this gateway does not report it. */
+  readonly lastFailure: ShownFailure | undefined
   readonly calls: readonly ShownCall[]
   /** How many more there are. */
   readonly callsUnshown: number
@@ -30,6 +32,13 @@ export interface ShownAttention {
   readonly severity: string
   readonly isPending: boolean
   readonly sinceMs: number | undefined
+  readonly what: string
+  readonly fix: string
+}
+
+export interface ShownFailure {
+  readonly severity: string
+  readonly atMs: number | undefined
   readonly what: string
   readonly fix: string
 }
@@ -57,6 +66,7 @@ export function readTopReport(body: JsonObject): TopReport {
     nowMs: timeOf(body, 'now'),
     isDraining: body['draining'] === true,
     attention: listOf(body, 'attention')?.map(readAttention),
+    lastFailure: readFailure(body['last_failure']),
     calls: readCalls(body['calls']),
     callsUnshown: numberOf(body, 'calls_unshown') ?? 0,
     providers: listOf(body, 'providers')?.map(readProvider),
@@ -71,6 +81,19 @@ function readAttention(entry: JsonObject): ShownAttention {
     sinceMs: timeOf(entry, 'since'),
     what: [textOf(entry, 'what') || textOf(entry, 'rule'), textOf(entry, 'why')].filter(Boolean).join(' '),
     fix: textOf(entry, 'fix'),
+  }
+}
+
+function readFailure(value: unknown): ShownFailure | undefined {
+  if (!isObject(value)) return undefined
+  const failure = membersOf(value)
+  const what = textOf(failure, 'what')
+  const why = textOf(failure, 'why')
+  return {
+    severity: textOf(failure, 'severity'),
+    atMs: timeOf(failure, 'at'),
+    what: why === '' ? `${what}.` : `${what}. ${why}`,
+    fix: textOf(failure, 'fix'),
   }
 }
 

@@ -1,16 +1,11 @@
 // Limits and budgets: how much is left and when there is room again.
 import type { ComponentChildren, VNode } from 'preact'
+import { dimensionWords, roomText } from '../limit-words.ts'
 import type { BudgetRow, LimitState, StatusReport } from '../status-report.ts'
 import type { ShownMachine } from '../shared-store.ts'
 import { h } from './element.ts'
 import { count, duration, some, time, usd } from './format.ts'
 import { code, type Column, empty, section, state, table, two } from './parts.ts'
-
-const dimensions: Readonly<Record<LimitState['dimension'], string>> = {
-  requests: 'requests per minute',
-  tokens: 'tokens per minute',
-  parallel: 'at the same time',
-}
 
 export function limitsSection({ limits, budgets, store }: StatusReport): VNode {
   return section(
@@ -29,17 +24,12 @@ export function limitsSection({ limits, budgets, store }: StatusReport): VNode {
 }
 
 const limitColumns: readonly Column<LimitState>[] = [
-  ['Model', '', (each) => two(each.model, dimensions[each.dimension])],
+  ['Model', '', (each) => two(each.model, dimensionWords[each.dimension])],
   ['Used', '', (each) => level(each.model, each.used, each.limit, count)],
   ['In line', 'n m', 'waiting', some],
-  ['Room again', 'n', roomCell],
+  ['Room again', 'n', roomText],
   ['All free', 'n l', 'resets_in_ms', inTime],
 ]
-
-function roomCell({ used, limit, frees_in_ms }: LimitState): string {
-  if (frees_in_ms === null) return used < limit ? 'now' : 'when a call ends'
-  return frees_in_ms === 0 ? 'now' : inTime(frees_in_ms)
-}
 
 function inTime(ms: number | null): string {
   return ms ? `in ${duration(ms)}` : duration(null)

@@ -1,5 +1,6 @@
 // Names of the gateway's interface as the page shows them: with a tone, and with better words where a name needs them.
-import { outcomeWords, spaced, type Tone, type Words } from '../outcome-words.ts'
+import { outcomeWords, type Tone, type Words, wordsIn } from '../outcome-words.ts'
+import { phaseWords, providerWords } from '../state-words.ts'
 
 /** What is not here is calm and has the words of its name. */
 const known: Readonly<Record<string, Words>> = {
@@ -15,23 +16,15 @@ const known: Readonly<Record<string, Words>> = {
   // Conditions.
   critical: ['bad'],
   warning: ['warn'],
-  // Phases of calls.
-  reading: ['calm', 'reading the request'],
-  in_line: ['warn'],
-  waiting: ['calm', 'awaiting the first token'],
-  streaming: ['good'],
-  whole: ['good', 'collecting the answer'],
+  ...phaseWords,
   ...outcomeWords,
-  // Providers, targets, services and machines.
-  cooling: ['warn', 'cooling down'],
+  ...providerWords,
+  // Targets, services and machines.
   failed: ['bad'],
-  failing: ['warn'],
   here: ['good'],
   left: ['calm', 'stopped'],
   ready: ['good'],
   silent: ['bad'],
-  unused: ['calm', 'not used yet'],
-  unwell: ['bad'],
 }
 
 export function toneOf(name: string): Tone {
@@ -39,5 +32,5 @@ export function toneOf(name: string): Tone {
 }
 
 export function wordsOf(name: string): string {
-  return known[name]?.[1] ?? spaced(name)
+  return wordsIn(known, name)
 }

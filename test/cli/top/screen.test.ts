@@ -77,6 +77,24 @@ suite('the screen', () => {
     assert.ok(!screenOf(reportOf()).some((line) => line.startsWith('Services')))
   })
 
+  test('shows the last failed call before what needs attention', () => {
+    const last = {
+      severity: 'critical',
+      at: '2026-11-28T11:58:00.000Z',
+      what: 'safe → coder: no provider works',
+      why: 'w.',
+      fix: 'f.',
+    }
+    const lines = screenOf(reportOf({ last_failure: last }))
+    assert.deepEqual(lines.slice(2, 5), [
+      'Needs attention',
+      '  last failed call 2m00s ago: safe → coder: no provider works. w. f.',
+      '',
+    ])
+    const alone = screenOf(reportOf({ last_failure: { ...last, why: null, fix: null } }))
+    assert.equal(alone[3], '  last failed call 2m00s ago: safe → coder: no provider works.')
+  })
+
   test('shows what needs attention and the providers', () => {
     const attention = [
       {

@@ -145,6 +145,12 @@ suite('the report', onlyLinux, () => {
       ],
     )
     assert.equal(last!.what, 'safe → coder: no provider works')
+    const text = (await ask(t, gateway, '/status', { accept: 'text/plain' })).body().toString()
+    assert.match(
+      text,
+      /^Last failed call\n {2}critical safe → coder: no provider works, .* ago\n {4}No target/m,
+    )
+    assert.match(text, / s → coder +user:/)
   })
 
   test('says why a provider failed whose client has left', async (t) => {
