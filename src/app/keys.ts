@@ -21,6 +21,8 @@ import { MissingKeyReports } from './missing-keys.ts'
 
 export interface KeyFileParts extends KeyApplicationParts {
   readonly path: string
+  /** Clients without a key are served. Absent: they are not. */
+  readonly isOptional?: boolean
   /** Default: the system's. */
   readonly accounts?: Accounts
 }
@@ -39,12 +41,17 @@ export class KeyFileWatch implements KeySource {
   readonly #timers: NamedTimers<'look' | 'missing' | 'quiet'>
   readonly #missing: MissingKeyReports
   #isStopped = false
+  /** A good file was there since the start. */
+  #wasThere = false
 
   constructor(parts: KeyFileParts) {
     this.#parts = parts
     this.#keys = new KeyApplication(parts)
     this.#timers = new NamedTimers(parts.clock.setTimer)
-    this.#missing = new MissingKeyReports(parts.events, this.#timers, () => ({ file: parts.path }))
+    this.#missing = new MissingKeyReports(parts.events, this.#timers, () => {
+      const isUsual = parts.isOptional === true && !this.#wasThere
+      return { file: parts.path, ...(isUsual && { is_usual: true }) }
+    })
   }
 
   /** Reads the file before the first request. Without a good one no key is valid. */
@@ -102,7 +109,10 @@ export class KeyFileWatch implements KeySource {
     this.#missing.end()
     if (read.kind === 'refused') return this.#refuse([read.message])
     const parsed = parseKeyFile(read.text)
-    if (parsed.kind === 'parsed') return parsed.file
+    if (parsed.kind === 'parsed') {
+      this.#wasThere = true
+      return parsed.file
+    }
     return this.#refuse(
       parsed.faults.map(({ place, message }) => (place === '' ? message : `${place} ${message}`)),
     )
@@ -135,7 +145,7 @@ export function keySourceOf(
   if (keys.mode === 'off') return undefined
   const path = findKeyFile(configFile, keys.file)
   if (machines === undefined || store.kind === 'memory' || store.keysSignedBy.length === 0)
-    return new KeyFileWatch({ ...parts, path })
+    return new KeyFileWatch({ ...parts, path, isOptional: keys.mode === 'optional' })
   return new SharedKeys({ ...parts, machines, store, path })
 }
 

@@ -7,6 +7,8 @@ export interface MissingKeys {
   readonly file: string
   /** Keys are shared, and some were in force: another list than before has to be published. */
   readonly is_shared?: true
+  /** Keys are optional, and none was in force since the start. */
+  readonly is_usual?: true
 }
 
 const repeatMs = 60_000

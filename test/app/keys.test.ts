@@ -67,6 +67,34 @@ test('a key that is revoked while the gateway starts is refused from the start o
   await watch.stop()
 })
 
+test('a key file that was never there is usual where keys are optional, and its removal is not', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'keys-'))
+  t.after(() => rmSync(directory, { recursive: true }))
+  const path = join(directory, 'keys.json')
+  const missing: GatewayEvent[] = []
+  const watch = new KeyFileWatch({
+    path,
+    isOptional: true,
+    events: {
+      emit(event) {
+        if (event.kind === 'keys_missing') missing.push(event)
+      },
+    },
+    clock: new FakeClock(),
+    stateDirectory: undefined,
+    apply: () => ({ threads: 1, ended: 0 }),
+  })
+  watch.load()
+  watch.start(1)
+  t.after(() => watch.stop())
+  assert.deepEqual(missing, [{ kind: 'keys_missing', file: path, is_usual: true }])
+  writeFileSync(path, formatKeyFile({ generation: 1, keys: [] }))
+  await watch.reload()
+  rmSync(path)
+  await watch.reload()
+  assert.deepEqual(missing[1], { kind: 'keys_missing', file: path })
+})
+
 test('a missing key file is reported at once, then each minute until it is there', async (t) => {
   const directory = mkdtempSync(join(tmpdir(), 'keys-'))
   t.after(() => rmSync(directory, { recursive: true }))

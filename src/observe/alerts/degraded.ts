@@ -11,14 +11,14 @@ const begun: Partial<Record<Kind, DegradedPart & { readonly lasts?: true }>> = {
     part: 'audit log',
     severity: 'warning',
     what: 'Security events are not recorded.',
-    fix: 'Run `llm-gateway doctor`.',
+    fix: 'Run llm-gateway doctor.',
     lasts: true,
   },
   budgets_lost: {
     part: 'budgets',
     severity: 'critical',
     what: 'What was spent of budgets is not known: calls that have one are refused.',
-    fix: 'Run `llm-gateway doctor`.',
+    fix: 'Run llm-gateway doctor.',
     lasts: true,
   },
   budgets_not_saved: notSaved('budgets'),
@@ -41,7 +41,7 @@ const begun: Partial<Record<Kind, DegradedPart & { readonly lasts?: true }>> = {
     part: 'identities',
     severity: 'warning',
     what: 'The keys of an issuer of identities cannot be read.',
-    fix: 'Run `llm-gateway doctor`.',
+    fix: 'Run llm-gateway doctor.',
     lasts: true,
   },
   identity_keys_not_saved: notSaved('identities'),
@@ -49,14 +49,15 @@ const begun: Partial<Record<Kind, DegradedPart & { readonly lasts?: true }>> = {
     part: 'keys',
     severity: 'critical',
     what: 'There is no key file: no key is valid.',
-    fix: 'Create a key with `llm-gateway key create`, or bring the file back.',
+    why: '',
+    fix: 'Create a key with llm-gateway key create, or bring the file back.',
     lasts: true,
   },
   keys_awaited: {
     part: 'keys',
     severity: 'critical',
     what: 'No signed list of keys has come from the store: no key is valid.',
-    fix: 'Run `llm-gateway key publish` on the machine that has sign_keys_with.',
+    fix: 'Run llm-gateway key publish on the machine that has sign_keys_with.',
     lasts: true,
   },
   key_file_not_used: {
@@ -70,7 +71,7 @@ const begun: Partial<Record<Kind, DegradedPart & { readonly lasts?: true }>> = {
     part: 'keys',
     severity: 'warning',
     what: 'A list of keys was not accepted: the keys before it stay in force.',
-    fix: 'Run `llm-gateway doctor`, and then `llm-gateway key publish` on the machine that signs.',
+    fix: 'Run llm-gateway doctor, and then llm-gateway key publish on the machine that signs.',
   },
   keys_not_acknowledged: notSaved('keys'),
   keys_not_kept: notSaved('keys'),
@@ -78,28 +79,28 @@ const begun: Partial<Record<Kind, DegradedPart & { readonly lasts?: true }>> = {
     part: 'shared keys',
     severity: 'warning',
     what: 'The list of keys in force here cannot be put into the store: other machines may not get it.',
-    fix: 'Look for keys_not_stored in the log, and run `llm-gateway doctor`.',
+    fix: 'Look for keys_not_stored in the log, and run llm-gateway doctor.',
     lasts: true,
   },
   keys_refused: {
     part: 'keys',
     severity: 'warning',
     what: 'The key file was refused: the keys before it stay in force.',
-    fix: 'Run `llm-gateway doctor`, and mend the file.',
+    fix: 'Run llm-gateway doctor, and mend the file.',
     lasts: true,
   },
   ledger_off: {
     part: 'ledger',
     severity: 'warning',
     what: 'Calls are not recorded in the ledger.',
-    fix: 'Run `llm-gateway doctor`.',
+    fix: 'Run llm-gateway doctor.',
     lasts: true,
   },
   ledger_waiting: {
     part: 'ledger',
     severity: 'warning',
     what: 'The ledger cannot be written: its rows wait in memory.',
-    fix: 'Make room on its disk, or run `llm-gateway usage verify`.',
+    fix: 'Make room on its disk, or run llm-gateway usage verify.',
     lasts: true,
   },
   limits_not_saved: notSaved('limits'),
@@ -107,14 +108,14 @@ const begun: Partial<Record<Kind, DegradedPart & { readonly lasts?: true }>> = {
     part: 'limits store',
     severity: 'warning',
     what: 'The store of limits that gateways share cannot be used: each grants what rate_limit_settings.store.when_unavailable says.',
-    fix: 'Run `llm-gateway doctor`.',
+    fix: 'Run llm-gateway doctor.',
     lasts: true,
   },
   machines_in_conflict: {
     part: 'machines',
     severity: 'warning',
     what: 'Machines share the store of limits and do not count together, or not by the same limits: more may be used than some of them allow.',
-    fix: 'Run `llm-gateway machines`: it names them, and says what to change.',
+    fix: 'Run llm-gateway machines: it names them, and says what to change.',
     lasts: true,
   },
   log_transport_failed: {
@@ -129,16 +130,26 @@ const begun: Partial<Record<Kind, DegradedPart & { readonly lasts?: true }>> = {
     part: 'model servers',
     severity: 'warning',
     what: 'Model servers can be neither started nor stopped: the process that does so does not answer.',
-    fix: 'Run `llm-gateway systemd install`, then `systemctl status llm-gateway-services.socket`.',
+    fix: 'Run llm-gateway systemd install, then systemctl status llm-gateway-services.socket.',
     lasts: true,
   },
   workers_missing: {
     part: 'threads',
     severity: 'warning',
     what: 'Fewer threads serve than server.workers asks for.',
-    fix: 'Run `llm-gateway doctor`.',
+    fix: 'Run llm-gateway doctor.',
     lasts: true,
   },
+}
+
+/** Of `keys_missing`, where nobody needs a key and none was there. */
+const noKeyYet: DegradedPart & { readonly lasts: true } = {
+  part: 'keys',
+  severity: 'info',
+  what: 'Keys are optional, and there is none: programs of one user cannot be told apart.',
+  why: '',
+  fix: 'Create a key with llm-gateway key create, or set keys.mode to off.',
+  lasts: true,
 }
 
 /** The part that works again. */
@@ -174,7 +185,8 @@ export class Degraded {
     else if (event.kind === 'notification_failed') this.#notify(event.sink, nowMs)
     else if (event.kind === 'notification_sent') this.#parts.delete(nameOf(event.sink))
     else if (event.kind !== 'ledger_off' || event.is_usual !== true) {
-      const start = begun[event.kind]
+      const isUsual = event.kind === 'keys_missing' && event.is_usual === true
+      const start = isUsual ? noKeyYet : begun[event.kind]
       if (start === undefined) return
       const { lasts, ...part } = start
       this.#parts.set(part.part, { part, untilMs: lasts === true ? Infinity : nowMs + hourMs })
@@ -192,7 +204,7 @@ export class Degraded {
       part: nameOf(sink),
       severity: 'info',
       what: `Messages cannot be sent to ${sink}.`,
-      fix: `Run \`llm-gateway notify test ${sink}\`.`,
+      fix: `Run llm-gateway notify test ${sink}.`,
     }
     this.#parts.set(part.part, { part, untilMs: nowMs + 4 * hourMs })
   }

@@ -14,6 +14,8 @@ export interface DegradedPart {
   readonly part: string
   readonly severity: Severity
   readonly what: string
+  /** Absent: the log has the reason. */
+  readonly why?: string
   readonly fix: string
 }
 

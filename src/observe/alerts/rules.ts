@@ -40,7 +40,7 @@ export interface Rule {
 }
 
 const minuteMs = 60_000
-const doctor = 'Run `llm-gateway doctor`.'
+const doctor = 'Run llm-gateway doctor.'
 
 /** As the status page has it for a failed call. */
 function remedy(code: string, place?: FailurePlace): string {
@@ -50,6 +50,11 @@ function remedy(code: string, place?: FailurePlace): string {
 /** Whether the provider has answered since a track rose last. */
 function hasAnsweredSince(rises: Track, provider: string, { measures }: Look): boolean {
   return measures.answered.lastRiseMs(provider) > rises.lastRiseMs(provider)
+}
+
+/** Whether a call of the model has been answered since one failed last. */
+function hasAnsweredAgain(model: string, { ended, failed }: Measures): boolean {
+  return ended.lastRiseMs(model) > failed.lastRiseMs(model)
 }
 
 function attemptsWere(count: number): string {
@@ -105,7 +110,7 @@ export const rules: Readonly<Record<AlertRule, Rule>> = {
             ? `The budget of ${of}, ${budget}, is spent: calls are refused.`
             : `The budget of ${of}, ${budget}, is nearly spent.`,
           why: `${spent} are spent. ${renewed}`,
-          fix: 'Raise the budget, or find with `llm-gateway usage` what spends it.',
+          fix: 'Raise the budget, or find with llm-gateway usage what spends it.',
         }
       }
     },
@@ -116,7 +121,7 @@ export const rules: Readonly<Record<AlertRule, Rule>> = {
     clearAfterMs: 0,
     *causes({ state, measures: { spans } }) {
       const why = 'The log has the reason.'
-      for (const { part, ...texts } of state.degraded) yield { subject: part, ...texts, why }
+      for (const { part, ...texts } of state.degraded) yield { subject: part, why, ...texts }
       // Counted, because each thread exports its own.
       if (spans.increase('failed') === 0 || spans.lastRiseMs('sent') >= spans.lastRiseMs('failed')) return
       const what = 'Spans cannot be delivered to tracing.endpoint.'
@@ -138,7 +143,7 @@ export const rules: Readonly<Record<AlertRule, Rule>> = {
           severity: 'warning',
           what: `Many calls for ${model} fail.`,
           why: `${failed} of ${ended} in 10 min.`,
-          fix: 'Find the reasons in the log, or run `llm-gateway doctor`.',
+          fix: 'Find the reasons in the log, or run llm-gateway doctor.',
         }
       }
     },
@@ -155,7 +160,7 @@ export const rules: Readonly<Record<AlertRule, Rule>> = {
           severity: 'info',
           what: `A limit is reached often: ${subject}.`,
           why: `${rise} calls were refused in 15 min.`,
-          fix: 'Compare `llm-gateway limits` with what the provider allows, and raise the limit or let calls wait.',
+          fix: 'Compare llm-gateway limits with what the provider allows, and raise the limit or let calls wait.',
         }
       }
     },
@@ -168,6 +173,7 @@ export const rules: Readonly<Record<AlertRule, Rule>> = {
     clearAfterMs: 10 * minuteMs,
     *causes({ measures }, { count }) {
       for (const [model, rise] of risen(measures.noTarget, count)) {
+        if (hasAnsweredAgain(model, measures)) continue
         yield {
           subject: model,
           severity: 'critical',
@@ -177,8 +183,7 @@ export const rules: Readonly<Record<AlertRule, Rule>> = {
         }
       }
     },
-    hasRecovered: (model, { measures: { ended, failed } }) =>
-      ended.lastRiseMs(model) > failed.lastRiseMs(model),
+    hasRecovered: (model, { measures }) => hasAnsweredAgain(model, measures),
     tally: { of: ({ noTarget }) => noTarget, noun: 'calls were not answered' },
   },
   peers_unreadable: {
@@ -289,7 +294,7 @@ export const rules: Readonly<Record<AlertRule, Rule>> = {
         severity: 'warning',
         what: 'The configuration file was refused: the gateway runs by an older one.',
         why: problems === 1 ? 'It has 1 problem.' : `It has ${problems} problems.`,
-        fix: 'Run `llm-gateway validate-config`, mend the file, and reload.',
+        fix: 'Run llm-gateway validate-config, mend the file, and reload.',
       }
     },
     hasRecovered: () => true,
@@ -306,7 +311,7 @@ export const rules: Readonly<Record<AlertRule, Rule>> = {
           severity: 'warning',
           what: `The server of ${provider} fails.`,
           why: `${unit}: ${failure}.`,
-          fix: `Run \`llm-gateway services ${provider}\`, which prints its journal.`,
+          fix: `Run llm-gateway services ${provider}, which prints its journal.`,
         }
       }
     },

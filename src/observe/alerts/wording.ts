@@ -43,7 +43,7 @@ export function wordingOf(notices: readonly Notice[], unshown: number, { host }:
             ? [headOf(notice), ...detailsOf(notice).map((line) => `  ${line}`)]
             : [`- ${headOf(notice)}`],
         )
-  const more = rest === 0 ? [] : [`and ${rest} more, which \`llm-gateway doctor\` and the page /status show`]
+  const more = rest === 0 ? [] : [`and ${rest} more, which llm-gateway doctor and the page /status show`]
   return { title, lines: [...lines, ...more], severity, isRecovery }
 }
 

@@ -42,6 +42,8 @@ interface KeysMissing {
   readonly file: string
   /** Keys are shared, and some were in force: another list than before has to be published. */
   readonly is_shared?: boolean
+  /** Keys are optional, and none was in force since the start. */
+  readonly is_usual?: true
 }
 
 /** A signed list of keys, which gateways share, is in force here from now on. */

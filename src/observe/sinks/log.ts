@@ -138,7 +138,9 @@ function write(event: GatewayEvent, log: Log): void {
       log.warn({ ...lineOf(event), message: expiringKeysRefused })
       return
     case 'keys_missing':
-      log.error({ ...lineOf(event), message: event.is_shared === true ? nothingPublished : noKeyIsValid })
+      if (event.is_usual === true) log.info({ event: event.kind, file: event.file, message: noKeyYet })
+      else
+        log.error({ ...lineOf(event), message: event.is_shared === true ? nothingPublished : noKeyIsValid })
       return
     case 'keys_awaited':
       log.error({ ...lineOf(event), message: noListYet })
@@ -213,6 +215,9 @@ const noListYet =
 
 const noKeyIsValid =
   'No key is valid while there is no key file. Create a key with `llm-gateway key create NAME`, or set keys.mode to off.'
+
+const noKeyYet =
+  'Keys are optional, and there is no key file yet. Create a key with `llm-gateway key create NAME`, or set keys.mode to off.'
 
 const expiringKeysRefused =
   'The clock shows a time before this release was built. Keys that expire are refused until it is set.'

@@ -4,6 +4,7 @@ import { test } from 'node:test'
 
 import { EventFacts } from '../../../src/observe/alerts/event-facts.ts'
 import type { GatewayEvent } from '../../../src/observe/events.ts'
+import { Scene } from './scene.ts'
 
 const hourMs = 3_600_000
 const full = new Error('ENOSPC')
@@ -65,6 +66,7 @@ const cases: readonly (readonly [what: string, events: readonly GatewayEvent[], 
       [],
     ],
     ['keys that are gone', [{ kind: 'keys_missing', file: 'x' }], ['critical keys']],
+    ['keys that nobody needs', [{ kind: 'keys_missing', file: 'x', is_usual: true }], ['info keys']],
     [
       'keys that are back',
       [
@@ -115,4 +117,23 @@ test('what nothing ends is over after an hour without another event', () => {
     facts.degraded(hourMs).map(({ part }) => part),
     ['keys'],
   )
+})
+
+test('a card says nothing of a log that has nothing more, and is text without markup', () => {
+  const facts = new EventFacts(() => 0)
+  facts.receive({ kind: 'keys_missing', file: 'x', is_usual: true })
+  facts.receive({ kind: 'audit_unavailable', reason: 'x' })
+  const scene = new Scene()
+  scene.with({ degraded: facts.degraded(0) })
+  scene.pass(2 * 60_000)
+  assert.deepEqual(
+    scene.conditions.attention(scene).map(({ subject, severity, why }) => [subject, severity, why]),
+    [
+      ['audit log', 'warning', 'The log has the reason.'],
+      ['keys', 'info', ''],
+    ],
+  )
+  const texts = JSON.stringify(scene.notices)
+  assert.match(texts, /Create a key with llm-gateway key create/)
+  assert.doesNotMatch(texts, /`/)
 })

@@ -140,6 +140,25 @@ const cases: readonly Case[] = [
     reported: ['firing NoTarget of qwen', 'recovered NoTarget of qwen'],
   },
   {
+    what: 'a model without a target is over with the next answer, also within the minutes that count, until calls fail again',
+    story(scene) {
+      calls(scene, 'no_target', 3)
+      scene.pass(4_000)
+      calls(scene, 'ok', 1)
+      scene.pass(2_000)
+      assert.deepEqual(scene.conditions.attention(scene), [])
+      scene.pass(minuteMs)
+      calls(scene, 'no_target', 1)
+      scene.pass(2_000)
+    },
+    reported: [
+      'firing NoTarget of qwen',
+      'recovered NoTarget of qwen',
+      // The third change within an hour.
+      'unsteady NoTarget of qwen',
+    ],
+  },
+  {
     what: 'a provider that is away for less than five minutes is not reported',
     story(scene) {
       scene.with(outage('ollama', 'unreachable'))
