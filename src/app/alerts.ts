@@ -3,6 +3,7 @@ import { hostname } from 'node:os'
 import type { BudgetState } from '../admission/budget.ts'
 import { budgetName, plainAmount } from '../admission/budget-error.ts'
 import type { LocalCoordinator } from '../call/local-coordinator.ts'
+import type { ProviderConfig } from '../config/provider-types.ts'
 import type { Config } from '../config/types.ts'
 import type { EventFacts } from '../observe/alerts/event-facts.ts'
 import type { GatewayState } from '../observe/alerts/gateway-state.ts'
@@ -12,6 +13,7 @@ import type { CounterReader } from '../observe/metrics/counters.ts'
 import type { Reloads } from '../observe/reloads.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { FailureKind } from '../domain.ts'
+import type { Outage } from '../routing/target-health.ts'
 import type { ServiceState } from '../upstream/services/services.ts'
 import type { Pseudonyms } from '../vault/pseudonyms.ts'
 import { pseudonymsOf, scopeNamed } from './pseudonyms.ts'
@@ -31,7 +33,8 @@ export interface AlertsParts {
 /** What needs a person, and the messages about it. One in a process, in the thread that owns what calls share. */
 export class Alerts {
   readonly #notifier: Notifier
-  #providers: readonly string[] = []
+  /** With the address of each; undefined: it is inside the gateway. */
+  #providers: readonly (readonly [name: string, address: string | undefined])[] = []
   #standings: { readonly atMs: number; readonly list: GatewayState['budgets'] } = {
     atMs: -Infinity,
     list: [],
@@ -47,9 +50,10 @@ export class Alerts {
       stateDirectory,
       host: hostname(),
       stateOf: (): GatewayState => ({
-        providers: this.#providers.map((name) => {
+        providers: this.#providers.map(([name, address]) => {
           const found = coordinator.health.outageOf(name, clock.now())
-          return { name, outage: found && outages[found], isHealthy: facts.isHealthy(name) }
+          const outage = found && outageText(found, address)
+          return { name, outage, isHealthy: facts.isHealthy(name) }
         }),
         services: describeServices(),
         reload: { isRefused: reloads.isLastRefused, problems: reloads.latest?.problems.length ?? 0 },
@@ -62,7 +66,7 @@ export class Alerts {
   }
 
   follow({ notify, providers, status }: Pick<Config, 'notify' | 'providers' | 'status'>): void {
-    this.#providers = [...providers.keys()]
+    this.#providers = Array.from(providers.values(), (config) => [config.name, addressOf(config)])
     this.#notifier.follow(notify, status.enabled)
   }
 
@@ -90,7 +94,7 @@ export class Alerts {
 const noCounters: CounterReader = { series: () => [] }
 
 /** As states: predicates of the provider. */
-const outages: Readonly<Record<FailureKind, string>> = {
+const outages: Readonly<Record<Exclude<FailureKind, 'unreachable'>, string>> = {
   auth: 'it refuses the key',
   billing: 'its account is exhausted',
   broken: 'it answers with errors',
@@ -100,7 +104,17 @@ const outages: Readonly<Record<FailureKind, string>> = {
   overloaded: 'it is overloaded',
   rate_limit: 'it limits the rate',
   timeout: 'it does not answer in time',
-  unreachable: 'no connection to it can be made',
+}
+
+/** @param address of the provider. */
+function outageText({ failureKind, cause }: Outage, address = 'it'): string {
+  if (failureKind !== 'unreachable') return outages[failureKind]
+  return `no connection to ${address} can be made${cause === undefined ? '' : ` (${cause})`}`
+}
+
+/** Host and port alone: the rest of a URL may be secret. */
+function addressOf(config: ProviderConfig): string | undefined {
+  return config.kind === 'echo' ? undefined : new URL(config.origin).host
 }
 
 function standingOf(

@@ -47,6 +47,8 @@ export type AttemptFailure =
       readonly isStaleConnection: boolean
       /** Nobody listens at the provider's address, as while a server restarts. Absent: no. */
       readonly refusedConnection?: boolean
+      /** Why no connection could be made: `ECONNREFUSED`. Absent: that is not what failed. */
+      readonly unreachableBy?: string
       /** The address that its name has, and why it is not connected to. Absent: that is not what failed. */
       readonly refusedAddress?: string
       /** The provider goes on with the request: another attempt would be paid for, too. Absent: no. */

@@ -129,8 +129,10 @@ function reportHealth(
   const same = isOwn500 ? sameRefusals(outcome, failures).filter((each) => hold.targets.includes(each)) : []
   if (same.length > 0) {
     for (const target of [hold.target, ...same]) hold.report({ kind: 'healthy' }, target)
-  } else if (failureKind !== undefined) hold.report({ kind: 'failing', failureKind, retryAfterMs })
-  else if (kind === 'refused') hold.report({ kind: 'healthy' })
+  } else if (failureKind !== undefined) {
+    const cause = kind === 'failed' ? outcome.unreachableBy : undefined
+    hold.report({ kind: 'failing', failureKind, retryAfterMs, cause })
+  } else if (kind === 'refused') hold.report({ kind: 'healthy' })
   else hold.report({ kind: 'inconclusive' })
 }
 

@@ -70,7 +70,13 @@ export type TargetReport =
   /** It responded, or refused the client for the client's own mistake. */
   | { readonly kind: 'healthy' }
   /** `retryAfterMs`: what the provider asked for, if it did. */
-  | { readonly kind: 'failing'; readonly failureKind: FailureKind; readonly retryAfterMs: number | undefined }
+  | {
+      readonly kind: 'failing'
+      readonly failureKind: FailureKind
+      readonly retryAfterMs: number | undefined
+      /** Of a connection that could not be made: `ECONNREFUSED`. */
+      readonly cause?: string | undefined
+    }
   /** Nothing: the client left, say. */
   | { readonly kind: 'inconclusive' }
 

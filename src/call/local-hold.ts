@@ -162,9 +162,9 @@ export class LocalHold implements Hold {
         this.#owner.lastSuccessMs.set(target.provider, now())
         return
       case 'failing': {
-        const { failureKind, retryAfterMs } = report
+        const { failureKind, retryAfterMs, cause } = report
         if (failureKind === 'overloaded' && target === this.target) this.#observed?.learner.refuse()
-        const of = { cooldownMs, isLocal: isLocal(target.provider), retryAfterMs, nowMs: now() }
+        const of = { cooldownMs, isLocal: isLocal(target.provider), retryAfterMs, cause, nowMs: now() }
         health.recordFailure(target, failureKind, of)
         if (failureKind === 'unreachable') this.#owner.services?.suspect(target.provider)
         if (failureKind === 'unreachable' || failureKind === 'loading') {

@@ -33,11 +33,26 @@ interface Cooling {
   untilMs: number
   /** Cool-downs in a row; each is twice as long as the last, up to the factor below. */
   streak: number
+  /** The first failure of this kind that nothing has disproved, and the last one. */
+  sinceMs: number
+  lastMs: number
+  /** The code of the last one: `ECONNREFUSED`. Undefined: not known. */
+  cause: string | undefined
   /** After the cool-down one call tries the target; until its outcome is known, others avoid it. */
   isProbing: boolean
 }
 
+/** Why a provider cannot be used. */
+export interface Outage {
+  readonly failureKind: FailureKind
+  /** Of a connection: `ECONNREFUSED`. Undefined: not known. */
+  readonly cause: string | undefined
+}
+
 const maxStreakFactor = 8
+
+/** Failures so far apart are not of calls that were open at the same time. */
+const repeatedAfterMs = 1_000
 
 /** The longest `retry-after` that counts: after an hour, the target is tried again. */
 const maxAskedCooldownMs = 3_600_000
@@ -149,11 +164,18 @@ export class TargetHealth {
   /**
    * @param of.cooldownMs `routing.cooldown_ms`; 0 turns cooling off.
    * @param of.retryAfterMs the provider's own `retry-after`, if it sent one.
+   * @param of.cause of a connection that could not be made: `ECONNREFUSED`.
    */
   recordFailure(
     target: Target,
     failureKind: FailureKind,
-    of: { cooldownMs: number; isLocal: boolean; retryAfterMs: number | undefined; nowMs: number },
+    of: {
+      cooldownMs: number
+      isLocal: boolean
+      retryAfterMs: number | undefined
+      cause?: string | undefined
+      nowMs: number
+    },
   ): void {
     this.recordNothing(target)
     if (of.cooldownMs === 0) return
@@ -170,7 +192,10 @@ export class TargetHealth {
     const forMs =
       of.retryAfterMs === undefined ? base * growth : Math.min(of.retryAfterMs, maxAskedCooldownMs)
     const untilMs = Math.max(of.nowMs + forMs, isSame ? before.untilMs : 0)
-    this.#cooling.set(key, { failureKind, untilMs, streak, isProbing: false })
+    const alike = before?.failureKind === failureKind ? before : undefined
+    const times = { sinceMs: alike?.sinceMs ?? of.nowMs, lastMs: of.nowMs, untilMs }
+    const cause = of.cause ?? alike?.cause
+    this.#cooling.set(key, { failureKind, ...times, streak, cause, isProbing: false })
     if (!isSame) this.#onCooled?.({ target, isOfProvider, failureKind, forMs: untilMs - of.nowMs })
   }
 
@@ -204,13 +229,15 @@ export class TargetHealth {
    * Why a provider cannot be used at all: what its health check found, or that calls cannot reach it. A single failure that no
    * call has repeated counts until the cool-down ends. Undefined: nothing is known to be wrong.
    */
-  outageOf(provider: string, nowMs: number): FailureKind | undefined {
+  outageOf(provider: string, nowMs: number): Outage | undefined {
     const found = this.#unhealthy.get(provider)
-    if (found !== undefined) return found
     const cooling = this.#cooling.get(provider)
+    const cause = cooling?.failureKind === 'unreachable' ? cooling.cause : undefined
+    if (found !== undefined) return { failureKind: found, cause: found === 'unreachable' ? cause : undefined }
     if (cooling?.failureKind !== 'unreachable') return undefined
-    const isOut = nowMs < cooling.untilMs || cooling.isProbing || cooling.streak > 1
-    return isOut ? cooling.failureKind : undefined
+    const { failureKind, sinceMs, lastMs, untilMs, streak, isProbing } = cooling
+    const isRepeated = streak > 1 || lastMs - sinceMs >= repeatedAfterMs
+    return isRepeated || isProbing || nowMs < untilMs ? { failureKind, cause } : undefined
   }
 
   /** Nearly always; then no key need be made. */

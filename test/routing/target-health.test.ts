@@ -14,10 +14,10 @@ function fail(
   health: TargetHealth,
   failureKind: FailureKind,
   nowMs: number,
-  more: { isLocal?: boolean; retryAfterMs?: number; cooldownMs?: number } = {},
+  more: { isLocal?: boolean; retryAfterMs?: number; cooldownMs?: number; cause?: string } = {},
 ): void {
-  const { isLocal = false, retryAfterMs, cooldownMs = 30_000 } = more
-  health.recordFailure(target, failureKind, { cooldownMs, isLocal, retryAfterMs, nowMs })
+  const { isLocal = false, retryAfterMs, cooldownMs = 30_000, cause } = more
+  health.recordFailure(target, failureKind, { cooldownMs, isLocal, retryAfterMs, cause, nowMs })
 }
 
 /** How long after `nowMs` the target is ready again. */
@@ -239,4 +239,23 @@ test('everything about a provider can be forgotten, and nothing about another on
   assert.equal(health.stateOf(namesake, 1000).isReady, false)
   health.recordCheck('pp', undefined)
   assert.equal(health.stateOf(namesake, 1000).isReady, false)
+})
+
+describe('an outage', () => {
+  const outage = (health: TargetHealth, nowMs: number) => health.outageOf('p', nowMs)
+
+  test('that one moment has shown ends with the cool-down', () => {
+    const health = new TargetHealth()
+    for (const nowMs of [1000, 1001, 1999]) fail(health, 'unreachable', nowMs)
+    assert.deepEqual(outage(health, 31_998), { failureKind: 'unreachable', cause: undefined })
+    assert.equal(outage(health, 31_999), undefined)
+  })
+
+  test('that calls have repeated lasts until something is reached', () => {
+    const health = new TargetHealth()
+    for (const nowMs of [1000, 2000]) fail(health, 'unreachable', nowMs, { cause: 'ECONNREFUSED' })
+    assert.deepEqual(outage(health, 1e9), { failureKind: 'unreachable', cause: 'ECONNREFUSED' })
+    health.recordSuccess(target)
+    assert.equal(outage(health, 1e9), undefined)
+  })
 })

@@ -16,7 +16,7 @@ const resetCodes: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR
 export type ConnectionFacts = Partial<
   Pick<
     AttemptOutcome & { kind: 'failed' },
-    'isBeingServed' | 'isStaleConnection' | 'refusedAddress' | 'refusedConnection'
+    'isBeingServed' | 'isStaleConnection' | 'refusedAddress' | 'refusedConnection' | 'unreachableBy'
   >
 >
 
@@ -47,7 +47,7 @@ export function failedExchange(
         `cannot be reached: ${detail}. ${toCheck}`,
       )
       if (code === addressNotAllowed) return { error, facts: { refusedAddress: detail } }
-      return { error, facts: { refusedConnection: code === 'ECONNREFUSED' } }
+      return { error, facts: { refusedConnection: code === 'ECONNREFUSED', unreachableBy: code } }
     }
     case 'unconnectable':
       return { error: noDescriptors(provider, detail) }

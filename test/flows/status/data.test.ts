@@ -180,6 +180,24 @@ suite('the report', onlyLinux, () => {
     }, 'a condition')
   })
 
+  for (const workers of [1, 2]) {
+    test(`says which address of a provider cannot be reached, and why, with ${workers} threads`, async (t) => {
+      const url = await refusingUrl(t)
+      const { gateway } = await startGateway(t, {
+        server: { workers },
+        providers: { away: at({ url }) },
+        models: { plain: { provider: 'away' } },
+        routing: { retries: 0, restart_wait_ms: 0, cooldown_ms: 3_600_000 },
+      })
+      await chat(gateway, 'plain')
+      await until(async () => {
+        const { attention } = await readReport(t, gateway)
+        const why = attention.find(({ rule, subject }) => rule === 'ProviderDown' && subject === 'away')?.why
+        return why === `No connection to ${new URL(url).host} can be made (ECONNREFUSED).`
+      }, 'a condition')
+    })
+  }
+
   test('has the limits of models, and what is spent of budgets', async (t) => {
     const { gateway, upstream } = await startGateway(
       t,
