@@ -4,7 +4,7 @@
 import type { AttemptEnded, CallFacts } from '../observe/events/calls.ts'
 import type { GatewayEvent, Sink } from '../observe/events.ts'
 import { outcomeOf } from '../observe/outcome.ts'
-import { hasFailed } from './failed-call.ts'
+import { failedProvider, hasFailed } from './failed-call.ts'
 import { FailureCounts, type FailureCount } from './failure-counts.ts'
 import { ProviderPast, type ProviderPastLook } from './provider-past.ts'
 
@@ -81,7 +81,7 @@ export class CallHistory implements Sink {
       return
     }
     const { code = outcome, reason } = call
-    this.#failures.add({ code, provider: provider ?? null, reason }, endedMs)
+    this.#failures.add({ code, provider: failedProvider(outcome, provider), reason }, endedMs)
     // What failed before a response has the words of its own attempt: those of the call may be about several providers.
     if (provider === undefined || call.attempts === 0 || status >= 400) return
     // A response that has begun was a good attempt until it broke off.

@@ -8,6 +8,11 @@ export function hasFailed({ outcome, code }: FailedCall): boolean {
   return outcome !== 'ok' && outcome !== 'client_gone' && code !== 'call_cancelled'
 }
 
+/** Whose failure it is; null: no provider was asked, or all of several have failed. */
+export function failedProvider(outcome: string, provider: string | null | undefined): string | null {
+  return outcome === 'no_target' ? null : (provider ?? null)
+}
+
 interface FailedCall {
   readonly outcome: string
   readonly code?: string | null | undefined

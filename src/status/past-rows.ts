@@ -4,7 +4,7 @@ import { outcomeOf } from '../observe/outcome.ts'
 import { remedyFor } from '../observe/remedies.ts'
 import { usdOfNano } from '../prices/usd.ts'
 import type { HistoryLook, PastCall } from './call-history.ts'
-import { hasFailed } from './failed-call.ts'
+import { failedProvider, hasFailed } from './failed-call.ts'
 import { type FailureCount, FailureCounts, mergedFailures } from './failure-counts.ts'
 import { shownOrNull, shownText } from './shown-text.ts'
 import type { FailureRow, RecentCall } from './status-report.ts'
@@ -99,8 +99,9 @@ function countedAmong(calls: readonly PastCall[], nowMs: number): FailureCount[]
   const counts = new FailureCounts()
   for (const { call, endedMs } of calls.toReversed()) {
     const outcome = outcomeOf(call)
-    const { code = outcome, provider = null, reason } = call
-    if (hasFailed({ outcome, code: call.code })) counts.add({ code, provider, reason }, endedMs)
+    if (!hasFailed({ outcome, code: call.code })) continue
+    const { code = outcome, reason } = call
+    counts.add({ code, provider: failedProvider(outcome, call.provider), reason }, endedMs)
   }
   return counts.look(nowMs)
 }

@@ -256,7 +256,7 @@ export interface LastFailure {
 
 export interface FailureRow {
   readonly code: string
-  /** Null: no provider was asked. */
+  /** Null: no provider was asked, or all of several have failed. */
   readonly provider: string | null
   readonly count: number
   readonly last_at: string

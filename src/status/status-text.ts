@@ -5,6 +5,7 @@ import { dimensionWords, roomText } from './limit-words.ts'
 import { outcomeText, wordsIn } from './outcome-words.ts'
 import { providerText } from './providers-text.ts'
 import { phaseWords } from './state-words.ts'
+import { usdText } from './usd-text.ts'
 import type { StatusReport, UsageRow } from './status-report.ts'
 import { failureText, serviceCells, serviceHeads, startWaitText } from './services-text.ts'
 import { machineCells, machineHeads, storeNotes, storeText } from './shared-store-text.ts'
@@ -147,7 +148,9 @@ function budgets({ budgets: rows }: StatusReport, nowMs: number): string[] {
   if (rows.length === 0) return []
   const shown = rows.map(({ of, unit, per, limit, spent, resets_at }) => [
     of,
-    `${spent} of ${limit} ${unit === 'usd' ? 'USD' : unit} per ${per}`,
+    unit === 'usd'
+      ? `${usdText(spent)} of ${usdText(limit)} per ${per}`
+      : `${spent} of ${limit} ${unit} per ${per}`,
     resets_at === null ? '-' : ahead(resets_at, nowMs),
   ])
   return ['Budgets', ...columns(['of', 'spent', 'starts anew'], shown)]
@@ -189,7 +192,7 @@ function recentCalls({ recent }: StatusReport, nowMs: number): string[] {
       durationText(call.duration_ms),
       call.completion_tokens === null ? '-' : `${call.prompt_tokens ?? 0}+${call.completion_tokens}`,
       speed(call.tokens_per_second),
-      call.cost_usd === null ? '-' : `${call.cost_usd} USD`,
+      call.cost_usd === null ? '-' : usdText(call.cost_usd),
     ])
   const names = [
     'ended',
@@ -219,7 +222,7 @@ function usage({ usage: found }: StatusReport): string[] {
 }
 
 function usageWords({ calls, failed, prompt_tokens, completion_tokens, cost_usd }: UsageRow): string {
-  const cost = cost_usd === null ? '' : `, ${cost_usd} USD`
+  const cost = cost_usd === null ? '' : `, ${usdText(cost_usd)}`
   const tokens =
     prompt_tokens + completion_tokens === 0
       ? ''

@@ -151,6 +151,19 @@ suite('the history of a thread', () => {
     assert.match(row!.fix!, /GET \/v1\/models/)
   })
 
+  test('blames no provider where all of several have failed', () => {
+    const { history, attempt, call } = historyAt()
+    attempt({ outcome: 'failed', trouble: 'unreachable' })
+    call({ status: 503, code: 'no_target_available', trouble: 'unreachable', reason: 'a: x; b: y.' })
+    assert.deepEqual(
+      [all, { ...all, isAll: false }].map(
+        (view) => failureRows([history.look()], view, startMs)[0]!.provider,
+      ),
+      [null, null],
+    )
+    assert.equal(history.look().providers[0]![1].reason, 'failed')
+  })
+
   test('adds failures up by code and provider, for a day', () => {
     const { history, at, call } = historyAt()
     call(unreachable)

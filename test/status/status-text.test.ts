@@ -220,8 +220,8 @@ Limits of the last 60 seconds
   qwen   at the same time     0/2   1        now
 
 Budgets
-  of           spent                  starts anew
-  all clients  1.25 of 5 USD per day  -
+  of           spent                   starts anew
+  all clients  $1.25 of $5.00 per day  -
 
 Failures of the last 24 hours
   3 × provider_unreachable at local, last 2 min ago
@@ -229,7 +229,7 @@ Failures of the last 24 hours
     Start the server.
 
 Usage
-  today: 4 calls, 1 failed, 100 tokens of prompts, 20 of answers, 0.5 USD
+  today: 4 calls, 1 failed, 100 tokens of prompts, 20 of answers, $0.5
   qwen: 4 calls, 1 failed`,
   )
 })

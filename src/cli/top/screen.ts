@@ -1,4 +1,5 @@
 // What `top` draws. Pure: the same state makes the same lines.
+import { durationText } from '../../platform/duration.ts'
 import { displayWidth, type Style } from '../output.ts'
 import { callCells, callsHead, callsNumbersFrom, shortDuration, shortIds } from '../running-calls.ts'
 import { tableLines } from '../table.ts'
@@ -61,7 +62,7 @@ function headOf({ report, trouble }: TopState): Line {
   const count = calls.length + callsUnshown
   const parts = [
     version === '' ? 'llm-gateway' : `llm-gateway ${version}`,
-    upMs === undefined ? '' : `up ${shortDuration(upMs)}`,
+    upMs === undefined ? '' : `up ${durationText(upMs)}`,
     isDraining ? 'stopping' : '',
     `${count} ${count === 1 ? 'call' : 'calls'} under way${inLine > 0 ? `, ${inLine} in line` : ''}${starting > 0 ? `, ${starting} waiting for a server` : ''}`,
   ]
@@ -117,7 +118,7 @@ function attentionLines(
   if (attention.length === 0 && lastFailure === undefined) return []
   const failed = lastFailure === undefined ? [] : [failureLine(lastFailure, nowMs)]
   const shown = attention.slice(0, maxAttention).map(({ severity, isPending, sinceMs, what, fix }): Line => {
-    const since = sinceMs === undefined ? '' : ` for ${shortDuration(Math.max(0, nowMs - sinceMs))}`
+    const since = sinceMs === undefined ? '' : ` for ${durationText(nowMs - sinceMs)}`
     const state = isPending ? ' (pending)' : ''
     const style = styleOf(severity)
     return { text: `  ${severity}${state}${since}: ${what} ${fix}`.trimEnd(), ...(style && { style }) }
@@ -128,7 +129,7 @@ function attentionLines(
 }
 
 function failureLine({ severity, atMs, what, fix }: ShownFailure, nowMs: number): Line {
-  const ago = atMs === undefined ? '' : ` ${shortDuration(Math.max(0, nowMs - atMs))} ago`
+  const ago = atMs === undefined ? '' : ` ${durationText(nowMs - atMs)} ago`
   const style = styleOf(severity)
   return { text: `  last failed call${ago}: ${what} ${fix}`.trimEnd(), ...(style && { style }) }
 }
@@ -207,9 +208,9 @@ function serviceLines(services: readonly ShownService[]): Line[] {
 function troubleOf({ trouble, reason, reasonAtMs, untilMs }: ShownProvider, nowMs: number): string {
   if (trouble === '') {
     if (reason === '' || reasonAtMs === undefined) return ''
-    return `last failure ${shortDuration(Math.max(0, nowMs - reasonAtMs))} ago: ${reason}`
+    return `last failure ${durationText(nowMs - reasonAtMs)} ago: ${reason}`
   }
-  const until = untilMs === undefined ? '' : `, for ${shortDuration(Math.max(0, untilMs - nowMs))} more`
+  const until = untilMs === undefined ? '' : `, for ${durationText(untilMs - nowMs)} more`
   return `${trouble.replaceAll('_', ' ')}${until}${reason === '' ? '' : `: ${reason}`}`
 }
 

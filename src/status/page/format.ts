@@ -1,5 +1,6 @@
 // Numbers, times and texts as the page shows them. Nothing here needs a browser.
 import { durationText } from '../../platform/duration.ts'
+import { usdText } from '../usd-text.ts'
 
 /** Controls, and marks that change the order or the look of the text around them. */
 const unseen = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu
@@ -41,12 +42,8 @@ export function duration(ms: number | null): string {
   return ms === null ? none : durationText(ms)
 }
 
-/** USD from decimal text, with two decimals from 1 on and else two digits that count. */
 export function usd(text: string | number | null): string {
-  if (text === null) return none
-  const value = Number(text)
-  const digits = value < 1 && { maximumSignificantDigits: 2 }
-  return value.toLocaleString('en', { style: 'currency', currency: 'USD', ...digits })
+  return text === null ? none : usdText(text)
 }
 
 /** The viewer's time zone: `Europe/Berlin`. */

@@ -49,7 +49,7 @@ suite('the screen', () => {
   test('shows calls, the first one selected', () => {
     const lines = screenOf(reportOf())
     assert.equal(lines.length, 24)
-    assert.equal(lines[0], 'llm-gateway 1.2.3 · up 3h00m · 2 calls under way, 1 in line')
+    assert.equal(lines[0], 'llm-gateway 1.2.3 · up 3 h · 2 calls under way, 1 in line')
     assert.equal(lines[2], 'Calls under way')
     assert.match(lines[4]!, /^> req_1 {2}qwen {3}user:ann {2}local {5}streaming +1m05s +0\.8s +412 +38\.3$/)
     assert.match(lines[5]!, /^ {2}req_2 {2}qwen {3}user:ann {2}- {9}in line 3\.0s/)
@@ -88,11 +88,11 @@ suite('the screen', () => {
     const lines = screenOf(reportOf({ last_failure: last }))
     assert.deepEqual(lines.slice(2, 5), [
       'Needs attention',
-      '  last failed call 2m00s ago: safe → coder: no provider works. w. f.',
+      '  last failed call 2 min ago: safe → coder: no provider works. w. f.',
       '',
     ])
     const alone = screenOf(reportOf({ last_failure: { ...last, why: null, fix: null } }))
-    assert.equal(alone[3], '  last failed call 2m00s ago: safe → coder: no provider works.')
+    assert.equal(alone[3], '  last failed call 2 min ago: safe → coder: no provider works.')
   })
 
   test('shows what needs attention and the providers', () => {
@@ -126,14 +126,14 @@ suite('the screen', () => {
       reason_at: '2026-11-28T11:59:00.000Z',
     }
     const text = screenOf(reportOf({ attention, providers: [provider, past] })).join('\n')
-    assert.match(text, /^ {2}critical for 2m00s: w\. y\. f\.$/m)
+    assert.match(text, /^ {2}critical for 2 min: w\. y\. f\.$/m)
     assert.match(text, /^ {2}warning \(pending\): x\.$/m)
     assert.match(text, /^ {2}and 2 more$/m)
     assert.match(
       text,
-      /^ {2}cloud {2}cooling {2}1\/4 +0\.5s +60\.0 +missing model, for 30s more: status 401$/m,
+      /^ {2}cloud {2}cooling {2}1\/4 +0\.5s +60\.0 +missing model, for 30 s more: status 401$/m,
     )
-    assert.match(text, /^ {2}local {2}ok .* last failure 1m00s ago: status 500$/m)
+    assert.match(text, /^ {2}local {2}ok .* last failure 1 min ago: status 500$/m)
   })
 
   test('keeps the selected call in sight', () => {
