@@ -8,8 +8,9 @@ export const dimensionWords: Readonly<Record<LimitState['dimension'], string>> =
   parallel: 'at the same time',
 }
 
-/** When there is room for one more call. */
-export function roomText({ used, limit, frees_in_ms }: LimitState): string {
-  if (frees_in_ms === null) return used < limit ? 'now' : 'when a call ends'
-  return frees_in_ms === 0 ? 'now' : `in ${durationText(frees_in_ms)}`
+/** When there is room for one more call. A gateway of an older version does not say where all slots are taken. */
+export function roomText({ used, limit, frees_in_ms, full_at }: LimitState): string {
+  if (frees_in_ms) return `in ${durationText(frees_in_ms)}`
+  if (full_at) return `when a call at ${full_at} ends`
+  return frees_in_ms === 0 || used < limit ? 'now' : 'when a call ends'
 }

@@ -1,6 +1,6 @@
 // The providers of the report as text: `llm-gateway providers`.
 import { spaced, wordsIn } from './outcome-words.ts'
-import { providerWords } from './state-words.ts'
+import { stateWords } from './state-words.ts'
 import type { ProviderState } from './status-report.ts'
 import { columns } from './text-columns.ts'
 
@@ -13,7 +13,7 @@ function lines(provider: ProviderState): string[] {
   const { name, kind, origin, served, models } = provider
   const unshown = Math.max(0, Math.max(models, served.length) - served.length)
   return [
-    `${name} (${kind})${origin === null ? '' : ` ${origin}`}: ${stateWords(provider)}`,
+    `${name} (${kind})${origin === null ? '' : ` ${origin}`}: ${stateText(provider)}`,
     `  ${workWords(provider)}`,
     ...(served.length === 0
       ? []
@@ -30,7 +30,7 @@ function lines(provider: ProviderState): string[] {
   ]
 }
 
-function stateWords(provider: ProviderState): string {
+function stateText(provider: ProviderState): string {
   const { state, trouble, is_sleeping, reason } = provider
   const sleep = is_sleeping ? ', sleeping: its next call waits for the model to load' : ''
   const isWrong = trouble !== null || state === 'failing'
@@ -39,7 +39,7 @@ function stateWords(provider: ProviderState): string {
 
 /** Its state, with what is wrong: `cooling down (missing model)`. */
 export function providerText({ state, trouble }: Pick<ProviderState, 'state' | 'trouble'>): string {
-  return `${wordsIn(providerWords, state)}${trouble === null ? '' : ` (${spaced(trouble)})`}`
+  return `${wordsIn(stateWords, state)}${trouble === null ? '' : ` (${spaced(trouble)})`}`
 }
 
 /** What it does now, and has done in the last 15 minutes. */

@@ -4,7 +4,7 @@ import { calledName } from './called-name.ts'
 import { dimensionWords, roomText } from './limit-words.ts'
 import { outcomeText, wordsIn } from './outcome-words.ts'
 import { providerText } from './providers-text.ts'
-import { phaseWords } from './state-words.ts'
+import { stateWords } from './state-words.ts'
 import { usdText } from './usd-text.ts'
 import type { StatusReport, UsageRow } from './status-report.ts'
 import { failureText, serviceCells, serviceHeads, startWaitText } from './services-text.ts'
@@ -87,7 +87,7 @@ function openCalls({ calls, calls_unshown }: StatusReport): string[] {
       call.model ?? '-',
       call.client,
       call.provider ?? '-',
-      call.phase === 'starting' ? startWaitText(call) : wordsIn(phaseWords, call.phase),
+      call.phase === 'starting' ? startWaitText(call) : wordsIn(stateWords, call.phase),
       durationText(call.age_ms),
       `${call.tokens} tokens`,
       speed(call.tokens_per_second),

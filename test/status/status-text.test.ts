@@ -146,6 +146,7 @@ test('a busy one has a section for each thing', () => {
         waiting: 1,
         frees_in_ms: 12_000,
         resets_in_ms: 60_000,
+        full_at: null,
       },
       {
         model: 'qwen',
@@ -153,6 +154,7 @@ test('a busy one has a section for each thing', () => {
         used: 0,
         limit: 2,
         waiting: 1,
+        full_at: null,
         frees_in_ms: null,
         resets_in_ms: null,
       },

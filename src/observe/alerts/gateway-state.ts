@@ -14,8 +14,8 @@ export interface DegradedPart {
   readonly part: string
   readonly severity: Severity
   readonly what: string
-  /** Absent: the log has the reason. */
-  readonly why?: string
+  /** The reason, as the log has it; empty: there is none to tell; undefined: the log has it alone. */
+  readonly why?: string | undefined
   readonly fix: string
 }
 

@@ -1,6 +1,6 @@
 // Names of the gateway's interface as the page shows them: with a tone, and with better words where a name needs them.
 import { outcomeWords, type Tone, type Words, wordsIn } from '../outcome-words.ts'
-import { phaseWords, providerWords } from '../state-words.ts'
+import { stateWords } from '../state-words.ts'
 
 /** What is not here is calm and has the words of its name. */
 const known: Readonly<Record<string, Words>> = {
@@ -16,9 +16,8 @@ const known: Readonly<Record<string, Words>> = {
   // Conditions.
   critical: ['bad'],
   warning: ['warn'],
-  ...phaseWords,
   ...outcomeWords,
-  ...providerWords,
+  ...stateWords,
   // Targets, services and machines.
   failed: ['bad'],
   here: ['good'],

@@ -129,11 +129,27 @@ test('a card says nothing of a log that has nothing more, and is text without ma
   assert.deepEqual(
     scene.conditions.attention(scene).map(({ subject, severity, why }) => [subject, severity, why]),
     [
-      ['audit log', 'warning', 'The log has the reason.'],
+      ['audit log', 'warning', 'x'],
       ['keys', 'info', ''],
     ],
   )
   const texts = JSON.stringify(scene.notices)
   assert.match(texts, /Create a key with llm-gateway key create/)
   assert.doesNotMatch(texts, /`/)
+})
+
+test('the reason is that of the log', () => {
+  const facts = new EventFacts(() => 0)
+  const reason = 'another process listens at /run/user/1000/llm-gateway/control.sock'
+  facts.receive({ kind: 'control_unavailable', reason })
+  facts.receive({ kind: 'notification_failed', sink: 'phone', reason: 'status 403', retry_in_ms: 1 })
+  facts.receive({ kind: 'keys_missing', file: 'x' })
+  assert.deepEqual(
+    facts.degraded(0).map(({ part, why }) => [part, why]),
+    [
+      ['commands', reason],
+      ['notify.sinks.phone', 'status 403'],
+      ['keys', ''],
+    ],
+  )
 })
