@@ -9,10 +9,8 @@ export interface TopReport {
   readonly startedAtMs: number | undefined
   readonly nowMs: number | undefined
   readonly isDraining: boolean
-  /** Undefined: this gateway does not report it. */
+  /** The last failed call first, if there is one. Undefined: this gateway does not report it. */
   readonly attention: readonly ShownAttention[] | undefined
-  /** Undefined: there is none, or this gateway does not report it. */
-  readonly lastFailure: ShownFailure | undefined
   readonly calls: readonly ShownCall[]
   /** How many more there are. */
   readonly callsUnshown: number
@@ -30,15 +28,10 @@ export interface ShownService {
 
 export interface ShownAttention {
   readonly severity: string
+  /** The last failed call, in place of a condition: `sinceMs` is its end. */
+  readonly isCall: boolean
   readonly isPending: boolean
   readonly sinceMs: number | undefined
-  readonly what: string
-  readonly fix: string
-}
-
-export interface ShownFailure {
-  readonly severity: string
-  readonly atMs: number | undefined
   readonly what: string
   readonly fix: string
 }
@@ -65,8 +58,7 @@ export function readTopReport(body: JsonObject): TopReport {
     startedAtMs: timeOf(body, 'started_at'),
     nowMs: timeOf(body, 'now'),
     isDraining: body['draining'] === true,
-    attention: listOf(body, 'attention')?.map(readAttention),
-    lastFailure: readFailure(body['last_failure']),
+    attention: readAllAttention(body),
     calls: readCalls(body['calls']),
     callsUnshown: numberOf(body, 'calls_unshown') ?? 0,
     providers: listOf(body, 'providers')?.map(readProvider),
@@ -74,26 +66,32 @@ export function readTopReport(body: JsonObject): TopReport {
   }
 }
 
+function readAllAttention(body: JsonObject): ShownAttention[] | undefined {
+  const last = body['last_failure']
+  const failed = isObject(last) ? [readFailure(membersOf(last))] : []
+  const conditions = listOf(body, 'attention')?.map(readAttention)
+  return conditions && [...failed, ...conditions]
+}
+
+function readFailure(call: JsonObject): ShownAttention {
+  return {
+    severity: textOf(call, 'severity'),
+    isCall: true,
+    isPending: false,
+    sinceMs: timeOf(call, 'at'),
+    what: [`${textOf(call, 'what')}.`, textOf(call, 'why')].filter(Boolean).join(' '),
+    fix: textOf(call, 'fix'),
+  }
+}
+
 function readAttention(entry: JsonObject): ShownAttention {
   return {
     severity: textOf(entry, 'severity'),
+    isCall: false,
     isPending: entry['state'] === 'pending',
     sinceMs: timeOf(entry, 'since'),
     what: [textOf(entry, 'what') || textOf(entry, 'rule'), textOf(entry, 'why')].filter(Boolean).join(' '),
     fix: textOf(entry, 'fix'),
-  }
-}
-
-function readFailure(value: unknown): ShownFailure | undefined {
-  if (!isObject(value)) return undefined
-  const failure = membersOf(value)
-  const what = textOf(failure, 'what')
-  const why = textOf(failure, 'why')
-  return {
-    severity: textOf(failure, 'severity'),
-    atMs: timeOf(failure, 'at'),
-    what: why === '' ? `${what}.` : `${what}. ${why}`,
-    fix: textOf(failure, 'fix'),
   }
 }
 

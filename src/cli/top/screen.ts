@@ -4,7 +4,7 @@ import { displayWidth, type Style } from '../output.ts'
 import { callCells, callsHead, callsNumbersFrom, shortDuration, shortIds } from '../running-calls.ts'
 import { tableLines } from '../table.ts'
 import { type Choice, noChoice, selectedIndex } from './keys.ts'
-import type { ShownAttention, ShownFailure, ShownProvider, ShownService, TopReport } from './report.ts'
+import type { ShownAttention, ShownProvider, ShownService, TopReport } from './report.ts'
 
 export interface TopState {
   readonly report: TopReport
@@ -102,40 +102,31 @@ const helpLines: readonly Line[] = [
 ]
 
 function sections(state: TopState, room: number): Line[] {
-  const { attention = [], lastFailure, providers, services } = state.report
-  const above = attentionLines(attention, lastFailure, state.report.nowMs)
+  const { attention, providers, services } = state.report
+  const above = attention === undefined ? [] : attentionLines(attention, state.report.nowMs)
   const wanted = providers === undefined ? [] : providerLines(providers, state.report.nowMs)
   wanted.push(...serviceLines(services))
   const forCalls = Math.max(minCallRows, room - above.length - wanted.length - 2)
   return [...above, ...callLines(state, forCalls), ...wanted]
 }
 
-function attentionLines(
-  attention: readonly ShownAttention[],
-  lastFailure: ShownFailure | undefined,
-  nowMs = 0,
-): Line[] {
-  if (attention.length === 0 && lastFailure === undefined) return []
-  const failed = lastFailure === undefined ? [] : [failureLine(lastFailure, nowMs)]
-  const shown = attention.slice(0, maxAttention).map(({ severity, isPending, sinceMs, what, fix }): Line => {
-    const since = sinceMs === undefined ? '' : ` for ${durationText(nowMs - sinceMs)}`
-    const state = isPending ? ' (pending)' : ''
-    const style = styleOf(severity)
-    return { text: `  ${severity}${state}${since}: ${what} ${fix}`.trimEnd(), ...(style && { style }) }
+function attentionLines(attention: readonly ShownAttention[], nowMs = 0): Line[] {
+  if (attention.length === 0) return []
+  const shown = attention.slice(0, maxAttention).map((each): Line => {
+    const { severity, what, fix } = each
+    const style = severity === 'critical' ? 'red' : severity === 'warning' ? 'yellow' : undefined
+    return { text: `  ${labelOf(each, nowMs)}: ${what} ${fix}`.trimEnd(), ...(style && { style }) }
   })
   const unshown = attention.length - shown.length
   const more = unshown > 0 ? [{ text: `  and ${unshown} more` }] : []
-  return [{ text: 'Needs attention', style: 'bold' }, ...failed, ...shown, ...more, { text: '' }]
+  return [{ text: 'Needs attention', style: 'bold' }, ...shown, ...more, { text: '' }]
 }
 
-function failureLine({ severity, atMs, what, fix }: ShownFailure, nowMs: number): Line {
-  const ago = atMs === undefined ? '' : ` ${durationText(nowMs - atMs)} ago`
-  const style = styleOf(severity)
-  return { text: `  last failed call${ago}: ${what} ${fix}`.trimEnd(), ...(style && { style }) }
-}
-
-function styleOf(severity: string): Style | undefined {
-  return severity === 'critical' ? 'red' : severity === 'warning' ? 'yellow' : undefined
+/** `critical (pending) for 2 min`, `last failed call 2 min ago`. */
+function labelOf({ severity, isCall, isPending, sinceMs }: ShownAttention, nowMs: number): string {
+  const lasts = sinceMs === undefined ? undefined : durationText(nowMs - sinceMs)
+  if (isCall) return `last failed call${lasts === undefined ? '' : ` ${lasts} ago`}`
+  return `${severity}${isPending ? ' (pending)' : ''}${lasts === undefined ? '' : ` for ${lasts}`}`
 }
 
 /** @param room lines, the headings included. */
@@ -185,13 +176,12 @@ function providerLines(providers: readonly ShownProvider[], nowMs = 0): Line[] {
   })
   if (rows.length === 0) return []
   const [head, ...lines] = tableLines({ head: providersHead, rows })
-  const styleOfState = (state: string) =>
-    state === 'unwell' ? 'red' : state === 'cooling' ? 'yellow' : undefined
+  const styleOf = (state: string) => (state === 'unwell' ? 'red' : state === 'cooling' ? 'yellow' : undefined)
   return [
     { text: 'Providers', style: 'bold' },
     { text: `  ${head}`, style: 'dim' },
     ...lines.map((text, index): Line => {
-      const style = styleOfState(providers[index]!.state)
+      const style = styleOf(providers[index]!.state)
       return { text: `  ${text}`, ...(style && { style }) }
     }),
   ]
