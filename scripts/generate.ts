@@ -91,10 +91,11 @@ function verdictModule(): string {
 
 /** The validator asks its copies of schemas for the keys that they have, and for nothing else. */
 function withKeysOnly(code: string): string {
-  const copies = new Map<string, object>()
+  type Members = Readonly<Record<string, unknown>>
+  const copies = new Map<string, Members>()
   const rest = code
     .replaceAll(/^const (schema\d+) = (\{.*\});\n/gm, (_, name: string, text: string) => {
-      copies.set(name, JSON.parse(text) as object)
+      copies.set(name, JSON.parse(text) as Members)
       return ''
     })
     .replace(/^const func\d+ = Object\.prototype\.hasOwnProperty;\n/m, '')
@@ -103,7 +104,7 @@ function withKeysOnly(code: string): string {
     /func\d+\.call\((schema\d+)((?:\.\w+)+), (\w+)\)/g,
     (_, name: string, path: string, key: string) => {
       const members = path.split('.').slice(1)
-      const known = members.reduce<any>((value, member) => value[member], copies.get(name))
+      const known = members.reduce((value, member) => value[member] as Members, copies.get(name) ?? {})
       sets.push(`const keys${sets.length} = new Set(${JSON.stringify(Object.keys(known))});`)
       return `keys${sets.length - 1}.has(${key})`
     },
