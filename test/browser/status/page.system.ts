@@ -12,7 +12,15 @@ import { shownStore } from '../../../src/status/shared-store-text.ts'
 import { missing } from '../../support/needs.ts'
 import { launchChromium } from '../chromium.ts'
 import { type Answers, type PageServer, servePage } from './page-server.ts'
-import { brokenReport, busyReport, emptyReport, hostile, servicesReport, sharedReport } from './reports.ts'
+import {
+  brokenReport,
+  busyReport,
+  emptyReport,
+  hostile,
+  servicesReport,
+  sharedReport,
+  wordyReport,
+} from './reports.ts'
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 
@@ -362,6 +370,17 @@ suite('the status page', { skip: missing('chromium') }, () => {
           each.scrollWidth > each.clientWidth || each.scrollHeight > each.clientHeight).map(({ outerHTML }) => outerHTML)`,
       )
       assert.deepEqual(isCut, [])
+    }
+  })
+
+  test('cuts no column of a table on a desktop, whatever the reasons say', async (t) => {
+    for (const width of [1200, 1280, 1366, 1440, 1920]) {
+      const { page } = await open(t, wordyReport, { viewport: { width, height: 900 } })
+      const isCut = await page.evaluate(
+        `[...document.querySelectorAll('.scroll')].filter((each) => each.scrollWidth > each.clientWidth)
+          .map((each) => each.ariaLabel + ': ' + (each.scrollWidth - each.clientWidth) + ' px')`,
+      )
+      assert.deepEqual(isCut, [], `at ${width}`)
     }
   })
 
