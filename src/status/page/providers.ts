@@ -67,7 +67,7 @@ function trendCell({ minutes }: ProviderState): VNode {
   const calls = sum(minutes, 'calls')
   return chart(
     calls === 0 ? 'no calls' : `${counted(calls, 'call')}, ${count(sum(minutes, 'failed'))} failed`,
-    minutes.map((minute) => ['', ['calls', minute.calls], ['failed', minute.failed]]),
+    minutes.map((minute) => ['', ['', minute.calls], ['bad', minute.failed]]),
     6,
     22,
   )

@@ -574,7 +574,7 @@ export const wordyReport: StatusReport = {
   calls: servicesReport.calls.map((call) => ({
     ...call,
     client: 'continuous-integration',
-    program: 'opencode/1.2.3',
+    program: 12,
     key: 'nightly-evaluation',
   })),
   providers: busyReport.providers.map((each) => ({
