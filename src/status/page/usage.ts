@@ -106,7 +106,7 @@ function figure(rows: readonly UsageRow[], measure: Measure): VNode {
         const value = valueOf(row, measure)
         return [`${shortDay(row.name)}: ${shown(value, measure)}`, ['', value]]
       }),
-      10,
+      600 / rows.length,
       96,
     ),
     h(
