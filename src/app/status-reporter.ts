@@ -132,7 +132,10 @@ export class StatusReporter implements StatusSource {
       calls_unshown: Math.max(0, calls.length - maxOpenCalls),
       providers: seesAll ? providers : providers.map(withoutSecondHand),
       services: serviceStates,
-      limits: limitStates(limits),
+      limits: limitStates(limits, {
+        providersOf: (model) => targetsOf(model).map(({ provider }) => provider),
+        isFull: (provider) => this.#isFull(provider),
+      }),
       budgets: budgets.describe(budgetScopes).map(budgetRow),
       store: store === undefined ? null : shownStore(seesAll ? store : withoutNames(store)),
       usage,
@@ -155,6 +158,7 @@ export class StatusReporter implements StatusSource {
       },
       isFailing: (provider) => isFailing(provider, looks),
       inFlightOf: (provider) => coordinator.load.of(provider),
+      isFull: (provider) => this.#isFull(provider),
       describeLimits: (models) => coordinator.describe(models),
       toWallMs: (ms) => ms + offsetMs,
     })
@@ -162,6 +166,12 @@ export class StatusReporter implements StatusSource {
 
   cancel(id: string, by: string): Promise<boolean> {
     return this.#parts.cancel(id, by)
+  }
+
+  #isFull(provider: string): boolean {
+    const { scopes, load } = this.#parts.services.coordinator
+    const slots = scopes.limitOf(provider)
+    return slots !== undefined && load.of(provider) >= slots
   }
 
   /** Reports that are made at the same time share a look. */

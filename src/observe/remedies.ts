@@ -37,7 +37,7 @@ const remedies: Readonly<Partial<Record<ErrorCode | OutcomeOfProvider, string>>>
   key_required: 'Give the client a key: llm-gateway key create.',
   key_revoked: 'Give the client the new secret of its key: llm-gateway key rotate.',
   limited:
-    'Wait until the limit frees, raise it in rate_limit_settings, or let calls wait: when_limited: wait.',
+    'Wait until the limit frees, raise the key that the reason names, or let calls wait: rate_limit_settings.when_limited: wait.',
   limits_unavailable: 'Check that the store of shared limits can be reached: llm-gateway doctor.',
   model_not_allowed: 'Let the client use the model, in the record of its key or in clients:.',
   model_not_found: 'Check the name against GET /v1/models, or add the model to the configuration.',
@@ -68,7 +68,7 @@ const remedies: Readonly<Partial<Record<ErrorCode | OutcomeOfProvider, string>>>
   provider_unreachable:
     'Start the server of provider {provider}, or check its base_url: llm-gateway doctor --provider {provider}.',
   rate_limit_exceeded:
-    'Wait until the limit frees, raise it in rate_limit_settings, or let calls wait: when_limited: wait.',
+    'Wait until the limit frees, raise the key that the reason names, or let calls wait: rate_limit_settings.when_limited: wait.',
   request_timeout: 'The client did not finish its request in time; check its connection.',
   request_too_large: 'Send less, or raise server.max_request_body_bytes.',
   service_not_started:

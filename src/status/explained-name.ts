@@ -46,6 +46,8 @@ export interface RouteSources {
   readonly isChecked: (provider: string) => boolean
   readonly isFailing: (provider: string) => boolean
   readonly inFlightOf: (provider: string) => number
+  /** Whether all slots of a provider are taken. */
+  readonly isFull: (provider: string) => boolean
   readonly describeLimits: (models: readonly string[]) => Promise<readonly ModelReport[]>
   /** What a time of the monotonic clock is in milliseconds since 1970. */
   readonly toWallMs: (monotonicMs: number) => number
@@ -53,7 +55,7 @@ export interface RouteSources {
 
 /** @param name as a client would send it. */
 export async function explainName(name: string, sources: RouteSources): Promise<ExplainedName> {
-  const { routes } = sources
+  const { routes, isFull } = sources
   const route = routes.find(name) ?? routes.discovered.expected(name)
   if (route === undefined) {
     const suggestion = routes.suggest(name)
@@ -71,7 +73,10 @@ export async function explainName(name: string, sources: RouteSources): Promise<
       entry: shownText(entry),
       targets: route.targets.toSorted((a, b) => a.tier - b.tier).map((target) => explained(target, sources)),
       fallbacks: fallbacks.map(shownText),
-      limits: limitStates(await sources.describeLimits([entry])),
+      limits: limitStates(await sources.describeLimits([entry]), {
+        providersOf: () => route.targets.map(({ provider }) => provider),
+        isFull,
+      }),
     },
     suggestion: null,
   }

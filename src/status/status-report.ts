@@ -158,6 +158,8 @@ export interface LimitState {
   /** Until there is room for one more, and until nothing counts any more; null: not known ahead. */
   readonly frees_in_ms: number | null
   readonly resets_in_ms: number | null
+  /** Providers whose slots are all taken, where no target of the model has one free; null: one has. */
+  readonly full_at: string | null
 }
 
 /** USD are decimal text, which is exact. */

@@ -1,6 +1,6 @@
 // The report as text: `llm-gateway status`, and `GET /status` for clients that accept plain text only.
 import { durationText } from '../platform/duration.ts'
-import type { StatusReport, UsageRow } from './status-report.ts'
+import type { LimitState, StatusReport, UsageRow } from './status-report.ts'
 import { failureText, serviceCells, serviceHeads, startWaitText } from './services-text.ts'
 import { machineCells, machineHeads, storeNotes, storeText } from './shared-store-text.ts'
 import { columns } from './text-columns.ts'
@@ -123,14 +123,21 @@ function services({ services: rows = [] }: Partial<StatusReport>, nowMs: number)
 
 function limits({ limits: states }: StatusReport): string[] {
   if (states.length === 0) return []
-  const rows = states.map(({ model, dimension, used, limit, waiting, frees_in_ms }) => [
-    model,
-    dimension,
-    `${used}/${limit}`,
-    `${waiting}`,
-    frees_in_ms === null ? '-' : frees_in_ms === 0 ? 'now' : `in ${durationText(frees_in_ms)}`,
+  const rows = states.map((state) => [
+    state.model,
+    state.dimension,
+    `${state.used}/${state.limit}`,
+    `${state.waiting}`,
+    roomText(state),
   ])
   return ['Limits of the last 60 seconds', ...columns(['model', 'of', 'used', 'in line', 'room'], rows)]
+}
+
+/** As the page has it. A gateway of an older version does not say where all slots are taken. */
+function roomText({ used, limit, frees_in_ms, full_at = null }: LimitState): string {
+  if (frees_in_ms !== null && frees_in_ms > 0) return `in ${durationText(frees_in_ms)}`
+  if (full_at !== null) return `when a call at ${full_at} ends`
+  return frees_in_ms === 0 || used < limit ? 'now' : 'when a call ends'
 }
 
 function budgets({ budgets: rows }: StatusReport, nowMs: number): string[] {

@@ -64,14 +64,23 @@ export function usageOf(
   }
 }
 
-/** The most expensive first, then those with the most tokens. Calls without a name are in the sums of days only. */
+/** Of calls that named no model, or came without a key. */
+const nameless = '(none)'
+
+/**
+ * The most expensive first, then those with the most tokens, and last what has no name, so that the rows add up to the sums of the
+ * days. Where nothing has a name there is nothing to list.
+ */
 function listOf({ rows }: UsageReport, dimension: 'model' | 'client' | 'key'): UsageRow[] {
   const tokens = (row: LedgerRow) => row.prompt_tokens + row.completion_tokens
-  return rows
-    .filter((row) => typeof row[dimension] === 'string')
+  const isNamed = (row: LedgerRow) => typeof row[dimension] === 'string'
+  const named = rows
+    .filter(isNamed)
     .toSorted((a, b) => b.cost_nano - a.cost_nano || tokens(b) - tokens(a) || b.calls - a.calls)
     .slice(0, maxRows)
     .map((row) => usageRow(shownText(String(row[dimension])), row))
+  const rest = rows.find((row) => !isNamed(row))
+  return named.length === 0 || rest === undefined ? named : [...named, usageRow(nameless, rest)]
 }
 
 function usageRow(name: string, row: LedgerRow | undefined): UsageRow {

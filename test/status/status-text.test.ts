@@ -132,6 +132,7 @@ test('a busy one has a section for each thing', () => {
         waiting: 1,
         frees_in_ms: 12_000,
         resets_in_ms: 60_000,
+        full_at: null,
       },
     ],
     budgets: [

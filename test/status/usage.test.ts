@@ -83,6 +83,7 @@ suite('usage', () => {
         ['dear', '1.25'],
         ['free', '0'],
         ['unknown', null],
+        ['(none)', '1.25'],
       ],
     )
   })

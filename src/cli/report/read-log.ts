@@ -91,7 +91,7 @@ function countLine({ atMs, facts }: Line, { calls, access }: Tallies): void {
   }
   const { level } = facts
   if (level === 'ERROR' || level === 'WARN') {
-    const reason = text(facts['reason']) ?? text(facts['message'])
+    const reason = text(facts['reason']) ?? text(facts['message']) ?? text(facts['detail'])
     access.trouble({ event, level, atMs, reason })
   }
   countEvent({ event, facts, atMs, access })

@@ -1,4 +1,5 @@
 // Which parts of the gateway do not work while calls go on, by the events that begin and end that.
+import { bounded } from '../../platform/bounded-text.ts'
 import type { GatewayEvent } from '../events.ts'
 import type { DegradedPart } from './gateway-state.ts'
 
@@ -163,6 +164,8 @@ function notSaved(what: string): DegradedPart {
 }
 
 const hourMs = 3_600_000
+/** In characters. */
+const maxReasonLength = 300
 
 export class Degraded {
   readonly #parts = new Map<string, { readonly part: DegradedPart; readonly untilMs: number }>()
@@ -171,12 +174,14 @@ export class Degraded {
   receive(event: GatewayEvent, nowMs: number): void {
     const end = ended[event.kind]
     if (end !== undefined) this.#parts.delete(end)
-    else if (event.kind === 'notification_failed') this.#notify(event.sink, nowMs)
+    else if (event.kind === 'notification_failed') this.#notify(event, nowMs)
     else if (event.kind === 'notification_sent') this.#parts.delete(nameOf(event.sink))
     else if (event.kind !== 'ledger_off' || event.is_usual !== true) {
       const start = begun[event.kind]
       if (start === undefined) return
-      const { lasts, ...part } = start
+      const { lasts, ...texts } = start
+      const reason = 'reason' in event ? event.reason : undefined
+      const part = { ...texts, why: reason && bounded(reason, maxReasonLength) }
       this.#parts.set(part.part, { part, untilMs: lasts === true ? Infinity : nowMs + hourMs })
     }
   }
@@ -187,11 +192,12 @@ export class Degraded {
   }
 
   /** Not removed by the end of the attempts: what was given up is missing. */
-  #notify(sink: string, nowMs: number): void {
+  #notify({ sink, reason }: { readonly sink: string; readonly reason: string }, nowMs: number): void {
     const part: DegradedPart = {
       part: nameOf(sink),
       severity: 'info',
       what: `Messages cannot be sent to ${sink}.`,
+      why: bounded(reason, maxReasonLength),
       fix: `Run \`llm-gateway notify test ${sink}\`.`,
     }
     this.#parts.set(part.part, { part, untilMs: nowMs + 4 * hourMs })

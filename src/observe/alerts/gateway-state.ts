@@ -14,6 +14,8 @@ export interface DegradedPart {
   readonly part: string
   readonly severity: Severity
   readonly what: string
+  /** The reason, as the log has it; undefined: the log has it alone. */
+  readonly why?: string | undefined
   readonly fix: string
 }
 

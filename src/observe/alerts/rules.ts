@@ -116,12 +116,12 @@ export const rules: Readonly<Record<AlertRule, Rule>> = {
     alert: 'Degraded',
     clearAfterMs: 0,
     *causes({ state, measures: { spans } }) {
-      const why = 'The log has the reason.'
-      for (const { part, ...texts } of state.degraded) yield { subject: part, ...texts, why }
+      const inLog = 'The log has the reason.'
+      for (const { part, why = inLog, ...texts } of state.degraded) yield { subject: part, ...texts, why }
       // Counted, because each thread exports its own.
       if (spans.increase('failed') === 0 || spans.lastRiseMs('sent') >= spans.lastRiseMs('failed')) return
       const what = 'Spans cannot be delivered to tracing.endpoint.'
-      yield { subject: 'traces', severity: 'info', what, why, fix: doctor }
+      yield { subject: 'traces', severity: 'info', what, why: inLog, fix: doctor }
     },
     hasRecovered: () => true,
   },

@@ -36,9 +36,10 @@ const limitColumns: readonly Column<LimitState>[] = [
   ['All free', 'n l', 'resets_in_ms', inTime],
 ]
 
-function roomCell({ used, limit, frees_in_ms }: LimitState): string {
-  if (frees_in_ms === null) return used < limit ? 'now' : 'when a call ends'
-  return frees_in_ms === 0 ? 'now' : inTime(frees_in_ms)
+function roomCell({ used, limit, frees_in_ms, full_at }: LimitState): string {
+  if (frees_in_ms) return inTime(frees_in_ms)
+  if (full_at) return `when a call at ${full_at} ends`
+  return frees_in_ms === 0 || used < limit ? 'now' : 'when a call ends'
 }
 
 function inTime(ms: number | null): string {

@@ -77,9 +77,7 @@ function shown({ model, route, suggestion }: Explained, models: readonly string[
   if (route === null) {
     return [
       state('bad', `${model} leads nowhere.`),
-      suggestion
-        ? [' Did you mean ', code(suggestion), '?']
-        : ` Names that do: ${models.slice(0, 20).join(', ')}`,
+      suggestion ? [' Did you mean ', code(suggestion), '?'] : ` Names: ${models.slice(0, 20).join(', ')}`,
     ]
   }
   return box(

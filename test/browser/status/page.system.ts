@@ -221,7 +221,7 @@ suite('the status page', { skip: missing('chromium') }, () => {
     assert.match(await page.locator('#route tbody .warn').innerText(), /failing/)
     answer = { model: 'nosuch', route: null, suggestion: null }
     await explain('nosuch')
-    await page.getByText('nosuch leads nowhere. Names that do: echo, qwen3:8b, claude-sonnet-5').waitFor()
+    await page.getByText('nosuch leads nowhere. Names: echo, qwen3:8b, claude-sonnet-5').waitFor()
   })
 
   test('takes markup in any text as text', async (t) => {

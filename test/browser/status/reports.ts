@@ -293,6 +293,7 @@ export const busyReport: StatusReport = {
       waiting: 1,
       frees_in_ms: null,
       resets_in_ms: null,
+      full_at: null,
     },
     {
       model: 'claude-sonnet-5',
@@ -302,6 +303,7 @@ export const busyReport: StatusReport = {
       waiting: 0,
       frees_in_ms: 0,
       resets_in_ms: 48_000,
+      full_at: null,
     },
     {
       model: 'claude-sonnet-5',
@@ -311,6 +313,7 @@ export const busyReport: StatusReport = {
       waiting: 0,
       frees_in_ms: 0,
       resets_in_ms: 48_000,
+      full_at: null,
     },
     {
       model: 'gpt-5.2-mini',
@@ -320,6 +323,7 @@ export const busyReport: StatusReport = {
       waiting: 0,
       frees_in_ms: 7400,
       resets_in_ms: 58_000,
+      full_at: null,
     },
   ],
   budgets: [

@@ -86,6 +86,27 @@ suite('the report', onlyLinux, () => {
     assert.doesNotMatch(text, /a secret|opening words|sk-provider/)
   })
 
+  test('says when a call has room again, also where the slots of its provider are taken', async (t) => {
+    const { gateway, upstream } = await startGateway(t, {
+      providers: { scripted: { max_parallel_requests: 1 } },
+      rate_limit_settings: { limits: { plain: { rpm: 100 } } },
+    })
+    const rowOf = async () => (await readReport(t, gateway)).limits.find(({ model }) => model === 'plain')!
+    assert.equal((await rowOf()).full_at, null)
+    upstream.respond([streamHead(), chunk(`data: ${delta('opening words')}\n\n`), hang])
+    const client = await connectRaw(t, gateway.url)
+    const body = JSON.stringify({ model: 'plain', stream: true, messages: [] })
+    client.send(rawRequest('POST /v1/chat/completions', {}, body))
+    await client.seen('opening words')
+
+    const row = await rowOf()
+    assert.deepEqual([row.frees_in_ms, row.full_at], [0, 'scripted'])
+    const { status } = await chat(gateway, 'plain')
+    assert.equal(status, 429)
+    const text = (await ask(t, gateway, '/status', { accept: 'text/plain' })).body().toString()
+    assert.match(text, /^ *plain +requests +1\/100 +0 +when a call at scripted ends$/m)
+  })
+
   test('says why a provider fails, until when it is tried last, and what to do', async (t) => {
     const routing = { retries: 0, restart_wait_ms: 0, cooldown_ms: 60_000 }
     const { gateway, upstream } = await startGateway(t, { routing })

@@ -116,3 +116,19 @@ test('what nothing ends is over after an hour without another event', () => {
     ['keys'],
   )
 })
+
+test('the reason is that of the log', () => {
+  const facts = new EventFacts(() => 0)
+  const reason = 'another process listens at /run/user/1000/llm-gateway/control.sock'
+  facts.receive({ kind: 'control_unavailable', reason })
+  facts.receive({ kind: 'notification_failed', sink: 'phone', reason: 'status 403', retry_in_ms: 1 })
+  facts.receive({ kind: 'keys_missing', file: 'x' })
+  assert.deepEqual(
+    facts.degraded(0).map(({ part, why }) => [part, why]),
+    [
+      ['commands', reason],
+      ['notify.sinks.phone', 'status 403'],
+      ['keys', undefined],
+    ],
+  )
+})
