@@ -9,7 +9,7 @@ const source = join(root, 'src/status/page')
 
 /** Members of the page's own objects, which get short names: none of them is a member of JSON, of the browser or of preact. */
 const ownMembers =
-  'report|isFailedOnly|hasAll|requestId|firstMs|isReasoning|isStale|grouping|measure|stopper|turns|pace|problem|pieces|' +
+  'report|isFailedOnly|hasAll|requestId|firstMs|isReasoning|lostAt|grouping|measure|stopper|turns|pace|problem|pieces|' +
   'words|reasoning|step|link|answer'
 
 /** Custom properties get names of one letter, and lose the blanks that esbuild leaves in their values. */

@@ -14,7 +14,7 @@ import { lastFailure } from '../status/last-failure.ts'
 import { limitStates } from '../status/limit-states.ts'
 import type { OpenCall } from '../status/open-call.ts'
 import { failureRows, recentCalls } from '../status/past-rows.ts'
-import { providerStates } from '../status/provider-states.ts'
+import { isFailing, providerStates } from '../status/provider-states.ts'
 import { servedModels } from '../status/served-models.ts'
 import { serviceRows } from '../status/service-rows.ts'
 import { withTurns } from '../status/service-turns.ts'
@@ -144,8 +144,9 @@ export class StatusReporter implements StatusSource {
     }
   }
 
-  explain(name: string): Promise<ExplainedName> {
+  async explain(name: string): Promise<ExplainedName> {
     const { clock, services, routes } = this.#parts
+    const looks = (await this.#look()).map(({ recent }) => recent)
     const { coordinator } = services
     const offsetMs = clock.wallNow() - clock.now()
     return explainName(name, {
@@ -155,6 +156,7 @@ export class StatusReporter implements StatusSource {
         const trouble = coordinator.health.troubleOf(provider, clock.now())
         return trouble !== undefined && trouble.untilMs === undefined
       },
+      isFailing: (provider) => isFailing(provider, looks),
       inFlightOf: (provider) => coordinator.load.of(provider),
       isFull: (provider) => this.#isFull(provider),
       describeLimits: (models) => coordinator.describe(models),

@@ -32,7 +32,8 @@ interface ExplainedTarget {
   readonly model: string
   readonly tier: number
   readonly weight: number
-  readonly state: 'ready' | 'cooling' | 'unwell'
+  /** `failing`: it is chosen, but the last call that its provider got has failed there. */
+  readonly state: 'ready' | 'failing' | 'cooling' | 'unwell'
   readonly trouble: string | null
   /** ISO 8601; null: nothing is wrong, or until a health check succeeds. */
   readonly until: string | null
@@ -43,6 +44,7 @@ export interface RouteSources {
   readonly routes: Pick<RouteTable, 'discovered' | 'find' | 'suggest'>
   readonly stateOf: (target: Target) => TargetState
   readonly isChecked: (provider: string) => boolean
+  readonly isFailing: (provider: string) => boolean
   readonly inFlightOf: (provider: string) => number
   /** Whether all slots of a provider are taken. */
   readonly isFull: (provider: string) => boolean
@@ -82,7 +84,7 @@ export async function explainName(name: string, sources: RouteSources): Promise<
 
 function explained(
   target: Target,
-  { stateOf, isChecked, inFlightOf, toWallMs }: Omit<RouteSources, 'routes'>,
+  { stateOf, isChecked, isFailing, inFlightOf, toWallMs }: Omit<RouteSources, 'routes'>,
 ): ExplainedTarget {
   const { provider, model, tier, weight } = target
   const { isReady, failureKind, readyAtMs } = stateOf(target)
@@ -92,7 +94,7 @@ function explained(
     model: shownText(model),
     tier,
     weight,
-    state: isReady ? 'ready' : isUnwell ? 'unwell' : 'cooling',
+    state: isReady ? (isFailing(provider) ? 'failing' : 'ready') : isUnwell ? 'unwell' : 'cooling',
     trouble: failureKind ?? null,
     until: isReady || isUnwell ? null : new Date(toWallMs(readyAtMs)).toISOString(),
     in_flight: Math.max(0, inFlightOf(provider)),

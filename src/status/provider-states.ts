@@ -49,11 +49,7 @@ function providerState(
 ): ProviderState {
   const { name, kind } = config
   const isHttp = kind !== 'echo'
-  const pasts = looks
-    .flatMap(({ providers }) => providers)
-    .filter(([of]) => of === name)
-    .map(([, past]) => past)
-  const past = pasts.length === 0 ? noPast : mergedPast(pasts)
+  const past = pastOf(name, looks)
   const trouble = troubleOf(name)
   return {
     name: shownText(name),
@@ -85,13 +81,27 @@ function providerState(
   }
 }
 
-function stateOf(
-  trouble: Trouble | undefined,
-  { isReached, lastReachedMs = 0, reasonMs = 0 }: ProviderPastLook,
-): ProviderState['state'] {
+function stateOf(trouble: Trouble | undefined, past: ProviderPastLook): ProviderState['state'] {
   if (trouble !== undefined) return trouble.untilMs === undefined ? 'unwell' : 'cooling'
-  if (reasonMs > lastReachedMs) return 'failing'
-  return isReached ? 'ok' : 'unused'
+  if (hasFailedLast(past)) return 'failing'
+  return past.isReached ? 'ok' : 'unused'
+}
+
+/** Whether the last call that a provider got has failed there, though it is still chosen. */
+export function isFailing(provider: string, looks: readonly HistoryLook[]): boolean {
+  return hasFailedLast(pastOf(provider, looks))
+}
+
+function hasFailedLast({ lastReachedMs = 0, reasonMs = 0 }: ProviderPastLook): boolean {
+  return reasonMs > lastReachedMs
+}
+
+function pastOf(provider: string, looks: readonly HistoryLook[]): ProviderPastLook {
+  const pasts = looks
+    .flatMap(({ providers }) => providers)
+    .filter(([of]) => of === provider)
+    .map(([, past]) => past)
+  return pasts.length === 0 ? noPast : mergedPast(pasts)
 }
 
 const noPast: ProviderPastLook = {

@@ -147,7 +147,7 @@ suite('a gateway with a service to notify', () => {
     await passing(clock, receiver, 1)
     assert.match(
       receiver.received[0]!.text,
-      /The budget of all clients together, 10 usd\/day, is nearly spent\.","why":"9 USD are spent\. It is renewed at /,
+      /The budget of all clients together, 10 usd\/day, is nearly spent\.","why":"9 USD are spent\. It is renewed on \d+ \w{3} \d{4}, \d\d:\d\d UTC\./,
     )
     clock.advance(24 * 3_600_000)
     await until(() => {

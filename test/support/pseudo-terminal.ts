@@ -29,6 +29,8 @@ interface Started {
 
 /** How each screen begins. */
 const home = '\u001b[H'
+/** How it ends: the cursor is hidden. */
+const screenEnd = '\u001b[?25l'
 
 export async function startInTerminal(
   t: Cleanup,
@@ -63,8 +65,8 @@ export async function startInTerminal(
   const screen = () => {
     const [, ...screens] = text.split(home)
     // The last one may not be whole yet.
-    const last = screens.findLast((each) => each.includes('\u001b[J')) ?? ''
-    return stripVTControlCharacters(last.slice(0, last.indexOf('\u001b[J')))
+    const last = screens.findLast((each) => each.includes(screenEnd)) ?? ''
+    return stripVTControlCharacters(last.slice(0, last.indexOf(screenEnd)))
       .split('\r\n')
       .map((each) => each.trimEnd())
   }

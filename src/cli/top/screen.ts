@@ -27,7 +27,8 @@ export interface Line {
 
 /** The least that a section with calls keeps on a small terminal. */
 const minCallRows = 3
-const maxAttention = 4
+/** The least that conditions get on a small terminal. */
+const minAttentionRows = 5
 /** So that one long name does not push all others out of sight. */
 const maxCellColumns = 32
 /** What a call waits for may have two names in it. */
@@ -37,7 +38,7 @@ const maxPhaseColumns = 64
 export function drawScreen(state: TopState, { columns, rows }: Size): Line[] {
   const { choice } = state
   const foot = footOf(choice ?? noChoice, state.trouble)
-  const body = choice?.mode === 'help' ? helpLines : sections(state, rows - 3)
+  const body = choice?.mode === 'help' ? helpLines : sections(state, rows - 3, columns)
   const lines: Line[] = [headOf(state), { text: '' }, ...body]
   const visible = lines.slice(0, Math.max(0, rows - 1))
   // The foot stays at the bottom, so that it does not move while calls come and go.
@@ -50,7 +51,7 @@ export function drawScreen(state: TopState, { columns, rows }: Size): Line[] {
 /** All of it, once, for a reader that is no terminal. */
 export function drawOnce(report: TopReport, columns: number): Line[] {
   const state: TopState = { report, choice: undefined, trouble: undefined }
-  const lines = [headOf(state), { text: '' }, ...sections(state, Infinity)]
+  const lines = [headOf(state), { text: '' }, ...sections(state, Infinity, columns)]
   return lines.map(({ text, style }) => ({ text: fit(text, columns).trimEnd(), ...(style && { style }) }))
 }
 
@@ -101,25 +102,51 @@ const helpLines: readonly Line[] = [
   { text: '  whole         a response that is not a stream arrives' },
 ]
 
-function sections(state: TopState, room: number): Line[] {
-  const { attention, providers, services } = state.report
-  const above = attention === undefined ? [] : attentionLines(attention, state.report.nowMs)
-  const wanted = providers === undefined ? [] : providerLines(providers, state.report.nowMs)
+/** @param room lines. What it has besides those of calls and providers tells the conditions in full. */
+function sections(state: TopState, room: number, columns: number): Line[] {
+  const { attention = [], calls, providers, services, nowMs } = state.report
+  const wanted = providers === undefined ? [] : providerLines(providers, nowMs)
   wanted.push(...serviceLines(services))
+  const forAttention = room - wanted.length - Math.max(1, calls.length + 1) - 4
+  const above = attentionLines(attention, Math.max(minAttentionRows, forAttention), columns, nowMs)
   const forCalls = Math.max(minCallRows, room - above.length - wanted.length - 2)
   return [...above, ...callLines(state, forCalls), ...wanted]
 }
 
-function attentionLines(attention: readonly ShownAttention[], nowMs = 0): Line[] {
+/** @param room lines, without the heading. */
+function attentionLines(
+  attention: readonly ShownAttention[],
+  room: number,
+  columns: number,
+  nowMs = 0,
+): Line[] {
   if (attention.length === 0) return []
-  const shown = attention.slice(0, maxAttention).map((each): Line => {
+  const shown = attention.slice(0, attention.length > room ? room - 1 : room)
+  const unshown = attention.length - shown.length
+  let spare = room - shown.length - Math.min(unshown, 1)
+  const lines = shown.flatMap((each): Line[] => {
     const { severity, what, fix } = each
     const style = severity === 'critical' ? 'red' : severity === 'warning' ? 'yellow' : undefined
-    return { text: `  ${labelOf(each, nowMs)}: ${what} ${fix}`.trimEnd(), ...(style && { style }) }
+    const texts = wrap(`${labelOf(each, nowMs)}: ${what} ${fix}`.trimEnd(), columns - 4, spare + 1)
+    spare -= texts.length - 1
+    return texts.map((text, at) => ({ text: `${at === 0 ? '  ' : '    '}${text}`, ...(style && { style }) }))
   })
-  const unshown = attention.length - shown.length
   const more = unshown > 0 ? [{ text: `  and ${unshown} more` }] : []
-  return [{ text: 'Needs attention', style: 'bold' }, ...shown, ...more, { text: '' }]
+  return [{ text: 'Needs attention', style: 'bold' }, ...lines, ...more, { text: '' }]
+}
+
+/** Breaks a text between words into at most so many lines, of which the last has all the rest. */
+function wrap(text: string, columns: number, most: number): string[] {
+  const lines: string[] = []
+  let line = ''
+  for (const word of text.split(' ')) {
+    const longer = line === '' ? word : `${line} ${word}`
+    if (line !== '' && lines.length < most - 1 && displayWidth(longer) > columns) {
+      lines.push(line)
+      line = word
+    } else line = longer
+  }
+  return [...lines, line]
 }
 
 /** `critical (pending) for 2 min`, `last failed call 2 min ago`. */

@@ -23,7 +23,8 @@ export interface TerminalParts {
 }
 
 /** Another screen without a cursor and without line breaks of its own. */
-const enter = '\u001b[?1049h\u001b[?25l\u001b[?7l'
+const hideCursor = '\u001b[?25l'
+const enter = `\u001b[?1049h${hideCursor}\u001b[?7l`
 const leave = '\u001b[?7h\u001b[?25h\u001b[?1049l'
 const home = '\u001b[H'
 const clearRestOfLine = '\u001b[K'
@@ -76,8 +77,11 @@ export class Terminal {
   }
 
   draw(lines: readonly Line[]): void {
-    const text = lines.map((line) => this.#styled(line) + clearRestOfLine).join('\r\n')
-    this.#parts.output.write(home + text + clearBelow)
+    // Before a line: after one as wide as the terminal, the cursor is still in the last column, and its character would go.
+    const text = lines.map(
+      (line, at) => (at < lines.length - 1 ? clearRestOfLine : clearBelow) + this.#styled(line),
+    )
+    this.#parts.output.write(home + text.join('\r\n') + hideCursor)
   }
 
   /** The terminal is as before; nothing more is drawn. Further calls do nothing. */

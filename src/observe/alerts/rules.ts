@@ -102,7 +102,8 @@ export const rules: Readonly<Record<AlertRule, Rule>> = {
       for (const { of, kind, budget, ratio: used, spent, resetsAt } of state.budgets) {
         if (used <= ratio) continue
         const isSpent = used >= 1
-        const renewed = resetsAt === undefined ? 'It is never renewed.' : `It is renewed at ${resetsAt}.`
+        const renewed =
+          resetsAt === undefined ? 'It is never renewed.' : `It is renewed on ${momentText(resetsAt)}.`
         yield {
           subject: budgetSubject({ of, kind }),
           severity: isSpent ? 'critical' : 'warning',
@@ -341,4 +342,9 @@ const labels = new Map(Object.values(rules).map(({ alert, label }) => [alert, la
 /** What the subjects of a rule are, by its name in notices. */
 export function labelOf(alert: string): string {
   return labels.get(alert) ?? 'subject'
+}
+
+/** For people in any zone: `1 Dec 2026, 00:00 UTC`. @param iso a time in ISO 8601. */
+function momentText(iso: string): string {
+  return new Date(iso).toUTCString().replace(/^\w+, 0?(\d+ \w+ \d+) (\d+:\d+).*/, '$1, $2 UTC')
 }

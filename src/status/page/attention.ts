@@ -28,7 +28,7 @@ export function attentionSection(report: StatusReport): VNode {
     'Needs attention',
     null,
     ...cards,
-    cards.length === 0 && (recent.length === 0 ? firstCall(report) : allWell(recent)),
+    recent.length === 0 ? firstCall(report) : cards.length === 0 && allWell(recent),
   )
 }
 

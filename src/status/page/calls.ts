@@ -63,7 +63,11 @@ const Stop = stateful<{ readonly id: string; readonly name: string }, Stopping>(
   { step: 'idle' },
   ({ id, name }, { step }, change) => {
     const label = `Stop the call to ${name}`
-    const stop = async () => {
+    const stop = async ({ currentTarget }: MouseEvent) => {
+      // A keyboard's focus leaves the row that is about to go: for the button of a neighbour, else for the section.
+      const row = (currentTarget as HTMLElement).closest('tr')!
+      const next = row.nextElementSibling ?? row.previousElementSibling
+      focus(next?.querySelector('button') ?? row.closest('section'))
       change({ step: 'stopping' })
       const answer = await request('/status/cancel', posted({ id }))
       if (!answer.ok) change({ step: answer.status === 404 ? 'has ended' : 'idle' })
@@ -73,7 +77,7 @@ const Stop = stateful<{ readonly id: string; readonly name: string }, Stopping>(
     return h(
       'span',
       { class: 'ask', role: 'group', 'aria-label': label },
-      button('Stop it', () => void stop(), { class: 'danger' }),
+      button('Stop it', (event) => void stop(event), { class: 'danger' }),
       // A keyboard's focus stays where the button was, on the harmless answer.
       button('Keep', () => change({ step: 'idle' }), { ref: focus }),
     )
@@ -84,4 +88,8 @@ function focus(element: HTMLElement | null): void {
   element?.focus()
 }
 
-const stopColumn: Column<OpenCall> = ['Stop', 'act', ({ id, model }) => h(Stop, { id, name: model ?? id })]
+const stopColumn: Column<OpenCall> = [
+  'Stop',
+  'act',
+  ({ id, model, client }) => h(Stop, { id, name: `${model ?? 'no model'} of ${client}, ${id}` }),
+]

@@ -4,6 +4,8 @@ import { errorMessage, posted } from './requests.ts'
 export interface Turn {
   readonly role: 'user' | 'assistant'
   readonly content: string
+  /** Why there is no answer, or only a part. */
+  readonly problem?: string
 }
 
 interface Piece {
@@ -24,9 +26,9 @@ export async function startChat(
   turns: readonly Turn[],
   signal: AbortSignal,
 ): Promise<ChatStream> {
-  // A turn that was stopped before its first word has no text, which some providers refuse.
+  // A turn that was stopped before its first word has no text, which some providers refuse. One that failed is not repeated.
   const messages = turns
-    .filter(({ content }) => content !== '')
+    .filter(({ content, problem }, at) => content && !problem && !turns[at + 1]?.problem)
     .map(({ role, content }) => ({ role, content }))
   const response = await fetch('/v1/chat/completions', {
     ...posted({ model, stream: true, messages }),

@@ -4,8 +4,8 @@ import type { StatusReport } from '../status-report.ts'
 import { readJson, zone } from './format.ts'
 import { request } from './requests.ts'
 
-/** `lost`: the browser or the page tries again. `restarting`: the gateway has ended the stream. */
-export type Link = 'opening' | 'live' | 'asking' | 'lost' | 'restarting'
+/** `lost`: the browser or the page tries again. `ended`: the gateway stops, and has said so. */
+export type Link = 'opening' | 'live' | 'asking' | 'lost' | 'ended'
 
 /** Hears how the link is and, where one has come, the newest report. */
 export type FeedListener = (link: Link, report?: StatusReport) => void
@@ -76,7 +76,7 @@ export function feedTo(listener: FeedListener, firstDays: string): Feed {
       source.addEventListener(name, ({ data }: MessageEvent<string>) => take(readJson(data), 'live'))
     }
     source.addEventListener('bye', () => {
-      listener('restarting')
+      listener('ended')
       again(againMs)
     })
     source.addEventListener('error', () => {

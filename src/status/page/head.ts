@@ -39,15 +39,23 @@ export function head(report: StatusReport | undefined, link: Link): VNode {
   )
 }
 
-export function surroundings(report: StatusReport): VNode {
+/** @param lostAt since when the gateway cannot be reached; empty: it can. */
+export function surroundings(report: StatusReport, lostAt: string): VNode {
   const { draining, started_at, now, config_file, workers, reload, viewer } = report
   const { wanted, running } = workers
   return h(
     'section',
     { class: 'surroundings', 'aria-label': 'The gateway' },
     facts(
-      ['State', draining ? state('warn', 'draining') : state('good', 'serving')],
-      ['Up', duration(Date.parse(now) - Date.parse(started_at))],
+      [
+        'State',
+        lostAt
+          ? state('bad', `unreachable since ${time(lostAt)}`)
+          : draining
+            ? state('warn', 'draining')
+            : state('good', 'serving'),
+      ],
+      ['Up', !lostAt && duration(Date.parse(now) - Date.parse(started_at))],
       ['Configuration', code(config_file)],
       [
         'Last reload',

@@ -60,15 +60,18 @@ const machineColumns: readonly Column<ShownMachine>[] = [
 ]
 
 function level(of: string, used: number, limit: number, shown: (value: number) => string): ComponentChildren {
-  const max = limit || 1
+  const share = Math.min(used / (limit || 1), 1)
   const text = `${shown(used)} of ${shown(limit)}`
-  const meter = h('meter', {
-    max,
-    low: max * 0.7,
-    high: max * 0.95,
-    optimum: 0,
-    value: Math.min(used, max),
-    'aria-label': `${of}: ${text}`,
-  })
-  return two(meter, text)
+  const bar = h(
+    'svg',
+    {
+      class: 'level',
+      role: 'img',
+      'aria-label': `${of}: ${text}`,
+      viewBox: '0 0 1 1',
+      preserveAspectRatio: 'none',
+    },
+    h('rect', { class: share < 0.7 ? '' : share < 0.95 ? 'warn' : 'bad', width: share, height: 1 }),
+  )
+  return two(bar, text)
 }

@@ -16,29 +16,27 @@ import { Route } from './route.ts'
 import { servicesSection } from './services.ts'
 import { type Days, usageSection } from './usage.ts'
 
-/** Without a connection, what the page shows counts as old after this many milliseconds. */
-const staleMs = 5000
-
 interface Seen {
   readonly report: StatusReport | undefined
   readonly link: Link
-  readonly isStale: boolean
+  /** ISO 8601: since when the gateway cannot be reached; empty: it can. */
+  readonly lostAt: string
   readonly models: readonly string[]
   readonly days: Days
 }
 
-function page({ report, link, isStale, models, days }: Seen): VNode {
+function page({ report, link, lostAt, models, days }: Seen): VNode {
   return h(
     'div',
-    { class: isStale ? 'stale' : '' },
+    { class: lostAt && 'stale' },
     head(report, link),
     h(
       'main',
       null,
       report === undefined
-        ? empty(isStale ? 'The gateway does not answer. The page tries again by itself.' : 'Loading')
+        ? empty(lostAt ? 'The gateway does not answer. The page tries again by itself.' : 'Loading')
         : [
-            surroundings(report),
+            surroundings(report, lostAt),
             attentionSection(report),
             callsSection(report),
             providersSection(report),
@@ -55,8 +53,7 @@ function page({ report, link, isStale, models, days }: Seen): VNode {
 }
 
 const place = document.querySelector('#page')!
-let seen: Seen = { report: undefined, link: 'opening', isStale: false, models: [], days: '7' }
-let staleTimer = 0
+let seen: Seen = { report: undefined, link: 'opening', lostAt: '', models: [], days: '7' }
 
 function show(change: Partial<Seen>): void {
   seen = { ...seen, ...change }
@@ -68,12 +65,9 @@ function show(change: Partial<Seen>): void {
 function follow(link: Link, report = seen.report): void {
   if (report !== seen.report) show({ report })
   if (link === seen.link) return
-  show({ link })
-  clearTimeout(staleTimer)
-  if (link === 'live' || link === 'asking') {
-    show({ isStale: false })
-    void listModels().then((models) => show({ models }))
-  } else staleTimer = setTimeout(() => show({ isStale: true }), staleMs)
+  const isUp = link === 'live' || link === 'asking'
+  show({ link, lostAt: isUp ? '' : seen.lostAt || new Date().toISOString() })
+  if (isUp) void listModels().then((models) => show({ models }))
 }
 
 function chooseDays(days: Days): void {

@@ -13,7 +13,7 @@ export function section(
 ): VNode {
   return h(
     'section',
-    { id, 'aria-label': title },
+    { id, 'aria-label': title, tabIndex: -1 },
     box('div', 'head', h('h2', null, title), note),
     ...children,
   )
@@ -49,7 +49,7 @@ export function code(text: string): VNode {
   return h('code', null, text)
 }
 
-export function button(words: string, onClick: () => void, attributes?: object): VNode {
+export function button(words: string, onClick: (event: MouseEvent) => void, attributes?: object): VNode {
   return h('button', { type: 'button', onClick, ...attributes }, words)
 }
 
@@ -86,12 +86,9 @@ export function table<Row extends object>(
   const line = (row: Row) => {
     const { id } = row as { readonly id?: string }
     const more = below?.(row)
-    const cells = columns.map((column, at) => {
-      const attributes = { class: column[1], scope: 'row' }
-      return at === 0
-        ? h('th', attributes, cellOf(column, row))
-        : h('td', { class: column[1] }, cellOf(column, row))
-    })
+    const cells = columns.map((column, at) =>
+      h(at ? 'td' : 'th', { class: column[1], scope: at ? undefined : 'row' }, cellOf(column, row)),
+    )
     return [
       h('tr', { key: id }, cells),
       more && h('tr', { key: `${id} more`, class: 'more' }, h('td', { colSpan: columns.length }, more)),

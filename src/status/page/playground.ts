@@ -7,6 +7,8 @@ import { counted, duration, rate } from './format.ts'
 import { button, field, form, quiet, section } from './parts.ts'
 
 interface Spoken extends Turn {
+  /** Which model is asked, or answers. */
+  readonly model: string
   readonly reasoning?: string
 }
 
@@ -21,7 +23,6 @@ interface Pace {
 interface View {
   readonly turns: readonly Spoken[]
   readonly pace?: Pace | undefined
-  readonly problem?: string | undefined
   /** Stops the answer that is under way. */
   readonly stopper?: AbortController | undefined
 }
@@ -32,7 +33,7 @@ interface Properties {
 }
 
 export const Playground = stateful<Properties, View>({ turns: [] }, ({ recent, models }, view, change) => {
-  const { turns, pace, problem, stopper } = view
+  const { turns, pace, stopper } = view
   const isBusy = stopper !== undefined
   return section(
     'try',
@@ -44,7 +45,6 @@ export const Playground = stateful<Properties, View>({ turns: [] }, ({ recent, m
         { class: 'panel', role: 'log', 'aria-busy': isBusy, 'aria-label': 'Conversation', tabIndex: 0 },
         turns.map(shownTurn),
       ),
-    problem && h('p', { class: 'state bad', role: 'alert' }, problem),
     pace
       ? quiet(paceText(pace, recent))
       : isBusy && quiet('No answer yet. The calls under way show what it waits for.'),
@@ -52,8 +52,8 @@ export const Playground = stateful<Properties, View>({ turns: [] }, ({ recent, m
       (values, sent) => {
         if (isBusy) return
         sent.querySelector('textarea')!.value = ''
-        const asked = { role: 'user', content: values.get('content') as string } as const
-        void ask(values.get('model') as string, [...turns, asked], change)
+        const model = values.get('model') as string
+        void ask([...turns, { role: 'user', content: values.get('content') as string, model }], change)
       },
       field(
         'Model',
@@ -74,7 +74,7 @@ export const Playground = stateful<Properties, View>({ turns: [] }, ({ recent, m
         'New conversation',
         () => {
           stopper?.abort()
-          change({ ...fresh, turns: [] })
+          change({ pace: undefined, turns: [] })
         },
         { disabled: turns.length === 0 },
       ),
@@ -83,33 +83,29 @@ export const Playground = stateful<Properties, View>({ turns: [] }, ({ recent, m
   )
 })
 
-const fresh = { pace: undefined, problem: undefined }
-
-async function ask(
-  model: string,
-  asked: readonly Spoken[],
-  change: (members: Partial<View>) => void,
-): Promise<void> {
+async function ask(asked: readonly Spoken[], change: (members: Partial<View>) => void): Promise<void> {
+  const { model } = asked.at(-1)!
   const stopper = new AbortController()
   const { signal } = stopper
-  change({ ...fresh, turns: asked, stopper })
+  change({ pace: undefined, turns: asked, stopper })
   const start = performance.now()
-  let [answer, reasoning, number, firstMs] = ['', '', 0, 0]
+  let answer: Spoken = { role: 'assistant', content: '', reasoning: '', model }
+  let [number, firstMs] = [0, 0]
+  const say = (more: Partial<Spoken>) => {
+    answer = { ...answer, ...more }
+    change({ turns: [...asked, answer] })
+  }
   try {
     const { requestId, pieces } = await startChat(model, asked, signal)
     for await (const { text, isReasoning } of pieces) {
       if (signal.aborted) break
       const ms = performance.now() - start
       if (number++ === 0) firstMs = ms
-      if (isReasoning) reasoning += text
-      else answer += text
-      change({
-        turns: [...asked, { role: 'assistant', content: answer, reasoning }],
-        pace: { requestId, pieces: number, firstMs, ms },
-      })
+      say(isReasoning ? { reasoning: answer.reasoning + text } : { content: answer.content + text })
+      change({ pace: { requestId, pieces: number, firstMs, ms } })
     }
   } catch (error) {
-    if (!signal.aborted) change({ problem: (error as Error).message })
+    if (!signal.aborted) say({ problem: (error as Error).message })
   }
   change({ stopper: undefined })
 }
@@ -120,13 +116,14 @@ function sendOnEnter(event: KeyboardEvent): void {
   ;(event.currentTarget as HTMLTextAreaElement).form!.requestSubmit()
 }
 
-function shownTurn({ role, content, reasoning }: Spoken, at: number): VNode {
+function shownTurn({ role, content, reasoning, model, problem }: Spoken, at: number): VNode {
   return h(
     'div',
     { key: at, class: 'turn' },
-    h('h3', null, role === 'user' ? 'You' : 'Model'),
+    h('h3', null, role === 'user' ? 'You' : model),
     reasoning && h('details', null, h('summary', null, 'Reasoning'), h('p', null, reasoning)),
     h('p', null, content),
+    problem && h('p', { class: 'state bad', role: 'alert' }, problem),
   )
 }
 

@@ -26,8 +26,7 @@ const columns: readonly Column<ProviderState>[] = [
   ['Tokens/s', 'n m', speedCell],
   ['Last success', 'n l', 'last_success', time],
   ['Models', 'l', modelsCell],
-  ['Boundary', 'l', 'boundary'],
-  ['Key', 'l', (each) => each.key_from ?? 'none'],
+  ['Boundary, key', 'l', (each) => two(each.boundary, each.key_from ?? 'no key')],
 ]
 
 /** Of the slots, those in use, and who waits for them. */
@@ -68,7 +67,7 @@ function trendCell({ minutes }: ProviderState): VNode {
   const calls = sum(minutes, 'calls')
   return chart(
     calls === 0 ? 'no calls' : `${counted(calls, 'call')}, ${count(sum(minutes, 'failed'))} failed`,
-    minutes.map((minute) => ['', ['calls', minute.calls], ['failed', minute.failed]]),
+    minutes.map((minute) => ['', ['', minute.calls], ['bad', minute.failed]]),
     6,
     22,
   )

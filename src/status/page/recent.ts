@@ -76,7 +76,7 @@ export const Recent = stateful<{ readonly report: StatusReport }, View>(
         rows,
         [['Ended', '', opener], ...columns],
         (call) => open.has(call.id) && details(call),
-      ),
+      ) || empty('No call matches.'),
       matching.length > rows.length &&
         button(`Show all ${count(matching.length)}`, () => change({ hasAll: true })),
     )
@@ -120,7 +120,12 @@ const fields: readonly Column<RecentCall>[] = [
 
 function outcomeCell(call: RecentCall): ComponentChildren {
   const outcome = shownOutcome(call)
-  return two(state(outcome, `${wordsOf(outcome)} ${call.status}`), call.reason ?? call.code)
+  return two(state(outcome, `${wordsOf(outcome)} ${call.status}`), reasonOf(call) ?? call.code)
+}
+
+/** Of a cancelled call, the reason is advice to its client. */
+function reasonOf(call: RecentCall): string | null {
+  return call.code === 'call_cancelled' ? null : call.reason
 }
 
 function traceCell({ trace_id, trace_url }: RecentCall): VNode | null {
@@ -137,7 +142,7 @@ function details(call: RecentCall): VNode {
   return box(
     'div',
     'card',
-    advice(call.reason, call.fix),
+    advice(reasonOf(call), call.fix),
     facts(...known.map((each) => [each[0], cellOf(each, call)] as const)),
   )
 }

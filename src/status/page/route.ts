@@ -5,6 +5,7 @@ import { box, h, stateful } from './element.ts'
 import { count } from './format.ts'
 import { code, type Column, facts, field, form, section, state, table } from './parts.ts'
 import { type Answer, request } from './requests.ts'
+import { wordsOf } from './words.ts'
 
 /** What `GET /status/explain` answers. */
 interface Explained {
@@ -25,7 +26,7 @@ interface Target {
   readonly model: string
   readonly tier: number
   readonly weight: number
-  readonly state: 'ready' | 'cooling' | 'unwell'
+  readonly state: 'ready' | 'failing' | 'cooling' | 'unwell'
   readonly trouble: string | null
   readonly in_flight: number
 }
@@ -58,7 +59,7 @@ export const Route = stateful<{ readonly models: readonly string[] }, View>(
         h(
           'div',
           { role: 'status' },
-          answer.ok ? shown(answer.value as Explained) : state('bad', answer.message),
+          answer.ok ? shown(answer.value as Explained, models) : state('bad', answer.message),
         ),
     ),
 )
@@ -66,15 +67,18 @@ export const Route = stateful<{ readonly models: readonly string[] }, View>(
 const columns: readonly Column<Target>[] = [
   ['Provider', '', 'provider'],
   ['Model there', '', 'model'],
-  ['State', '', (each) => state(each.state, `${each.state} ${spaced(each.trouble ?? '')}`)],
+  ['State', '', (each) => state(each.state, `${wordsOf(each.state)} ${spaced(each.trouble ?? '')}`)],
   ['Tier', 'n', 'tier', count],
   ['Weight', 'n m', 'weight', count],
   ['Under way', 'n m', 'in_flight', count],
 ]
 
-function shown({ model, route, suggestion }: Explained): ComponentChildren {
+function shown({ model, route, suggestion }: Explained, models: readonly string[]): ComponentChildren {
   if (route === null) {
-    return [state('bad', `${model} leads nowhere.`), suggestion && [' Did you mean ', code(suggestion), '?']]
+    return [
+      state('bad', `${model} leads nowhere.`),
+      suggestion ? [' Did you mean ', code(suggestion), '?'] : ` Names: ${models.slice(0, 20).join(', ')}`,
+    ]
   }
   return box(
     'div',

@@ -49,8 +49,10 @@ const Shown = stateful<{ readonly usage: Usage; readonly days: number }, View>(
         'div',
         'panel',
         totals(chosen),
-        choice('Bars', measures, measure, (value) => change({ measure: value })),
-        figure(usage.days, measure, days),
+        chosen.length > 1 && [
+          choice('Bars', measures, measure, (value) => change({ measure: value })),
+          figure(chosen, measure),
+        ],
       ),
       choice('Table', groupings, grouping, (value) => change({ grouping: value })),
       table(`Usage, ${groupings[grouping].toLowerCase()}`, rows, columns) || empty('Nothing on these days.'),
@@ -91,26 +93,26 @@ function shown(value: number, measure: Measure): string {
   return measure === 'cost' ? usd(value) : counted(value, measure.slice(0, -1))
 }
 
-/** Days as bars; those that the tables leave out are pale. */
-function figure(rows: readonly UsageRow[], measure: Measure, days: number): VNode {
-  const most = `at most ${shown(Math.max(...rows.map((row) => valueOf(row, measure))), measure)} a day`
+/** Days as bars. */
+function figure(rows: readonly UsageRow[], measure: Measure): VNode {
+  const top = Math.max(...rows.map((row) => valueOf(row, measure)))
+  const most = top ? `at most ${shown(top, measure)} a day` : 'none'
   return h(
     'figure',
     null,
     chart(
-      `The last ${counted(rows.length, 'day')}: ${most}. The table by day has each.`,
-      rows.map((row, at) => {
+      `${counted(rows.length, 'day')}: ${most}. The table by day has each.`,
+      rows.map((row) => {
         const value = valueOf(row, measure)
-        const look = at < rows.length - days ? 'pale' : 'calls'
-        return [`${shortDay(row.name)}: ${shown(value, measure)}`, [look, value]]
+        return [`${shortDay(row.name)}: ${shown(value, measure)}`, ['', value]]
       }),
-      10,
+      600 / rows.length,
       96,
     ),
     h(
       'figcaption',
       null,
-      h('span', null, shortDay(rows[0]?.name ?? '')),
+      h('span', null, shortDay(rows[0]!.name)),
       h('span', null, most),
       h('span', null, 'today'),
     ),

@@ -12,7 +12,7 @@ const known: Readonly<Record<string, Words>> = {
   live: ['good', 'Live'],
   asking: ['good', 'Every 5 s'],
   lost: ['bad', 'Reconnecting'],
-  restarting: ['warn', 'The gateway restarts'],
+  ended: ['warn', 'The gateway stops'],
   // Conditions.
   critical: ['bad'],
   warning: ['warn'],

@@ -12,7 +12,15 @@ import { shownStore } from '../../../src/status/shared-store-text.ts'
 import { missing } from '../../support/needs.ts'
 import { launchChromium } from '../chromium.ts'
 import { type Answers, type PageServer, servePage } from './page-server.ts'
-import { brokenReport, busyReport, emptyReport, hostile, servicesReport, sharedReport } from './reports.ts'
+import {
+  brokenReport,
+  busyReport,
+  emptyReport,
+  hostile,
+  servicesReport,
+  sharedReport,
+  wordyReport,
+} from './reports.ts'
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 
@@ -140,6 +148,9 @@ suite('the status page', { skip: missing('chromium') }, () => {
     assert.ok(card.includes(`curl -N ${url}/v1/chat/completions`))
     assert.ok(card.includes('"model":"echo"'))
     assert.ok(card.includes(`OPENAI_BASE_URL=${url}/v1`))
+    const { page: warned } = await open(t, { ...emptyReport, attention: brokenReport.attention })
+    const section = await warned.locator('#attention').innerText()
+    assert.match(section, /anthropic refuses its key.*No call has come yet/s)
   })
 
   test('takes each change in, and keeps filters, focus and open details', async (t) => {
@@ -163,6 +174,54 @@ suite('the status page', { skip: missing('chromium') }, () => {
     )
     assert.equal(await filter.evaluate((element) => element.matches(':focus')), true)
     assert.match(await page.locator('#providers').innerText(), /cooling down/)
+  })
+
+  test('says that no call matches a filter, and gives no advice to the client of a cancelled one', async (t) => {
+    const advice = 'Do not repeat it unasked.'
+    const cancelled = { ...busyReport.recent[0]!, outcome: 'refused', code: 'call_cancelled', reason: advice }
+    const { page } = await open(t, { ...busyReport, recent: [cancelled, ...busyReport.recent.slice(1)] })
+    const section = page.locator('#recent')
+    const [row] = await section.locator('tbody tr').allInnerTexts()
+    assert.match(row!, /cancelled/)
+    await section.locator('tbody button').first().click()
+    assert.doesNotMatch(await section.innerText(), /unasked/)
+    await section.getByRole('searchbox').fill('nothing has this')
+    await section.getByText('No call matches.').waitFor()
+  })
+
+  test('shows the bars of the days that are chosen', async (t) => {
+    const { page } = await open(t, busyReport)
+    const bars = page.locator('#usage svg .track')
+    assert.equal(await bars.count(), 7)
+    await page.getByRole('radio', { name: '30 days' }).check()
+    assert.equal(await bars.count(), 30)
+    await page.getByRole('radio', { name: 'Today' }).check()
+    assert.equal(await bars.count(), 0)
+    const { page: empty } = await open(t, emptyReport, { viewport: { width: 320, height: 640 } })
+    assert.deepEqual(await empty.locator('figcaption span').allInnerTexts(), ['22 Nov', 'none', 'today'])
+    const { page: narrow } = await open(t, busyReport, { viewport: { width: 320, height: 640 } })
+    const tops = await narrow
+      .locator('figcaption span')
+      .evaluateAll((all) => all.map((each) => each.getBoundingClientRect().top))
+    assert.equal(new Set(tops).size, 1)
+  })
+
+  test('explains a name with what is wrong at its targets, and one that leads nowhere with those that do', async (t) => {
+    const target = { provider: 'ollama', model: 'qwen3:8b', tier: 0, weight: 1, trouble: null, in_flight: 0 }
+    const route = { rule: 'model', entry: 'gpt', targets: [{ ...target, state: 'failing' }], fallbacks: [] }
+    let answer: unknown = { model: 'gpt', route, suggestion: null }
+    const { page } = await open(t, busyReport, {
+      answers: { '/status/explain': (response) => json(200, answer)(response) },
+    })
+    const explain = async (name: string) => {
+      await page.locator('#route input').fill(name)
+      await page.getByRole('button', { name: 'Explain' }).click()
+    }
+    await explain('gpt')
+    assert.match(await page.locator('#route tbody .warn').innerText(), /failing/)
+    answer = { model: 'nosuch', route: null, suggestion: null }
+    await explain('nosuch')
+    await page.getByText('nosuch leads nowhere. Names: echo, qwen3:8b, claude-sonnet-5').waitFor()
   })
 
   test('takes markup in any text as text', async (t) => {
@@ -237,7 +296,7 @@ suite('the status page', { skip: missing('chromium') }, () => {
       response.write('data: {"choices":[{"delta":{"content":"one"}}]}\n\n')
       response.once('close', gone.resolve)
     }
-    const { page } = await open(t, busyReport, {
+    const { page, posted } = await open(t, busyReport, {
       answers: { '/v1/chat/completions': (response) => answer(response) },
     })
     await page.getByLabel('Message').fill('count')
@@ -249,6 +308,31 @@ suite('the status page', { skip: missing('chromium') }, () => {
     await page.getByLabel('Message').fill('again')
     await page.getByRole('button', { name: 'Send' }).click()
     assert.equal(await page.getByRole('alert').innerText(), 'qwen3:8b is over its limit.')
+    answer = (response) => response.end('data: {"choices":[{"delta":{"content":"two"}}]}\n\ndata: [DONE]\n\n')
+    await page.locator('#try select').selectOption('qwen3:8b')
+    await page.getByLabel('Message').fill('once more')
+    await page.getByRole('button', { name: 'Send' }).click()
+    await page.getByText('two', { exact: true }).waitFor()
+    // The reason stays with its question, and the question goes to no model again.
+    assert.match(
+      await page.getByRole('log').innerText(),
+      /You\s+again\s+echo\s+qwen3:8b is over its limit\.\s+You/,
+    )
+    assert.deepEqual(await page.locator('.turn h3').allInnerTexts(), [
+      'You',
+      'echo',
+      'You',
+      'echo',
+      'You',
+      'qwen3:8b',
+    ])
+    const { messages } = JSON.parse(posted.at(-1)!.body) as {
+      readonly messages: { readonly content: string }[]
+    }
+    assert.deepEqual(
+      messages.map(({ content }) => content),
+      ['count', 'one', 'once more'],
+    )
   })
 
   test('stops a call only after a second look, and by a request that no other page can make', async (t) => {
@@ -269,6 +353,37 @@ suite('the status page', { skip: missing('chromium') }, () => {
     assert.deepEqual([path, JSON.parse(body)], ['/status/cancel', { id: 'req_a' }])
     assert.equal(headers['content-type'], 'application/json')
     assert.equal(headers['x-llm-gateway-page'], '1')
+  })
+
+  test('keeps the focus of a keyboard near a call that it stops, whose button has a name of its own', async (t) => {
+    const { page, send } = await open(t, busyReport, {
+      answers: { '/status/cancel': json(200, { cancelled: true }) },
+    })
+    const names = await page
+      .locator('#calls tbody button')
+      .evaluateAll((all) => all.map(({ ariaLabel }) => ariaLabel))
+    assert.equal(new Set(names).size, busyReport.calls.length)
+    assert.equal(names[2], 'Stop the call to qwen3:8b of bob, req_c')
+    const focused = () => page.evaluate('document.activeElement.ariaLabel')
+    for (const [at, next] of [
+      [0, names[1]],
+      [4, names[3]],
+    ] as const) {
+      await page.getByRole('button', { name: names[at]! }).focus()
+      await page.keyboard.press('Enter')
+      await page.keyboard.press('Shift+Tab')
+      await page.keyboard.press('Enter')
+      assert.equal(await focused(), next)
+    }
+    send('change', { calls: [busyReport.calls[0]!] })
+    await page.getByText('1 call', { exact: true }).waitFor()
+    send('change', { calls: [busyReport.calls[1]!] })
+    const only = page.getByRole('button', { name: names[1]! })
+    await only.focus()
+    await page.keyboard.press('Enter')
+    await page.keyboard.press('Shift+Tab')
+    await page.keyboard.press('Enter')
+    assert.equal(await focused(), 'Calls under way')
   })
 
   test('offers neither to stop calls nor to try a model where the viewer may not', async (t) => {
@@ -327,24 +442,31 @@ suite('the status page', { skip: missing('chromium') }, () => {
     await streamsAre(path, path, path)
   })
 
-  test('shows that the gateway restarts, and connects again', async (t) => {
+  test('shows that the gateway stops and since when it is away, and connects again', async (t) => {
     const { page, send, streamsAre } = await open(t, busyReport)
     await page.clock.install()
     send('bye', {})
-    await page.getByText('The gateway restarts').waitFor()
+    await page.getByText('The gateway stops').waitFor()
     await streamsAre()
+    const state = page.locator('.surroundings')
+    assert.match(await state.innerText(), /unreachable since \d\d:\d\d:\d\d/)
+    assert.doesNotMatch(await state.innerText(), /serving|Up/)
     await page.clock.fastForward(3000)
     await page.getByText('Live', { exact: true }).waitFor()
+    await state.getByText('serving').waitFor()
   })
 
   test('greys what is old', async (t) => {
     const { page, refuseStreams } = await open(t, busyReport)
-    await page.clock.install()
     refuseStreams()
     await page.getByText('Reconnecting').waitFor()
-    assert.equal(await page.locator('.stale').count(), 0)
-    await page.clock.fastForward(5000)
-    await page.locator('.stale').waitFor()
+    const [delayMs, opacity] = await page.evaluate<unknown[]>(`
+      const main = document.querySelector('main')
+      const [fading] = main.getAnimations()
+      const { delay } = fading.effect.getTiming()
+      fading.finish()
+      ;[delay, getComputedStyle(main).opacity]`)
+    assert.deepEqual([delayMs, opacity], [5000, '0.6'])
   })
 
   test('fits a screen of 320 pixels without scrolling sideways', async (t) => {
@@ -362,6 +484,17 @@ suite('the status page', { skip: missing('chromium') }, () => {
           each.scrollWidth > each.clientWidth || each.scrollHeight > each.clientHeight).map(({ outerHTML }) => outerHTML)`,
       )
       assert.deepEqual(isCut, [])
+    }
+  })
+
+  test('cuts no column of a table on a desktop, whatever the reasons say', async (t) => {
+    for (const width of [1200, 1280, 1366, 1440, 1920]) {
+      const { page } = await open(t, wordyReport, { viewport: { width, height: 900 } })
+      const isCut = await page.evaluate(
+        `[...document.querySelectorAll('.scroll')].filter((each) => each.scrollWidth > each.clientWidth)
+          .map((each) => each.ariaLabel + ': ' + (each.scrollWidth - each.clientWidth) + ' px')`,
+      )
+      assert.deepEqual(isCut, [], `at ${width}`)
     }
   })
 

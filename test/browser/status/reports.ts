@@ -568,6 +568,55 @@ function service(provider: string, facts: Partial<ServiceRow>): ServiceRow {
   }
 }
 
+const wordyReason =
+  'connect ECONNREFUSED 192.168.178.120:11434 (http://models.backend.internal.example:11434/v1/chat/completions): ' +
+  'No target of the model is available. cloud: its key is refused; gpu: unreachable, next try in 12 s. ' +
+  'The_server_has_said: {"error":{"message":"model_is_not_loaded","type":"server_error","param":null}}'
+
+/** Everything that can be there is, and each reason is long. */
+export const wordyReport: StatusReport = {
+  ...servicesReport,
+  calls: servicesReport.calls.map((call) => ({
+    ...call,
+    client: 'continuous-integration',
+    program: 12,
+    key: 'nightly-evaluation',
+  })),
+  providers: busyReport.providers.map((each) => ({
+    ...each,
+    origin: each.origin && 'http://models.backend.internal.example:11434',
+    key_from: 'credential anthropic_api_key',
+    state: 'failing',
+    trouble: 'unreachable',
+    until: ahead(12),
+    reason: wordyReason,
+    reason_at: ago(12),
+    prompt_per_second: 523,
+    cached_share: 0.53,
+    first_token_p50_ms: 12_590,
+    in_flight: 12,
+    max_parallel: 16,
+    waiting: 11,
+    last_success: ago(86_400),
+    served: [{ name: 'qwen3-coder:30b', context_length: 131_072, state: 'unloaded', takes: ['text'] }],
+  })),
+  services: servicesReport.services.map((each) => ({ ...each, failure: wordyReason })),
+  recent: busyReport.recent.map((each, at) => ({
+    ...each,
+    at: ago(86_400 + at),
+    model: 'qwen3-coder-30b-instruct',
+    client: 'continuous-integration',
+    outcome: 'provider_unreachable',
+    status: 502,
+    code: 'provider_unreachable',
+    reason: wordyReason,
+    fix: wordyReason,
+    wait_ms: 12_400,
+    cost_usd: '12.4512',
+  })),
+  failures: brokenReport.failures.map((each) => ({ ...each, reason: wordyReason, fix: wordyReason })),
+}
+
 /** The same with the attack in every text that the gateway does not choose itself. */
 export function hostile<Value>(value: Value): Value {
   const chosen = new Set([

@@ -125,7 +125,9 @@ suite('the screen', () => {
       reason: 'status 500',
       reason_at: '2026-11-28T11:59:00.000Z',
     }
-    const text = screenOf(reportOf({ attention, providers: [provider, past] })).join('\n')
+    const report = reportOf({ attention, providers: [provider, past] })
+    const size = { columns: 100, rows: 19 }
+    const text = screenOf(report, noChoice, size).join('\n')
     assert.match(text, /^ {2}critical for 2 min: w\. y\. f\.$/m)
     assert.match(text, /^ {2}warning \(pending\): x\.$/m)
     assert.match(text, /^ {2}and 2 more$/m)
@@ -134,6 +136,25 @@ suite('the screen', () => {
       /^ {2}cloud {2}cooling {2}1\/4 +0\.5s +60\.0 +missing model, for 30 s more: status 401$/m,
     )
     assert.match(text, /^ {2}local {2}ok .* last failure 1 min ago: status 500$/m)
+  })
+
+  test('tells all conditions in full where there is room', () => {
+    const long = 'words that go on and on '.repeat(6).trim()
+    const entry = { severity: 'warning', state: 'firing', what: long, fix: 'Do this.' }
+    const attention = [entry, ...Array.from({ length: 6 }, () => ({ ...entry, what: 'short.' }))]
+    const lines = screenOf(reportOf({ attention, calls: [] }), noChoice, { columns: 80, rows: 24 })
+    assert.equal(lines.filter((line) => line === '  warning: short. Do this.').length, 6)
+    assert.equal(
+      lines
+        .slice(3, 6)
+        .map((line) => line.trim())
+        .join(' '),
+      `warning: ${long} Do this.`,
+    )
+    assert.ok(!lines.some((line) => line.includes('…') || line.endsWith(' more')))
+    const small = screenOf(reportOf({ attention, calls: [] }), noChoice, { columns: 80, rows: 14 })
+    assert.match(small[3]!, /^ {2}warning: words .*…$/)
+    assert.ok(small.includes('  and 2 more'))
   })
 
   test('keeps the selected call in sight', () => {

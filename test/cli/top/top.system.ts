@@ -79,6 +79,8 @@ suite('in a terminal', { skip: missing('script', 'stty', 'bash') }, () => {
     terminal.resize(30, 8)
     // The columns change before the rows, and each change draws a screen.
     await terminal.shows(/^(?:.{0,30}\n){7}q quit · ↑ ↓ select · c cance…$/)
+    // After a line as wide as the terminal, the cursor stands on its last character: nothing may be cleared there.
+    assert.ok(!['\u001b[J', '\u001b[K'].some((clear) => terminal.output().includes(`…${clear}`)))
     terminal.type('?')
     await terminal.shows(/^Keys$/m)
     terminal.type('\u0003')

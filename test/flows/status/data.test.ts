@@ -321,6 +321,16 @@ suite('a name', onlyLinux, () => {
     )
   })
 
+  test('is explained as failing where its provider is still chosen, but has failed last', async (t) => {
+    const { gateway, upstream } = await startGateway(t, {
+      routing: { retries: 0, restart_wait_ms: 0, cooldown_ms: 0 },
+    })
+    upstream.respond(json(401, {}))
+    await chat(gateway, 'plain')
+    const response = await ask(t, gateway, '/status/explain?model=plain')
+    assert.equal(JSON.parse(response.body().toString()).route.targets[0].state, 'failing')
+  })
+
   test('that leads nowhere is answered with what was meant', async (t) => {
     const { gateway } = await startGateway(t)
     const response = await ask(t, gateway, '/status/explain?model=renamd')
