@@ -66,7 +66,8 @@ function recentCall({ call, endedMs }: PastCall, { viewUrl, isAll }: PastView): 
     cost_usd: call.cost_nano === undefined ? null : usdOfNano(call.cost_nano),
     attempts: call.attempts,
     code: call.code ?? null,
-    reason: shownOrNull(call.reason),
+    // Of a cancelled call, it is advice to its client.
+    reason: call.code === 'call_cancelled' ? null : shownOrNull(call.reason),
     fix: hasFailed({ outcome, code: call.code }) ? fixOf(call.code, outcome, call) : null,
     placement: isAll ? (call.placement ?? null) : null,
     placed: isAll ? (call.placed ?? null) : null,

@@ -120,12 +120,7 @@ const fields: readonly Column<RecentCall>[] = [
 
 function outcomeCell(call: RecentCall): ComponentChildren {
   const outcome = shownOutcome(call)
-  return two(state(outcome, `${wordsOf(outcome)} ${call.status}`), reasonOf(call) ?? call.code)
-}
-
-/** Of a cancelled call, the reason is advice to its client. */
-function reasonOf(call: RecentCall): string | null {
-  return call.code === 'call_cancelled' ? null : call.reason
+  return two(state(outcome, `${wordsOf(outcome)} ${call.status}`), call.reason ?? call.code)
 }
 
 function traceCell({ trace_id, trace_url }: RecentCall): VNode | null {
@@ -142,7 +137,7 @@ function details(call: RecentCall): VNode {
   return box(
     'div',
     'card',
-    advice(reasonOf(call), call.fix),
+    advice(call.reason, call.fix),
     facts(...known.map((each) => [each[0], cellOf(each, call)] as const)),
   )
 }

@@ -67,11 +67,11 @@ suite('the status page of a gateway', { skip }, () => {
     const { page, complaints } = await open(t, `${gateway.url}/status`)
     await page.getByLabel('Message').fill('hello from the page')
     await page.getByRole('button', { name: 'Send' }).and(page.locator(':enabled')).click()
-    await page.getByRole('log').getByRole('heading', { name: 'echo' }).waitFor()
+    await page.getByRole('log').getByRole('heading', { name: 'plain' }).waitFor()
     await page.locator('#recent tbody tr').waitFor()
     assert.match(
       await page.getByRole('log').innerText(),
-      /You\s+hello from the page\s+echo\s+.*hello from the page/s,
+      /You\s+hello from the page\s+plain\s+.*hello from the page/s,
     )
     assert.deepEqual(complaints, [])
   })

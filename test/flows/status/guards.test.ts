@@ -190,6 +190,9 @@ suite('a call is cancelled on the page', onlyLinux, () => {
       assert.deepEqual(JSON.parse(response.body().toString()), { cancelled: true })
       await client.seen('call_cancelled')
       assert.equal((await cancel(t, gateway)).status, 404)
+      // What the client is told is advice to it, not to who reads the page.
+      const { recent } = await readReport(t, gateway)
+      assert.deepEqual([recent[0]?.code, recent[0]?.reason], ['call_cancelled', null])
     })
   }
 
