@@ -7,7 +7,7 @@ import { type PageFile, pageFiles } from '../../src/status/page-files.ts'
 describe('the files of the status page', () => {
   const files = Object.values(pageFiles()) as PageFile[]
 
-  test('weigh at most 40 kB, compressed 15.2 kB, or 16.9 kB for who accepts gzip alone', async () => {
+  test('weigh at most 40 kB, compressed 15.2 kB, or 17 kB for who accepts gzip alone', async () => {
     const sum = (sizes: number[]) => sizes.reduce((total, size) => total + size, 0)
     const whole = sum(files.map(({ bytes }) => bytes.length))
     const compressed = sum(
@@ -16,7 +16,7 @@ describe('the files of the status page', () => {
     const gzipped = sum(files.map(({ gzip }) => gzip.length))
     assert.ok(whole <= 40_000, `${whole} bytes`)
     assert.ok(compressed <= 15_200, `${compressed} bytes compressed`)
-    assert.ok(gzipped <= 16_900, `${gzipped} bytes of gzip`)
+    assert.ok(gzipped <= 17_000, `${gzipped} bytes of gzip`)
   })
 
   test('are the same compressed, and are told apart by their tags', async () => {
