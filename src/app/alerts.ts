@@ -52,8 +52,8 @@ export class Alerts {
       stateOf: (): GatewayState => ({
         providers: this.#providers.map(([name, address]) => {
           const found = coordinator.health.outageOf(name, clock.now())
-          const outage = found && outageText(found, address)
-          return { name, outage, isHealthy: facts.isHealthy(name) }
+          const [outage, outageThere] = [found && outageText(found), found && outageText(found, address)]
+          return { name, outage, outageThere, isHealthy: facts.isHealthy(name) }
         }),
         services: describeServices(),
         reload: { isRefused: reloads.isLastRefused, problems: reloads.latest?.problems.length ?? 0 },

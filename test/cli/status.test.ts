@@ -37,7 +37,7 @@ for (const workers of [1, 2]) {
       /\nFailures of the last 24 hours\n {2}1 × provider_auth_failed at scripted, last .* ago\n/,
     )
     assert.match(stdout, /\n {4}Replace the key of provider scripted .*\n/)
-    assert.match(stdout, /\nLast calls\n.*\n {2}.* plain +user:\S+ +scripted +502 provider_auth/)
+    assert.match(stdout, /\nLast calls\n.*\n {2}.* plain +user:\S+ +scripted +key refused 502 /)
     const report = JSON.parse((await run(gateway, 'status', '--json')).stdout) as Record<string, unknown>
     assert.equal(report['config_file'], `${gateway.folder}/llm-gateway.yaml`)
     assert.equal((report['recent'] as unknown[]).length, 1)

@@ -108,7 +108,7 @@ suite('a cancelled call gets a status that nobody repeats', () => {
     await gateway.logged({ code: 'call_cancelled', status: 400 })
     const response = await fetch(`${gateway.url}/status`, { headers: { accept: 'text/plain' } })
     const text = await response.text()
-    assert.match(text, / 400 cancelled /)
+    assert.match(text, / cancelled 400 /)
     assert.doesNotMatch(text, /Failures of/)
   })
 

@@ -93,17 +93,19 @@ export class Conditions {
   /** The most severe first. */
   attention({ nowMs, wallMs }: Omit<Now, 'isQuiet'>): Attention[] {
     return [...this.#conditions.values()]
-      .flatMap(({ rule, subject, state, cause: { severity, ...texts }, sinceMs, seemsOver }): Attention[] =>
+      .flatMap(({ rule, subject, state, cause, sinceMs, seemsOver }): Attention[] =>
         state === 'clear' || seemsOver
           ? []
           : [
               {
                 rule: rules[rule].alert,
                 subject: bounded(subject, maxTextLength),
-                severity,
+                severity: cause.severity,
                 state,
                 since: isoOf(wallMs - (nowMs - sinceMs)),
-                ...texts,
+                what: cause.what,
+                why: cause.detail ?? cause.why,
+                fix: cause.fix,
               },
             ],
       )
@@ -159,6 +161,7 @@ export class Conditions {
       severity: before?.state === 'firing' ? before.cause.severity : severity,
       what: bounded(texts.what, maxTextLength),
       why: bounded(texts.why, maxTextLength),
+      detail: texts.detail && bounded(texts.detail, maxTextLength),
       fix: bounded(texts.fix, maxTextLength),
     }
     if (before !== undefined && before.state !== 'clear')
@@ -260,13 +263,17 @@ function noticeOf(
   kind: Notice['kind'],
   { nowMs, wallMs }: Omit<Now, 'isQuiet'>,
 ): Notice {
+  const { severity, what, why, fix } = cause
   return {
     kind,
     rule: rules[rule].alert,
     subject: bounded(subject, maxTextLength),
     at: isoOf(wallMs),
     since: isoOf(wallMs - (nowMs - sinceMs)),
-    ...cause,
+    severity,
+    what,
+    why,
+    fix,
   }
 }
 

@@ -193,7 +193,7 @@ export class Degraded {
       if (start === undefined) return
       const { lasts, ...texts } = start
       const reason = 'reason' in event ? event.reason : undefined
-      const part = { ...texts, why: reason === undefined ? texts.why : bounded(reason, maxReasonLength) }
+      const part = { ...texts, detail: reason && bounded(reason, maxReasonLength) }
       this.#parts.set(part.part, { part, untilMs: lasts === true ? Infinity : nowMs + hourMs })
     }
   }
@@ -209,7 +209,7 @@ export class Degraded {
       part: nameOf(sink),
       severity: 'info',
       what: `Messages cannot be sent to ${sink}.`,
-      why: bounded(reason, maxReasonLength),
+      detail: bounded(reason, maxReasonLength),
       fix: `Run llm-gateway notify test ${sink}.`,
     }
     this.#parts.set(part.part, { part, untilMs: nowMs + 4 * hourMs })

@@ -14,8 +14,10 @@ export interface DegradedPart {
   readonly part: string
   readonly severity: Severity
   readonly what: string
-  /** The reason, as the log has it; empty: there is none to tell; undefined: the log has it alone. */
-  readonly why?: string | undefined
+  /** Empty: there is nothing to tell. Absent: the log has the reason. */
+  readonly why?: string
+  /** The reason, as the log has it. */
+  readonly detail?: string | undefined
   readonly fix: string
 }
 
@@ -26,6 +28,8 @@ interface ProviderState {
    * wrong. Refused keys and exhausted accounts are other conditions.
    */
   readonly outage: string | undefined
+  /** The same with the address, where no connection can be made. */
+  readonly outageThere?: string | undefined
   /** What its last health check found; undefined: there was none. */
   readonly isHealthy: boolean | undefined
 }

@@ -13,6 +13,8 @@ export interface Cause {
   readonly severity: Severity
   readonly what: string
   readonly why: string
+  /** In place of `why` for who looks at the gateway itself: with addresses, paths and reasons, which no message has. */
+  readonly detail?: string | undefined
   readonly fix: string
 }
 
@@ -55,6 +57,10 @@ function hasAnsweredSince(rises: Track, provider: string, { measures }: Look): b
 /** Whether a call of the model has been answered since one failed last. */
 function hasAnsweredAgain(model: string, { ended, failed }: Measures): boolean {
   return ended.lastRiseMs(model) > failed.lastRiseMs(model)
+}
+
+function sentence(clause: string): string {
+  return `${clause[0]!.toUpperCase()}${clause.slice(1)}.`
 }
 
 function attemptsWere(count: number): string {
@@ -121,12 +127,12 @@ export const rules: Readonly<Record<AlertRule, Rule>> = {
     alert: 'Degraded',
     clearAfterMs: 0,
     *causes({ state, measures: { spans } }) {
-      const inLog = 'The log has the reason.'
-      for (const { part, why = inLog, ...texts } of state.degraded) yield { subject: part, ...texts, why }
+      const why = 'The log has the reason.'
+      for (const { part, ...texts } of state.degraded) yield { subject: part, why, ...texts }
       // Counted, because each thread exports its own.
       if (spans.increase('failed') === 0 || spans.lastRiseMs('sent') >= spans.lastRiseMs('failed')) return
       const what = 'Spans cannot be delivered to tracing.endpoint.'
-      yield { subject: 'traces', severity: 'info', what, why: inLog, fix: doctor }
+      yield { subject: 'traces', severity: 'info', what, why, fix: doctor }
     },
     hasRecovered: () => true,
   },
@@ -227,13 +233,14 @@ export const rules: Readonly<Record<AlertRule, Rule>> = {
     label: 'provider',
     clearAfterMs: 10 * minuteMs,
     *causes({ state }) {
-      for (const { name, outage } of state.providers) {
+      for (const { name, outage, outageThere } of state.providers) {
         if (outage === undefined) continue
         yield {
           subject: name,
           severity: 'warning',
           what: `The provider ${name} cannot be used.`,
-          why: `${outage[0]!.toUpperCase()}${outage.slice(1)}.`,
+          why: sentence(outage),
+          detail: outageThere && sentence(outageThere),
           fix: `Start it, or look at its own status. ${doctor}`,
         }
       }

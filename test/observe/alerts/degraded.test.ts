@@ -145,11 +145,11 @@ test('the reason is that of the log', () => {
   facts.receive({ kind: 'notification_failed', sink: 'phone', reason: 'status 403', retry_in_ms: 1 })
   facts.receive({ kind: 'keys_missing', file: 'x' })
   assert.deepEqual(
-    facts.degraded(0).map(({ part, why }) => [part, why]),
+    facts.degraded(0).map(({ part, detail }) => [part, detail]),
     [
       ['commands', reason],
       ['notify.sinks.phone', 'status 403'],
-      ['keys', ''],
+      ['keys', undefined],
     ],
   )
 })
