@@ -114,10 +114,16 @@ function providers({ providers: states }: StatusReport, nowMs: number): string[]
     .filter(({ trouble, state, reason }) => (trouble !== null || state === 'failing') && reason !== null)
     .map(
       ({ name, reason, until }) =>
-        `  ${name}: ${reason}${until === null ? '' : `; tried again ${ahead(until, nowMs)}`}`,
+        `  ${name}: ${reason}${until === null ? '' : againText(reason, until, nowMs)}`,
     )
   const names = ['provider', 'state', 'under way', 'first token', 'speed', 'last success']
   return ['Providers', ...columns(names, rows), ...reasons]
+}
+
+/** @param reason which it follows: a sentence, or less than one. */
+function againText(reason: string | null, until: string, nowMs: number): string {
+  const when = ahead(until, nowMs)
+  return reason?.endsWith('.') === true ? ` It is tried again ${when}.` : `; tried again ${when}`
 }
 
 /** A gateway of an older version reports none. */

@@ -55,6 +55,33 @@ test('a quiet gateway is three lines', () => {
   )
 })
 
+const cooling: StatusReport['providers'][number] = {
+  name: 'local',
+  origin: 'http://127.0.0.1:8080',
+  kind: 'ollama',
+  is_local: true,
+  boundary: 'local',
+  state: 'cooling',
+  trouble: 'unreachable',
+  until: new Date(Date.parse(now) + 5_000).toISOString(),
+  reason: 'connection refused',
+  reason_at: now,
+  last_success: minutesAgo(60 * 72),
+  in_flight: 1,
+  max_parallel: 2,
+  slots: 2,
+  waiting: 1,
+  is_sleeping: false,
+  prompt_per_second: 812,
+  cached_share: 0.77,
+  served: [],
+  first_token_p50_ms: 340,
+  tokens_per_second: 31.5,
+  minutes: [],
+  models: 3,
+  key_from: null,
+}
+
 test('a busy one has a section for each thing', () => {
   const busy = text({
     draining: true,
@@ -109,34 +136,7 @@ test('a busy one has a section for each thing', () => {
       },
     ],
     calls_unshown: 2,
-    providers: [
-      {
-        name: 'local',
-        origin: 'http://127.0.0.1:8080',
-        kind: 'ollama',
-        is_local: true,
-        boundary: 'local',
-        state: 'cooling',
-        trouble: 'unreachable',
-        until: new Date(Date.parse(now) + 5_000).toISOString(),
-        reason: 'connection refused',
-        reason_at: now,
-        last_success: minutesAgo(60 * 72),
-        in_flight: 1,
-        max_parallel: 2,
-        slots: 2,
-        waiting: 1,
-        is_sleeping: false,
-        prompt_per_second: 812,
-        cached_share: 0.77,
-        served: [],
-        first_token_p50_ms: 340,
-        tokens_per_second: 31.5,
-        minutes: [],
-        models: 3,
-        key_from: null,
-      },
-    ],
+    providers: [cooling],
     limits: [
       {
         model: 'qwen',
@@ -287,4 +287,12 @@ test('the last calls are told in the words of the page', () => {
   assert.match(lines.at(-3)!, / qwen +user:ann +local +cancelled 403 /)
   assert.match(lines.at(-2)!, / safe → qwen +user:ann +local +no provider works 503 /)
   assert.match(lines.at(-1)!, / qwen +user:ann +local +client left 499 /)
+})
+
+test('a reason that is a sentence is followed by one', () => {
+  const reason = 'Provider "local" cannot be reached: connect ECONNREFUSED.'
+  assert.match(
+    text({ providers: [{ ...cooling, reason }] }),
+    /^ {2}local: Provider "local" cannot be reached: connect ECONNREFUSED\. It is tried again in 5 s\.$/m,
+  )
 })
